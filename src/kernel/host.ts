@@ -1,0 +1,17 @@
+/** Where commands act: a sandbox, or the machine itself. */
+export interface Host {
+  kind: 'sandbox' | 'machine'
+  /** The sandbox's name; `machine` for the machine. */
+  name: string
+  /** Put in front of an argv so that it runs in the host's namespaces; empty when this process is in them already. */
+  enter: readonly string[]
+  /** Put in front of an absolute path to see the host's file system from this process. */
+  root: string
+  /** The pid, as commands on the host see it, of a process in the host's network namespace. */
+  pid: number
+  /** Folder of the journal, the lock and the batches, as this process sees it. */
+  folder: string
+}
+
+/** The same folder as commands on the host see it: a sandbox has nothing else at this path, and the machine keeps its own journal there. */
+export const HOST_FOLDER = '/run/cnilab'

@@ -1,0 +1,80 @@
+import { CnilabError } from '../errors.ts'
+import { type Command, HOST_PID } from '../operations/operation.ts'
+import { type Batch, toStages } from '../plan/batches.ts'
+import { toLine } from '../plan/command-line.ts'
+import { withFiles } from './files.ts'
+import type { Host } from './host.ts'
+import { spawn } from './spawn.ts'
+
+/** A command that the kernel refused. `commands` are those that its process carried, any of which may be the one. */
+export class KernelError extends CnilabError {
+  readonly commands: readonly Command[]
+
+  constructor(message: string, commands: readonly Command[], culprit: Command | undefined) {
+    super('state', message, culprit ? { command: toLine(culprit, '1') } : {})
+    this.commands = commands
+  }
+}
+
+/** From this many namespaces on, one xargs runs their batches instead of one process started from here for each. */
+const MANY = 4
+
+/**
+ * Runs commands on a host, in order, in as few processes as they allow. Throws KernelError at the first refusal;
+ * what came before it has then been done, and perhaps some of what came after: read the kernel again.
+ */
+export async function run(host: Host, commands: readonly Command[], signal?: AbortSignal): Promise<void> {
+  for (const stage of toStages(commands)) {
+    signal?.throwIfAborted()
+    if (stage.length >= MANY && stage.every((batch) => batch.tool === 'ip')) await runMany(host, stage)
+    else for (const batch of stage) await runBatch(host, batch)
+  }
+}
+
+/** Puts an argv into a namespace of the host. `nsenter`, because `ip -n` copies the mount table each time. */
+export function inside(host: Host, netns: string | undefined, argv: readonly string[]): string[] {
+  return [...host.enter, ...(netns === undefined ? [] : ['nsenter', `--net=/run/netns/${netns}`, '--']), ...argv]
+}
+
+/** The words of an `ip` batch line. Names and addresses hold no spaces; aliases do. */
+function ipLine(host: Host, { argv }: Command): string {
+  return argv
+    .map((argument) => (argument === HOST_PID ? String(host.pid) : argument))
+    .map((argument) => (/\s/.test(argument) ? `"${argument}"` : argument))
+    .join(' ')
+}
+
+async function runBatch(host: Host, batch: Batch): Promise<void> {
+  const { tool, netns, commands } = batch
+  const lines = tool === 'ip' ? commands.map((command) => ipLine(host, command)) : commands.map(({ argv }) => argv.join(' '))
+  const [argv, input] =
+    tool === 'ip' ? [['ip', '-batch', '-'], lines.join('\n')]
+    : tool === 'nft' ? [['nft', '-f', '-'], lines.join('\n')]
+    : [['sysctl', '-qw', ...commands.flatMap((command) => command.argv.slice(1))], '']
+  const { code, stderr } = await spawn(inside(host, netns, argv), input === '' ? '' : `${input}\n`)
+  if (code === 0) return
+  const line = Number(/Command failed -:(\d+)/.exec(stderr)?.[1] ?? 0)
+  throw refusal(stderr, commands, commands[line - 1] ?? commands.find(() => commands.length === 1))
+}
+
+/** One batch file for each namespace, and one xargs that has four of them run at a time. */
+async function runMany(host: Host, batches: readonly Batch[]): Promise<void> {
+  const byName = new Map(batches.map((batch) => [batch.netns ?? '', batch]))
+  const files = new Map([...byName].map(([name, { commands }]) => [name, commands.map((command) => ipLine(host, command))]))
+  const { code, stderr } = await withFiles(host, files, (folder) =>
+    spawn(
+      [...host.enter, 'xargs', '-0', '-P4', '-I{}', 'nsenter', '--net=/run/netns/{}', '--', 'ip', '-batch', `${folder}/{}`],
+      [...byName.keys()].join('\0'),
+    ))
+  if (code === 0) return
+  const [, name = '', line = ''] = /Command failed \S*\/([^/\s]+):(\d+)/.exec(stderr) ?? []
+  throw refusal(stderr, batches.flatMap((batch) => batch.commands), byName.get(name)?.commands[Number(line) - 1])
+}
+
+function refusal(stderr: string, commands: readonly Command[], culprit: Command | undefined): KernelError {
+  const said = stderr
+    .split('\n')
+    .map((line) => line.replace(/^(RTNETLINK answers|Error|sysctl): /, '').trim())
+    .filter((line) => line !== '' && !line.startsWith('Command failed'))
+  return new KernelError(said[0] ?? 'the command failed and said nothing', commands, culprit)
+}

@@ -1,0 +1,100 @@
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { CnilabError } from '../errors.ts'
+import { parseNamespace, parseRuleset, parseSysctls, READ_BATCH, READ_DOCUMENTS } from '../state/parse.ts'
+import { HOST, type Namespace, type NftObject, type State } from '../state/state.ts'
+import { withFiles } from './files.ts'
+import type { Host } from './host.ts'
+import { inside } from './run.ts'
+import { spawn } from './spawn.ts'
+
+/** What a snapshot should hold besides the host's own namespace. */
+export interface Scope {
+  /** Namespaces to read; all when not given. The others appear by name only. */
+  namespaces?: ReadonlySet<string>
+  /** Sysctls to read on the host. */
+  sysctls?: readonly string[]
+}
+
+const always = ['net.ipv4.ip_forward', 'net.ipv6.conf.all.forwarding', 'net.ipv4.conf.all.accept_redirects']
+
+/** Reads the kernel: one process for the host's links, addresses and routes, one each for rules and sysctls, and few for the namespaces. */
+export async function snapshot(host: Host, scope: Scope = {}): Promise<State> {
+  const names = await namespaceNames(host)
+  const wanted = names.filter((name) => scope.namespaces?.has(name) ?? true)
+  const [own, rules, sysctls, inner] = await Promise.all([
+    readDocuments(host, undefined),
+    readRules(host),
+    readSysctls(host, [...always, ...(scope.sysctls ?? [])]),
+    readNamespaces(host, wanted),
+  ])
+  return new Map<string, Namespace | undefined>([
+    [HOST, parseNamespace(own, { inode: 0, rules, sysctls })],
+    ...names.map((name) => [name, inner.get(name)] as const),
+  ])
+}
+
+/** The names under /run/netns, sorted. */
+export async function namespaceNames(host: Host): Promise<string[]> {
+  try {
+    return (await readdir(`${host.root}/run/netns`)).sort()
+  } catch {
+    return [] // the folder comes with the first namespace
+  }
+}
+
+async function readDocuments(host: Host, netns: string | undefined): Promise<string[]> {
+  const { code, stdout, stderr } = await spawn(inside(host, netns, ['ip', '-j', '-d', '-batch', '-']), READ_BATCH)
+  if (code !== 0) throw new CnilabError('state', `could not read the network${netns === undefined ? '' : ` of ${netns}`}: ${stderr.trim()}`)
+  return stdout.trimEnd().split('\n')
+}
+
+async function readRules(host: Host): Promise<NftObject[]> {
+  const { code, stdout } = await spawn([...host.enter, 'nft', '-j', 'list', 'ruleset'])
+  return code === 0 ? parseRuleset(stdout) : []
+}
+
+async function readSysctls(host: Host, keys: readonly string[]): Promise<Record<string, string>> {
+  const { stdout } = await spawn([...host.enter, 'sysctl', '-e', ...new Set(keys)])
+  return parseSysctls(stdout)
+}
+
+/** How many namespaces are worth a process of their own before xargs takes over. */
+const FEW = 3
+
+async function readNamespaces(host: Host, names: readonly string[]): Promise<Map<string, Namespace>> {
+  const documents =
+    names.length <= FEW ? await Promise.all(names.map((name) => readDocuments(host, name)))
+    : await readMany(host, names)
+  const inodes = await Promise.all(names.map((name) => inodeOf(host, name)))
+  return new Map(names.map((name, i) => [
+    name,
+    parseNamespace(documents[i] ?? [], { inode: inodes[i] ?? 0, rules: [], sysctls: {} }),
+  ]))
+}
+
+async function inodeOf(host: Host, name: string): Promise<number> {
+  try {
+    return (await stat(join(`${host.root}/run/netns`, name))).ino
+  } catch {
+    return 0
+  }
+}
+
+/**
+ * Two xargs side by side, each with a pipe of its own, so that no output is mixed. A namespace that vanished meanwhile
+ * leaves a gap; then each is read by itself.
+ */
+async function readMany(host: Host, names: readonly string[]): Promise<string[][]> {
+  const half = Math.ceil(names.length / 2)
+  const lines = await withFiles(host, new Map([['read', [READ_BATCH]]]), async (folder) => {
+    const chunk = async (part: readonly string[]) => {
+      const argv = ['xargs', '-0', '-I{}', 'nsenter', '--net=/run/netns/{}', '--', 'ip', '-j', '-d', '-batch', `${folder}/read`]
+      const { stdout } = await spawn([...host.enter, ...argv], part.join('\0'))
+      return stdout.trimEnd().split('\n')
+    }
+    return (await Promise.all([chunk(names.slice(0, half)), chunk(names.slice(half))])).flat()
+  })
+  if (lines.length !== names.length * READ_DOCUMENTS) return Promise.all(names.map((name) => readDocuments(host, name)))
+  return names.map((_, i) => lines.slice(i * READ_DOCUMENTS, (i + 1) * READ_DOCUMENTS))
+}

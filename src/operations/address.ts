@@ -1,0 +1,49 @@
+import { z } from 'zod'
+import { findLink, type Link, portsOf } from '../state/state.ts'
+import { anyNetns, interfaceAddress, interfaceName, isIpv6 } from './names.ts'
+import { type OperationKind, inNetns, ip, missingLink, missingNetns, placeId, resource } from './operation.ts'
+
+interface Params {
+  address: string
+  ifname: string
+  netns?: string | undefined
+}
+
+/** An address with prefix on an interface: ip-address(8). IPv6 addresses skip duplicate detection, which takes 2 s. */
+export const address: OperationKind<'address', Params> = {
+  kind: 'address',
+  shared: true,
+  params: z.strictObject({ address: interfaceAddress, ifname: interfaceName, netns: anyNetns.optional() }),
+  id: (p) => `${placeId(p.netns, p.ifname)}.${p.address.split('/')[0] ?? ''}`,
+  provides: (p) => [resource.addresses(p.netns)],
+  needs: (p) => [resource.link(p.ifname, p.netns)],
+  apply: (p) => [
+    ip(p.netns, 'address', 'add', p.address, 'dev', p.ifname, ...(isIpv6(p.address) ? ['nodad'] : [])),
+  ],
+  undo: (p, _before, now) => {
+    const link = findLink(now, p.ifname, p.netns)
+    return link && has(link, p.address) ? [ip(p.netns, 'address', 'delete', p.address, 'dev', p.ifname)] : []
+  },
+  users: (p, now) => portsOf(now, p.ifname, p.netns),
+  explain: (p) => ({
+    what: `Give ${p.ifname}${inNetns(p.netns)} the address ${p.address}`,
+    why: 'With the address the kernel also adds a route to its whole subnet: everything in it is now expected on this cable.',
+  }),
+  expected: (p) => `${p.ifname}${inNetns(p.netns)} has ${p.address}`,
+  judge: (p, now) => {
+    const blocked = missingNetns(p.netns, now)
+    if (blocked) return blocked
+    const link = findLink(now, p.ifname, p.netns)
+    if (!link) return missingLink(p.ifname, p.netns)
+    const own = link.addresses.filter((a) => a.scope !== 'link')
+    const text = own.map((a) => `${a.address}/${a.prefix}`).join(', ')
+    const actual = `${p.ifname}${inNetns(p.netns)} has ${text === '' ? 'no address' : text}`
+    if (has(link, p.address)) return { status: 'present', actual }
+    const sameHost = own.some((a) => p.address.startsWith(`${a.address}/`))
+    return sameHost ? { status: 'differs', actual } : { status: 'absent', actual, before: {} }
+  },
+}
+
+function has(link: Link, cidr: string): boolean {
+  return link.addresses.some((a) => `${a.address}/${a.prefix}` === cidr)
+}

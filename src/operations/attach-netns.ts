@@ -1,0 +1,45 @@
+import { z } from 'zod'
+import { findLink } from '../state/state.ts'
+import { interfaceName, netnsName } from './names.ts'
+import { type OperationKind, HOST_PID, ip, missingLink, missingNetns, placeId, resource } from './operation.ts'
+
+interface Params {
+  ifname: string
+  netns: string
+  /** The name it gets there; its own if not given. */
+  name?: string | undefined
+}
+
+const nameThere = (p: Params) => p.name ?? p.ifname
+
+/** Moves an interface of the host into a namespace: ip-link(8), `link set … netns`. */
+export const attachNetns: OperationKind<'attach-netns', Params> = {
+  kind: 'attach-netns',
+  params: z.strictObject({ ifname: interfaceName, netns: netnsName, name: interfaceName.optional() }),
+  id: (p) => placeId(p.netns, nameThere(p)),
+  provides: (p) => [resource.link(nameThere(p), p.netns)],
+  needs: (p) => [resource.netns(p.netns), resource.link(p.ifname)],
+  apply: (p) => [
+    ip(undefined, 'link', 'set', 'dev', p.ifname, 'netns', p.netns, ...(p.name === undefined ? [] : ['name', p.name])),
+  ],
+  undo: (p, _before, now) =>
+    findLink(now, nameThere(p), p.netns) && !findLink(now, p.ifname) ?
+      [ip(p.netns, 'link', 'set', 'dev', nameThere(p), 'netns', HOST_PID, ...(p.name === undefined ? [] : ['name', p.ifname]))]
+    : [],
+  explain: (p) => ({
+    what: `Move ${p.ifname} into namespace ${p.netns}${p.name === undefined ? '' : ` and call it ${p.name}`}`,
+    why: "An interface lives in exactly one namespace. Once moved, it is gone from the host's list and is the container's own network card.",
+  }),
+  expected: (p) => `${nameThere(p)} is in namespace ${p.netns}`,
+  judge: (p, now) => {
+    const blocked = missingNetns(p.netns, now)
+    if (blocked) return blocked
+    const here = findLink(now, p.ifname)
+    const there = findLink(now, nameThere(p), p.netns)
+    if (there && here && p.ifname !== 'lo')
+      return { status: 'differs', actual: `${p.netns} already has an interface ${nameThere(p)}, and ${p.ifname} is still on the host` }
+    if (there) return { status: 'present', actual: `${nameThere(p)} is in namespace ${p.netns}` }
+    if (here) return { status: 'absent', actual: `${p.ifname} is still on the host`, before: {} }
+    return missingLink(p.ifname, undefined)
+  },
+}

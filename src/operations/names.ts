@@ -1,0 +1,158 @@
+import ipaddr from 'ipaddr.js'
+import { z } from 'zod'
+import { HOST, INTERNET } from '../state/state.ts'
+
+/**
+ * An interface name as the kernel accepts it (net/core/dev.c, dev_valid_name): 1 to 15 bytes, not
+ * `.` or `..`, no `/`, `:` or whitespace. `%` is refused because the kernel turns `a%d` into `a0`;
+ * `all` and `default` because sysctl means something else by them.
+ */
+export const interfaceName = z.string().check((ctx) => {
+  const name = ctx.value
+  const rule =
+    name === '' ? 'must not be empty'
+    : Buffer.byteLength(name) > 15 ? `is ${Buffer.byteLength(name)} bytes long; the kernel allows 15`
+    : name === '.' || name === '..' ? 'must not be . or ..'
+    : /[\s/:%]/.test(name) ? 'must not contain a space, /, : or %'
+    : name.startsWith('-') ? 'must not begin with - (it would read as an option)'
+    : /[^\x21-\x7e]/.test(name) ? 'must be printable ASCII'
+    : name === 'all' || name === 'default' ? 'is taken: sysctl means every interface by it'
+    : undefined
+  if (rule) ctx.issues.push({ code: 'custom', input: name, message: `interface name '${name}' ${rule}, for example: veth-red` })
+})
+
+/** The grammar of CNI container ids and network names (CNI spec 1.1.0, "Parameters"). */
+const identifier = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/
+
+function identifierOf(what: string, longest: number, example: string, reserved: readonly string[] = []) {
+  return z.string().check((ctx) => {
+    const name = ctx.value
+    const rule =
+      reserved.includes(name) ? 'is reserved'
+      : !identifier.test(name) ? 'must begin with a letter or digit and contain only letters, digits, _ . -'
+      : name.length > longest ? `is ${name.length} characters long; ${longest} are allowed`
+      : undefined
+    if (rule) ctx.issues.push({ code: 'custom', input: name, message: `${what} '${name}' ${rule}, for example: ${example}` })
+  })
+}
+
+/** The name of a network namespace that a user may create. */
+export const netnsName = identifierOf('namespace name', 64, 'red', [HOST, INTERNET])
+/** The name of a sandbox or a lab. */
+export const plainName = identifierOf('name', 64, 'default')
+
+/** A namespace in which something happens: any that exists, `internet` included; `host` is written by leaving it out. */
+export const anyNetns = identifierOf('namespace name', 64, 'red', [HOST])
+
+type Ip = ipaddr.IPv4 | ipaddr.IPv6
+
+/** Parses an address; undefined unless it is one in its usual notation (no octal, no short forms). */
+export function parseIp(text: string): Ip | undefined {
+  if (text.includes('%')) return undefined
+  if (ipaddr.IPv4.isValidFourPartDecimal(text)) return ipaddr.IPv4.parse(text)
+  return text.includes(':') && ipaddr.IPv6.isValid(text) ? ipaddr.IPv6.parse(text) : undefined
+}
+
+/** Parses `address/prefix`; undefined if either part is wrong or missing. */
+export function parseCidr(text: string): { ip: Ip; prefix: number } | undefined {
+  const [, address = '', digits = ''] = /^([^/]+)\/(\d{1,3})$/.exec(text) ?? []
+  const ip = parseIp(address)
+  const prefix = Number(digits)
+  return ip && prefix <= bitsOf(ip) ? { ip, prefix } : undefined
+}
+
+function bitsOf(ip: Ip): number {
+  return ip.kind() === 'ipv4' ? 32 : 128
+}
+
+function toNumber(ip: Ip): bigint {
+  return BigInt(`0x${Buffer.from(ip.toByteArray()).toString('hex')}`)
+}
+
+function fromNumber(value: bigint, like: Ip): string {
+  const digits = bitsOf(like) / 4
+  return ipaddr.fromByteArray([...Buffer.from(value.toString(16).padStart(digits, '0'), 'hex')]).toString()
+}
+
+/** First and last address of a prefix, as numbers. */
+function rangeOf(text: string): { first: bigint; last: bigint; bits: number; prefix: number; ip: Ip } | undefined {
+  const cidr = parseCidr(text)
+  if (!cidr) return undefined
+  const bits = bitsOf(cidr.ip)
+  const size = 1n << BigInt(bits - cidr.prefix)
+  const first = toNumber(cidr.ip) / size * size
+  return { first, last: first + size - 1n, bits, ...cidr }
+}
+
+/** The subnet of an address with prefix: `10.22.0.5/16` gives `10.22.0.0/16`. Undefined when it does not parse. */
+export function subnetOf(cidr: string): string | undefined {
+  const range = rangeOf(cidr)
+  return range && `${fromNumber(range.first, range.ip)}/${range.prefix}`
+}
+
+/** The n-th address of a subnet: (`10.22.0.0/16`, 2) gives `10.22.0.2`. Undefined when it lies outside. */
+export function addressAt(subnet: string, n: number): string | undefined {
+  const range = rangeOf(subnet)
+  if (!range || range.first + BigInt(n) > range.last) return undefined
+  return fromNumber(range.first + BigInt(n), range.ip)
+}
+
+/** Whether two prefixes have an address in common. */
+export function overlaps(a: string, b: string): boolean {
+  const [x, y] = [rangeOf(a), rangeOf(b)]
+  return x !== undefined && y !== undefined && x.bits === y.bits && x.first <= y.last && y.first <= x.last
+}
+
+/** Whether an address lies in a subnet. */
+export function contains(subnet: string, address: string): boolean {
+  return overlaps(subnet, `${address}/${address.includes(':') ? 128 : 32}`)
+}
+
+/** Whether this is an IPv6 address or prefix. */
+export function isIpv6(text: string): boolean {
+  return text.includes(':')
+}
+
+/** An address without prefix, in the kernel's own notation. */
+export const ipAddress = z.string().transform((text, ctx) => {
+  const ip = parseIp(text)
+  if (ip) return ip.toString()
+  ctx.issues.push({ code: 'custom', input: text, message: `'${text}' is not an IP address, for example: 10.22.0.1` })
+  return z.NEVER
+})
+
+/** A subnet with prefix and without host bits: `10.22.0.0/16`. */
+export const subnet = z.string().transform((text, ctx) => {
+  const range = rangeOf(text)
+  const start = range && `${fromNumber(range.first, range.ip)}/${range.prefix}`
+  const problem =
+    !range ? (parseIp(text) ? 'has no prefix' : 'is not a subnet')
+    : start !== `${range.ip.toString()}/${range.prefix}` ? `has host bits set; its subnet is ${start}`
+    : undefined
+  if (start && !problem) return start
+  ctx.issues.push({ code: 'custom', input: text, message: `'${text}' ${problem}, for example: 10.22.0.0/16` })
+  return z.NEVER
+})
+
+/**
+ * An address with prefix that an interface may have. The network address and IPv4's broadcast address are
+ * refused, except in /31, /32, /127 and /128 (RFC 3021, RFC 6164).
+ */
+export const interfaceAddress = z.string().transform((text, ctx) => {
+  const range = rangeOf(text)
+  const value = range && toNumber(range.ip)
+  const problem =
+    !range ? (parseIp(text) ? 'has no prefix' : 'is not an address with prefix')
+    : range.bits - range.prefix <= 1 ? undefined
+    : value === range.first ? 'is the address of the network itself, not of an interface'
+    : value === range.last && range.bits === 32 ? "is the subnet's broadcast address, not of an interface"
+    : undefined
+  if (range && !problem) return `${range.ip.toString()}/${range.prefix}`
+  ctx.issues.push({ code: 'custom', input: text, message: `'${text}' ${problem}, for example: 10.22.0.2/16` })
+  return z.NEVER
+})
+
+/** A route's destination: `default` or a subnet. */
+export const destination = z.union([z.literal('default'), subnet], {
+  error: (issue) => `'${String(issue.input)}' is not a destination, for example: default or 192.168.7.0/24`,
+})

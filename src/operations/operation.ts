@@ -1,0 +1,126 @@
+import { z } from 'zod'
+import type { State } from '../state/state.ts'
+
+/** A tool that changes the kernel. `ip` and `nft` commands that follow one another are run as one batch. */
+export type Tool = 'ip' | 'nft' | 'sysctl'
+
+/**
+ * One command as data; nothing here executes it. `argv` comes without the tool's own name.
+ * `netns` is the namespace in which it acts; undefined means the host.
+ */
+export interface Command {
+  tool: Tool
+  argv: readonly string[]
+  netns?: string | undefined
+}
+
+/**
+ * Stands in an argv for "the network namespace of the host", which `ip link set … netns` takes as a process id.
+ * Whoever runs or prints the command puts the pid of a process there.
+ */
+export const HOST_PID = '\0host-pid'
+
+/** What was there before an operation and what it made, as far as undoing it needs to know. Lives in the journal. */
+export const beforeSchema = z.object({
+  /** The interface was already up. */
+  up: z.boolean().optional(),
+  /** The bridge that the interface belonged to. */
+  master: z.string().optional(),
+  /** The sysctl's value. */
+  value: z.string().optional(),
+  /** Sysctls that the kernel rewrites along with it, and their values. */
+  alongside: z.record(z.string(), z.string()).optional(),
+  /** Inode of the namespace that was made. */
+  inode: z.number().optional(),
+})
+export type Before = z.infer<typeof beforeSchema>
+
+/**
+ * How the kernel stands to an operation.
+ * - `present`: its end state is there, whoever made it
+ * - `absent`: it can be done now; `before` is what undo will need
+ * - `differs`: something else is in its place
+ * - `blocked`: it cannot be done before `missing`, a resource, is there
+ */
+export type Verdict =
+  | { status: 'present'; actual: string }
+  | { status: 'absent'; actual: string; before: Before }
+  | { status: 'differs'; actual: string }
+  | { status: 'blocked'; actual: string; missing: Resource }
+
+/** Names one thing in the kernel, such as `netns:red` or `link:red/eth0`. Made by `resource`. */
+export type Resource = `${'netns' | 'link' | 'up' | 'address'}:${string}`
+
+/** The resource names that operations use to say what they provide and need. */
+export const resource = {
+  netns: (name: string): Resource => `netns:${name}`,
+  link: (ifname: string, netns = 'host'): Resource => `link:${netns}/${ifname}`,
+  up: (ifname: string, netns = 'host'): Resource => `up:${netns}/${ifname}`,
+  addresses: (netns = 'host'): Resource => `address:${netns}`,
+}
+
+/**
+ * The smallest kernel change, defined once. Running it, dry run, explanation, shell script, undo, check and
+ * diagnosis are all derived from these members. None of them has an effect.
+ */
+export interface OperationKind<K extends string, P> {
+  kind: K
+  /** Several containers may rely on it (bridge, gateway address, forwarding): undone only when nobody does. */
+  shared?: boolean
+  params: z.ZodType<P>
+  /** The last part of its finding's id; with the kind in front it is unique in a plan: `up.red.eth0`. */
+  id(p: P): string
+  /** What other operations can rely on once it is done. */
+  provides(p: P): readonly Resource[]
+  /** What must be there before it can be done. */
+  needs(p: P): readonly Resource[]
+  apply(p: P): readonly Command[]
+  /** Only for what is present in `now`; `before` comes from the journal, or is empty where none is kept. */
+  undo(p: P, before: Before, now: State): readonly Command[]
+  /** Who else relies on what was made; undo waits until nobody does. Only for shared kinds. */
+  users?(p: P, now: State): readonly string[]
+  explain(p: P): { what: string; why: string }
+  /** The end state in words, as a finding shows it. */
+  expected(p: P): string
+  /** The end state, not the moment: a veth is there wherever its ends were moved to. */
+  judge(p: P, now: State): Verdict
+}
+
+/**
+ * Identity of something made on the machine itself. The MAC is set in the creating command, the alias right after:
+ * only what has the journal's MAC is ever deleted there.
+ */
+export const markSchema = z.object({ mac: z.string(), peerMac: z.string().optional() })
+
+/** The alias by which anyone can see whose interface it is. */
+export const MARK_ALIAS = 'made by cnilab'
+
+/** ` in namespace red`, or nothing for the host. */
+export function inNetns(netns: string | undefined): string {
+  return netns === undefined ? '' : ` in namespace ${netns}`
+}
+
+/** Shorthand for an `ip` command. */
+export function ip(netns: string | undefined, ...argv: string[]): Command {
+  return netns === undefined ? { tool: 'ip', argv } : { tool: 'ip', argv, netns }
+}
+
+/** `red.eth0`, or `host.eth0`: the common form of a finding's id. */
+export function placeId(netns: string | undefined, name: string): string {
+  return `${netns ?? 'host'}.${name}`
+}
+
+/** The verdict for an operation in a namespace that is not there; undefined when it is. */
+export function missingNetns(netns: string | undefined, now: State): Verdict | undefined {
+  if (netns === undefined || now.has(netns)) return undefined
+  return { status: 'blocked', actual: `there is no namespace ${netns}`, missing: resource.netns(netns) }
+}
+
+/** The verdict for an operation on an interface that is not there. */
+export function missingLink(ifname: string, netns: string | undefined): Verdict {
+  return {
+    status: 'blocked',
+    actual: `there is no interface ${ifname}${inNetns(netns)}`,
+    missing: resource.link(ifname, netns),
+  }
+}

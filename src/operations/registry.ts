@@ -1,0 +1,80 @@
+import type { State } from '../state/state.ts'
+import { address } from './address.ts'
+import { attachBridge } from './attach-bridge.ts'
+import { attachNetns } from './attach-netns.ts'
+import { bridge } from './bridge.ts'
+import { masquerade } from './masquerade.ts'
+import { netns } from './netns.ts'
+import type { Before, Command, OperationKind, Resource, Verdict } from './operation.ts'
+import { route } from './route.ts'
+import { sysctl } from './sysctl.ts'
+import { up } from './up.ts'
+import { veth } from './veth.ts'
+
+/** Every kind of operation. A new one is one file and one line here; commands, labs and checks then know it. */
+export const kinds = {
+  netns,
+  bridge,
+  veth,
+  'attach-netns': attachNetns,
+  'attach-bridge': attachBridge,
+  address,
+  up,
+  route,
+  masquerade,
+  sysctl,
+} as const
+
+type ParamsOf<O> = O extends OperationKind<string, infer P> ? P : never
+export type KindName = keyof typeof kinds
+
+/** An operation: plain JSON, as it stands in plans, labs and journals. */
+export type Operation = { [K in KindName]: { kind: K; params: ParamsOf<(typeof kinds)[K]> } }[KindName]
+
+/** Whether this is the name of a kind of operation. */
+export function isKind(name: string): name is KindName {
+  return Object.hasOwn(kinds, name)
+}
+
+/** An operation with everything that its kind derives from its parameters. */
+export interface Derived {
+  readonly operation: Operation
+  readonly shared: boolean
+  readonly id: string
+  readonly provides: readonly Resource[]
+  readonly needs: readonly Resource[]
+  readonly apply: readonly Command[]
+  readonly explain: { what: string; why: string }
+  readonly expected: string
+  undo(before: Before, now: State): readonly Command[]
+  users(now: State): readonly string[]
+  judge(now: State): Verdict
+}
+
+function bind<P>(definition: OperationKind<KindName, P>, p: P, operation: Operation): Derived {
+  return {
+    operation,
+    shared: definition.shared === true,
+    id: `${definition.kind}.${definition.id(p)}`,
+    provides: definition.provides(p),
+    needs: definition.needs(p),
+    apply: definition.apply(p),
+    explain: definition.explain(p),
+    expected: definition.expected(p),
+    undo: (before, now) => definition.undo(p, before, now),
+    users: (now) => definition.users?.(p, now) ?? [],
+    judge: (now) => definition.judge(p, now),
+  }
+}
+
+/** Everything that can be derived from an operation. */
+export function derive(operation: Operation): Derived {
+  // The compiler cannot see that kinds[operation.kind] takes operation.params; Operation's definition says so.
+  return bind(kinds[operation.kind] as unknown as OperationKind<KindName, unknown>, operation.params, operation)
+}
+
+/** Parses an operation's parameters, from a journal, a lab or flags. Throws ZodError with the rule that was broken. */
+export function parseOperation(kind: KindName, params: unknown): Operation {
+  // As above: the params that this kind's schema returns are those of this kind.
+  return { kind, params: kinds[kind].params.parse(params) } as Operation
+}

@@ -1,0 +1,50 @@
+import { z } from 'zod'
+import { findLink, portsOf } from '../state/state.ts'
+import { anyNetns, interfaceName } from './names.ts'
+import { type OperationKind, inNetns, ip, missingLink, missingNetns, placeId, resource } from './operation.ts'
+
+interface Params {
+  ifname: string
+  netns?: string | undefined
+  /** false: no automatic IPv6 link-local address, which saves its chatter where a plan has no IPv6. */
+  linkLocal?: boolean | undefined
+}
+
+/** Brings an interface up: ip-link(8). */
+export const up: OperationKind<'up', Params> = {
+  kind: 'up',
+  shared: true, // a bridge that others have ports on stays up
+  params: z.strictObject({
+    ifname: interfaceName,
+    netns: anyNetns.optional(),
+    linkLocal: z.stringbool().or(z.boolean()).optional(),
+  }),
+  id: (p) => placeId(p.netns, p.ifname),
+  provides: (p) => [resource.up(p.ifname, p.netns)],
+  needs: (p) => [resource.link(p.ifname, p.netns)],
+  apply: (p) => [
+    ...(p.linkLocal === false ? [ip(p.netns, 'link', 'set', 'dev', p.ifname, 'addrgenmode', 'none')] : []),
+    ip(p.netns, 'link', 'set', 'dev', p.ifname, 'up'),
+  ],
+  undo: (p, before, now) =>
+    findLink(now, p.ifname, p.netns)?.up && before.up !== true ?
+      [
+        ip(p.netns, 'link', 'set', 'dev', p.ifname, 'down'),
+        ...(p.linkLocal === false ? [ip(p.netns, 'link', 'set', 'dev', p.ifname, 'addrgenmode', 'eui64')] : []),
+      ]
+    : [],
+  users: (p, now) => portsOf(now, p.ifname, p.netns),
+  explain: (p) => ({
+    what: `Bring ${p.ifname}${inNetns(p.netns)} up`,
+    why: 'Interfaces are born down, like a card without a cable. Routes through an interface exist only while it is up.',
+  }),
+  expected: (p) => `${p.ifname}${inNetns(p.netns)} is up`,
+  judge: (p, now) => {
+    const blocked = missingNetns(p.netns, now)
+    if (blocked) return blocked
+    const link = findLink(now, p.ifname, p.netns)
+    if (!link) return missingLink(p.ifname, p.netns)
+    const actual = `${p.ifname}${inNetns(p.netns)} is ${link.up ? 'up' : 'down'}`
+    return link.up ? { status: 'present', actual } : { status: 'absent', actual, before: { up: false } }
+  },
+}

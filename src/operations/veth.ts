@@ -1,0 +1,85 @@
+import { z } from 'zod'
+import { findLink, findLinkAnywhere, HOST, type Link, type State } from '../state/state.ts'
+import { anyNetns, interfaceName } from './names.ts'
+import { type Command, type OperationKind, HOST_PID, inNetns, ip, MARK_ALIAS, markSchema, missingNetns, resource } from './operation.ts'
+
+interface Params {
+  name: string
+  netns?: string | undefined
+  peer: string
+  peerNetns?: string | undefined
+  mark?: z.infer<typeof markSchema> | undefined
+}
+
+/** A veth pair, a virtual cable: veth(4). Each end may be made in its namespace at once, which spares moving it. */
+export const veth: OperationKind<'veth', Params> = {
+  kind: 'veth',
+  params: z
+    .strictObject({
+      name: interfaceName,
+      netns: anyNetns.optional(),
+      peer: interfaceName,
+      peerNetns: anyNetns.optional(),
+      mark: markSchema.optional(),
+    })
+    .refine((p) => p.name !== p.peer || p.netns !== p.peerNetns, {
+      error: (issue) => {
+        const { name } = z.object({ name: z.string() }).catch({ name: '' }).parse(issue.input)
+        return `both ends of a veth pair are called '${name}': two interfaces of one namespace cannot share a name, for example: veth-red veth-red-br`
+      },
+      path: ['peer'],
+    }),
+  id: (p) => p.name,
+  provides: (p) => [resource.link(p.name, p.netns), resource.link(p.peer, p.peerNetns)],
+  needs: (p) => [p.netns, p.peerNetns].flatMap((netns) => (netns === undefined ? [] : [resource.netns(netns)])),
+  apply: ({ name, netns, peer, peerNetns, mark }) => {
+    const mac = (address: string | undefined) => (address === undefined ? [] : ['address', address])
+    const at = (place: string | undefined, other: string | undefined) =>
+      place === other ? [] : ['netns', place ?? HOST_PID]
+    const add = ip(netns, 'link', 'add', 'name', name, ...mac(mark?.mac), 'type', 'veth',
+      'peer', 'name', peer, ...mac(mark?.peerMac), ...at(peerNetns, netns))
+    const alias = (ifname: string, place: string | undefined) =>
+      ip(place, 'link', 'set', 'dev', ifname, 'alias', MARK_ALIAS)
+    return mark ? [add, alias(name, netns), alias(peer, peerNetns)] : [add]
+  },
+  undo: (p, _before, now) => {
+    for (const [ifname, mac] of [[p.name, p.mark?.mac], [p.peer, p.mark?.peerMac]] as const) {
+      const found = p.mark ? findByMac(now, mac) : findLinkAnywhere(now, ifname)
+      if (found?.link.kind !== 'veth') continue
+      return [ip(found.netns === HOST ? undefined : found.netns, 'link', 'delete', 'dev', found.link.name)]
+    }
+    return []
+  },
+  explain: (p) => ({
+    what: `Create the veth pair ${p.name} and ${p.peer}`,
+    why: 'A veth pair is a virtual cable: what goes in at one end comes out at the other, even when the ends live in different namespaces. It is made first and plugged in afterwards.',
+  }),
+  expected: (p) => `${p.name} and ${p.peer} are the ends of a veth pair`,
+  judge: (p, now) => missingNetns(p.netns, now) ?? missingNetns(p.peerNetns, now) ?? judgeEnds(p, now),
+}
+
+function findByMac(now: State, mac: string | undefined): { link: Link; netns: string } | undefined {
+  for (const [netns, namespace] of now) {
+    const link = namespace?.links.find((candidate) => candidate.mac === mac)
+    if (link) return { link, netns }
+  }
+  return undefined
+}
+
+function judgeEnds(p: Params, now: State): ReturnType<typeof veth.judge> {
+  const near = findLink(now, p.name, p.netns)
+  const far = findLink(now, p.peer, p.peerNetns)
+  for (const [link, ifname, netns] of [[near, p.name, p.netns], [far, p.peer, p.peerNetns]] as const)
+    if (link && link.kind !== 'veth')
+      return { status: 'differs', actual: `${ifname}${inNetns(netns)} is not a veth` }
+  if (near && far && p.netns === p.peerNetns && near.peerIndex !== far.index)
+    return { status: 'differs', actual: `${p.name} and ${p.peer} are ends of two different pairs` }
+  const moved = near ?? far ?? findLinkAnywhere(now, p.name)?.link ?? findLinkAnywhere(now, p.peer)?.link
+  if (moved?.kind === 'veth') return { status: 'present', actual: `${moved.name} is one end of a veth pair` }
+  return { status: 'absent', actual: `there is no veth pair ${p.name} and ${p.peer}`, before: {} }
+}
+
+/** The commands that take a cable away, wherever its named end is now. */
+export function deleteVeth(name: string, now: State): readonly Command[] {
+  return veth.undo({ name, peer: name }, {}, now)
+}

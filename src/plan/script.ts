@@ -1,0 +1,18 @@
+import type { Command } from '../operations/operation.ts'
+import { toLine } from './command-line.ts'
+
+/** A titled group of commands of a script. */
+export interface ScriptPart {
+  title: string
+  commands: readonly Command[]
+}
+
+/**
+ * A POSIX shell script that runs the commands and stops at the first failure. Run as root, in an empty network
+ * namespace or on a machine of its own, it builds the same network as cnilab does.
+ */
+export function toScript(heading: string, parts: readonly ScriptPart[]): string {
+  const body = parts.map(({ title, commands }) =>
+    [`# ${title}`, ...commands.map((command) => toLine(command, '$$'))].join('\n'))
+  return ['#!/bin/sh', `# ${heading}`, 'set -eu', 'mkdir -p /run/netns', ...body, ''].join('\n')
+}

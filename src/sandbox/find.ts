@@ -1,0 +1,105 @@
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { HOST_FOLDER, type Host } from '../kernel/host.ts'
+import { runtimeFolder, userId } from './runtime-folder.ts'
+import { HOLDER } from './scripts.ts'
+
+/** What is written down about a sandbox. A pid alone would not do: it can be another process's by now. */
+export const recordSchema = z.object({
+  name: z.string(),
+  pid: z.number(),
+  /** The holder's start time, in clock ticks since boot. */
+  started: z.string(),
+  /** Inode of its network namespace. */
+  netns: z.number(),
+  created: z.string(),
+})
+export type SandboxRecord = z.infer<typeof recordSchema>
+
+/** The record's file name, in the sandbox's folder. */
+export const RECORD = 'sandbox.json'
+
+/** A sandbox that is alive. */
+export interface Sandbox extends SandboxRecord {
+  folder: string
+}
+
+/** This user's living sandboxes, by name; folders that dead ones left are removed. */
+export function listSandboxes(): Sandbox[] {
+  const runtime = runtimeFolder()
+  const found: Sandbox[] = []
+  for (const entry of readdirSync(runtime)) {
+    const folder = join(runtime, entry)
+    const record = readRecord(folder)
+    if (record && isHolder(record)) found.push({ ...record, folder })
+    else if (record || isOld(folder)) rmSync(folder, { recursive: true, force: true })
+  }
+  return found.sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/** A folder without a record is one that is just being made, or was left by a kill in that moment. */
+function isOld(folder: string): boolean {
+  const info = statSync(folder, { throwIfNoEntry: false })
+  return info?.isDirectory() === true && Date.now() - info.ctimeMs > 60_000
+}
+
+function readRecord(folder: string): SandboxRecord | undefined {
+  try {
+    return recordSchema.parse(JSON.parse(readFileSync(join(folder, RECORD), 'utf8')))
+  } catch {
+    return undefined
+  }
+}
+
+/** Start time of a process, field 22 of /proc/PID/stat (proc(5)); undefined for a process that is gone or a zombie. */
+export function startTime(pid: number): string | undefined {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ')
+    return fields[0] === 'Z' ? undefined : fields[19]
+  } catch {
+    return undefined
+  }
+}
+
+function isHolder(record: SandboxRecord): boolean {
+  if (startTime(record.pid) !== record.started) return false
+  try {
+    return statSync(`/proc/${record.pid}/ns/net`).ino === record.netns
+  } catch {
+    return false
+  }
+}
+
+/** Every holder of this user that runs, also one whose record was lost: its argv says what it is. */
+export function findHolders(): { pid: number; name: string }[] {
+  return readdirSync('/proc').flatMap((entry) => {
+    if (!/^\d+$/.test(entry)) return []
+    try {
+      const [, program, name, uid] = readFileSync(`/proc/${entry}/cmdline`, 'utf8').split('\0')
+      return program === HOLDER && name !== undefined && uid === String(userId()) ? [{ pid: Number(entry), name }] : []
+    } catch {
+      return [] // it ended meanwhile
+    }
+  })
+}
+
+/** How to act in a sandbox from outside. Root enters it as the unprivileged user that it was made by. */
+export function enter(sandbox: Sandbox): Host {
+  const as = userId() === 0 ? ['-S', '0', '-G', '0'] : ['--preserve-credentials']
+  return {
+    kind: 'sandbox',
+    name: sandbox.name,
+    enter: ['nsenter', '-t', String(sandbox.pid), '-U', '-n', '-m', '-p', ...as, '--'],
+    root: `/proc/${sandbox.pid}/root`,
+    pid: 1,
+    folder: sandbox.folder,
+  }
+}
+
+/** The sandbox that this process runs in, if it does: its marker must name the network namespace that we are in. */
+export function ownSandbox(): Host | undefined {
+  const record = readRecord(HOST_FOLDER)
+  if (record?.netns !== statSync('/proc/self/ns/net').ino) return undefined
+  return { kind: 'sandbox', name: record.name, enter: [], root: '', pid: 1, folder: HOST_FOLDER }
+}

@@ -1,0 +1,31 @@
+import { lstatSync, mkdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { CnilabError } from '../errors.ts'
+
+/** This user's id. */
+export function userId(): number {
+  return process.getuid?.() ?? 0
+}
+
+/**
+ * The folder of this user's sandboxes, made if need be: below XDG_RUNTIME_DIR if that is the user's own, else in /tmp,
+ * where somebody else's folder of the same name is refused.
+ */
+export function runtimeFolder(): string {
+  const given = process.env['XDG_RUNTIME_DIR']
+  if (given !== undefined && given !== '' && isOwn(given)) return made(join(given, 'cnilab'))
+  return made(`/tmp/cnilab-${userId()}`)
+}
+
+function isOwn(folder: string): boolean {
+  return statSync(folder, { throwIfNoEntry: false })?.uid === userId()
+}
+
+function made(folder: string): string {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const { uid, mode } = lstatSync(folder)
+  if (uid === userId() && (mode & 0o170077) === 0o040000) return folder
+  throw new CnilabError('machine', `${folder} is not a private folder of yours`, {
+    fix: `remove it, or set XDG_RUNTIME_DIR to a folder of your own`,
+  })
+}

@@ -1,0 +1,106 @@
+import { HOST_FOLDER } from '../kernel/host.ts'
+
+/** Where the sandbox finds cnilab itself, mounted read-only, and the `cnilab` command that starts it. */
+export const APP = { package: '/run/cnilab-app', node: '/run/cnilab-node', bin: '/run/cnilab-bin' }
+
+/** The holder's program; its path is how a holder is recognised in /proc. */
+export const HOLDER = '/run/cnilab-sandbox'
+
+/** The virtual internet: its own address, which is the sandbox's default gateway, and the sandbox's uplink. */
+export const UPLINK = { gateway: '203.0.113.1', address: '203.0.113.2', prefix: 24, ifname: 'eth0' }
+
+/**
+ * Waits for the sandbox to end, however that happens, and removes its folder.
+ * Arguments: the folder, then the command that makes the sandbox.
+ */
+export const WATCH = `folder=$1; shift
+"$@"
+status=$?
+rm -rf "$folder"
+exit $status
+`
+
+/**
+ * In a mount namespace of its own: an empty /run with the sandbox's folder and cnilab in it. The folders are opened
+ * first, because /run may hide them. Arguments: folder, package, node, owner of /run, then the command to go on with.
+ */
+export const PREPARE = `set -eu
+exec 3<"$1" 4<"$2" 5<"$3"
+owner=$4; shift 4
+mount -t tmpfs -o mode=755 cnilab /run
+mkdir ${HOST_FOLDER} ${APP.package} ${APP.bin}
+: >${APP.node}
+mount --no-canonicalize --bind /proc/self/fd/3 ${HOST_FOLDER}
+mount --no-canonicalize --bind /proc/self/fd/4 ${APP.package}
+mount --no-canonicalize --bind /proc/self/fd/5 ${APP.node}
+exec 3<&- 4<&- 5<&-
+printf '#!/bin/sh\\nexec ${APP.node} ${APP.package}/dist/cnilab.js "$@"\\n' >${APP.bin}/cnilab
+chmod 755 ${APP.bin}/cnilab
+chown "$owner" /run
+exec "$@"
+`
+
+/**
+ * In the outer user namespace: everything read-only but the sandbox's own folders. The inner namespaces are then made
+ * in one more user namespace, from which these mounts cannot be changed back (mount_namespaces(7), "Restrictions").
+ * Arguments: the holder's program, the sandbox's name, the user's id.
+ */
+export const READ_ONLY = `set -eu
+while read -r _ _ _ _ point options _; do
+  case $options in rw*) ;; *) continue ;; esac
+  case $point in
+    /proc | /proc/* | /sys | /sys/* | /run | ${HOST_FOLDER}) continue ;;
+    ${APP.package} | ${APP.node}) ;;
+    /run/*) continue ;;
+  esac
+  point=$(printf '%b' "$point")
+  mount -o "remount,bind,ro\${options#rw}" "$point" 2>/dev/null || [ ! -w "$point" ] || {
+    echo "cannot make $point read-only" >&2
+    exit 1
+  }
+done </proc/self/mountinfo
+mount -t tmpfs -o mode=1777 cnilab /tmp
+mount -t tmpfs -o mode=755 cnilab /var/lib
+printf '%s' "$1" >${HOLDER}
+exec unshare --user --map-root-user --net --mount --pid --fork --kill-child -- sh ${HOLDER} "$2" "$3"
+`
+
+/**
+ * The holder: process 1 of the sandbox. It sets the starting state (fresh /proc and /sys, known sysctls, the uplink and
+ * the internet beyond it), says \`ready PID\`, and then lives as long as somebody holds the other end of its standard
+ * input, or for good once \`keep\` was written into it.
+ */
+export const HOLD = `set -eu
+read -r pid _ </proc/self/stat
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+set_to() { value=$1; shift; for file; do [ ! -e "$file" ] || echo "$value" >"$file"; done; }
+cd /proc/sys/net
+set_to 0 ipv4/ip_forward ipv6/conf/all/forwarding bridge/bridge-nf-call-*
+set_to 1 ipv4/conf/all/accept_redirects
+set_to 2 ipv4/conf/all/rp_filter ipv4/conf/default/rp_filter
+cd /
+ip -batch - <<END
+netns add internet
+link set dev lo up
+link add name ${UPLINK.ifname} type veth peer name eth0 netns internet
+link set dev ${UPLINK.ifname} addrgenmode none
+address add ${UPLINK.address}/${UPLINK.prefix} dev ${UPLINK.ifname}
+link set dev ${UPLINK.ifname} up
+route add default via ${UPLINK.gateway}
+END
+nsenter --net=/run/netns/internet -- ip -batch - <<END
+link set dev lo up
+link set dev eth0 addrgenmode none
+address add ${UPLINK.gateway}/${UPLINK.prefix} dev eth0
+link set dev eth0 up
+END
+mkfifo /run/cnilab-hold
+echo "ready $pid"
+exec >/dev/null 2>&1
+trap '' CHLD
+read -r word || exit 0
+[ "$word" = keep ] || exit 0
+exec <>/run/cnilab-hold
+while :; do read -r word || :; done
+`

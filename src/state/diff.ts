@@ -1,0 +1,44 @@
+import type { Link, Namespace, State } from './state.ts'
+
+/**
+ * What of a state is worth comparing, as sorted lines such as `red: address eth0 10.22.0.2/16`. Indices, MACs, handles
+ * and counters change by themselves and are left out, as are link-local addresses.
+ */
+export function describe(state: State): string[] {
+  return [...state]
+    .flatMap(([name, namespace]) => [
+      `${name}: namespace`,
+      ...(namespace ? describeNamespace(namespace) : []).map((line) => `${name}: ${line}`),
+    ])
+    .sort()
+}
+
+function describeNamespace(namespace: Namespace): string[] {
+  return [
+    ...namespace.links.flatMap(describeLink),
+    ...namespace.routes
+      .filter((r) => !r.dst.startsWith('fe80:'))
+      .map((r) => `route ${r.dst}${r.via === undefined ? '' : ` via ${r.via}`} dev ${r.dev ?? '-'}`),
+    ...Object.entries(namespace.sysctls).map(([key, value]) => `sysctl ${key}=${value}`),
+    ...(['inet', 'inet6'] as const).flatMap((family) =>
+      Object.entries(namespace.forwarding[family]).map(([name, on]) => `forwarding ${family} ${name} ${on ? 'on' : 'off'}`)),
+    ...namespace.rules.map((object) => `nft ${JSON.stringify(object, (key, value: unknown) => (volatile.has(key) ? undefined : value))}`),
+  ]
+}
+
+const volatile = new Set(['handle', 'packets', 'bytes'])
+
+function describeLink(link: Link): string[] {
+  return [
+    `link ${link.name} ${link.kind} ${link.up ? 'up' : 'down'} mtu ${link.mtu}${link.master === undefined ? '' : ` master ${link.master}`}`,
+    ...link.addresses
+      .filter((a) => a.scope !== 'link')
+      .map((a) => `address ${link.name} ${a.address}/${a.prefix}`),
+  ]
+}
+
+/** The lines that one description has and the other lacks. */
+export function diff(before: readonly string[], after: readonly string[]): { gone: string[]; added: string[] } {
+  const [old, fresh] = [new Set(before), new Set(after)]
+  return { gone: before.filter((line) => !fresh.has(line)), added: after.filter((line) => !old.has(line)) }
+}

@@ -1,0 +1,103 @@
+import { z } from 'zod'
+import type { Address, Link, Namespace, NftObject, Route } from './state.ts'
+
+const linkSchema = z.object({
+  ifindex: z.number(),
+  ifname: z.string(),
+  flags: z.array(z.string()),
+  mtu: z.number(),
+  master: z.string().optional(),
+  ifalias: z.string().optional(),
+  address: z.string().optional(),
+  link_index: z.number().optional(),
+  link_netnsid: z.number().optional(),
+  linkinfo: z.object({ info_kind: z.string().optional() }).optional(),
+  inet6_addr_gen_mode: z.string().optional(),
+  addr_info: z
+    .array(z.object({ family: z.string().optional(), local: z.string().optional(), prefixlen: z.number().optional(), scope: z.string().optional() }))
+    .default([]),
+})
+
+const routeSchema = z.object({
+  type: z.string().optional(),
+  dst: z.string(),
+  gateway: z.string().optional(),
+  dev: z.string().optional(),
+  table: z.string().optional(),
+  protocol: z.string().optional(),
+})
+
+const netconfSchema = z.object({ family: z.string(), interface: z.string().optional(), forwarding: z.boolean().optional() })
+
+/** The `ip -j -d -batch` input whose output `parseIp` reads: one JSON document a line. */
+export const READ_BATCH = 'address show\nroute show table all\nnetconf show\n'
+/** How many JSON documents READ_BATCH yields for each namespace. */
+export const READ_DOCUMENTS = 3
+
+function toLink(raw: z.infer<typeof linkSchema>): Link {
+  const addresses = raw.addr_info.flatMap((a): Address[] =>
+    a.local !== undefined && a.prefixlen !== undefined && (a.family === 'inet' || a.family === 'inet6') ?
+      [{ family: a.family, address: a.local, prefix: a.prefixlen, scope: a.scope ?? 'global' }]
+    : [])
+  return {
+    index: raw.ifindex,
+    name: raw.ifname,
+    kind: raw.linkinfo?.info_kind ?? '',
+    up: raw.flags.includes('UP'),
+    mac: raw.address ?? '',
+    mtu: raw.mtu,
+    master: raw.master,
+    alias: raw.ifalias,
+    peerIndex: raw.link_index,
+    peerNsid: raw.link_netnsid,
+    linkLocal: raw.inet6_addr_gen_mode !== 'none',
+    addresses,
+  }
+}
+
+/** Of all tables only the main one: `local` and IPv6's multicast routes come and go with the addresses. */
+function toRoutes(raw: z.infer<typeof routeSchema>): Route[] {
+  const inMain = raw.table === undefined || raw.table === 'main'
+  if (!inMain || (raw.type !== undefined && raw.type !== 'unicast') || raw.dst === 'multicast') return []
+  const family = raw.dst.includes(':') || raw.gateway?.includes(':') === true ? 'inet6' : 'inet'
+  return [{ family, dst: raw.dst, via: raw.gateway, dev: raw.dev, protocol: raw.protocol ?? 'boot' }]
+}
+
+/**
+ * Turns the three documents of READ_BATCH (`ip -j -d` address, route and netconf listings) into a namespace.
+ * `rules` and `sysctls` are read by other tools; `inode` comes from the file system.
+ */
+export function parseNamespace(
+  documents: readonly string[],
+  rest: Pick<Namespace, 'inode' | 'rules' | 'sysctls'>,
+): Namespace {
+  const [links = '[]', routes = '[]', netconf = '[]'] = documents
+  const forwarding: { inet: Record<string, boolean>; inet6: Record<string, boolean> } = { inet: {}, inet6: {} }
+  for (const entry of z.array(netconfSchema).parse(JSON.parse(netconf)))
+    if ((entry.family === 'inet' || entry.family === 'inet6') && entry.interface !== undefined)
+      forwarding[entry.family][entry.interface] = entry.forwarding === true
+  return {
+    ...rest,
+    // ip leaves an empty object where it filtered something out
+    // ip leaves an empty object where it filtered something out
+    links: z.array(z.looseObject({})).parse(JSON.parse(links))
+      .filter((raw) => 'ifname' in raw).map((raw) => toLink(linkSchema.parse(raw))),
+    routes: z.array(routeSchema).parse(JSON.parse(routes)).flatMap(toRoutes),
+    forwarding,
+  }
+}
+
+/** Reads `nft -j list ruleset`. */
+export function parseRuleset(json: string): NftObject[] {
+  const { nftables } = z.object({ nftables: z.array(z.record(z.string(), z.unknown())) }).parse(JSON.parse(json))
+  return nftables.filter((object) => !('metainfo' in object))
+}
+
+/** Reads the lines `key = value` that sysctl(8) prints. */
+export function parseSysctls(text: string): Record<string, string> {
+  const pairs = text.split('\n').flatMap((line) => {
+    const at = line.indexOf(' = ')
+    return at < 0 ? [] : [[line.slice(0, at), line.slice(at + 3).trim()] as const]
+  })
+  return Object.fromEntries(pairs)
+}

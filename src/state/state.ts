@@ -1,0 +1,83 @@
+/** One address on an interface, as `ip -j addr` reports it. */
+export interface Address {
+  family: 'inet' | 'inet6'
+  address: string
+  prefix: number
+  scope: string
+}
+
+/** One network interface. `kind` is the kernel's (`bridge`, `veth`, …); '' for lo and for hardware. */
+export interface Link {
+  index: number
+  name: string
+  kind: string
+  up: boolean
+  mac: string
+  mtu: number
+  master: string | undefined
+  alias: string | undefined
+  /** Interface index of a veth's other end, in the namespace that `peerNsid` stands for. */
+  peerIndex: number | undefined
+  /** The kernel's local id of the other end's namespace; undefined when it is this one. */
+  peerNsid: number | undefined
+  /** Whether the kernel gives it an IPv6 link-local address by itself when it comes up. */
+  linkLocal: boolean
+  addresses: readonly Address[]
+}
+
+/** One route of the main table. `dst` is `default` or a prefix. */
+export interface Route {
+  family: 'inet' | 'inet6'
+  dst: string
+  via: string | undefined
+  dev: string | undefined
+  /** `kernel` for the routes that come by themselves with an address. */
+  protocol: string
+}
+
+/** One element of `nft -j list ruleset`, as nft prints it (libnftables-json(5)). */
+export type NftObject = Readonly<Record<string, unknown>>
+
+/** The name of the namespace in which the host itself lives. Reserved: no container may have it. */
+export const HOST = 'host'
+/** The name of the namespace beyond the sandbox's uplink. Reserved too. */
+export const INTERNET = 'internet'
+
+/** What was read of one network namespace. */
+export interface Namespace {
+  /** Inode of the namespace: its identity while the machine is up. 0 for the host's own. */
+  inode: number
+  links: readonly Link[]
+  routes: readonly Route[]
+  /** Per interface, and for `all` and `default`: is IPv4 / IPv6 forwarding on? */
+  forwarding: { inet: Readonly<Record<string, boolean>>; inet6: Readonly<Record<string, boolean>> }
+  rules: readonly NftObject[]
+  /** Values of the sysctls that were asked for. */
+  sysctls: Readonly<Record<string, string>>
+}
+
+/**
+ * A snapshot of the kernel: every named namespace, and the host's own under `host`.
+ * The key names a namespace of this host today; a namespace of another node will be `node/name`.
+ * A namespace that exists but was not read is `undefined`.
+ */
+export type State = ReadonlyMap<string, Namespace | undefined>
+
+/** Finds an interface. `netns` undefined means the host. */
+export function findLink(state: State, name: string, netns: string = HOST): Link | undefined {
+  return state.get(netns)?.links.find((link) => link.name === name)
+}
+
+/** Finds an interface of this name wherever it went, the host first. */
+export function findLinkAnywhere(state: State, name: string): { link: Link; netns: string } | undefined {
+  for (const [netns, namespace] of state) {
+    const link = namespace?.links.find((candidate) => candidate.name === name)
+    if (link) return { link, netns }
+  }
+  return undefined
+}
+
+/** The ports of a bridge: the names of the interfaces whose master it is. */
+export function portsOf(state: State, bridge: string, netns: string = HOST): string[] {
+  return (state.get(netns)?.links ?? []).filter((link) => link.master === bridge).map((link) => link.name)
+}
