@@ -11,7 +11,12 @@ export interface Host {
   pid: number
   /** Folder of the journal, the lock and the batches, as this process sees it. */
   folder: string
+  /** Whether other commands may change it at the same time; false for a sandbox that lives for one run only. */
+  common: boolean
 }
 
 /** The same folder as commands on the host see it: a sandbox has nothing else at this path, and the machine keeps its own journal there. */
 export const HOST_FOLDER = '/run/cnilab'
+
+/** The lock's file name, in the host's folder: whoever changes the host holds it. */
+export const LOCK = 'lock'

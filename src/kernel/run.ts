@@ -26,8 +26,8 @@ const MANY = 4
 export async function run(host: Host, commands: readonly Command[], signal?: AbortSignal): Promise<void> {
   for (const stage of toStages(commands)) {
     signal?.throwIfAborted()
-    if (stage.length >= MANY && stage.every((batch) => batch.tool === 'ip')) await runMany(host, stage)
-    else for (const batch of stage) await runBatch(host, batch)
+    if (stage.length >= MANY && stage.every((batch) => batch.tool === 'ip')) await runMany(host, stage, signal)
+    else for (const batch of stage) await runBatch(host, batch, signal)
   }
 }
 
@@ -44,27 +44,28 @@ function ipLine(host: Host, { argv }: Command): string {
     .join(' ')
 }
 
-async function runBatch(host: Host, batch: Batch): Promise<void> {
+async function runBatch(host: Host, batch: Batch, signal?: AbortSignal): Promise<void> {
   const { tool, netns, commands } = batch
   const lines = tool === 'ip' ? commands.map((command) => ipLine(host, command)) : commands.map(({ argv }) => argv.join(' '))
   const [argv, input] =
     tool === 'ip' ? [['ip', '-batch', '-'], lines.join('\n')]
     : tool === 'nft' ? [['nft', '-f', '-'], lines.join('\n')]
     : [['sysctl', '-qw', ...commands.flatMap((command) => command.argv.slice(1))], '']
-  const { code, stderr } = await spawn(inside(host, netns, argv), input === '' ? '' : `${input}\n`)
+  const { code, stderr } = await spawn(inside(host, netns, argv), input === '' ? '' : `${input}\n`, signal)
   if (code === 0) return
   const line = Number(/Command failed -:(\d+)/.exec(stderr)?.[1] ?? 0)
   throw refusal(stderr, commands, commands[line - 1] ?? commands.find(() => commands.length === 1))
 }
 
 /** One batch file for each namespace, and one xargs that has four of them run at a time. */
-async function runMany(host: Host, batches: readonly Batch[]): Promise<void> {
+async function runMany(host: Host, batches: readonly Batch[], signal?: AbortSignal): Promise<void> {
   const byName = new Map(batches.map((batch) => [batch.netns ?? '', batch]))
   const files = new Map([...byName].map(([name, { commands }]) => [name, commands.map((command) => ipLine(host, command))]))
   const { code, stderr } = await withFiles(host, files, (folder) =>
     spawn(
       [...host.enter, 'xargs', '-0', '-P4', '-I{}', 'nsenter', '--net=/run/netns/{}', '--', 'ip', '-batch', `${folder}/{}`],
       [...byName.keys()].join('\0'),
+      signal,
     ))
   if (code === 0) return
   const [, name = '', line = ''] = /Command failed \S*\/([^/\s]+):(\d+)/.exec(stderr) ?? []

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { findLink, findLinkAnywhere, HOST, type Link, type State } from '../state/state.ts'
 import { anyNetns, interfaceName } from './names.ts'
-import { type Command, type OperationKind, HOST_PID, inNetns, ip, MARK_ALIAS, markSchema, missingNetns, resource } from './operation.ts'
+import { type OperationKind, HOST_PID, inNetns, ip, MARK_ALIAS, markSchema, missingNetns, resource } from './operation.ts'
 
 interface Params {
   name: string
@@ -77,9 +77,4 @@ function judgeEnds(p: Params, now: State): ReturnType<typeof veth.judge> {
   const moved = near ?? far ?? findLinkAnywhere(now, p.name)?.link ?? findLinkAnywhere(now, p.peer)?.link
   if (moved?.kind === 'veth') return { status: 'present', actual: `${moved.name} is one end of a veth pair` }
   return { status: 'absent', actual: `there is no veth pair ${p.name} and ${p.peer}`, before: {} }
-}
-
-/** The commands that take a cable away, wherever its named end is now. */
-export function deleteVeth(name: string, now: State): readonly Command[] {
-  return veth.undo({ name, peer: name }, {}, now)
 }

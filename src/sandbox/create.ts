@@ -4,7 +4,8 @@ import { join, sep } from 'node:path'
 import { CnilabError } from '../errors.ts'
 import { spawnDetached } from '../kernel/spawn.ts'
 import { enter, RECORD, type Sandbox, type SandboxRecord, startTime } from './find.ts'
-import type { Host } from '../kernel/host.ts'
+import { JOURNAL } from '../journal/journal.ts'
+import { type Host, LOCK } from '../kernel/host.ts'
 import { runtimeFolder, userId } from './runtime-folder.ts'
 import { HOLD, PREPARE, READ_ONLY, WATCH } from './scripts.ts'
 
@@ -33,7 +34,11 @@ export async function createSandbox(name: string): Promise<LiveSandbox> {
   const folder = join(runtimeFolder(), `${name}~${randomBytes(4).toString('hex')}`)
   mkdirSync(folder, { mode: 0o700 })
   const isRoot = userId() === 0
-  if (isRoot) chownSync(folder, NOBODY, NOBODY)
+  if (isRoot) {
+    // cnilab writes these from outside as root and from inside as the sandbox's user
+    for (const file of [JOURNAL, LOCK]) writeFileSync(join(folder, file), '')
+    for (const path of [folder, join(folder, JOURNAL), join(folder, LOCK)]) chownSync(path, NOBODY, NOBODY)
+  }
   const unshare = ['unshare', '--user', '--map-root-user', '--mount', '--propagation', 'private', '--']
   const drop = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', ...unshare]
   const holder = spawnDetached([

@@ -94,6 +94,7 @@ export function enter(sandbox: Sandbox): Host {
     root: `/proc/${sandbox.pid}/root`,
     pid: 1,
     folder: sandbox.folder,
+    common: true,
   }
 }
 
@@ -101,5 +102,5 @@ export function enter(sandbox: Sandbox): Host {
 export function ownSandbox(): Host | undefined {
   const record = readRecord(HOST_FOLDER)
   if (record?.netns !== statSync('/proc/self/ns/net').ino) return undefined
-  return { kind: 'sandbox', name: record.name, enter: [], root: '', pid: 1, folder: HOST_FOLDER }
+  return { kind: 'sandbox', name: record.name, enter: [], root: '', pid: 1, folder: HOST_FOLDER, common: true }
 }

@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findHolders, listSandboxes, type Sandbox, startTime } from './find.ts'
 
@@ -31,4 +31,16 @@ async function kill(pid: number): Promise<void> {
 /** Waits until something holds, at most two seconds. */
 async function until(holds: () => boolean): Promise<void> {
   for (let i = 0; i < 400 && !holds(); i++) await sleep(5)
+}
+
+/** The processes that are in a network namespace, by the namespace's inode: none is the proof that it is gone. */
+export function sharesNamespace(inode: number): number[] {
+  return readdirSync('/proc').flatMap((entry) => {
+    if (!/^\d+$/.test(entry)) return []
+    try {
+      return statSync(`/proc/${entry}/ns/net`).ino === inode ? [Number(entry)] : []
+    } catch {
+      return [] // it ended meanwhile, or is another user's
+    }
+  })
 }

@@ -1,0 +1,18 @@
+import { Args } from '@oclif/core'
+import { parseOperation } from '../../src/operations/registry.ts'
+import { OperationCommand, type OperationsDocument } from '../../src/ui/operation-command.ts'
+
+export default class BridgeDelete extends OperationCommand {
+  static override summary = 'Delete a bridge that has no ports any more'
+  static override examples = [
+    '<%= config.bin %> bridge delete cni0',
+  ]
+  static override args = {
+    name: Args.string({ required: true, description: 'name of the bridge' }),
+  }
+
+  async run(): Promise<OperationsDocument> {
+    const { args, flags } = await this.parse(BridgeDelete)
+    return this.takeBack(parseOperation('bridge', { name: args.name }), flags, `Delete the bridge ${args.name}`)
+  }
+}

@@ -1,0 +1,29 @@
+import { Args, Flags } from '@oclif/core'
+import { parseOperation } from '../../src/operations/registry.ts'
+import { OperationCommand, type OperationsDocument } from '../../src/ui/operation-command.ts'
+
+export default class IpAssign extends OperationCommand {
+  static override summary = 'Step 6: give an interface an address'
+  static override description = 'The kernel adds a route to the subnet of the address by itself.'
+  static override examples = [
+    '<%= config.bin %> ip assign 10.22.0.2/16 eth0 --netns red',
+    '<%= config.bin %> ip assign 10.22.0.1/16 cni0',
+    '<%= config.bin %> ip assign 10.22.0.1/16 cni0 --undo',
+  ]
+  static override args = {
+    address: Args.string({ required: true, description: 'address with prefix' }),
+    ifname: Args.string({ required: true, description: 'the interface' }),
+  }
+  static override flags = {
+    netns: Flags.string({ description: 'namespace of the interface; the host if not given' }),
+    undo: Flags.boolean({ description: 'take it back' }),
+  }
+
+  async run(): Promise<OperationsDocument> {
+    const { args, flags } = await this.parse(IpAssign)
+    const operation = parseOperation('address', { address: args.address, ifname: args.ifname, netns: flags.netns })
+    return flags.undo ?
+        this.takeBack(operation, flags, `Take ${args.address} from ${args.ifname}`)
+      : this.perform([operation], flags)
+  }
+}

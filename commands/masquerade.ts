@@ -1,0 +1,30 @@
+import { Args, Flags } from '@oclif/core'
+import { removeUnusedForwarding } from '../src/engine/remove.ts'
+import { isIpv6 } from '../src/operations/names.ts'
+import { parseOperation } from '../src/operations/registry.ts'
+import { FORWARDING } from '../src/operations/sysctl.ts'
+import { OperationCommand, type OperationsDocument } from '../src/ui/operation-command.ts'
+
+export default class Masquerade extends OperationCommand {
+  static override summary = 'Step 8: enable NAT for a subnet, and forwarding'
+  static override description = 'Forwarding is turned on with it. --delete turns it off again if cnilab turned it on and nothing else masquerades.'
+  static override examples = [
+    '<%= config.bin %> masquerade 10.22.0.0/16',
+    '<%= config.bin %> masquerade 10.22.0.0/16 --delete',
+  ]
+  static override args = {
+    subnet: Args.string({ required: true, description: 'the subnet whose packets leave with the address of the host' }),
+  }
+  static override flags = {
+    delete: Flags.boolean({ description: 'take it back' }),
+  }
+
+  async run(): Promise<OperationsDocument> {
+    const { args, flags } = await this.parse(Masquerade)
+    const operation = parseOperation('masquerade', { subnet: args.subnet })
+    const key = FORWARDING[isIpv6(args.subnet) ? 'inet6' : 'inet']
+    return flags.delete ?
+        this.takeBack(operation, flags, `Stop masquerading ${args.subnet}`, removeUnusedForwarding)
+      : this.perform([parseOperation('sysctl', { key, value: '1' }), operation], flags)
+  }
+}

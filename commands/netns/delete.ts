@@ -1,0 +1,18 @@
+import { Args } from '@oclif/core'
+import { parseOperation } from '../../src/operations/registry.ts'
+import { OperationCommand, type OperationsDocument } from '../../src/ui/operation-command.ts'
+
+export default class NetnsDelete extends OperationCommand {
+  static override summary = 'Delete a network namespace and everything in it'
+  static override examples = [
+    '<%= config.bin %> netns delete red',
+  ]
+  static override args = {
+    name: Args.string({ required: true, description: 'name of the namespace' }),
+  }
+
+  async run(): Promise<OperationsDocument> {
+    const { args, flags } = await this.parse(NetnsDelete)
+    return this.takeBack(parseOperation('netns', { name: args.name }), flags, `Delete the network namespace ${args.name}`)
+  }
+}

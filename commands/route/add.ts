@@ -1,0 +1,23 @@
+import { Args, Flags } from '@oclif/core'
+import { parseOperation } from '../../src/operations/registry.ts'
+import { OperationCommand, type OperationsDocument } from '../../src/ui/operation-command.ts'
+
+export default class RouteAdd extends OperationCommand {
+  static override summary = 'Add a route by way of a gateway (a part of step 7)'
+  static override description = 'The interface towards the gateway must be up and have an address in its subnet.'
+  static override examples = [
+    '<%= config.bin %> route add default --via 10.22.0.1 --netns red',
+  ]
+  static override args = {
+    dst: Args.string({ required: true, description: 'default, or a subnet' }),
+  }
+  static override flags = {
+    via: Flags.string({ required: true, description: 'address of the gateway' }),
+    netns: Flags.string({ description: 'namespace in which the route is; the host if not given' }),
+  }
+
+  async run(): Promise<OperationsDocument> {
+    const { args, flags } = await this.parse(RouteAdd)
+    return this.perform([parseOperation('route', { dst: args.dst, via: flags.via, netns: flags.netns })], flags)
+  }
+}

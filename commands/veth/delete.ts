@@ -1,0 +1,20 @@
+import { Args } from '@oclif/core'
+import { interfaceName } from '../../src/operations/names.ts'
+import { OperationCommand, type OperationsDocument } from '../../src/ui/operation-command.ts'
+
+export default class VethDelete extends OperationCommand {
+  static override summary = 'Delete a veth pair, named by either end, wherever its ends are'
+  static override examples = [
+    '<%= config.bin %> veth delete veth-red-br',
+  ]
+  static override args = {
+    name: Args.string({ required: true, description: 'one of the two ends' }),
+  }
+
+  async run(): Promise<OperationsDocument> {
+    const { args, flags } = await this.parse(VethDelete)
+    // Only one end is known, and it is enough: the kernel removes both.
+    const name = interfaceName.parse(args.name)
+    return this.takeBack({ kind: 'veth', params: { name, peer: name } }, flags, `Delete the veth pair of ${name}`)
+  }
+}

@@ -1,0 +1,20 @@
+import { Args } from '@oclif/core'
+import { parseOperation } from '../../src/operations/registry.ts'
+import { OperationCommand, type OperationsDocument } from '../../src/ui/operation-command.ts'
+
+export default class VethPair extends OperationCommand {
+  static override summary = 'Step 3: create a veth pair, a virtual cable'
+  static override description = 'Both ends begin on the host and are attached afterwards.'
+  static override examples = [
+    '<%= config.bin %> veth pair veth-red veth-red-br',
+  ]
+  static override args = {
+    name: Args.string({ required: true, description: 'one end' }),
+    peer: Args.string({ required: true, description: 'the other end' }),
+  }
+
+  async run(): Promise<OperationsDocument> {
+    const { args, flags } = await this.parse(VethPair)
+    return this.perform([parseOperation('veth', { name: args.name, peer: args.peer })], flags)
+  }
+}

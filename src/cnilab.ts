@@ -1,0 +1,42 @@
+#!/usr/bin/env node
+// The program's entry. Everything that older versions of Node may not understand is loaded after the check.
+import { mkdirSync } from 'node:fs'
+import module from 'node:module'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import pkg from '../package.json' with { type: 'json' }
+
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+
+/** What keeps cnilab from running here, in one line. */
+function obstacle() {
+  if (process.platform !== 'linux')
+    return `cnilab needs Linux network namespaces, which ${process.platform} does not have: use a Linux VM (${process.platform === 'win32' ? 'WSL2' : 'Lima, UTM'}, or any other)`
+  if (major < 22 || (major === 22 && minor < 22)) return `cnilab needs Node ${pkg.engines.node}; this is ${process.version}`
+  return undefined
+}
+
+/** The user's own cache folder: the default one in /tmp belongs to whoever came first. */
+function cacheFolder() {
+  const base = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
+  const folder = join(base, 'cnilab', pkg.version)
+  try {
+    mkdirSync(folder, { recursive: true })
+    return folder
+  } catch {
+    return undefined // a read-only home: start a little slower
+  }
+}
+
+const problem = obstacle()
+if (problem !== undefined) {
+  process.stderr.write(`${problem}\n`)
+  process.exitCode = 3
+} else if (process.argv.length === 3 && process.argv[2] === '--version') {
+  process.stdout.write(`${pkg.name}/${pkg.version} ${process.platform}-${process.arch} node-${process.version}\n`)
+} else {
+  const folder = cacheFolder()
+  if (folder !== undefined) module.enableCompileCache(folder)
+  const { main } = await import('./main.ts')
+  await main()
+}

@@ -1,0 +1,169 @@
+import { randomBytes } from 'node:crypto'
+import { statSync } from 'node:fs'
+import { CnilabError } from '../errors.ts'
+import { exclusively } from '../journal/exclusively.ts'
+import { appendJournal, readJournal } from '../journal/journal.ts'
+import type { Kernel } from '../kernel/kernel.ts'
+import { KernelError } from '../kernel/run.ts'
+import type { Command, Resource, Verdict } from '../operations/operation.ts'
+import { type Derived, derive, type Operation } from '../operations/registry.ts'
+import { toLine } from '../plan/command-line.ts'
+import { scopeOf } from '../plan/scope.ts'
+import { findLink, type State } from '../state/state.ts'
+import { ownerOf } from './owner.ts'
+import { undoExclusively } from './undo.ts'
+
+/** What became of one operation. */
+export interface Done {
+  operation: Derived
+  status: 'done' | 'already'
+}
+
+/** What came of doing a plan: each operation's fate, and the milliseconds that applying them took. */
+export interface DoResult {
+  done: Done[]
+  ms: number
+}
+
+/** What the caller of `doPlan` knows already. */
+export interface Known {
+  /** The state, if it was read just now. */
+  now?: State
+  /** What was provided since `now` was read. */
+  provided?: ReadonlySet<Resource>
+  /** Stops between two batches. */
+  signal?: AbortSignal
+}
+
+/**
+ * Does a plan: reads the kernel, adopts what is there already, writes down what it is about to do, and does it.
+ * Throws CnilabError `state` before anything is touched if something else is in the way or something needed is missing,
+ * and KernelError if the kernel refuses, after everything that this call did was taken back.
+ */
+export async function doPlan(kernel: Kernel, plan: readonly Operation[], known: Known = {}): Promise<DoResult> {
+  return exclusively(kernel.host, () => doExclusively(kernel, plan, known))
+}
+
+async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: Known): Promise<DoResult> {
+  const { host } = kernel
+  const marked = host.kind === 'machine' ? plan.map(mark) : plan
+  const operations = marked.map(derive)
+  const now = known.now ?? (await kernel.read(scopeOf(operations)))
+  const judged = operations.map((operation) => ({ operation, verdict: operation.judge(now) }))
+  const todo = choose(judged, now, known.provided, host.kind === 'machine' ? ownership(kernel) : undefined)
+
+  const batch = randomBytes(6).toString('hex')
+  const entries = judged.map(({ operation, verdict }, i) => ({ id: `${batch}.${i}`, operation, verdict, isTodo: todo.has(operation) }))
+  appendJournal(host, entries.map(({ id, operation: { operation }, verdict, isTodo }) =>
+    isTodo ?
+      { intent: id, operation, before: verdict.status === 'absent' ? verdict.before : {} }
+    : { adopted: id, operation }))
+
+  const started = performance.now()
+  try {
+    await kernel.run([...todo].flatMap((operation) => operation.apply), known.signal)
+  } catch (error) {
+    const blamed = error instanceof KernelError ? await blame(kernel, error, [...todo]) : error
+    const ids = new Set(entries.map((entry) => entry.id))
+    await undoExclusively(kernel, readJournal(host).filter((entry) => ids.has(entry.id)))
+    throw blamed
+  }
+  const ms = performance.now() - started
+  appendJournal(host, entries.filter((entry) => entry.isTodo).map((entry) => ({ created: entry.id, inode: inodeOf(kernel, entry.operation) })))
+  return { done: operations.map((operation) => ({ operation, status: todo.has(operation) ? 'done' : 'already' })), ms }
+}
+
+/** Picks what has to be done; throws if the state refuses any of it. */
+function choose(
+  judged: readonly { operation: Derived; verdict: Verdict }[],
+  now: State,
+  provided: ReadonlySet<Resource> = new Set(),
+  isOurs?: (operation: Derived, now: State) => boolean,
+): Set<Derived> {
+  const todo = new Set<Derived>()
+  const coming = new Set<Resource>(provided)
+  for (const { operation, verdict } of judged) {
+    if (verdict.status === 'differs') throw inTheWay(operation, verdict)
+    if (verdict.status === 'blocked' && !coming.has(verdict.missing) && !operation.needs.some((need) => coming.has(need)))
+      throw blocked(operation, verdict)
+    if (verdict.status === 'present') {
+      if (isOurs?.(operation, now) === false) throw foreign(operation, now)
+      continue
+    }
+    todo.add(operation)
+    for (const provided of operation.provides) coming.add(provided)
+  }
+  return todo
+}
+
+function inTheWay({ explain, apply }: Derived, verdict: Verdict): CnilabError {
+  return new CnilabError('state', `${explain.what}: ${verdict.actual}`, {
+    ...(apply[0] ? { command: toLine(apply[0], '1') } : {}),
+    fix: 'cnilab show what is there, and remove it or choose another name',
+  })
+}
+
+function blocked({ explain }: Derived, verdict: Extract<Verdict, { status: 'blocked' }>): CnilabError {
+  return new CnilabError('state', `${explain.what}: ${verdict.actual}`, { fix: remedyFor(verdict.missing) })
+}
+
+/** The command that brings a missing resource. */
+function remedyFor(missing: Resource): string {
+  const [what, where = ''] = missing.split(':')
+  const [netns = '', ifname = ''] = where.split('/')
+  if (what === 'netns') return `cnilab netns create ${where}`
+  if (what === 'link') return `cnilab veth pair ${ifname} ${`${ifname}-peer`.slice(0, 15)}`
+  const flag = netns === 'host' || netns === '' ? '' : ` --netns ${netns}`
+  return `cnilab ip assign ADDRESS/PREFIX IFACE${flag} && cnilab up IFACE${flag}`
+}
+
+function foreign(operation: Derived, now: State): CnilabError {
+  return new CnilabError('state', `${operation.expected} already, and ${ownerOf(operation.operation, now)}`, {
+    fix: 'choose another name; on the machine itself cnilab touches only what it made',
+  })
+}
+
+/** Tells whether something on the machine is in its journal with the mark that it bears. Kinds that bear none are nobody's. */
+function ownership({ host }: Kernel): (operation: Derived, now: State) => boolean {
+  const mine = readJournal(host).filter((entry) => entry.status !== 'adopted')
+  return ({ operation }, now) => {
+    switch (operation.kind) {
+      case 'netns':
+        return mine.some(({ operation: o, before }) =>
+          o.kind === 'netns' && o.params.name === operation.params.name && before.inode === now.get(operation.params.name)?.inode)
+      case 'bridge':
+        return mine.some(({ operation: o }) =>
+          o.kind === 'bridge' && o.params.name === operation.params.name && o.params.mark?.mac === findLink(now, o.params.name)?.mac)
+      case 'veth':
+        return mine.some(({ operation: o }) => o.kind === 'veth' && o.params.name === operation.params.name && o.params.peer === operation.params.peer)
+      default:
+        return true
+    }
+  }
+}
+
+/** A random MAC, locally administered and unicast (IEEE 802: bits 1 and 0 of the first byte). */
+function randomMac(): string {
+  const bytes = randomBytes(6)
+  bytes[0] = ((bytes[0] ?? 0) & 0xfc) | 0x02
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':')
+}
+
+function mark(operation: Operation): Operation {
+  if (operation.kind === 'bridge') return { kind: 'bridge', params: { ...operation.params, mark: { mac: randomMac() } } }
+  if (operation.kind === 'veth') return { kind: 'veth', params: { ...operation.params, mark: { mac: randomMac(), peerMac: randomMac() } } }
+  return operation
+}
+
+function inodeOf({ host }: Kernel, { operation }: Derived): number | undefined {
+  if (operation.kind !== 'netns') return undefined
+  return statSync(`${host.root}/run/netns/${operation.params.name}`, { throwIfNoEntry: false })?.ino
+}
+
+/** A batch does not reliably say which of its lines failed: the kernel is read again, and the first that is missing is it. */
+async function blame(kernel: Kernel, error: KernelError, operations: readonly Derived[]): Promise<KernelError> {
+  if (error.command !== undefined) return error
+  const now = await kernel.read(scopeOf(operations))
+  const culprit: Command | undefined = operations.find((operation) => operation.judge(now).status !== 'present')?.apply[0]
+  return new KernelError(error.message, error.commands, culprit)
+}

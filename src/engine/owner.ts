@@ -1,0 +1,21 @@
+import type { Operation } from '../operations/registry.ts'
+import { findLink, type State } from '../state/state.ts'
+
+/** Names by which well-known programs call what they make. */
+const makers: readonly (readonly [RegExp, string])[] = [
+  [/^(docker0|br-[0-9a-f]{12})$/, 'Docker'],
+  [/^virbr\d+/, 'libvirt'],
+  [/^(cni|cbr)\d+$/, 'a CNI plugin'],
+  [/^lxc(br|dbr)\d+/, 'LXC'],
+  [/^podman\d+/, 'podman'],
+]
+
+/** Whom something on the machine belongs to, as far as it can be told, as the end of a sentence. */
+export function ownerOf(operation: Operation, now: State): string {
+  if (!('name' in operation.params) || operation.params.name === undefined) return 'cnilab did not make it'
+  const { name } = operation.params
+  const alias = findLink(now, name)?.alias
+  if (alias !== undefined) return `its alias says: ${alias}`
+  const maker = makers.find(([pattern]) => pattern.test(name))?.[1]
+  return maker === undefined ? 'cnilab did not make it' : `it looks like ${maker}'s`
+}

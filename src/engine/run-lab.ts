@@ -1,0 +1,142 @@
+import { CnilabError } from '../errors.ts'
+import type { Kernel } from '../kernel/kernel.ts'
+import type { Lab, LabStep } from '../lab/lab.ts'
+import type { Assertion } from '../lab/schema.ts'
+import { overlaps } from '../operations/names.ts'
+import type { Resource } from '../operations/operation.ts'
+import { derive } from '../operations/registry.ts'
+import { toLine } from '../plan/command-line.ts'
+import { type Finding, toFindings } from '../plan/finding.ts'
+import { scopeOf } from '../plan/scope.ts'
+import { HOST, type State } from '../state/state.ts'
+import { assert } from './assertions.ts'
+import { doPlan } from './do.ts'
+
+/** What came of one step. */
+export interface StepReport {
+  id: string
+  title: string
+  status: 'done' | 'already' | 'failed' | 'skipped' | 'pending'
+  /** Ready to paste. */
+  commands: string[]
+  findings: Finding[]
+  /** Wall time of applying its operations, in milliseconds. */
+  ms: number
+}
+
+/** What came of a lab, before its teardown. */
+export interface LabReport {
+  steps: StepReport[]
+  /** Everything that was tried with real packets. */
+  checks: Finding[]
+  /** Why it stopped early. */
+  error?: CnilabError
+}
+
+/** What whoever draws the run wants to know while it goes on. */
+export interface LabEvents {
+  /**
+   * Called before each step, and awaited: it may ask the user, and throws `interrupted` to stop. Returns whether it
+   * waited for somebody, who may have changed the state meanwhile.
+   */
+  stepStarts?: (step: LabStep, report: StepReport) => Promise<boolean>
+  /** Called when something was tried with real packets. */
+  checked?: (finding: Finding) => void
+  /** Called after each step, and awaited. */
+  stepEnds?: (step: LabStep, report: StepReport) => Promise<void>
+}
+
+/** More operations than this in one lab are judged once, at the end, instead of after each step. */
+const FEW_OPERATIONS = 50
+
+/**
+ * Does a lab's steps in order and checks each, in the kernel and with real packets. Never throws for what goes wrong
+ * in the lab: the report says it, and the steps after it stay `pending`.
+ */
+export async function runLab(kernel: Kernel, lab: Lab, events: LabEvents, signal: AbortSignal): Promise<LabReport> {
+  const steps = lab.steps.map(emptyReport)
+  const checks: Finding[] = []
+  const operations = lab.steps.flatMap((step) => step.operations)
+  const scope = scopeOf(operations.map(derive))
+  const judgeEach = operations.length <= FEW_OPERATIONS
+  const checked = (finding: Finding) => {
+    checks.push(finding)
+    events.checked?.(finding)
+  }
+  const provided = new Set<Resource>()
+  try {
+    let now = await kernel.read(scope)
+    refuseOverlaps(lab, now)
+    for (const [i, step] of lab.steps.entries()) {
+      const report = steps[i] ?? emptyReport(step)
+      signal.throwIfAborted()
+      if (await events.stepStarts?.(step, report)) now = await kernel.read(scope)
+      const derived = step.operations.map(derive)
+      // Once the step's work is there already, nothing can be seen of the time before it.
+      const isThere = derived.every((operation) => operation.judge(now).status === 'present')
+      const beforeHeld = isThere || (await tryAll(kernel, step.before, step.id, now, signal, checked))
+      const { done, ms } = await doPlan(kernel, step.operations, { now, provided, signal })
+      for (const resource of derived.flatMap((operation) => operation.provides)) provided.add(resource)
+      report.ms = Math.round(ms * 10) / 10
+      if (judgeEach) {
+        now = await kernel.read(scope)
+        report.findings = toFindings(derived, now, step.id)
+      }
+      const checksHold = await tryAll(kernel, step.checks, step.id, now, signal, checked)
+      const holds = beforeHeld && checksHold && report.findings.every((finding) => finding.passed === true)
+      report.status = !holds ? 'failed' : done.every(({ status }) => status === 'already') ? 'already' : 'done'
+      await events.stepEnds?.(step, report)
+      if (report.status === 'failed') break
+    }
+    if (!judgeEach) await judgeAll(kernel, lab, steps)
+  } catch (error) {
+    const interrupted = signal.aborted || (error instanceof CnilabError && error.kind === 'interrupted')
+    if (interrupted) return { steps, checks, error: new CnilabError('interrupted', 'interrupted') }
+    if (!(error instanceof CnilabError)) throw error
+    const failing = steps.find((step) => step.status === 'pending')
+    if (failing) failing.status = 'failed'
+    return { steps, checks, error }
+  }
+  return { steps, checks }
+}
+
+function emptyReport(step: LabStep): StepReport {
+  const commands = step.operations.flatMap((operation) => derive(operation).apply).map((command) => toLine(command, '1'))
+  return { id: step.id, title: step.title, status: 'pending', commands, findings: [], ms: 0 }
+}
+
+/** Tries assertions one after the other; returns whether none failed. */
+async function tryAll(
+  kernel: Kernel, assertions: readonly Assertion[], step: string, now: State, signal: AbortSignal, checked: (finding: Finding) => void,
+): Promise<boolean> {
+  let holds = true
+  for (const assertion of assertions) {
+    signal.throwIfAborted()
+    const finding = await assert(kernel, assertion, step, now)
+    checked(finding)
+    holds &&= finding.passed !== false
+  }
+  return holds
+}
+
+/** Judges everything at once, for labs that are too large to be read after each step. */
+async function judgeAll(kernel: Kernel, lab: Lab, steps: readonly StepReport[]): Promise<void> {
+  const derived = lab.steps.flatMap((step) => step.operations.map((operation) => ({ step: step.id, operation: derive(operation) })))
+  const now = await kernel.read(scopeOf(derived.map(({ operation }) => operation)))
+  const findings = toFindings(derived.map(({ operation }) => operation), now)
+  for (const report of steps) {
+    report.findings = findings.flatMap((finding, i) => (derived[i]?.step === report.id ? [{ ...finding, step: report.id }] : []))
+    if (report.status !== 'pending' && report.findings.some((finding) => finding.passed !== true)) report.status = 'failed'
+  }
+}
+
+/** A lab's subnet must not hide a network that the host reaches otherwise. */
+function refuseOverlaps(lab: Lab, now: State): void {
+  const own = new Set(lab.steps.flatMap((step) => step.operations).flatMap(({ kind, params }) => (kind === 'bridge' ? [params.name] : [])))
+  for (const route of now.get(HOST)?.routes ?? []) {
+    const taken = lab.subnets.find((subnet) => route.dst !== 'default' && overlaps(subnet, route.dst.includes('/') ? route.dst : `${route.dst}/${route.family === 'inet' ? 32 : 128}`))
+    if (taken === undefined || own.has(route.dev ?? '')) continue
+    const words = `${route.dst}${route.via === undefined ? '' : ` via ${route.via}`}${route.dev === undefined ? '' : ` dev ${route.dev}`}`
+    throw new CnilabError('state', `the subnet ${taken} overlaps a route of the host: ${words}`, { fix: 'choose another one, for example: --set subnet=10.99.0.0/16' })
+  }
+}

@@ -1,0 +1,76 @@
+import { exclusively } from '../journal/exclusively.ts'
+import { appendJournal, closeJournal, type Entry, readJournal } from '../journal/journal.ts'
+import type { Kernel } from '../kernel/kernel.ts'
+import type { Command } from '../operations/operation.ts'
+import { type Derived, derive } from '../operations/registry.ts'
+import type { State } from '../state/state.ts'
+import { scopeOf } from '../plan/scope.ts'
+
+/** What came of undoing: the commands that were run; what could not be undone, and what others still use, in words. */
+export interface UndoResult {
+  commands: Command[]
+  left: string[]
+  kept: string[]
+}
+
+interface Item {
+  entry: Entry
+  derived: Derived
+}
+
+/**
+ * Undoes what the journal says was created, newest first, and never stops at an error. First what belongs to one
+ * container, then what several may share, and of that only what nobody uses any more. What goes with something else
+ * that is undone needs no command of its own. At the end the kernel is read again to see what is left.
+ */
+export async function undoEntries(kernel: Kernel, entries: readonly Entry[]): Promise<UndoResult> {
+  return exclusively(kernel.host, () => undoExclusively(kernel, entries))
+}
+
+/** The same for a caller that holds the host's lock already. */
+export async function undoExclusively(kernel: Kernel, entries: readonly Entry[]): Promise<UndoResult> {
+  const items = entries
+    .filter((entry) => entry.status !== 'adopted')
+    .map((entry) => ({ entry, derived: derive(entry.operation) }))
+    .reverse()
+  const scope = scopeOf(items.map(({ derived }) => derived))
+  const commands: Command[] = []
+
+  const first = await kernel.read(scope)
+  const roots = items.filter((item) => !goesWithAnother(item, items, first))
+  await undoEach(kernel, roots.filter(({ derived }) => !derived.shared), first, commands)
+
+  const shared = roots.filter(({ derived }) => derived.shared)
+  // Undoing one may free the next: forwarding when the last rule is gone, a bridge when its last port is.
+  const second = shared.length === 0 ? first : await kernel.read(scope)
+  await undoEach(kernel, shared.filter(({ derived }) => derived.users(second).length === 0), second, commands)
+
+  const last = await kernel.read(scope)
+  const remaining = items.filter((item) =>
+    !goesWithAnother(item, items, last) && item.derived.undo(item.entry.before, last).length > 0)
+  const kept = remaining.filter(({ derived }) => derived.users(last).length > 0)
+  appendJournal(kernel.host, items.filter((item) => !remaining.includes(item)).map(({ entry }) => ({ undone: entry.id })))
+  if (readJournal(kernel.host).every((entry) => entry.status === 'adopted')) closeJournal(kernel.host)
+  const words = (some: readonly Item[]) => some.map(({ derived }) => derived.expected)
+  return { commands, left: words(remaining.filter((item) => !kept.includes(item))), kept: words(kept) }
+}
+
+/** An address goes with its interface, an interface with its namespace, if those are undone for certain. */
+function goesWithAnother({ derived }: Item, items: readonly Item[], now: State): boolean {
+  const containers = derived.needs.filter((need) => need.startsWith('netns:') || need.startsWith('link:'))
+  return containers.some((need) =>
+    items.some(({ derived: other, entry }) =>
+      other !== derived && other.provides.includes(need) && other.users(now).length === 0 && other.undo(entry.before, now).length > 0))
+}
+
+async function undoEach(kernel: Kernel, items: readonly Item[], now: State, ran: Command[]): Promise<void> {
+  for (const { entry, derived } of items) {
+    const commands = derived.undo(entry.before, now)
+    try {
+      await kernel.run(commands)
+      ran.push(...commands)
+    } catch {
+      // whether it is really still there is read from the kernel at the end
+    }
+  }
+}

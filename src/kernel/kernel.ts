@@ -1,0 +1,27 @@
+import type { Command } from '../operations/operation.ts'
+import type { State } from '../state/state.ts'
+import type { Host } from './host.ts'
+import { inside, run } from './run.ts'
+import { type Scope, snapshot } from './snapshot.ts'
+import { type Finished, spawn } from './spawn.ts'
+
+/** All that the engine can do to a kernel. */
+export interface Kernel {
+  host: Host
+  /** Changes it. Throws KernelError at the first refusal. */
+  run: (commands: readonly Command[], signal?: AbortSignal) => Promise<void>
+  /** Reads it. */
+  read: (scope?: Scope) => Promise<State>
+  /** Runs a program that changes nothing, such as ping, and returns what came of it. */
+  probe: (argv: readonly string[], netns?: string, input?: string) => Promise<Finished>
+}
+
+/** The kernel of a host. */
+export function kernelOf(host: Host): Kernel {
+  return {
+    host,
+    run: (commands, signal) => run(host, commands, signal),
+    read: (scope) => snapshot(host, scope),
+    probe: (argv, netns, input) => spawn(inside(host, netns, argv), input),
+  }
+}

@@ -1,0 +1,44 @@
+import { addressAt } from '../operations/names.ts'
+
+/** What `${…}` may name in a lab. */
+export type Variables = Readonly<Record<string, string>>
+
+/** Something of a lab file that cannot be filled in; the message says why. */
+export class TemplateError extends Error {}
+
+/**
+ * Fills in `${name}`, `${subnet[2]}` (the second address of a subnet; the index is a sum of numbers and variables),
+ * and `${subnet.prefix}` (its length). Throws TemplateError.
+ */
+export function fill(text: string, variables: Variables): string {
+  return text.replaceAll(/\$\{([^}]*)\}/g, (_, expression: string) => {
+    const [, name = '', index, prefix] = /^(\w+)(?:\[([^\]]+)\]|(\.prefix))?$/.exec(expression.trim()) ?? []
+    const value = variables[name]
+    if (value === undefined) throw new TemplateError(`\${${expression}} names nothing; there are: ${Object.keys(variables).join(', ')}`)
+    if (prefix !== undefined) return value.split('/')[1] ?? ''
+    if (index === undefined) return value
+    const n = sum(index, variables)
+    const address = addressAt(value, n)
+    if (address === undefined) throw new TemplateError(`${value} has no address number ${n}`)
+    return address
+  })
+}
+
+function sum(expression: string, variables: Variables): number {
+  return expression
+    .split('+')
+    .map((term) => Number(variables[term.trim()] ?? term))
+    .reduce((a, b) => {
+      if (!Number.isInteger(b)) throw new TemplateError(`[${expression}] is not a sum of whole numbers`)
+      return a + b
+    }, 0)
+}
+
+/** Fills in every text in a tree of objects and arrays. */
+export function fillTree(tree: unknown, variables: Variables): unknown {
+  if (typeof tree === 'string') return fill(tree, variables)
+  if (Array.isArray(tree)) return tree.map((item) => fillTree(item, variables))
+  if (tree !== null && typeof tree === 'object')
+    return Object.fromEntries(Object.entries(tree).map(([key, value]) => [key, fillTree(value, variables)]))
+  return tree
+}

@@ -1,0 +1,17 @@
+import { flush, run } from '@oclif/core'
+import { formatError, show } from './ui/error.ts'
+
+/** Runs the command that the arguments name. Errors before a command is found are shown as all others are. */
+export async function main(): Promise<void> {
+  try {
+    await run(process.argv.slice(2), import.meta.url)
+    await flush()
+  } catch (error) {
+    const shown = show(error)
+    if (!shown) return
+    const { exitCode, ...rest } = shown
+    if (process.argv.includes('--json')) process.stdout.write(`${JSON.stringify({ schema: 'cnilab/error/v1', ok: false, error: rest }, undefined, 2)}\n`)
+    else process.stderr.write(formatError(shown))
+    process.exitCode = exitCode
+  }
+}

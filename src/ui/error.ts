@@ -1,0 +1,57 @@
+import { CnilabError } from '../errors.ts'
+import { style } from './style.ts'
+
+/** What the user sees of an error: what happened, the failed command, and what to do next. */
+export interface Shown {
+  kind: string
+  message: string
+  command?: string
+  fix?: string
+  exitCode: number
+}
+
+interface ZodLike {
+  name: string
+  issues: { message: string }[]
+}
+
+/** Told by its shape, because loading zod for it would cost more than most commands take. */
+function isZodError(error: unknown): error is ZodLike {
+  return error instanceof Error && error.name === 'ZodError' && 'issues' in error
+}
+
+interface OclifLike {
+  message: string
+  oclif: { exit?: number }
+}
+
+/** oclif's own: an unknown flag or command, a missing argument. */
+function isOclifError(error: unknown): error is OclifLike {
+  return error instanceof Error && 'oclif' in error
+}
+
+/** Turns whatever was thrown into what the user sees; undefined for a deliberate exit. */
+export function show(error: unknown): Shown | undefined {
+  if (error instanceof CnilabError) {
+    const { kind, message, command, fix, exitCode } = error
+    return { kind, message, ...(command === undefined ? {} : { command }), ...(fix === undefined ? {} : { fix }), exitCode }
+  }
+  if (isZodError(error)) return { kind: 'usage', message: error.issues[0]?.message ?? 'invalid value', exitCode: 2 }
+  if (isOclifError(error)) {
+    if (error.message.startsWith('EEXIT')) return undefined
+    const message = error.message.replace(/\nSee more help with --help$/, '').replace(/^command (.*) not found$/, (_, id: string) => `there is no command '${id.replaceAll(':', ' ')}'`)
+    return { kind: 'usage', message, fix: 'cnilab --help, or --help after a command', exitCode: error.oclif.exit ?? 2 }
+  }
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  return { kind: 'bug', message: `this is a fault in cnilab, please report it\n${message}`, exitCode: 1 }
+}
+
+/** The same for people, on stderr. */
+export function formatError({ message, command, fix }: Shown): string {
+  return [
+    `${style.bad('Error:')} ${message}`,
+    ...(command === undefined ? [] : [`  the command was: ${style.command(command)}`]),
+    ...(fix === undefined ? [] : [`  what to do: ${fix}`]),
+    '',
+  ].join('\n')
+}
