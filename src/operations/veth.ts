@@ -72,7 +72,7 @@ function judgeEnds(p: Params, now: State): ReturnType<typeof veth.judge> {
   for (const [link, ifname, netns] of [[near, p.name, p.netns], [far, p.peer, p.peerNetns]] as const)
     if (link && link.kind !== 'veth')
       return { status: 'differs', actual: `${ifname}${inNetns(netns)} is not a veth` }
-  if (near && far && p.netns === p.peerNetns && near.peerIndex !== far.index)
+  if (near && far && p.netns === p.peerNetns && near.peer !== far.name)
     return { status: 'differs', actual: `${p.name} and ${p.peer} are ends of two different pairs` }
   const moved = near ?? far ?? findLinkAnywhere(now, p.name)?.link ?? findLinkAnywhere(now, p.peer)?.link
   if (moved?.kind === 'veth') return { status: 'present', actual: `${moved.name} is one end of a veth pair` }

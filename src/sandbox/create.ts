@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { chownSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { join, sep } from 'node:path'
+import { chownSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { CnilabError } from '../errors.ts'
 import { spawnDetached } from '../kernel/spawn.ts'
 import { enter, RECORD, type Sandbox, type SandboxRecord, startTime } from './find.ts'
@@ -22,11 +22,11 @@ export interface LiveSandbox {
   end: () => void
 }
 
-/** The package's own folder: the one that holds `dist/`, or the sources. */
+/** The package's own folder: the nearest above this file that holds a package.json. */
 export function packageFolder(): string {
-  const here = import.meta.dirname
-  const at = Math.max(here.lastIndexOf(`${sep}dist`), here.lastIndexOf(`${sep}src`))
-  return here.slice(0, at)
+  let folder = import.meta.dirname
+  while (!existsSync(join(folder, 'package.json')) && folder !== '/') folder = dirname(folder)
+  return folder
 }
 
 /** Makes a sandbox. Takes some 30 ms. Throws CnilabError `machine` where the system refuses one of the pieces. */

@@ -34,7 +34,7 @@ mount --no-canonicalize --bind /proc/self/fd/3 ${HOST_FOLDER}
 mount --no-canonicalize --bind /proc/self/fd/4 ${APP.package}
 mount --no-canonicalize --bind /proc/self/fd/5 ${APP.node}
 exec 3<&- 4<&- 5<&-
-printf '#!/bin/sh\\nexec ${APP.node} ${APP.package}/dist/cnilab.js "$@"\\n' >${APP.bin}/cnilab
+printf '#!/bin/sh\\nexec ${APP.node} ${APP.package}/dist/src/cnilab.js "$@"\\n' >${APP.bin}/cnilab
 chmod 755 ${APP.bin}/cnilab
 chown "$owner" /run
 exec "$@"

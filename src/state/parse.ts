@@ -9,8 +9,7 @@ const linkSchema = z.object({
   master: z.string().optional(),
   ifalias: z.string().optional(),
   address: z.string().optional(),
-  link_index: z.number().optional(),
-  link_netnsid: z.number().optional(),
+  link: z.string().optional(),
   linkinfo: z.object({ info_kind: z.string().optional() }).optional(),
   inet6_addr_gen_mode: z.string().optional(),
   addr_info: z
@@ -48,8 +47,7 @@ function toLink(raw: z.infer<typeof linkSchema>): Link {
     mtu: raw.mtu,
     master: raw.master,
     alias: raw.ifalias,
-    peerIndex: raw.link_index,
-    peerNsid: raw.link_netnsid,
+    peer: raw.link,
     linkLocal: raw.inet6_addr_gen_mode !== 'none',
     addresses,
   }

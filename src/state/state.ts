@@ -16,10 +16,8 @@ export interface Link {
   mtu: number
   master: string | undefined
   alias: string | undefined
-  /** Interface index of a veth's other end, in the namespace that `peerNsid` stands for. */
-  peerIndex: number | undefined
-  /** The kernel's local id of the other end's namespace; undefined when it is this one. */
-  peerNsid: number | undefined
+  /** A veth's other end, if that is in the same namespace. */
+  peer: string | undefined
   /** Whether the kernel gives it an IPv6 link-local address by itself when it comes up. */
   linkLocal: boolean
   addresses: readonly Address[]

@@ -1,0 +1,43 @@
+import { Flags } from '@oclif/core'
+import { machine } from '../src/engine/open-host.ts'
+import { undoEntries } from '../src/engine/undo.ts'
+import { CnilabError } from '../src/errors.ts'
+import { readJournal } from '../src/journal/journal.ts'
+import { kernelOf } from '../src/kernel/kernel.ts'
+import { toLine } from '../src/plan/command-line.ts'
+import { removeAll } from '../src/sandbox/remove.ts'
+import { BaseCommand, type Document } from '../src/ui/base-command.ts'
+import { mark, style } from '../src/ui/style.ts'
+
+interface CleanDocument extends Document {
+  ok: true
+  removed: string[]
+  kept: string[]
+}
+
+export default class Clean extends BaseCommand {
+  static override summary = 'Remove your sandboxes; with --host, what cnilab made on this machine'
+  static override examples = ['<%= config.bin %> clean', 'sudo <%= config.bin %> clean --host']
+  static override flags = { host: Flags.boolean({ description: 'undo what the journal of this machine names; needs root' }) }
+
+  async run(): Promise<CleanDocument> {
+    const { flags } = await this.parse(Clean)
+    return flags.host ? this.cleanMachine() : this.cleanSandboxes()
+  }
+
+  private async cleanSandboxes(): Promise<CleanDocument> {
+    const removed = await removeAll()
+    this.log(removed.length === 0 ? 'nothing to remove' : removed.map((name) => `${mark.done} Removed sandbox '${name}'`).join('\n'))
+    return { schema: 'cnilab/clean/v1', ok: true, removed, kept: [] }
+  }
+
+  private async cleanMachine(): Promise<CleanDocument> {
+    const host = machine()
+    const { commands, left, kept } = await undoEntries(kernelOf(host), readJournal(host))
+    const removed = commands.map((command) => toLine(command, '1'))
+    this.log(removed.length === 0 ? 'nothing to remove' : removed.map((line) => `${mark.done} ${style.command(line)}`).join('\n'))
+    for (const what of kept) this.log(`${mark.already} kept, still in use: ${what}`)
+    if (left.length > 0) throw new CnilabError('state', `could not undo: ${left.join('; ')}`, { fix: 'see what holds it, then run cnilab clean --host again' })
+    return { schema: 'cnilab/clean/v1', ok: true, removed, kept }
+  }
+}

@@ -1,0 +1,33 @@
+import { Flags } from '@oclif/core'
+import { examine, type Trial } from '../src/engine/doctor.ts'
+import { installMissing } from '../src/engine/install.ts'
+import { BaseCommand, type Document } from '../src/ui/base-command.ts'
+import { askToInstall } from '../src/ui/install.ts'
+import { mark, style } from '../src/ui/style.ts'
+
+interface DoctorDocument extends Document {
+  ok: boolean
+  trials: Trial[]
+}
+
+export default class Doctor extends BaseCommand {
+  static override summary = 'Try what cnilab needs on this machine; one remedy for each failure'
+  static override examples = ['<%= config.bin %> doctor', '<%= config.bin %> doctor --fix --yes']
+  static override flags = {
+    fix: Flags.boolean({ description: 'install the programs that are missing' }),
+    yes: Flags.boolean({ description: 'do not ask before installing', dependsOn: ['fix'] }),
+  }
+
+  async run(): Promise<DoctorDocument> {
+    const { flags } = await this.parse(Doctor)
+    if (flags.fix) await installMissing(flags.yes ? () => Promise.resolve(true) : askToInstall, (line) => this.notice(line))
+    const trials = await examine()
+    for (const { what, ok, detail, fix } of trials) {
+      this.log(`${ok ? mark.done : mark.failed} ${what}: ${detail}`)
+      if (fix !== undefined) this.log(`  ${style.command(fix)}`)
+    }
+    const ok = trials.every((trial) => trial.ok)
+    if (!ok) process.exitCode = 3
+    return { schema: 'cnilab/doctor/v1', ok, trials }
+  }
+}

@@ -1,0 +1,27 @@
+import { Flags } from '@oclif/core'
+import { CnilabError } from '../src/errors.ts'
+import { exec } from '../src/kernel/exec.ts'
+import { namespaceNames } from '../src/kernel/snapshot.ts'
+import { anyNetns } from '../src/operations/names.ts'
+import { BaseCommand, hostFlags } from '../src/ui/base-command.ts'
+
+export default class Exec extends BaseCommand {
+  static override summary = 'Run a command in the sandbox, or in one of its namespaces'
+  static override description = 'Exits with the status of the command: 128+n after signal n, 127 when it was not found.'
+  static override examples = ['<%= config.bin %> exec -- ip -br link', '<%= config.bin %> exec --netns red -- ping -c1 10.22.0.1']
+  static override enableJsonFlag = false
+  static override strict = false
+  static override baseFlags = hostFlags
+  static override flags = { netns: Flags.string({ description: 'namespace to run it in' }) }
+
+  async run(): Promise<void> {
+    const { argv, flags } = await this.parse(Exec)
+    const command = argv.map(String)
+    if (command.length === 0) throw new CnilabError('usage', 'no command given', { fix: 'for example: cnilab exec -- ip -br link' })
+    const netns = flags.netns === undefined ? undefined : anyNetns.parse(flags.netns)
+    const { host } = await this.openHost(flags)
+    if (netns !== undefined && !(await namespaceNames(host)).includes(netns))
+      throw new CnilabError('state', `there is no namespace ${netns}`, { fix: `cnilab netns create ${netns}` })
+    process.exitCode = await exec(host, netns, command)
+  }
+}

@@ -1,0 +1,21 @@
+import { labNames, loadLab } from '../../src/engine/lab-files.ts'
+import { BaseCommand, type Document } from '../../src/ui/base-command.ts'
+import { table } from '../../src/ui/table.ts'
+
+interface LabsDocument extends Document {
+  labs: { id: string; title: string; steps: number }[]
+}
+
+export default class LabList extends BaseCommand {
+  static override summary = 'List the labs'
+  static override examples = ['<%= config.bin %> lab list']
+
+  run(): Promise<LabsDocument> {
+    const labs = labNames().map((name) => {
+      const { id, title, steps } = loadLab(name)
+      return { id, title, steps: steps.length }
+    })
+    this.log(table(['LAB', 'STEPS', 'TITLE'], labs.map(({ id, steps, title }) => [id, String(steps), title])))
+    return Promise.resolve({ schema: 'cnilab/labs/v1', labs })
+  }
+}

@@ -1,0 +1,32 @@
+import { Args, Flags } from '@oclif/core'
+import { loadLab } from '../../src/engine/lab-files.ts'
+import type { Lab } from '../../src/lab/lab.ts'
+import { derive } from '../../src/operations/registry.ts'
+import { toLine } from '../../src/plan/command-line.ts'
+import { BaseCommand, type Document } from '../../src/ui/base-command.ts'
+import { style } from '../../src/ui/style.ts'
+
+interface LabDocument extends Document {
+  lab: Lab
+}
+
+export default class LabShow extends BaseCommand {
+  static override summary = 'Print a lab: what it is about, its parameters, its steps and their commands'
+  static override examples = ['<%= config.bin %> lab show eight-steps', '<%= config.bin %> lab show ./my-lab.yaml']
+  static override args = { lab: Args.string({ required: true, description: 'name of a lab, or a path to a file' }) }
+  static override flags = { set: Flags.string({ description: 'set a parameter: key=value', multiple: true }) }
+
+  async run(): Promise<LabDocument> {
+    const { args, flags } = await this.parse(LabShow)
+    const lab = loadLab(args.lab, flags.set)
+    this.log(`${style.title(lab.title)}\n${lab.text}\n`)
+    for (const { name, value, text } of lab.parameters) this.log(`  --set ${name}=${value}  ${style.quiet(text)}`)
+    for (const [i, step] of lab.steps.entries()) {
+      this.log(`\n${style.title(`${i + 1}. ${step.title}`)}\n   ${step.text}`)
+      const commands = step.operations.flatMap((operation) => derive(operation).apply)
+      for (const command of commands.slice(0, 6)) this.log(`   ${style.command(toLine(command, '1'))}`)
+      if (commands.length > 6) this.log(style.quiet(`   … and ${commands.length - 6} more like these`))
+    }
+    return { schema: 'cnilab/lab/v1', lab }
+  }
+}

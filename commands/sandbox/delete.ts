@@ -1,0 +1,25 @@
+import { Args } from '@oclif/core'
+import { CnilabError } from '../../src/errors.ts'
+import { findSandbox } from '../../src/sandbox/open.ts'
+import { removeSandbox } from '../../src/sandbox/remove.ts'
+import { BaseCommand, type Document } from '../../src/ui/base-command.ts'
+import { mark } from '../../src/ui/style.ts'
+
+interface DeletedDocument extends Document {
+  deleted: string[]
+}
+
+export default class SandboxDelete extends BaseCommand {
+  static override summary = 'End a sandbox; the kernel removes everything in it'
+  static override examples = ['<%= config.bin %> sandbox delete default']
+  static override args = { name: Args.string({ required: true, description: 'name of the sandbox' }) }
+
+  async run(): Promise<DeletedDocument> {
+    const { args: { name } } = await this.parse(SandboxDelete)
+    const sandbox = findSandbox(name)
+    if (!sandbox) throw new CnilabError('state', `there is no sandbox '${name}'`, { fix: 'cnilab sandbox list' })
+    await removeSandbox(sandbox)
+    this.log(`${mark.done} Removed sandbox '${name}'`)
+    return { schema: 'cnilab/deleted/v1', deleted: [name] }
+  }
+}

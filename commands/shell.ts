@@ -1,0 +1,29 @@
+import { Args } from '@oclif/core'
+import { CnilabError } from '../src/errors.ts'
+import { exec } from '../src/kernel/exec.ts'
+import { namespaceNames } from '../src/kernel/snapshot.ts'
+import { searchPath } from '../src/kernel/spawn.ts'
+import { anyNetns } from '../src/operations/names.ts'
+import { APP } from '../src/sandbox/scripts.ts'
+import { BaseCommand, hostFlags } from '../src/ui/base-command.ts'
+import { shellWithPrompt } from '../src/ui/shell.ts'
+
+export default class Shell extends BaseCommand {
+  static override summary = 'Open a shell in the sandbox, or in one of its containers'
+  static override description = 'ip, nft, ping and cnilab itself then act in this sandbox. Leave it with exit.'
+  static override examples = ['<%= config.bin %> shell', '<%= config.bin %> shell red']
+  static override enableJsonFlag = false
+  static override baseFlags = hostFlags
+  static override args = { container: Args.string({ description: 'namespace to be in; the host if not given' }) }
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(Shell)
+    const netns = args.container === undefined ? undefined : anyNetns.parse(args.container)
+    const { host } = await this.openHost(flags)
+    if (netns !== undefined && !(await namespaceNames(host)).includes(netns))
+      throw new CnilabError('state', `there is no namespace ${netns}`, { fix: `cnilab netns create ${netns}` })
+    const { argv, env } = shellWithPrompt(netns === undefined ? host.name : `${host.name}/${netns}`)
+    const path = host.kind === 'sandbox' ? `${APP.bin}:${searchPath()}` : searchPath()
+    process.exitCode = await exec(host, netns, argv, { ...env, PATH: path })
+  }
+}
