@@ -43,12 +43,10 @@ export const veth: OperationKind<'veth', Params> = {
     return mark ? [add, alias(name, netns), alias(peer, peerNetns)] : [add]
   },
   undo: (p, _before, now) => {
-    for (const [ifname, mac] of [[p.name, p.mark?.mac], [p.peer, p.mark?.peerMac]] as const) {
-      const found = p.mark ? findByMac(now, mac) : findLinkAnywhere(now, ifname)
-      if (found?.link.kind !== 'veth') continue
-      return [ip(found.netns === HOST ? undefined : found.netns, 'link', 'delete', 'dev', found.link.name)]
-    }
-    return []
+    const end = p.mark ? (findByMac(now, p.mark.mac) ?? findByMac(now, p.mark.peerMac)) : findEnd(p, now)
+    return end?.link.kind === 'veth' ?
+        [ip(end.netns === HOST ? undefined : end.netns, 'link', 'delete', 'dev', end.link.name)]
+      : []
   },
   explain: (p) => ({
     what: `Create the veth pair ${p.name} and ${p.peer}`,
@@ -56,6 +54,20 @@ export const veth: OperationKind<'veth', Params> = {
   }),
   expected: (p) => `${p.name} and ${p.peer} are the ends of a veth pair`,
   judge: (p, now) => missingNetns(p.netns, now) ?? missingNetns(p.peerNetns, now) ?? judgeEnds(p, now),
+}
+
+/** One of the two ends: where it was made, or, if that was the host, wherever it was moved to. */
+function findEnd(p: Params, now: State): { link: Link; netns: string } | undefined {
+  const ends = [[p.name, p.netns], [p.peer, p.peerNetns]] as const
+  for (const [ifname, netns] of ends) {
+    const link = findLink(now, ifname, netns)
+    if (link) return { link, netns: netns ?? HOST }
+  }
+  for (const [ifname, netns] of ends) {
+    const moved = netns === undefined ? findLinkAnywhere(now, ifname) : undefined
+    if (moved) return moved
+  }
+  return undefined
 }
 
 function findByMac(now: State, mac: string | undefined): { link: Link; netns: string } | undefined {
@@ -74,7 +86,7 @@ function judgeEnds(p: Params, now: State): ReturnType<typeof veth.judge> {
       return { status: 'differs', actual: `${ifname}${inNetns(netns)} is not a veth` }
   if (near && far && p.netns === p.peerNetns && near.peer !== far.name)
     return { status: 'differs', actual: `${p.name} and ${p.peer} are ends of two different pairs` }
-  const moved = near ?? far ?? findLinkAnywhere(now, p.name)?.link ?? findLinkAnywhere(now, p.peer)?.link
-  if (moved?.kind === 'veth') return { status: 'present', actual: `${moved.name} is one end of a veth pair` }
+  const end = findEnd(p, now)?.link
+  if (end?.kind === 'veth') return { status: 'present', actual: `${end.name} is one end of a veth pair` }
   return { status: 'absent', actual: `there is no veth pair ${p.name} and ${p.peer}`, before: {} }
 }
