@@ -57,6 +57,8 @@ export async function undoExclusively(kernel: Kernel, entries: readonly Entry[])
 
 /** An address goes with its interface, an interface with its namespace, if those are undone for certain. */
 function goesWithAnother({ derived }: Item, items: readonly Item[], now: State): boolean {
+  // The kernel takes up to two seconds to remove a veth with its namespace; deleted by itself it is gone at once.
+  if (derived.operation.kind === 'veth') return false
   const containers = derived.needs.filter((need) => need.startsWith('netns:') || need.startsWith('link:'))
   return containers.some((need) =>
     items.some(({ derived: other, entry }) =>

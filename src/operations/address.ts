@@ -15,7 +15,7 @@ export const address: OperationKind<'address', Params> = {
   shared: true,
   params: z.strictObject({ address: interfaceAddress, ifname: interfaceName, netns: anyNetns.optional() }),
   id: (p) => `${placeId(p.netns, p.ifname)}.${p.address.split('/')[0] ?? ''}`,
-  provides: (p) => [resource.addresses(p.netns)],
+  provides: (p) => [resource.onlink(p.netns)],
   needs: (p) => [resource.link(p.ifname, p.netns)],
   apply: (p) => [
     ip(p.netns, 'address', 'add', p.address, 'dev', p.ifname, ...(isIpv6(p.address) ? ['nodad'] : [])),

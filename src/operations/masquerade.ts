@@ -29,7 +29,8 @@ export const masquerade: OperationKind<'masquerade', Params> = {
     ]
   },
   undo: (p, _before, now) =>
-    rulesOf(p, now.get(p.netns ?? HOST)?.rules).some(({ table }) => table === tableOf(p)) ?
+    // The table alone counts: it may be there without its rule, if something stopped us between the two.
+    (now.get(p.netns ?? HOST)?.rules ?? []).some(({ table }) => tableSchema.safeParse(table).data === `${familyOf(p)} ${tableOf(p)}`) ?
       [{ tool: 'nft', argv: ['delete', 'table', familyOf(p), tableOf(p)], netns: p.netns }]
     : [],
   explain: (p) => ({
@@ -46,6 +47,9 @@ export const masquerade: OperationKind<'masquerade', Params> = {
       : { status: 'absent', actual: `no rule masquerades ${p.subnet}`, before: {} }
   },
 }
+
+/** A table of libnftables-json(5), as its family and name. */
+const tableSchema = z.object({ family: z.string(), name: z.string() }).transform(({ family, name }) => `${family} ${name}`)
 
 /** The parts of libnftables-json(5) that tell a masquerade rule. */
 const ruleSchema = z.object({

@@ -49,14 +49,14 @@ export type Verdict =
   | { status: 'blocked'; actual: string; missing: Resource }
 
 /** Names one thing in the kernel, such as `netns:red` or `link:red/eth0`. Made by `resource`. */
-export type Resource = `${'netns' | 'link' | 'up' | 'address'}:${string}`
+export type Resource = `${'netns' | 'link' | 'onlink'}:${string}`
 
 /** The resource names that operations use to say what they provide and need. */
 export const resource = {
   netns: (name: string): Resource => `netns:${name}`,
   link: (ifname: string, netns = 'host'): Resource => `link:${netns}/${ifname}`,
-  up: (ifname: string, netns = 'host'): Resource => `up:${netns}/${ifname}`,
-  addresses: (netns = 'host'): Resource => `address:${netns}`,
+  /** Gateways that an interface reaches directly: it needs an address and must be up. */
+  onlink: (netns = 'host'): Resource => `onlink:${netns}`,
 }
 
 /**

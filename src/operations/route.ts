@@ -21,7 +21,7 @@ export const route: OperationKind<'route', Params> = {
     }),
   id: (p) => placeId(p.netns, p.dst),
   provides: () => [],
-  needs: (p) => [...(p.netns === undefined ? [] : [resource.netns(p.netns)]), resource.addresses(p.netns)],
+  needs: (p) => [...(p.netns === undefined ? [] : [resource.netns(p.netns)]), resource.onlink(p.netns)],
   apply: (p) => [ip(p.netns, 'route', 'add', p.dst, 'via', p.via)],
   undo: (p, _before, now) =>
     find(p, now)?.via === p.via ? [ip(p.netns, 'route', 'delete', p.dst, 'via', p.via)] : [],
@@ -44,7 +44,7 @@ export const route: OperationKind<'route', Params> = {
       return {
         status: 'blocked',
         actual: `${actual}, and no interface that is up has a subnet with the gateway ${p.via}`,
-        missing: resource.addresses(p.netns),
+        missing: resource.onlink(p.netns),
       }
     return { status: 'absent', actual, before: {} }
   },

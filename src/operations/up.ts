@@ -20,7 +20,7 @@ export const up: OperationKind<'up', Params> = {
     linkLocal: z.stringbool().or(z.boolean()).optional(),
   }),
   id: (p) => placeId(p.netns, p.ifname),
-  provides: (p) => [resource.up(p.ifname, p.netns)],
+  provides: (p) => [resource.onlink(p.netns)],
   needs: (p) => [resource.link(p.ifname, p.netns)],
   apply: (p) => [
     ...(p.linkLocal === false ? [ip(p.netns, 'link', 'set', 'dev', p.ifname, 'addrgenmode', 'none')] : []),

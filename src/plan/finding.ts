@@ -27,14 +27,14 @@ export function failed(findings: readonly Finding[]): Finding[] {
 
 /** Judges operations against a state, in their order; what depends on a failed one is skipped, so one mistake is one red line. */
 export function toFindings(operations: readonly Derived[], now: State, step?: string): Finding[] {
-  const providers = new Map<string, string>()
+  const providers = new Map<string, string[]>()
   const verdicts = new Map<string, boolean | null>()
   return operations.map((operation) => {
     const dependsOn = [...new Set(operation.needs.flatMap((need) => providers.get(need) ?? []))]
     const verdict = operation.judge(now)
     const skipped = dependsOn.some((id) => verdicts.get(id) !== true)
     const passed = verdict.status === 'present' ? true : skipped ? null : false
-    for (const provided of operation.provides) if (!providers.has(provided)) providers.set(provided, operation.id)
+    for (const provided of operation.provides) providers.set(provided, [...(providers.get(provided) ?? []), operation.id])
     verdicts.set(operation.id, passed)
     return {
       id: operation.id,
