@@ -5,7 +5,8 @@ import { OperationCommand, type OperationsDocument } from '../src/ui/operation-c
 
 export default class Attach extends OperationCommand {
   static override summary = 'Steps 4 and 5: attach an interface to a namespace or to a bridge'
-  static override description = 'With --netns the interface moves into the namespace; with --bridge it becomes a port of the bridge.'
+  static override description =
+    'With --netns the interface moves into the namespace; with --bridge it becomes a port of the bridge.'
   static override examples = [
     '<%= config.bin %> attach veth-red --netns red --name eth0',
     '<%= config.bin %> attach veth-red-br --bridge cni0',
@@ -25,13 +26,17 @@ export default class Attach extends OperationCommand {
     const { args, flags } = await this.parse(Attach)
     const { netns, name, bridge, undo } = flags
     if ((netns === undefined) === (bridge === undefined))
-      throw new CnilabError('usage', 'an interface is attached either to a namespace or to a bridge: give one of --netns and --bridge', {
-        fix: 'for example: cnilab attach veth-red --netns red',
-      })
+      throw new CnilabError(
+        'usage',
+        'an interface is attached either to a namespace or to a bridge: give one of --netns and --bridge',
+        {
+          fix: 'for example: cnilab attach veth-red --netns red',
+        },
+      )
     const operation =
-      netns === undefined ?
-        parseOperation('attach-bridge', { ifname: args.ifname, bridge })
-      : parseOperation('attach-netns', { ifname: args.ifname, netns, name })
+      netns === undefined
+        ? parseOperation('attach-bridge', { ifname: args.ifname, bridge })
+        : parseOperation('attach-netns', { ifname: args.ifname, netns, name })
     return undo ? this.takeBack(operation, flags, `Detach ${args.ifname}`) : this.perform([operation], flags)
   }
 }

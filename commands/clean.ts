@@ -18,7 +18,9 @@ interface CleanDocument extends Document {
 export default class Clean extends BaseCommand {
   static override summary = 'Remove your sandboxes; with --host, what cnilab made on this machine'
   static override examples = ['<%= config.bin %> clean', 'sudo <%= config.bin %> clean --host']
-  static override flags = { host: Flags.boolean({ description: 'undo what the journal of this machine names; needs root' }) }
+  static override flags = {
+    host: Flags.boolean({ description: 'undo what the journal of this machine names; needs root' }),
+  }
 
   async run(): Promise<CleanDocument> {
     const { flags } = await this.parse(Clean)
@@ -27,7 +29,11 @@ export default class Clean extends BaseCommand {
 
   private async cleanSandboxes(): Promise<CleanDocument> {
     const removed = await removeAll()
-    this.log(removed.length === 0 ? 'nothing to remove' : removed.map((name) => `${mark.done} Removed sandbox '${name}'`).join('\n'))
+    this.log(
+      removed.length === 0
+        ? 'nothing to remove'
+        : removed.map((name) => `${mark.done} Removed sandbox '${name}'`).join('\n'),
+    )
     return { schema: 'cnilab/clean/v1', ok: true, removed, kept: [] }
   }
 
@@ -35,9 +41,16 @@ export default class Clean extends BaseCommand {
     const host = machine()
     const { commands, left, kept } = await undoEntries(kernelOf(host), readJournal(host))
     const removed = commands.map((command) => toLine(command, '1'))
-    this.log(removed.length === 0 ? 'nothing to remove' : removed.map((line) => `${mark.done} ${style.command(line)}`).join('\n'))
+    this.log(
+      removed.length === 0
+        ? 'nothing to remove'
+        : removed.map((line) => `${mark.done} ${style.command(line)}`).join('\n'),
+    )
     for (const what of kept) this.log(`${mark.already} kept, still in use: ${what}`)
-    if (left.length > 0) throw new CnilabError('state', `could not undo: ${left.join('; ')}`, { fix: 'see what holds it, then run cnilab clean --host again' })
+    if (left.length > 0)
+      throw new CnilabError('state', `could not undo: ${left.join('; ')}`, {
+        fix: 'see what holds it, then run cnilab clean --host again',
+      })
     return { schema: 'cnilab/clean/v1', ok: true, removed, kept }
   }
 }

@@ -20,7 +20,8 @@ export default class Doctor extends BaseCommand {
 
   async run(): Promise<DoctorDocument> {
     const { flags } = await this.parse(Doctor)
-    if (flags.fix) await installMissing(flags.yes ? () => Promise.resolve(true) : askToInstall, (line) => this.notice(line))
+    if (flags.fix)
+      await installMissing(flags.yes ? () => Promise.resolve(true) : askToInstall, (line) => this.notice(line))
     const trials = await examine()
     for (const { what, ok, detail, fix } of trials) {
       this.log(`${ok ? mark.done : mark.failed} ${what}: ${detail}`)

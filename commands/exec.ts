@@ -8,7 +8,10 @@ import { BaseCommand, hostFlags } from '../src/ui/base-command.ts'
 export default class Exec extends BaseCommand {
   static override summary = 'Run a command in the sandbox, or in one of its namespaces'
   static override description = 'Exits with the status of the command: 128+n after signal n, 127 when it was not found.'
-  static override examples = ['<%= config.bin %> exec -- ip -br link', '<%= config.bin %> exec --netns red -- ping -c1 10.22.0.1']
+  static override examples = [
+    '<%= config.bin %> exec -- ip -br link',
+    '<%= config.bin %> exec --netns red -- ping -c1 10.22.0.1',
+  ]
   static override enableJsonFlag = false
   static override strict = false
   static override baseFlags = hostFlags
@@ -17,7 +20,8 @@ export default class Exec extends BaseCommand {
   async run(): Promise<void> {
     const { argv, flags } = await this.parse(Exec)
     const command = argv.map(String)
-    if (command.length === 0) throw new CnilabError('usage', 'no command given', { fix: 'for example: cnilab exec -- ip -br link' })
+    if (command.length === 0)
+      throw new CnilabError('usage', 'no command given', { fix: 'for example: cnilab exec -- ip -br link' })
     const netns = flags.netns === undefined ? undefined : anyNetns.parse(flags.netns)
     const { host } = await this.openHost(flags)
     if (netns !== undefined && !(await namespaceNames(host)).includes(netns))

@@ -7,7 +7,8 @@ import { OperationCommand, type OperationsDocument } from '../src/ui/operation-c
 
 export default class Masquerade extends OperationCommand {
   static override summary = 'Step 8: enable NAT for a subnet, and forwarding'
-  static override description = 'Forwarding is turned on with it. --delete turns it off again if cnilab turned it on and nothing else masquerades.'
+  static override description =
+    'Forwarding is turned on with it. --delete turns it off again if cnilab turned it on and nothing else masquerades.'
   static override examples = [
     '<%= config.bin %> masquerade 10.22.0.0/16',
     '<%= config.bin %> masquerade 10.22.0.0/16 --delete',
@@ -23,8 +24,8 @@ export default class Masquerade extends OperationCommand {
     const { args, flags } = await this.parse(Masquerade)
     const operation = parseOperation('masquerade', { subnet: args.subnet })
     const key = FORWARDING[isIpv6(args.subnet) ? 'inet6' : 'inet']
-    return flags.delete ?
-        this.takeBack(operation, flags, `Stop masquerading ${args.subnet}`, removeUnusedForwarding)
+    return flags.delete
+      ? this.takeBack(operation, flags, `Stop masquerading ${args.subnet}`, removeUnusedForwarding)
       : this.perform([parseOperation('sysctl', { key, value: '1' }), operation], flags)
   }
 }

@@ -12,7 +12,8 @@ const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 function obstacle() {
   if (process.platform !== 'linux')
     return `cnilab needs Linux network namespaces, which ${process.platform} does not have: use a Linux VM (${process.platform === 'win32' ? 'WSL2' : 'Lima, UTM'}, or any other)`
-  if (major < 22 || (major === 22 && minor < 22)) return `cnilab needs Node ${pkg.engines.node}; this is ${process.version}`
+  if (major < 22 || (major === 22 && minor < 22))
+    return `cnilab needs Node ${pkg.engines.node}; this is ${process.version}`
   return undefined
 }
 

@@ -10,7 +10,8 @@ export async function main(): Promise<void> {
     const shown = show(error)
     if (!shown) return
     const { exitCode, ...rest } = shown
-    if (process.argv.includes('--json')) process.stdout.write(`${JSON.stringify({ schema: 'cnilab/error/v1', ok: false, error: rest }, undefined, 2)}\n`)
+    if (process.argv.includes('--json'))
+      process.stdout.write(`${JSON.stringify({ schema: 'cnilab/error/v1', ok: false, error: rest }, undefined, 2)}\n`)
     else process.stderr.write(formatError(shown))
     process.exitCode = exitCode
   }

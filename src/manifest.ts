@@ -2,6 +2,11 @@
 import { writeFileSync } from 'node:fs'
 import { Plugin } from '@oclif/core'
 
-const plugin = new Plugin({ root: process.cwd(), ignoreManifest: true, errorOnManifestCreate: true, respectNoCacheDefault: true })
+const plugin = new Plugin({
+  root: process.cwd(),
+  ignoreManifest: true,
+  errorOnManifestCreate: true,
+  respectNoCacheDefault: true,
+})
 await plugin.load()
 writeFileSync('oclif.manifest.json', `${JSON.stringify(plugin.manifest, undefined, 2)}\n`)

@@ -5,9 +5,7 @@ import { OperationCommand, type OperationsDocument } from '../../src/ui/operatio
 export default class BridgeCreate extends OperationCommand {
   static override summary = 'Step 2: create a bridge'
   static override description = 'A bridge is a virtual switch: containers are plugged into it.'
-  static override examples = [
-    '<%= config.bin %> bridge create cni0',
-  ]
+  static override examples = ['<%= config.bin %> bridge create cni0']
   static override args = {
     name: Args.string({ required: true, description: 'name of the bridge' }),
   }

@@ -4,9 +4,7 @@ import { OperationCommand, type OperationsDocument } from '../../src/ui/operatio
 
 export default class BridgeDelete extends OperationCommand {
   static override summary = 'Delete a bridge that has no ports any more'
-  static override examples = [
-    '<%= config.bin %> bridge delete cni0',
-  ]
+  static override examples = ['<%= config.bin %> bridge delete cni0']
   static override args = {
     name: Args.string({ required: true, description: 'name of the bridge' }),
   }

@@ -23,11 +23,15 @@ export default class BridgeList extends BaseCommand {
         name: link.name,
         up: link.up,
         addresses: link.addresses.filter((a) => a.scope !== 'link').map((a) => `${a.address}/${a.prefix}`),
-        ports: portsOf(state, link.name).sort(),
+        ports: portsOf(state, link.name).toSorted(),
       }))
-      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     const rows = bridges.map((b) => [b.name, b.up ? 'up' : 'down', b.addresses.join(' '), b.ports.join(' ')])
-    this.log(bridges.length === 0 ? 'no bridges yet: cnilab bridge create cni0' : table(['BRIDGE', 'STATE', 'ADDRESSES', 'PORTS'], rows))
+    this.log(
+      bridges.length === 0
+        ? 'no bridges yet: cnilab bridge create cni0'
+        : table(['BRIDGE', 'STATE', 'ADDRESSES', 'PORTS'], rows),
+    )
     return { schema: 'cnilab/bridge/v1', host: host.name, bridges }
   }
 }

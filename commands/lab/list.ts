@@ -15,7 +15,12 @@ export default class LabList extends BaseCommand {
       const { id, title, steps } = loadLab(name)
       return { id, title, steps: steps.length }
     })
-    this.log(table(['LAB', 'STEPS', 'TITLE'], labs.map(({ id, steps, title }) => [id, String(steps), title])))
+    this.log(
+      table(
+        ['LAB', 'STEPS', 'TITLE'],
+        labs.map(({ id, steps, title }) => [id, String(steps), title]),
+      ),
+    )
     return Promise.resolve({ schema: 'cnilab/labs/v1', labs })
   }
 }

@@ -34,7 +34,9 @@ export default class LabRun extends BaseCommand {
     '<%= config.bin %> lab run eight-steps --script > network.sh',
   ]
   static override baseFlags = hostFlags
-  static override args = { lab: Args.string({ description: 'name of a lab, or a path to a file', default: 'eight-steps' }) }
+  static override args = {
+    lab: Args.string({ description: 'name of a lab, or a path to a file', default: 'eight-steps' }),
+  }
   static override flags = {
     auto: Flags.boolean({ description: 'do not pause between the steps' }),
     keep: Flags.boolean({ description: 'leave the network standing, in the sandbox that --sandbox names' }),
@@ -67,7 +69,9 @@ export default class LabRun extends BaseCommand {
     const where = host.kind === 'machine' ? 'on this machine' : `in the sandbox '${host.name}'`
     this.log(`${style.title(lab.title)} ${style.quiet(where)}`)
     const pause = !flags.auto && !this.jsonEnabled() && process.stdin.isTTY && process.stdout.isTTY
-    const events = this.jsonEnabled() ? {} : (await import('../../src/ui/lab-progress.ts')).drawLab(lab.steps.length, pause)
+    const events = this.jsonEnabled()
+      ? {}
+      : (await import('../../src/ui/lab-progress.ts')).drawLab(lab.steps.length, pause)
     let report: LabReport | undefined
     let teardown: Teardown
     try {
@@ -76,7 +80,10 @@ export default class LabRun extends BaseCommand {
       teardown = await session.tearDown(report ?? { steps: [], checks: [] })
     }
     const ms = Math.round(performance.now() - started)
-    const ok = report.error === undefined && report.steps.every(({ status }) => status === 'done' || status === 'already') && teardown.ok
+    const ok =
+      report.error === undefined &&
+      report.steps.every(({ status }) => status === 'done' || status === 'already') &&
+      teardown.ok
     this.showEnd(report, teardown, ok, ms, host.name)
     process.exitCode = report.error?.exitCode ?? (ok ? 0 : 1)
     const { error } = report
@@ -88,16 +95,32 @@ export default class LabRun extends BaseCommand {
       steps: report.steps,
       checks: report.checks,
       teardown,
-      ...(error ? { error: { kind: error.kind, message: error.message, ...(error.command === undefined ? {} : { command: error.command }), ...(error.fix === undefined ? {} : { fix: error.fix }) } } : {}),
+      ...(error
+        ? {
+            error: {
+              kind: error.kind,
+              message: error.message,
+              ...(error.command === undefined ? {} : { command: error.command }),
+              ...(error.fix === undefined ? {} : { fix: error.fix }),
+            },
+          }
+        : {}),
       ms,
     }
   }
 
-  private showEnd({ steps, checks, error }: LabReport, teardown: Teardown, ok: boolean, ms: number, name: string): void {
+  private showEnd(
+    { steps, checks, error }: LabReport,
+    teardown: Teardown,
+    ok: boolean,
+    ms: number,
+    name: string,
+  ): void {
     const findings = [...steps.flatMap((step) => step.findings), ...checks]
     const passed = findings.filter((finding) => finding.passed === true).length
     this.log(`${ok ? mark.done : mark.failed} ${passed} of ${findings.length} checks passed in ${duration(ms)}`)
-    if (teardown.kept) this.log(`${mark.done} Kept: cnilab shell --sandbox ${name} looks around, cnilab clean removes it`)
+    if (teardown.kept)
+      this.log(`${mark.done} Kept: cnilab shell --sandbox ${name} looks around, cnilab clean removes it`)
     else if (teardown.ok) this.log(`${mark.done} Torn down: nothing is left`)
     for (const what of teardown.left) this.log(`${mark.failed} still there: ${what}`)
     if (error && !this.jsonEnabled()) this.showError(error)
@@ -112,7 +135,13 @@ export default class LabRun extends BaseCommand {
   private print(lab: Lab, flags: { script: boolean; explain: boolean }): LabPlan {
     const steps = lab.steps.map((step) => {
       const derived = step.operations.map(derive)
-      return { id: step.id, title: step.title, text: step.text, derived, commands: derived.flatMap((operation) => operation.apply) }
+      return {
+        id: step.id,
+        title: step.title,
+        text: step.text,
+        derived,
+        commands: derived.flatMap((operation) => operation.apply),
+      }
     })
     if (flags.script) this.log(toScript(lab.title, steps).trimEnd())
     else
@@ -125,7 +154,12 @@ export default class LabRun extends BaseCommand {
     return {
       schema: 'cnilab/lab-plan/v1',
       lab: lab.id,
-      steps: steps.map(({ id, title, text, commands }) => ({ id, title, text, commands: commands.map((command) => toLine(command, '1')) })),
+      steps: steps.map(({ id, title, text, commands }) => ({
+        id,
+        title,
+        text,
+        commands: commands.map((command) => toLine(command, '1')),
+      })),
     }
   }
 }

@@ -5,10 +5,7 @@ import { OperationCommand, type OperationsDocument } from '../../src/ui/operatio
 export default class NetnsCreate extends OperationCommand {
   static override summary = 'Step 1: create a network namespace'
   static override description = 'A network namespace is a private network stack: the network half of a container.'
-  static override examples = [
-    '<%= config.bin %> netns create red',
-    '<%= config.bin %> netns create red --dry-run',
-  ]
+  static override examples = ['<%= config.bin %> netns create red', '<%= config.bin %> netns create red --dry-run']
   static override args = {
     name: Args.string({ required: true, description: 'name of the namespace' }),
   }

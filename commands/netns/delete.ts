@@ -4,15 +4,17 @@ import { OperationCommand, type OperationsDocument } from '../../src/ui/operatio
 
 export default class NetnsDelete extends OperationCommand {
   static override summary = 'Delete a network namespace and everything in it'
-  static override examples = [
-    '<%= config.bin %> netns delete red',
-  ]
+  static override examples = ['<%= config.bin %> netns delete red']
   static override args = {
     name: Args.string({ required: true, description: 'name of the namespace' }),
   }
 
   async run(): Promise<OperationsDocument> {
     const { args, flags } = await this.parse(NetnsDelete)
-    return this.takeBack(parseOperation('netns', { name: args.name }), flags, `Delete the network namespace ${args.name}`)
+    return this.takeBack(
+      parseOperation('netns', { name: args.name }),
+      flags,
+      `Delete the network namespace ${args.name}`,
+    )
   }
 }

@@ -28,12 +28,17 @@ export default class NetnsList extends BaseCommand {
             // link-local addresses come from the random MAC
             addresses: link.addresses.filter((a) => a.scope !== 'link').map((a) => `${a.address}/${a.prefix}`),
           }))
-          .sort((a, b) => (a.name < b.name ? -1 : 1)),
+          .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
       }))
-      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     const rows = containers.flatMap(({ name, interfaces }) =>
-      interfaces.map((link, i) => [i === 0 ? name : '', link.name, link.up ? 'up' : 'down', link.addresses.join(' ')]))
-    this.log(containers.length === 0 ? 'no namespaces yet: cnilab netns create red' : table(['NAMESPACE', 'INTERFACE', 'STATE', 'ADDRESSES'], rows))
+      interfaces.map((link, i) => [i === 0 ? name : '', link.name, link.up ? 'up' : 'down', link.addresses.join(' ')]),
+    )
+    this.log(
+      containers.length === 0
+        ? 'no namespaces yet: cnilab netns create red'
+        : table(['NAMESPACE', 'INTERFACE', 'STATE', 'ADDRESSES'], rows),
+    )
     return { schema: 'cnilab/netns/v1', host: host.name, containers }
   }
 }

@@ -5,9 +5,7 @@ import { OperationCommand, type OperationsDocument } from '../../src/ui/operatio
 export default class RouteAdd extends OperationCommand {
   static override summary = 'Add a route by way of a gateway (a part of step 7)'
   static override description = 'The interface towards the gateway must be up and have an address in its subnet.'
-  static override examples = [
-    '<%= config.bin %> route add default --via 10.22.0.1 --netns red',
-  ]
+  static override examples = ['<%= config.bin %> route add default --via 10.22.0.1 --netns red']
   static override args = {
     dst: Args.string({ required: true, description: 'default, or a subnet' }),
   }

@@ -4,9 +4,7 @@ import { OperationCommand, type OperationsDocument } from '../../src/ui/operatio
 
 export default class RouteDelete extends OperationCommand {
   static override summary = 'Delete a route'
-  static override examples = [
-    '<%= config.bin %> route delete default --via 10.22.0.1 --netns red',
-  ]
+  static override examples = ['<%= config.bin %> route delete default --via 10.22.0.1 --netns red']
   static override args = {
     dst: Args.string({ required: true, description: 'default, or a subnet' }),
   }

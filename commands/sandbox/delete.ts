@@ -15,7 +15,9 @@ export default class SandboxDelete extends BaseCommand {
   static override args = { name: Args.string({ required: true, description: 'name of the sandbox' }) }
 
   async run(): Promise<DeletedDocument> {
-    const { args: { name } } = await this.parse(SandboxDelete)
+    const {
+      args: { name },
+    } = await this.parse(SandboxDelete)
     const sandbox = findSandbox(name)
     if (!sandbox) throw new CnilabError('state', `there is no sandbox '${name}'`, { fix: 'cnilab sandbox list' })
     await removeSandbox(sandbox)

@@ -13,12 +13,18 @@ export default class SandboxList extends BaseCommand {
   static override examples = ['<%= config.bin %> sandbox list']
 
   async run(): Promise<SandboxDocument> {
-    const sandboxes = await Promise.all(listSandboxes().map(async (sandbox) => ({
-      name: sandbox.name,
-      created: sandbox.created,
-      containers: (await namespaceNames(enter(sandbox))).filter((name) => name !== INTERNET),
-    })))
-    const rows = sandboxes.map(({ name, created, containers }) => [name, age(created), containers.length === 0 ? '-' : containers.join(' ')])
+    const sandboxes = await Promise.all(
+      listSandboxes().map(async (sandbox) => ({
+        name: sandbox.name,
+        created: sandbox.created,
+        containers: (await namespaceNames(enter(sandbox))).filter((name) => name !== INTERNET),
+      })),
+    )
+    const rows = sandboxes.map(({ name, created, containers }) => [
+      name,
+      age(created),
+      containers.length === 0 ? '-' : containers.join(' '),
+    ])
     this.log(sandboxes.length === 0 ? 'no sandboxes' : table(['SANDBOX', 'AGE', 'CONTAINERS'], rows))
     return { schema: 'cnilab/sandboxes/v1', sandboxes }
   }
@@ -26,5 +32,9 @@ export default class SandboxList extends BaseCommand {
 
 function age(created: string): string {
   const seconds = Math.max(0, Math.round((Date.now() - Date.parse(created)) / 1000))
-  return seconds < 120 ? `${seconds} s` : seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`
+  return seconds < 120
+    ? `${seconds} s`
+    : seconds < 7200
+      ? `${Math.round(seconds / 60)} min`
+      : `${Math.round(seconds / 3600)} h`
 }

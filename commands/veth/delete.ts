@@ -4,9 +4,7 @@ import { OperationCommand, type OperationsDocument } from '../../src/ui/operatio
 
 export default class VethDelete extends OperationCommand {
   static override summary = 'Delete a veth pair, named by either end, wherever its ends are'
-  static override examples = [
-    '<%= config.bin %> veth delete veth-red-br',
-  ]
+  static override examples = ['<%= config.bin %> veth delete veth-red-br']
   static override args = {
     name: Args.string({ required: true, description: 'one of the two ends' }),
   }

@@ -5,9 +5,7 @@ import { OperationCommand, type OperationsDocument } from '../../src/ui/operatio
 export default class VethPair extends OperationCommand {
   static override summary = 'Step 3: create a veth pair, a virtual cable'
   static override description = 'Both ends begin on the host and are attached afterwards.'
-  static override examples = [
-    '<%= config.bin %> veth pair veth-red veth-red-br',
-  ]
+  static override examples = ['<%= config.bin %> veth pair veth-red veth-red-br']
   static override args = {
     name: Args.string({ required: true, description: 'one end' }),
     peer: Args.string({ required: true, description: 'the other end' }),

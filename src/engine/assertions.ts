@@ -28,31 +28,51 @@ export async function assert(kernel: Kernel, assertion: Assertion, step: string,
   return seen(kernel, assertion.seen, step, now)
 }
 
-async function ping(kernel: Kernel, { from, to }: { from: string; to: string }, wanted: boolean, step: string, now: State): Promise<Finding> {
+async function ping(
+  kernel: Kernel,
+  { from, to }: { from: string; to: string },
+  wanted: boolean,
+  step: string,
+  now: State,
+): Promise<Finding> {
   const finding = {
     id: `${wanted ? 'ping' : 'no-answer'}.${from}.${to}`,
     step,
     what: wanted ? `${from} reaches ${to}` : `${from} does not reach ${to} yet`,
     expected: wanted ? `${to} answers a ping from ${from}` : 'no answer',
-    why: wanted ? 'An answer means that the packet found its way there and that the reply found its way back.' : 'What this step adds is still missing.',
+    why: wanted
+      ? 'An answer means that the packet found its way there and that the reply found its way back.'
+      : 'What this step adds is still missing.',
     fix: [],
     dependsOn: [],
   }
-  if (to === INTERNET_ADDRESS && !now.has(INTERNET)) return { ...finding, passed: null, actual: 'not tried: the virtual internet exists in a sandbox only' }
+  if (to === INTERNET_ADDRESS && !now.has(INTERNET))
+    return { ...finding, passed: null, actual: 'not tried: the virtual internet exists in a sandbox only' }
   const wait = wanted ? PATIENCE.answer : PATIENCE.silence
   const { code, stdout, stderr } = await kernel.probe(['ping', '-n', '-c1', `-W${wait}`, to], from)
   const answered = code === 0
   const time = /time=([\d.]+ ms)/.exec(stdout)?.[1]
-  const actual = answered ? `${to} answered${time === undefined ? '' : ` in ${time}`}` : firstLine(stderr) ?? `no answer within ${wait} s`
+  const actual = answered
+    ? `${to} answered${time === undefined ? '' : ` in ${time}`}`
+    : (firstLine(stderr) ?? `no answer within ${wait} s`)
   return { ...finding, passed: answered === wanted, actual }
 }
 
 function firstLine(text: string): string | undefined {
-  const line = text.split('\n')[0]?.trim().replace(/^ping: /, '') ?? ''
+  const line =
+    text
+      .split('\n')[0]
+      ?.trim()
+      .replace(/^ping: /, '') ?? ''
   return line === '' ? undefined : line
 }
 
-async function seen(kernel: Kernel, { from, as }: { from: string; as: string }, step: string, now: State): Promise<Finding> {
+async function seen(
+  kernel: Kernel,
+  { from, as }: { from: string; as: string },
+  step: string,
+  now: State,
+): Promise<Finding> {
   const finding = {
     id: `seen.${from}.${as}`,
     step,
@@ -62,21 +82,36 @@ async function seen(kernel: Kernel, { from, as }: { from: string; as: string }, 
     fix: [],
     dependsOn: [`ping.${from}.${INTERNET_ADDRESS}`],
   }
-  if (!now.has(INTERNET)) return { ...finding, passed: null, actual: 'not tried: the virtual internet exists in a sandbox only' }
+  if (!now.has(INTERNET))
+    return { ...finding, passed: null, actual: 'not tried: the virtual internet exists in a sandbox only' }
   await kernel.probe(['nft', '-f', '-'], INTERNET, forget + WHO_CALLED)
   await kernel.probe(['ping', '-n', '-c1', `-W${PATIENCE.answer}`, INTERNET_ADDRESS], from)
   const { stdout } = await kernel.probe(['nft', '-j', 'list', 'set', 'ip', 'who_called', 'seen'], INTERNET)
   await kernel.probe(['nft', 'delete', 'table', 'ip', 'who_called'], INTERNET)
   const callers = parseCallers(stdout)
-  return { ...finding, passed: callers.includes(as), actual: callers.length === 0 ? 'nobody called' : callers.join(', ') }
+  return {
+    ...finding,
+    passed: callers.includes(as),
+    actual: callers.length === 0 ? 'nobody called' : callers.join(', '),
+  }
 }
 
 const setSchema = z.object({
-  nftables: z.array(z.looseObject({ set: z.looseObject({ elem: z.array(z.union([z.string(), z.object({ elem: z.object({ val: z.string() }) })])).default([]) }).optional() })),
+  nftables: z.array(
+    z.looseObject({
+      set: z
+        .looseObject({
+          elem: z.array(z.union([z.string(), z.object({ elem: z.object({ val: z.string() }) })])).default([]),
+        })
+        .optional(),
+    }),
+  ),
 })
 
 /** The addresses in `nft -j list set` (libnftables-json(5)). */
 function parseCallers(json: string): string[] {
   const parsed = json === '' ? undefined : setSchema.safeParse(JSON.parse(json))
-  return (parsed?.data?.nftables ?? []).flatMap(({ set }) => (set?.elem ?? []).map((e) => (typeof e === 'string' ? e : e.elem.val)))
+  return (parsed?.data?.nftables ?? []).flatMap(({ set }) =>
+    (set?.elem ?? []).map((e) => (typeof e === 'string' ? e : e.elem.val)),
+  )
 }

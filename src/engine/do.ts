@@ -53,23 +53,43 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
   const todo = choose(judged, now, known.provided, host.kind === 'machine' ? ownership(kernel) : undefined)
 
   const batch = randomBytes(6).toString('hex')
-  const entries = judged.map(({ operation, verdict }, i) => ({ id: `${batch}.${i}`, operation, verdict, isTodo: todo.has(operation) }))
-  appendJournal(host, entries.map(({ id, operation: { operation }, verdict, isTodo }) =>
-    isTodo ?
-      { intent: id, operation, before: verdict.status === 'absent' ? verdict.before : {} }
-    : { adopted: id, operation }))
+  const entries = judged.map(({ operation, verdict }, i) => ({
+    id: `${batch}.${i}`,
+    operation,
+    verdict,
+    isTodo: todo.has(operation),
+  }))
+  appendJournal(
+    host,
+    entries.map(({ id, operation: { operation }, verdict, isTodo }) =>
+      isTodo
+        ? { intent: id, operation, before: verdict.status === 'absent' ? verdict.before : {} }
+        : { adopted: id, operation },
+    ),
+  )
 
   const started = performance.now()
   try {
-    await kernel.run([...todo].flatMap((operation) => operation.apply), known.signal)
+    await kernel.run(
+      [...todo].flatMap((operation) => operation.apply),
+      known.signal,
+    )
   } catch (error) {
     const blamed = error instanceof KernelError ? await blame(kernel, error, [...todo]) : error
     const ids = new Set(entries.map((entry) => entry.id))
-    await undoExclusively(kernel, readJournal(host).filter((entry) => ids.has(entry.id)))
+    await undoExclusively(
+      kernel,
+      readJournal(host).filter((entry) => ids.has(entry.id)),
+    )
     throw blamed
   }
   const ms = performance.now() - started
-  appendJournal(host, entries.filter((entry) => entry.isTodo).map((entry) => ({ created: entry.id, inode: inodeOf(kernel, entry.operation) })))
+  appendJournal(
+    host,
+    entries
+      .filter((entry) => entry.isTodo)
+      .map((entry) => ({ created: entry.id, inode: inodeOf(kernel, entry.operation) })),
+  )
   return { done: operations.map((operation) => ({ operation, status: todo.has(operation) ? 'done' : 'already' })), ms }
 }
 
@@ -84,14 +104,18 @@ function choose(
   const coming = new Set<Resource>(provided)
   for (const { operation, verdict } of judged) {
     if (verdict.status === 'differs') throw inTheWay(operation, verdict)
-    if (verdict.status === 'blocked' && !coming.has(verdict.missing) && !operation.needs.some((need) => coming.has(need)))
+    if (
+      verdict.status === 'blocked' &&
+      !coming.has(verdict.missing) &&
+      !operation.needs.some((need) => coming.has(need))
+    )
       throw blocked(operation, verdict)
     if (verdict.status === 'present') {
       if (isOurs?.(operation, now) === false) throw foreign(operation, now)
       continue
     }
     todo.add(operation)
-    for (const provided of operation.provides) coming.add(provided)
+    for (const one of operation.provides) coming.add(one)
   }
   return todo
 }
@@ -129,13 +153,24 @@ function ownership({ host }: Kernel): (operation: Derived, now: State) => boolea
   return ({ operation }, now) => {
     switch (operation.kind) {
       case 'netns':
-        return mine.some(({ operation: o, before }) =>
-          o.kind === 'netns' && o.params.name === operation.params.name && before.inode === now.get(operation.params.name)?.inode)
+        return mine.some(
+          ({ operation: o, before }) =>
+            o.kind === 'netns' &&
+            o.params.name === operation.params.name &&
+            before.inode === now.get(operation.params.name)?.inode,
+        )
       case 'bridge':
-        return mine.some(({ operation: o }) =>
-          o.kind === 'bridge' && o.params.name === operation.params.name && o.params.mark?.mac === findLink(now, o.params.name)?.mac)
+        return mine.some(
+          ({ operation: o }) =>
+            o.kind === 'bridge' &&
+            o.params.name === operation.params.name &&
+            o.params.mark?.mac === findLink(now, o.params.name)?.mac,
+        )
       case 'veth':
-        return mine.some(({ operation: o }) => o.kind === 'veth' && o.params.name === operation.params.name && o.params.peer === operation.params.peer)
+        return mine.some(
+          ({ operation: o }) =>
+            o.kind === 'veth' && o.params.name === operation.params.name && o.params.peer === operation.params.peer,
+        )
       default:
         return true
     }
@@ -150,8 +185,10 @@ function randomMac(): string {
 }
 
 function mark(operation: Operation): Operation {
-  if (operation.kind === 'bridge') return { kind: 'bridge', params: { ...operation.params, mark: { mac: randomMac() } } }
-  if (operation.kind === 'veth') return { kind: 'veth', params: { ...operation.params, mark: { mac: randomMac(), peerMac: randomMac() } } }
+  if (operation.kind === 'bridge')
+    return { kind: 'bridge', params: { ...operation.params, mark: { mac: randomMac() } } }
+  if (operation.kind === 'veth')
+    return { kind: 'veth', params: { ...operation.params, mark: { mac: randomMac(), peerMac: randomMac() } } }
   return operation
 }
 
@@ -164,6 +201,7 @@ function inodeOf({ host }: Kernel, { operation }: Derived): number | undefined {
 async function blame(kernel: Kernel, error: KernelError, operations: readonly Derived[]): Promise<KernelError> {
   if (error.command !== undefined) return error
   const now = await kernel.read(scopeOf(operations))
-  const culprit: Command | undefined = operations.find((operation) => operation.judge(now).status !== 'present')?.apply[0]
+  const culprit: Command | undefined = operations.find((operation) => operation.judge(now).status !== 'present')
+    ?.apply[0]
   return new KernelError(error.message, error.commands, culprit)
 }

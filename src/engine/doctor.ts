@@ -22,18 +22,36 @@ export async function examine(): Promise<Trial[]> {
     what: 'programs',
     ok: missing.length === 0,
     detail: missing.length === 0 ? 'all are there' : `missing: ${missing.join(', ')}`,
-    ...(missing.length === 0 ? {} : { fix: installCommands(missing).map((argv) => argv.join(' ')).join(' && ') }),
+    ...(missing.length === 0
+      ? {}
+      : {
+          fix: installCommands(missing)
+            .map((argv) => argv.join(' '))
+            .join(' && '),
+        }),
   }
   try {
     const live = await createSandbox(`doctor-${process.pid}`)
     try {
-      return [programs, { what: 'sandbox', ok: true, detail: 'user, network, mount and pid namespaces, a tmpfs, a veth, an address' }, ...(await tryAll(kernelOf({ ...live.host, common: false }), missing))]
+      return [
+        programs,
+        { what: 'sandbox', ok: true, detail: 'user, network, mount and pid namespaces, a tmpfs, a veth, an address' },
+        ...(await tryAll(kernelOf({ ...live.host, common: false }), missing)),
+      ]
     } finally {
       await removeSandbox(live.sandbox)
       live.end()
     }
   } catch (error) {
-    return [programs, { what: 'sandbox', ok: false, detail: error instanceof Error ? error.message : String(error), fix: namespaceRemedy() }]
+    return [
+      programs,
+      {
+        what: 'sandbox',
+        ok: false,
+        detail: error instanceof Error ? error.message : String(error),
+        fix: namespaceRemedy(),
+      },
+    ]
   }
 }
 
@@ -54,7 +72,10 @@ async function tryAll(kernel: Kernel, missing: readonly string[]): Promise<Trial
       await doPlan(kernel, [operation])
       trials.push({ what, ok: true, detail: 'works' })
     } catch (error) {
-      const fix = operation.kind === 'masquerade' ? 'sudo modprobe -a nf_tables nft_masq nft_chain_nat' : `sudo modprobe ${operation.kind}`
+      const fix =
+        operation.kind === 'masquerade'
+          ? 'sudo modprobe -a nf_tables nft_masq nft_chain_nat'
+          : `sudo modprobe ${operation.kind}`
       trials.push({ what, ok: false, detail: error instanceof CnilabError ? error.message : String(error), fix })
     }
   }

@@ -17,35 +17,60 @@ const tools = ['ip', 'nft', 'ping', 'sysctl', 'unshare', 'nsenter', 'setpriv', '
 type Tool = (typeof tools)[number]
 
 const common = {
-  ip: 'iproute2', nft: 'nftables', ping: 'iputils', sysctl: 'procps', unshare: 'util-linux', nsenter: 'util-linux',
-  setpriv: 'util-linux', flock: 'util-linux', xargs: 'findutils', mount: 'util-linux',
+  ip: 'iproute2',
+  nft: 'nftables',
+  ping: 'iputils',
+  sysctl: 'procps',
+  unshare: 'util-linux',
+  nsenter: 'util-linux',
+  setpriv: 'util-linux',
+  flock: 'util-linux',
+  xargs: 'findutils',
+  mount: 'util-linux',
 }
 
 const managers: readonly Manager[] = [
   {
     program: 'apt-get',
-    install: (packages) => [['apt-get', 'update'], ['apt-get', 'install', '-y', ...packages]],
+    install: (packages) => [
+      ['apt-get', 'update'],
+      ['apt-get', 'install', '-y', ...packages],
+    ],
     names: { ...common, ping: 'iputils-ping', mount: 'mount' },
   },
-  { program: 'dnf', install: (packages) => [['dnf', 'install', '-y', ...packages]], names: { ...common, ip: 'iproute', sysctl: 'procps-ng' } },
-  { program: 'apk', install: (packages) => [['apk', 'add', ...packages]], names: { ...common, setpriv: 'setpriv', flock: 'flock' } },
+  {
+    program: 'dnf',
+    install: (packages) => [['dnf', 'install', '-y', ...packages]],
+    names: { ...common, ip: 'iproute', sysctl: 'procps-ng' },
+  },
+  {
+    program: 'apk',
+    install: (packages) => [['apk', 'add', ...packages]],
+    names: { ...common, setpriv: 'setpriv', flock: 'flock' },
+  },
   {
     program: 'pacman',
     install: (packages) => [['pacman', '-S', '--needed', '--noconfirm', ...packages]],
     names: { ...common, sysctl: 'procps-ng' },
   },
-  { program: 'zypper', install: (packages) => [['zypper', '--non-interactive', 'install', ...packages]], names: common },
+  {
+    program: 'zypper',
+    install: (packages) => [['zypper', '--non-interactive', 'install', ...packages]],
+    names: common,
+  },
 ]
 
 function has(program: string): boolean {
-  return searchPath().split(':').some((folder) => {
-    try {
-      accessSync(join(folder, program), constants.X_OK)
-      return true
-    } catch {
-      return false
-    }
-  })
+  return searchPath()
+    .split(':')
+    .some((folder) => {
+      try {
+        accessSync(join(folder, program), constants.X_OK)
+        return true
+      } catch {
+        return false
+      }
+    })
 }
 
 /** The programs that this machine lacks. */
@@ -65,15 +90,30 @@ export function installCommands(missing: readonly Tool[]): string[][] {
  * Installs what this machine lacks, after asking. `ask` gets the commands and answers whether to run them; `tell`
  * gets a line for each. Throws CnilabError `machine` if it may not or cannot.
  */
-export async function installMissing(ask: (commands: readonly string[]) => Promise<boolean>, tell: (line: string) => void): Promise<void> {
+export async function installMissing(
+  ask: (commands: readonly string[]) => Promise<boolean>,
+  tell: (line: string) => void,
+): Promise<void> {
   const missing = missingTools()
   if (missing.length === 0) return
   const commands = installCommands(missing)
   const lines = commands.map((argv) => argv.join(' '))
-  const refused = (message: string) => new CnilabError('machine', message, { fix: lines.length === 0 ? 'install them with the package manager of this system' : lines.join(' && ') })
-  if (commands.length === 0) throw refused(`this machine lacks ${missing.join(', ')}, and has no package manager that cnilab knows`)
+  const refused = (message: string) =>
+    new CnilabError('machine', message, {
+      fix: lines.length === 0 ? 'install them with the package manager of this system' : lines.join(' && '),
+    })
+  if (commands.length === 0)
+    throw refused(`this machine lacks ${missing.join(', ')}, and has no package manager that cnilab knows`)
   if (!(await ask(lines))) throw refused(`this machine lacks ${missing.join(', ')}`)
-  const here = { kind: 'machine', name: 'machine', enter: [], root: '', pid: process.pid, folder: '', common: true } as const
+  const here = {
+    kind: 'machine',
+    name: 'machine',
+    enter: [],
+    root: '',
+    pid: process.pid,
+    folder: '',
+    common: true,
+  } as const
   for (const [i, argv] of commands.entries()) {
     tell(`$ ${lines[i] ?? ''}`)
     const status = await exec(here, undefined, argv, {}, 'stderr')

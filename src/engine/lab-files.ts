@@ -9,16 +9,21 @@ export function labNames(): string[] {
   return readdirSync(join(packageFolder(), 'labs'))
     .filter((file) => file.endsWith('.yaml'))
     .map((file) => file.slice(0, -'.yaml'.length))
-    .sort()
+    .toSorted()
 }
 
 /** Loads a lab by name, or by path (with a `/`, or ending in .yaml), with the parameters of `--set key=value`. */
 export function loadLab(name: string, set: readonly string[] = []): Lab {
-  const values = Object.fromEntries(set.map((text) => {
-    const [, key, value] = /^(\w+)=(.*)$/.exec(text) ?? []
-    if (key === undefined || value === undefined) throw new CnilabError('usage', `--set takes key=value, not '${text}'`, { fix: 'for example: --set subnet=10.99.0.0/16' })
-    return [key, value]
-  }))
+  const values = Object.fromEntries(
+    set.map((text) => {
+      const [, key, value] = /^(\w+)=(.*)$/.exec(text) ?? []
+      if (key === undefined || value === undefined)
+        throw new CnilabError('usage', `--set takes key=value, not '${text}'`, {
+          fix: 'for example: --set subnet=10.99.0.0/16',
+        })
+      return [key, value]
+    }),
+  )
   if (isLabPath(name)) return parseLab(read(name), name, values)
   const known = labNames()
   if (!known.includes(name)) throw unknownLab(name, known)
@@ -29,6 +34,9 @@ function read(file: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
-    throw new CnilabError('usage', `cannot read the lab ${file}: ${error instanceof Error ? error.message : String(error)}`)
+    throw new CnilabError(
+      'usage',
+      `cannot read the lab ${file}: ${error instanceof Error ? error.message : String(error)}`,
+    )
   }
 }

@@ -72,9 +72,16 @@ function privateSession(live: LiveSandbox): Session {
 function sessionOn(host: Host, keep: boolean, created = false): Session {
   const earlier = new Set(readJournal(host).map((entry) => entry.id))
   if (keep && earlier.size > 0)
-    throw new CnilabError('state', `${host.kind === 'machine' ? 'this machine' : `the sandbox '${host.name}'`} holds a network that cnilab made already`, {
-      fix: host.kind === 'machine' ? 'cnilab clean --host' : `cnilab sandbox delete ${host.name}, or --sandbox with another name`,
-    })
+    throw new CnilabError(
+      'state',
+      `${host.kind === 'machine' ? 'this machine' : `the sandbox '${host.name}'`} holds a network that cnilab made already`,
+      {
+        fix:
+          host.kind === 'machine'
+            ? 'cnilab clean --host'
+            : `cnilab sandbox delete ${host.name}, or --sandbox with another name`,
+      },
+    )
   const kernel = kernelOf(host)
   return {
     kernel,
@@ -82,7 +89,10 @@ function sessionOn(host: Host, keep: boolean, created = false): Session {
     tearDown: async (report) => {
       const interrupted = report.error?.kind === 'interrupted'
       if (keep && !interrupted) return { ok: true, left: [], kept: true }
-      const { left, kept } = await undoEntries(kernel, readJournal(host).filter((entry) => !earlier.has(entry.id)))
+      const { left, kept } = await undoEntries(
+        kernel,
+        readJournal(host).filter((entry) => !earlier.has(entry.id)),
+      )
       const sandbox = created ? findSandbox(host.name) : undefined
       if (sandbox) await removeSandbox(sandbox)
       return { ok: left.length === 0, left: [...left, ...kept.map((what) => `${what} (still in use)`)] }

@@ -13,8 +13,14 @@ export interface Opened {
 /** The machine itself, for `--host`. Throws CnilabError `machine` unless we are root there. */
 export function machine(): Host {
   const own = ownSandbox()
-  if (own) throw new CnilabError('usage', `--host means the machine, and this is inside the sandbox '${own.name}'`, { fix: 'leave the shell first, or leave --host out' })
-  if (userId() !== 0) throw new CnilabError('machine', '--host changes this machine itself and needs root', { fix: 'sudo cnilab …, or leave --host out to act in your own sandbox' })
+  if (own)
+    throw new CnilabError('usage', `--host means the machine, and this is inside the sandbox '${own.name}'`, {
+      fix: 'leave the shell first, or leave --host out',
+    })
+  if (userId() !== 0)
+    throw new CnilabError('machine', '--host changes this machine itself and needs root', {
+      fix: 'sudo cnilab …, or leave --host out to act in your own sandbox',
+    })
   return { kind: 'machine', name: 'machine', enter: [], root: '', pid: process.pid, folder: HOST_FOLDER, common: true }
 }
 

@@ -26,7 +26,8 @@ export async function removeOperation(kernel: Kernel, operation: Operation): Pro
     const derived = derive(entry?.operation ?? operation)
     const now = await kernel.read(scopeOf([derived]))
     const commands = derived.undo(entry?.before ?? {}, now)
-    if (kernel.host.kind === 'machine' && commands.length === 0 && derive(operation).undo({}, now).length > 0) throw notOurs(operation, derived, now)
+    if (kernel.host.kind === 'machine' && commands.length === 0 && derive(operation).undo({}, now).length > 0)
+      throw notOurs(operation, derived, now)
     if (kernel.host.kind === 'machine' && !entry && commands.length > 0) throw notOurs(operation, derived, now)
     refuseWhileUsed(operation, derived, now)
     await kernel.run(commands)
@@ -40,7 +41,8 @@ function findEntry({ host }: Kernel, operation: Operation): Entry | undefined {
   const { id } = derive(operation)
   return readJournal(host).findLast(({ operation: other, status }) => {
     if (status === 'adopted' || other.kind !== operation.kind) return false
-    if (other.kind === 'veth' && operation.kind === 'veth') return [other.params.name, other.params.peer].includes(operation.params.name)
+    if (other.kind === 'veth' && operation.kind === 'veth')
+      return [other.params.name, other.params.peer].includes(operation.params.name)
     return derive(other).id === id
   })
 }
@@ -56,9 +58,13 @@ function refuseWhileUsed({ kind }: Operation, derived: Derived, now: State): voi
   const users = kind === 'bridge' ? derived.users(now) : []
   const [first] = users
   if (first === undefined) return
-  throw new CnilabError('state', `${derived.expected} and has ${users.length} port${users.length === 1 ? '' : 's'}: ${users.join(', ')}`, {
-    fix: `cnilab attach ${first} --undo, or cnilab veth delete ${first}`,
-  })
+  throw new CnilabError(
+    'state',
+    `${derived.expected} and has ${users.length} port${users.length === 1 ? '' : 's'}: ${users.join(', ')}`,
+    {
+      fix: `cnilab attach ${first} --undo, or cnilab veth delete ${first}`,
+    },
+  )
 }
 
 /**
@@ -67,7 +73,9 @@ function refuseWhileUsed({ kind }: Operation, derived: Derived, now: State): voi
 export async function removeUnusedForwarding(kernel: Kernel): Promise<Command[]> {
   return exclusively(kernel.host, async () => {
     const keys: readonly string[] = Object.values(FORWARDING)
-    const entries = readJournal(kernel.host).filter(({ operation }) => operation.kind === 'sysctl' && keys.includes(operation.params.key))
+    const entries = readJournal(kernel.host).filter(
+      ({ operation }) => operation.kind === 'sysctl' && keys.includes(operation.params.key),
+    )
     return entries.length === 0 ? [] : (await undoExclusively(kernel, entries)).commands
   })
 }

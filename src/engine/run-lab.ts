@@ -101,13 +101,20 @@ export async function runLab(kernel: Kernel, lab: Lab, events: LabEvents, signal
 }
 
 function emptyReport(step: LabStep): StepReport {
-  const commands = step.operations.flatMap((operation) => derive(operation).apply).map((command) => toLine(command, '1'))
+  const commands = step.operations
+    .flatMap((operation) => derive(operation).apply)
+    .map((command) => toLine(command, '1'))
   return { id: step.id, title: step.title, status: 'pending', commands, findings: [], ms: 0 }
 }
 
 /** Tries assertions one after the other; returns whether none failed. */
 async function tryAll(
-  kernel: Kernel, assertions: readonly Assertion[], step: string, now: State, signal: AbortSignal, checked: (finding: Finding) => void,
+  kernel: Kernel,
+  assertions: readonly Assertion[],
+  step: string,
+  now: State,
+  signal: AbortSignal,
+  checked: (finding: Finding) => void,
 ): Promise<boolean> {
   let holds = true
   for (const assertion of assertions) {
@@ -121,22 +128,40 @@ async function tryAll(
 
 /** Judges everything at once, for labs that are too large to be read after each step. */
 async function judgeAll(kernel: Kernel, lab: Lab, steps: readonly StepReport[]): Promise<void> {
-  const derived = lab.steps.flatMap((step) => step.operations.map((operation) => ({ step: step.id, operation: derive(operation) })))
+  const derived = lab.steps.flatMap((step) =>
+    step.operations.map((operation) => ({ step: step.id, operation: derive(operation) })),
+  )
   const now = await kernel.read(scopeOf(derived.map(({ operation }) => operation)))
-  const findings = toFindings(derived.map(({ operation }) => operation), now)
+  const findings = toFindings(
+    derived.map(({ operation }) => operation),
+    now,
+  )
   for (const report of steps) {
-    report.findings = findings.flatMap((finding, i) => (derived[i]?.step === report.id ? [{ ...finding, step: report.id }] : []))
-    if (report.status !== 'pending' && report.findings.some((finding) => finding.passed !== true)) report.status = 'failed'
+    report.findings = findings.flatMap((finding, i) =>
+      derived[i]?.step === report.id ? [{ ...finding, step: report.id }] : [],
+    )
+    if (report.status !== 'pending' && report.findings.some((finding) => finding.passed !== true))
+      report.status = 'failed'
   }
 }
 
 /** A lab's subnet must not hide a network that the host reaches otherwise. */
 function refuseOverlaps(lab: Lab, now: State): void {
-  const own = new Set(lab.steps.flatMap((step) => step.operations).flatMap(({ kind, params }) => (kind === 'bridge' ? [params.name] : [])))
+  const own = new Set(
+    lab.steps
+      .flatMap((step) => step.operations)
+      .flatMap(({ kind, params }) => (kind === 'bridge' ? [params.name] : [])),
+  )
   for (const route of now.get(HOST)?.routes ?? []) {
-    const taken = lab.subnets.find((subnet) => route.dst !== 'default' && overlaps(subnet, route.dst.includes('/') ? route.dst : `${route.dst}/${route.family === 'inet' ? 32 : 128}`))
+    const taken = lab.subnets.find(
+      (subnet) =>
+        route.dst !== 'default' &&
+        overlaps(subnet, route.dst.includes('/') ? route.dst : `${route.dst}/${route.family === 'inet' ? 32 : 128}`),
+    )
     if (taken === undefined || own.has(route.dev ?? '')) continue
     const words = `${route.dst}${route.via === undefined ? '' : ` via ${route.via}`}${route.dev === undefined ? '' : ` dev ${route.dev}`}`
-    throw new CnilabError('state', `the subnet ${taken} overlaps a route of the host: ${words}`, { fix: 'choose another one, for example: --set subnet=10.99.0.0/16' })
+    throw new CnilabError('state', `the subnet ${taken} overlaps a route of the host: ${words}`, {
+      fix: 'choose another one, for example: --set subnet=10.99.0.0/16',
+    })
   }
 }

@@ -32,24 +32,38 @@ export async function undoExclusively(kernel: Kernel, entries: readonly Entry[])
   const items = entries
     .filter((entry) => entry.status !== 'adopted')
     .map((entry) => ({ entry, derived: derive(entry.operation) }))
-    .reverse()
+    .toReversed()
   const scope = scopeOf(items.map(({ derived }) => derived))
   const commands: Command[] = []
 
   const first = await kernel.read(scope)
   const roots = items.filter((item) => !goesWithAnother(item, items, first))
-  await undoEach(kernel, roots.filter(({ derived }) => !derived.shared), first, commands)
+  await undoEach(
+    kernel,
+    roots.filter(({ derived }) => !derived.shared),
+    first,
+    commands,
+  )
 
   const shared = roots.filter(({ derived }) => derived.shared)
   // Undoing one may free the next: forwarding when the last rule is gone, a bridge when its last port is.
   const second = shared.length === 0 ? first : await kernel.read(scope)
-  await undoEach(kernel, shared.filter(({ derived }) => derived.users(second).length === 0), second, commands)
+  await undoEach(
+    kernel,
+    shared.filter(({ derived }) => derived.users(second).length === 0),
+    second,
+    commands,
+  )
 
   const last = await kernel.read(scope)
-  const remaining = items.filter((item) =>
-    !goesWithAnother(item, items, last) && item.derived.undo(item.entry.before, last).length > 0)
+  const remaining = items.filter(
+    (item) => !goesWithAnother(item, items, last) && item.derived.undo(item.entry.before, last).length > 0,
+  )
   const kept = remaining.filter(({ derived }) => derived.users(last).length > 0)
-  appendJournal(kernel.host, items.filter((item) => !remaining.includes(item)).map(({ entry }) => ({ undone: entry.id })))
+  appendJournal(
+    kernel.host,
+    items.filter((item) => !remaining.includes(item)).map(({ entry }) => ({ undone: entry.id })),
+  )
   if (readJournal(kernel.host).every((entry) => entry.status === 'adopted')) closeJournal(kernel.host)
   const words = (some: readonly Item[]) => some.map(({ derived }) => derived.expected)
   return { commands, left: words(remaining.filter((item) => !kept.includes(item))), kept: words(kept) }
@@ -61,8 +75,14 @@ function goesWithAnother({ derived }: Item, items: readonly Item[], now: State):
   if (derived.operation.kind === 'veth') return false
   const containers = derived.needs.filter((need) => need.startsWith('netns:') || need.startsWith('link:'))
   return containers.some((need) =>
-    items.some(({ derived: other, entry }) =>
-      other !== derived && other.provides.includes(need) && other.users(now).length === 0 && other.undo(entry.before, now).length > 0))
+    items.some(
+      ({ derived: other, entry }) =>
+        other !== derived &&
+        other.provides.includes(need) &&
+        other.users(now).length === 0 &&
+        other.undo(entry.before, now).length > 0,
+    ),
+  )
 }
 
 async function undoEach(kernel: Kernel, items: readonly Item[], now: State, ran: Command[]): Promise<void> {

@@ -1,4 +1,13 @@
-import { appendFileSync, closeSync, fsyncSync, mkdirSync, openSync, readFileSync, statSync, truncateSync } from 'node:fs'
+import {
+  appendFileSync,
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { Host } from '../kernel/host.ts'
@@ -26,7 +35,11 @@ export type JournalLine =
 
 const lineSchema = z.union([
   z.object({ boot: z.string() }),
-  z.object({ intent: z.string(), operation: z.object({ kind: z.string(), params: z.unknown() }), before: beforeSchema }),
+  z.object({
+    intent: z.string(),
+    operation: z.object({ kind: z.string(), params: z.unknown() }),
+    before: beforeSchema,
+  }),
   z.object({ adopted: z.string(), operation: z.object({ kind: z.string(), params: z.unknown() }) }),
   z.object({ created: z.string(), inode: z.number().optional() }),
   z.object({ undone: z.string() }),
@@ -48,12 +61,20 @@ export function readJournal(host: Host): Entry[] {
     } else if ('undone' in line) entries.delete(line.undone)
     else if ('created' in line) {
       const entry = entries.get(line.created)
-      if (entry) entries.set(entry.id, { ...entry, status: 'created', before: line.inode === undefined ? entry.before : { ...entry.before, inode: line.inode } })
+      if (entry)
+        entries.set(entry.id, {
+          ...entry,
+          status: 'created',
+          before: line.inode === undefined ? entry.before : { ...entry.before, inode: line.inode },
+        })
     } else {
       const { kind, params } = line.operation
       if (!isKind(kind)) continue // written by a later version
       const operation = parseOperation(kind, params)
-      const entry: Entry = 'intent' in line ? { id: line.intent, operation, before: line.before, status: 'intent' } : { id: line.adopted, operation, before: {}, status: 'adopted' }
+      const entry: Entry =
+        'intent' in line
+          ? { id: line.intent, operation, before: line.before, status: 'intent' }
+          : { id: line.adopted, operation, before: {}, status: 'adopted' }
       entries.set(entry.id, entry)
     }
   }

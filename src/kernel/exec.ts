@@ -9,15 +9,27 @@ import { searchPath } from './spawn.ts'
  * Runs a program on a host with this process's own terminal, and returns its exit status as a shell would:
  * 128 + n after signal n, 127 when it was not found. `output` stderr keeps our own stdout clean.
  */
-export async function exec(host: Host, netns: string | undefined, argv: readonly string[], env: Readonly<Record<string, string>> = {}, output: 'stdout' | 'stderr' = 'stdout'): Promise<number> {
+export async function exec(
+  host: Host,
+  netns: string | undefined,
+  argv: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  output: 'stdout' | 'stderr' = 'stdout',
+): Promise<number> {
   // In a sandbox as it is outside, if it can be seen there; root's sandbox belongs to another user, who may not.
   const folder = process.getuid?.() !== 0 && existsSync(`${host.root}${process.cwd()}`) ? process.cwd() : '/tmp'
-  const enter = host.enter.map((argument) => argument === '--' ? [`--wdns=${folder}`, '--'] : [argument]).flat()
+  const enter = host.enter.map((argument) => (argument === '--' ? [`--wdns=${folder}`, '--'] : [argument])).flat()
   const [file = '', ...rest] = inside({ ...host, enter }, netns, argv)
   const ignore = () => undefined // Ctrl-C is the program's; it ends, and then we do
   process.on('SIGINT', ignore)
   try {
-    const result = await execa(file, rest, { stdin: 'inherit', stdout: output === 'stdout' ? 'inherit' : process.stderr, stderr: 'inherit', reject: false, env: { PATH: searchPath(), ...env } })
+    const result = await execa(file, rest, {
+      stdin: 'inherit',
+      stdout: output === 'stdout' ? 'inherit' : process.stderr,
+      stderr: 'inherit',
+      reject: false,
+      env: { PATH: searchPath(), ...env },
+    })
     if ('code' in result && result.code === 'ENOENT') {
       process.stderr.write(`cnilab: ${file}: not found\n`)
       return 127

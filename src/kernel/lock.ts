@@ -12,7 +12,10 @@ import { searchPath } from './spawn.ts'
 export async function lock(file: string): Promise<() => void> {
   const fd = openSync(file, 'a', 0o600)
   const flock = spawn('flock', ['-x', '0'], { stdio: [fd, 'ignore', 'ignore'], env: { PATH: searchPath() } })
-  const code: unknown = await once(flock, 'close').then(([status]) => status, () => undefined)
+  const code: unknown = await once(flock, 'close').then(
+    ([status]) => status,
+    () => undefined,
+  )
   if (code === 0) return () => closeSync(fd)
   closeSync(fd)
   throw new CnilabError('machine', `could not lock ${file}: is flock (package util-linux) installed?`)

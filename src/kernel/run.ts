@@ -46,11 +46,14 @@ function ipLine(host: Host, { argv }: Command): string {
 
 async function runBatch(host: Host, batch: Batch, signal?: AbortSignal): Promise<void> {
   const { tool, netns, commands } = batch
-  const lines = tool === 'ip' ? commands.map((command) => ipLine(host, command)) : commands.map(({ argv }) => argv.join(' '))
+  const lines =
+    tool === 'ip' ? commands.map((command) => ipLine(host, command)) : commands.map(({ argv }) => argv.join(' '))
   const [argv, input] =
-    tool === 'ip' ? [['ip', '-batch', '-'], lines.join('\n')]
-    : tool === 'nft' ? [['nft', '-f', '-'], lines.join('\n')]
-    : [['sysctl', '-qw', ...commands.flatMap((command) => command.argv.slice(1))], '']
+    tool === 'ip'
+      ? [['ip', '-batch', '-'], lines.join('\n')]
+      : tool === 'nft'
+        ? [['nft', '-f', '-'], lines.join('\n')]
+        : [['sysctl', '-qw', ...commands.flatMap((command) => command.argv.slice(1))], '']
   const { code, stderr } = await spawn(inside(host, netns, argv), input === '' ? '' : `${input}\n`, signal)
   if (code === 0) return
   const line = Number(/Command failed -:(\d+)/.exec(stderr)?.[1] ?? 0)
@@ -60,16 +63,35 @@ async function runBatch(host: Host, batch: Batch, signal?: AbortSignal): Promise
 /** One batch file for each namespace, and one xargs that has four of them run at a time. */
 async function runMany(host: Host, batches: readonly Batch[], signal?: AbortSignal): Promise<void> {
   const byName = new Map(batches.map((batch) => [batch.netns ?? '', batch]))
-  const files = new Map([...byName].map(([name, { commands }]) => [name, commands.map((command) => ipLine(host, command))]))
+  const files = new Map(
+    [...byName].map(([name, { commands }]) => [name, commands.map((command) => ipLine(host, command))]),
+  )
   const { code, stderr } = await withFiles(host, files, (folder) =>
     spawn(
-      [...host.enter, 'xargs', '-0', '-P4', '-I{}', 'nsenter', '--net=/run/netns/{}', '--', 'ip', '-batch', `${folder}/{}`],
+      [
+        ...host.enter,
+        'xargs',
+        '-0',
+        '-P4',
+        '-I{}',
+        'nsenter',
+        '--net=/run/netns/{}',
+        '--',
+        'ip',
+        '-batch',
+        `${folder}/{}`,
+      ],
       [...byName.keys()].join('\0'),
       signal,
-    ))
+    ),
+  )
   if (code === 0) return
   const [, name = '', line = ''] = /Command failed \S*\/([^/\s]+):(\d+)/.exec(stderr) ?? []
-  throw refusal(stderr, batches.flatMap((batch) => batch.commands), byName.get(name)?.commands[Number(line) - 1])
+  throw refusal(
+    stderr,
+    batches.flatMap((batch) => batch.commands),
+    byName.get(name)?.commands[Number(line) - 1],
+  )
 }
 
 function refusal(stderr: string, commands: readonly Command[], culprit: Command | undefined): KernelError {

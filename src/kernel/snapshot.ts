@@ -37,7 +37,7 @@ export async function snapshot(host: Host, scope: Scope = {}): Promise<State> {
 /** The names under /run/netns, sorted. */
 export async function namespaceNames(host: Host): Promise<string[]> {
   try {
-    return (await readdir(`${host.root}/run/netns`)).sort()
+    return (await readdir(`${host.root}/run/netns`)).toSorted()
   } catch {
     return [] // the folder comes with the first namespace
   }
@@ -45,7 +45,11 @@ export async function namespaceNames(host: Host): Promise<string[]> {
 
 async function readDocuments(host: Host, netns: string | undefined): Promise<string[]> {
   const { code, stdout, stderr } = await spawn(inside(host, netns, ['ip', '-j', '-d', '-batch', '-']), READ_BATCH)
-  if (code !== 0) throw new CnilabError('state', `could not read the network${netns === undefined ? '' : ` of ${netns}`}: ${stderr.trim()}`)
+  if (code !== 0)
+    throw new CnilabError(
+      'state',
+      `could not read the network${netns === undefined ? '' : ` of ${netns}`}: ${stderr.trim()}`,
+    )
   return stdout.trimEnd().split('\n')
 }
 
@@ -64,13 +68,16 @@ const FEW = 3
 
 async function readNamespaces(host: Host, names: readonly string[]): Promise<Map<string, Namespace>> {
   const documents =
-    names.length <= FEW ? await Promise.all(names.map((name) => readDocuments(host, name)))
-    : await readMany(host, names)
+    names.length <= FEW
+      ? await Promise.all(names.map((name) => readDocuments(host, name)))
+      : await readMany(host, names)
   const inodes = await Promise.all(names.map((name) => inodeOf(host, name)))
-  return new Map(names.map((name, i) => [
-    name,
-    parseNamespace(documents[i] ?? [], { inode: inodes[i] ?? 0, rules: [], sysctls: {} }),
-  ]))
+  return new Map(
+    names.map((name, i) => [
+      name,
+      parseNamespace(documents[i] ?? [], { inode: inodes[i] ?? 0, rules: [], sysctls: {} }),
+    ]),
+  )
 }
 
 async function inodeOf(host: Host, name: string): Promise<number> {
@@ -89,7 +96,19 @@ async function readMany(host: Host, names: readonly string[]): Promise<string[][
   const half = Math.ceil(names.length / 2)
   const lines = await withFiles(host, new Map([['read', [READ_BATCH]]]), async (folder) => {
     const chunk = async (part: readonly string[]) => {
-      const argv = ['xargs', '-0', '-I{}', 'nsenter', '--net=/run/netns/{}', '--', 'ip', '-j', '-d', '-batch', `${folder}/read`]
+      const argv = [
+        'xargs',
+        '-0',
+        '-I{}',
+        'nsenter',
+        '--net=/run/netns/{}',
+        '--',
+        'ip',
+        '-j',
+        '-d',
+        '-batch',
+        `${folder}/read`,
+      ]
       const { stdout } = await spawn([...host.enter, ...argv], part.join('\0'))
       return stdout.trimEnd().split('\n')
     }

@@ -42,9 +42,13 @@ export function searchPath(): string {
 
 function missing(tool: string): CnilabError {
   const from = packages[tool]
-  return new CnilabError('machine', `${tool} is not installed${from === undefined || from === tool ? '' : ` (package ${from})`}`, {
-    fix: 'cnilab doctor --fix',
-  })
+  return new CnilabError(
+    'machine',
+    `${tool} is not installed${from === undefined || from === tool ? '' : ` (package ${from})`}`,
+    {
+      fix: 'cnilab doctor --fix',
+    },
+  )
 }
 
 /** A process with a session of its own that may outlive this one. */

@@ -43,14 +43,22 @@ export function parseLab(text: string, file: string, set: Readonly<Record<string
     id: lab.id,
     title: lab.title,
     text: inFile(source, ['text'], () => fill(lab.text, variables)),
-    parameters: Object.entries(lab.parameters).map(([name, { text: what }]) => ({ name, value: variables[name] ?? '', text: what })),
-    subnets: Object.entries(lab.parameters).flatMap(([name, { type }]) => (type === 'subnet' ? (variables[name] ?? []) : [])),
+    parameters: Object.entries(lab.parameters).map(([name, { text: what }]) => ({
+      name,
+      value: variables[name] ?? '',
+      text: what,
+    })),
+    subnets: Object.entries(lab.parameters).flatMap(([name, { type }]) =>
+      type === 'subnet' ? (variables[name] ?? []) : [],
+    ),
     steps: lab.steps.map((step, s) => ({
       id: step.id,
       title: inFile(source, ['steps', s, 'title'], () => fill(step.title, variables)),
       text: inFile(source, ['steps', s, 'text'], () => fill(step.text, variables)),
       before: assertions(source, ['steps', s, 'before'], step.before, variables),
-      operations: step.operations.flatMap((item, o) => operations(source, ['steps', s, 'operations', o], item, variables)),
+      operations: step.operations.flatMap((item, o) =>
+        operations(source, ['steps', s, 'operations', o], item, variables),
+      ),
       checks: assertions(source, ['steps', s, 'checks'], step.checks, variables),
     })),
   }
@@ -75,16 +83,29 @@ function inFile<T>(source: Source, path: readonly PropertyKey[], act: () => T): 
 
 const itemSchema = z.object({ repeat: z.string().optional() })
 
-function operations(source: Source, path: readonly PropertyKey[], item: Readonly<Record<string, unknown>>, variables: Variables): Operation[] {
+function operations(
+  source: Source,
+  path: readonly PropertyKey[],
+  item: Readonly<Record<string, unknown>>,
+  variables: Variables,
+): Operation[] {
   const { repeat } = itemSchema.safeParse(item).data ?? {}
   const [kind, ...more] = Object.keys(item).filter((key) => key !== 'repeat')
   if (kind === undefined) throw source.errorAt(path, 'an operation names its kind, for example: bridge: {name: cni0}')
-  if (more[0] !== undefined) throw source.errorAt([...path, more[0]], `an operation has one kind; '${more[0]}' belongs into an item of its own`)
-  if (!isKind(kind)) throw source.errorAt([...path, kind], `there is no operation '${kind}'; there are: ${Object.keys(kinds).join(', ')}`)
+  if (more[0] !== undefined)
+    throw source.errorAt([...path, more[0]], `an operation has one kind; '${more[0]}' belongs into an item of its own`)
+  if (!isKind(kind))
+    throw source.errorAt(
+      [...path, kind],
+      `there is no operation '${kind}'; there are: ${Object.keys(kinds).join(', ')}`,
+    )
   const at = [...path, kind]
   const one = (values: Variables) => {
     try {
-      return parseOperation(kind, inFile(source, at, () => fillTree(item[kind], values)))
+      return parseOperation(
+        kind,
+        inFile(source, at, () => fillTree(item[kind], values)),
+      )
     } catch (error) {
       throw error instanceof z.ZodError ? source.complaint(error, at) : error
     }
@@ -95,7 +116,12 @@ function operations(source: Source, path: readonly PropertyKey[], item: Readonly
   return Array.from({ length: times }, (_, i) => one({ ...variables, i: String(i + 1) }))
 }
 
-function assertions(source: Source, path: readonly PropertyKey[], items: readonly Assertion[], variables: Variables): Assertion[] {
+function assertions(
+  source: Source,
+  path: readonly PropertyKey[],
+  items: readonly Assertion[],
+  variables: Variables,
+): Assertion[] {
   return items.map((item, i) => assertionSchema.parse(inFile(source, [...path, i], () => fillTree(item, variables))))
 }
 
@@ -106,5 +132,7 @@ export function isLabPath(lab: string): boolean {
 
 /** The error for a lab that does not exist. */
 export function unknownLab(name: string, known: readonly string[]): CnilabError {
-  return new CnilabError('usage', `there is no lab '${name}'`, { fix: `the labs are: ${known.join(', ')}; a path to a file holds a / or ends in .yaml` })
+  return new CnilabError('usage', `there is no lab '${name}'`, {
+    fix: `the labs are: ${known.join(', ')}; a path to a file holds a / or ends in .yaml`,
+  })
 }

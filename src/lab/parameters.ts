@@ -11,37 +11,51 @@ export const builtIn: Variables = { internet: '203.0.113.1', uplink: '203.0.113.
  * The value of each parameter: what `--set` says, or its default, which may name the parameters before it.
  * Throws CnilabError `usage` for an unknown name or a bad value, and TemplateError for a bad default.
  */
-export function resolveParameters(definitions: Readonly<Record<string, ParameterDefinition>>, set: Readonly<Record<string, string>>): Variables {
+export function resolveParameters(
+  definitions: Readonly<Record<string, ParameterDefinition>>,
+  set: Readonly<Record<string, string>>,
+): Variables {
   for (const name of Object.keys(set)) {
     if (Object.hasOwn(definitions, name)) continue
     const known = Object.keys(definitions).join(', ')
-    throw new CnilabError('usage', `this lab has no parameter '${name}'`, { fix: known === '' ? 'leave --set out: it has none' : `its parameters are: ${known}` })
+    throw new CnilabError('usage', `this lab has no parameter '${name}'`, {
+      fix: known === '' ? 'leave --set out: it has none' : `its parameters are: ${known}`,
+    })
   }
   const values: Record<string, string> = { ...builtIn }
-  for (const [name, definition] of Object.entries(definitions)) values[name] = check(name, definition, set[name], values)
+  for (const [name, definition] of Object.entries(definitions))
+    values[name] = check(name, definition, set[name], values)
   return values
 }
 
 function check(name: string, definition: ParameterDefinition, given: string | undefined, values: Variables): string {
   const wrong = (message: string) =>
-    given === undefined ? new TemplateError(`the default of ${name}: ${message}`) : new CnilabError('usage', `parameter ${name}: ${message}`)
+    given === undefined
+      ? new TemplateError(`the default of ${name}: ${message}`)
+      : new CnilabError('usage', `parameter ${name}: ${message}`)
   const value = given ?? fill(definition.default, values)
   const parsed = schemaOf(definition).safeParse(value)
   if (!parsed.success) throw wrong(parsed.error.issues[0]?.message ?? `'${value}' is not valid`)
   const network = definition.in === undefined ? undefined : values[definition.in]
-  if (network !== undefined && !contains(network, parsed.data)) throw wrong(`${parsed.data} lies outside its subnet ${network}`)
+  if (network !== undefined && !contains(network, parsed.data))
+    throw wrong(`${parsed.data} lies outside its subnet ${network}`)
   return parsed.data
 }
 
 function schemaOf({ type, min = 0, max = Number.MAX_SAFE_INTEGER, limit }: ParameterDefinition): z.ZodType<string> {
   switch (type) {
-    case 'netns': return netnsName
-    case 'interface': return interfaceName
-    case 'subnet': return subnet
-    case 'address': return ipAddress
+    case 'netns':
+      return netnsName
+    case 'interface':
+      return interfaceName
+    case 'subnet':
+      return subnet
+    case 'address':
+      return ipAddress
     case 'number':
       return z.string().refine((text) => /^\d+$/.test(text) && Number(text) >= min && Number(text) <= max, {
-        error: (issue) => `'${String(issue.input)}' is not a whole number from ${min} to ${max}${limit === undefined ? '' : `; ${limit}`}`,
+        error: (issue) =>
+          `'${String(issue.input)}' is not a whole number from ${min} to ${max}${limit === undefined ? '' : `; ${limit}`}`,
       })
   }
 }

@@ -1,7 +1,10 @@
 import { z } from 'zod'
 
 /** A whole number, written as such: every scalar of a lab file is read as text. */
-const whole = z.string().regex(/^\d+$/, { error: (issue) => `'${String(issue.input)}' is not a whole number` }).transform(Number)
+const whole = z
+  .string()
+  .regex(/^\d+$/, { error: (issue) => `'${String(issue.input)}' is not a whole number` })
+  .transform(Number)
 
 /** What a parameter may hold. */
 const parameterSchema = z.strictObject({
@@ -23,11 +26,14 @@ const pingSchema = z.strictObject({ from: z.string(), to: z.string() })
 const seenSchema = z.strictObject({ from: z.string(), as: z.string() })
 
 /** Something that must be true of real packets; `not` turns it round. Values may hold `${…}`. */
-export const assertionSchema = z.union([
-  z.strictObject({ ping: pingSchema }),
-  z.strictObject({ seen: seenSchema }),
-  z.strictObject({ not: z.strictObject({ ping: pingSchema }) }),
-], { error: 'a check is one of: ping: {from, to}, seen: {from, as}, not: {ping: {from, to}}' })
+export const assertionSchema = z.union(
+  [
+    z.strictObject({ ping: pingSchema }),
+    z.strictObject({ seen: seenSchema }),
+    z.strictObject({ not: z.strictObject({ ping: pingSchema }) }),
+  ],
+  { error: 'a check is one of: ping: {from, to}, seen: {from, as}, not: {ping: {from, to}}' },
+)
 export type Assertion = z.infer<typeof assertionSchema>
 
 const stepSchema = z.strictObject({

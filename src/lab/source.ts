@@ -51,7 +51,8 @@ function offsetOf(document: Document, path: readonly PropertyKey[]): number {
     const key = path[length - 1]
     if (isMap(parent)) {
       const pair = parent.items.find((item) => isNode(item.key) && String(item.key) === String(key))
-      if (pair && isNode(pair.value) && length === path.length && !isMap(pair.value) && pair.value.range) return pair.value.range[0]
+      if (pair && isNode(pair.value) && length === path.length && !isMap(pair.value) && pair.value.range)
+        return pair.value.range[0]
       if (pair && isNode(pair.key) && pair.key.range) return pair.key.range[0]
       continue
     }

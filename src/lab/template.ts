@@ -14,7 +14,8 @@ export function fill(text: string, variables: Variables): string {
   return text.replaceAll(/\$\{([^}]*)\}/g, (_, expression: string) => {
     const [, name = '', index, prefix] = /^(\w+)(?:\[([^\]]+)\]|(\.prefix))?$/.exec(expression.trim()) ?? []
     const value = variables[name]
-    if (value === undefined) throw new TemplateError(`\${${expression}} names nothing; there are: ${Object.keys(variables).join(', ')}`)
+    if (value === undefined)
+      throw new TemplateError(`\${${expression}} names nothing; there are: ${Object.keys(variables).join(', ')}`)
     if (prefix !== undefined) return value.split('/')[1] ?? ''
     if (index === undefined) return value
     const n = sum(index, variables)

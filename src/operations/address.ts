@@ -17,9 +17,7 @@ export const address: OperationKind<'address', Params> = {
   id: (p) => `${placeId(p.netns, p.ifname)}.${p.address.split('/')[0] ?? ''}`,
   provides: (p) => [resource.onlink(p.netns)],
   needs: (p) => [resource.link(p.ifname, p.netns)],
-  apply: (p) => [
-    ip(p.netns, 'address', 'add', p.address, 'dev', p.ifname, ...(isIpv6(p.address) ? ['nodad'] : [])),
-  ],
+  apply: (p) => [ip(p.netns, 'address', 'add', p.address, 'dev', p.ifname, ...(isIpv6(p.address) ? ['nodad'] : []))],
   undo: (p, _before, now) => {
     const link = findLink(now, p.ifname, p.netns)
     return link && has(link, p.address) ? [ip(p.netns, 'address', 'delete', p.address, 'dev', p.ifname)] : []

@@ -18,7 +18,16 @@ export const attachBridge: OperationKind<'attach-bridge', Params> = {
   apply: (p) => [ip(undefined, 'link', 'set', 'dev', p.ifname, 'master', p.bridge)],
   undo: (p, before, now) => {
     if (findLink(now, p.ifname)?.master !== p.bridge) return []
-    return [ip(undefined, 'link', 'set', 'dev', p.ifname, ...(before.master === undefined ? ['nomaster'] : ['master', before.master]))]
+    return [
+      ip(
+        undefined,
+        'link',
+        'set',
+        'dev',
+        p.ifname,
+        ...(before.master === undefined ? ['nomaster'] : ['master', before.master]),
+      ),
+    ]
   },
   explain: (p) => ({
     what: `Plug ${p.ifname} into the bridge ${p.bridge}`,
@@ -32,7 +41,8 @@ export const attachBridge: OperationKind<'attach-bridge', Params> = {
     if (master.kind !== 'bridge') return { status: 'differs', actual: `${p.bridge} is not a bridge` }
     if (!link) return missingLink(p.ifname, undefined)
     if (link.master === p.bridge) return { status: 'present', actual: `${p.ifname} is a port of ${p.bridge}` }
-    if (link.master === undefined) return { status: 'absent', actual: `${p.ifname} is no port of any bridge`, before: {} }
+    if (link.master === undefined)
+      return { status: 'absent', actual: `${p.ifname} is no port of any bridge`, before: {} }
     return { status: 'differs', actual: `${p.ifname} is a port of ${link.master}` }
   },
 }

@@ -23,9 +23,20 @@ export const attachNetns: OperationKind<'attach-netns', Params> = {
     ip(undefined, 'link', 'set', 'dev', p.ifname, 'netns', p.netns, ...(p.name === undefined ? [] : ['name', p.name])),
   ],
   undo: (p, _before, now) =>
-    findLink(now, nameThere(p), p.netns) && !findLink(now, p.ifname) ?
-      [ip(p.netns, 'link', 'set', 'dev', nameThere(p), 'netns', HOST_PID, ...(p.name === undefined ? [] : ['name', p.ifname]))]
-    : [],
+    findLink(now, nameThere(p), p.netns) && !findLink(now, p.ifname)
+      ? [
+          ip(
+            p.netns,
+            'link',
+            'set',
+            'dev',
+            nameThere(p),
+            'netns',
+            HOST_PID,
+            ...(p.name === undefined ? [] : ['name', p.ifname]),
+          ),
+        ]
+      : [],
   explain: (p) => ({
     what: `Move ${p.ifname} into namespace ${p.netns}${p.name === undefined ? '' : ` and call it ${p.name}`}`,
     why: "An interface lives in exactly one namespace. Once moved, it is gone from the host's list and is the container's own network card.",
@@ -37,7 +48,10 @@ export const attachNetns: OperationKind<'attach-netns', Params> = {
     const here = findLink(now, p.ifname)
     const there = findLink(now, nameThere(p), p.netns)
     if (there && here && p.ifname !== 'lo')
-      return { status: 'differs', actual: `${p.netns} already has an interface ${nameThere(p)}, and ${p.ifname} is still on the host` }
+      return {
+        status: 'differs',
+        actual: `${p.netns} already has an interface ${nameThere(p)}, and ${p.ifname} is still on the host`,
+      }
     if (there) return { status: 'present', actual: `${nameThere(p)} is in namespace ${p.netns}` }
     if (here) return { status: 'absent', actual: `${p.ifname} is still on the host`, before: {} }
     return missingLink(p.ifname, undefined)

@@ -17,16 +17,16 @@ export const bridge: OperationKind<'bridge', Params> = {
   provides: (p) => [resource.link(p.name)],
   needs: () => [],
   apply: ({ name, mark }) =>
-    mark ?
-      [
-        ip(undefined, 'link', 'add', 'name', name, 'address', mark.mac, 'type', 'bridge'),
-        ip(undefined, 'link', 'set', 'dev', name, 'alias', MARK_ALIAS),
-      ]
-    : [ip(undefined, 'link', 'add', 'name', name, 'type', 'bridge')],
+    mark
+      ? [
+          ip(undefined, 'link', 'add', 'name', name, 'address', mark.mac, 'type', 'bridge'),
+          ip(undefined, 'link', 'set', 'dev', name, 'alias', MARK_ALIAS),
+        ]
+      : [ip(undefined, 'link', 'add', 'name', name, 'type', 'bridge')],
   undo: (p, _before, now) => {
     const link = findLink(now, p.name)
-    return link?.kind === 'bridge' && (!p.mark || link.mac === p.mark.mac) ?
-        [ip(undefined, 'link', 'delete', 'dev', p.name)]
+    return link?.kind === 'bridge' && (!p.mark || link.mac === p.mark.mac)
+      ? [ip(undefined, 'link', 'delete', 'dev', p.name)]
       : []
   },
   users: (p, now) => portsOf(now, p.name),
@@ -39,6 +39,9 @@ export const bridge: OperationKind<'bridge', Params> = {
     const link = findLink(now, p.name)
     if (!link) return { status: 'absent', actual: `there is no interface ${p.name}`, before: {} }
     if (link.kind === 'bridge') return { status: 'present', actual: `${p.name} is a bridge` }
-    return { status: 'differs', actual: `${p.name} is ${link.kind === '' ? 'no bridge' : `a ${link.kind}, not a bridge`}` }
+    return {
+      status: 'differs',
+      actual: `${p.name} is ${link.kind === '' ? 'no bridge' : `a ${link.kind}, not a bridge`}`,
+    }
   },
 }

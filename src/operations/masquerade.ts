@@ -23,16 +23,40 @@ export const masquerade: OperationKind<'masquerade', Params> = {
     const nft = (...argv: string[]) => ({ tool: 'nft', argv, netns: p.netns }) as const
     return [
       nft('add', 'table', family, table),
-      nft('add', 'chain', family, table, 'postrouting', '{ type nat hook postrouting priority srcnat; policy accept; }'),
-      nft('add', 'rule', family, table, 'postrouting', family, 'saddr', p.subnet, family, 'daddr', '!=', p.subnet,
-        'masquerade', 'comment', `"${MARK_ALIAS}"`),
+      nft(
+        'add',
+        'chain',
+        family,
+        table,
+        'postrouting',
+        '{ type nat hook postrouting priority srcnat; policy accept; }',
+      ),
+      nft(
+        'add',
+        'rule',
+        family,
+        table,
+        'postrouting',
+        family,
+        'saddr',
+        p.subnet,
+        family,
+        'daddr',
+        '!=',
+        p.subnet,
+        'masquerade',
+        'comment',
+        `"${MARK_ALIAS}"`,
+      ),
     ]
   },
   undo: (p, _before, now) =>
     // The table alone counts: it may be there without its rule, if something stopped us between the two.
-    (now.get(p.netns ?? HOST)?.rules ?? []).some(({ table }) => tableSchema.safeParse(table).data === `${familyOf(p)} ${tableOf(p)}`) ?
-      [{ tool: 'nft', argv: ['delete', 'table', familyOf(p), tableOf(p)], netns: p.netns }]
-    : [],
+    (now.get(p.netns ?? HOST)?.rules ?? []).some(
+      ({ table }) => tableSchema.safeParse(table).data === `${familyOf(p)} ${tableOf(p)}`,
+    )
+      ? [{ tool: 'nft', argv: ['delete', 'table', familyOf(p), tableOf(p)], netns: p.netns }]
+      : [],
   explain: (p) => ({
     what: `Masquerade ${p.subnet}`,
     why: `The outside has no route back to ${p.subnet}. Masquerading replaces the source address of every packet that leaves the subnet with the host's own, and translates the replies back. With iptables: ${isIpv6(p.subnet) ? 'ip6tables' : 'iptables'} -t nat -A POSTROUTING -s ${p.subnet} ! -d ${p.subnet} -j MASQUERADE`,
@@ -42,14 +66,16 @@ export const masquerade: OperationKind<'masquerade', Params> = {
     const blocked = missingNetns(p.netns, now)
     if (blocked) return blocked
     const [rule] = rulesOf(p, now.get(p.netns ?? HOST)?.rules).filter((r) => r.masquerades)
-    return rule ?
-        { status: 'present', actual: `table ${rule.table} masquerades ${p.subnet}` }
+    return rule
+      ? { status: 'present', actual: `table ${rule.table} masquerades ${p.subnet}` }
       : { status: 'absent', actual: `no rule masquerades ${p.subnet}`, before: {} }
   },
 }
 
 /** A table of libnftables-json(5), as its family and name. */
-const tableSchema = z.object({ family: z.string(), name: z.string() }).transform(({ family, name }) => `${family} ${name}`)
+const tableSchema = z
+  .object({ family: z.string(), name: z.string() })
+  .transform(({ family, name }) => `${family} ${name}`)
 
 /** The parts of libnftables-json(5) that tell a masquerade rule. */
 const ruleSchema = z.object({
@@ -78,7 +104,10 @@ function rulesOf(p: Params, objects: readonly NftObject[] = []): { table: string
     if (!parsed.success || ![familyOf(p), 'inet'].includes(parsed.data.family)) return []
     const { table, expr } = parsed.data
     const sources = expr.flatMap((e) => sourceSchema.safeParse(e).data ?? [])
-    const covers = sources.every(({ match: { right } }) => typeof right !== 'string' && covering(`${right.prefix.addr}/${right.prefix.len}`, p.subnet))
+    const covers = sources.every(
+      ({ match: { right } }) =>
+        typeof right !== 'string' && covering(`${right.prefix.addr}/${right.prefix.len}`, p.subnet),
+    )
     return covers ? [{ table, masquerades: expr.some((e) => isMasquerade(e)) }] : []
   })
 }

@@ -10,15 +10,23 @@ import { HOST, INTERNET } from '../state/state.ts'
 export const interfaceName = z.string().check((ctx) => {
   const name = ctx.value
   const rule =
-    name === '' ? 'must not be empty'
-    : Buffer.byteLength(name) > 15 ? `is ${Buffer.byteLength(name)} bytes long; the kernel allows 15`
-    : name === '.' || name === '..' ? 'must not be . or ..'
-    : /[\s/:%]/.test(name) ? 'must not contain a space, /, : or %'
-    : name.startsWith('-') ? 'must not begin with - (it would read as an option)'
-    : /[^\x21-\x7e]/.test(name) ? 'must be printable ASCII'
-    : name === 'all' || name === 'default' ? 'is taken: sysctl means every interface by it'
-    : undefined
-  if (rule) ctx.issues.push({ code: 'custom', input: name, message: `interface name '${name}' ${rule}, for example: veth-red` })
+    name === ''
+      ? 'must not be empty'
+      : Buffer.byteLength(name) > 15
+        ? `is ${Buffer.byteLength(name)} bytes long; the kernel allows 15`
+        : name === '.' || name === '..'
+          ? 'must not be . or ..'
+          : /[\s/:%]/.test(name)
+            ? 'must not contain a space, /, : or %'
+            : name.startsWith('-')
+              ? 'must not begin with - (it would read as an option)'
+              : /[^\x21-\x7e]/.test(name)
+                ? 'must be printable ASCII'
+                : name === 'all' || name === 'default'
+                  ? 'is taken: sysctl means every interface by it'
+                  : undefined
+  if (rule)
+    ctx.issues.push({ code: 'custom', input: name, message: `interface name '${name}' ${rule}, for example: veth-red` })
 })
 
 /** The grammar of CNI container ids and network names (CNI spec 1.1.0, "Parameters"). */
@@ -27,12 +35,15 @@ const identifier = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/
 function identifierOf(what: string, longest: number, example: string, reserved: readonly string[] = []) {
   return z.string().check((ctx) => {
     const name = ctx.value
-    const rule =
-      reserved.includes(name) ? 'is reserved'
-      : !identifier.test(name) ? 'must begin with a letter or digit and contain only letters, digits, _ . -'
-      : name.length > longest ? `is ${name.length} characters long; ${longest} are allowed`
-      : undefined
-    if (rule) ctx.issues.push({ code: 'custom', input: name, message: `${what} '${name}' ${rule}, for example: ${example}` })
+    const rule = reserved.includes(name)
+      ? 'is reserved'
+      : !identifier.test(name)
+        ? 'must begin with a letter or digit and contain only letters, digits, _ . -'
+        : name.length > longest
+          ? `is ${name.length} characters long; ${longest} are allowed`
+          : undefined
+    if (rule)
+      ctx.issues.push({ code: 'custom', input: name, message: `${what} '${name}' ${rule}, for example: ${example}` })
   })
 }
 
@@ -80,7 +91,7 @@ function rangeOf(text: string): { first: bigint; last: bigint; bits: number; pre
   if (!cidr) return undefined
   const bits = bitsOf(cidr.ip)
   const size = 1n << BigInt(bits - cidr.prefix)
-  const first = toNumber(cidr.ip) / size * size
+  const first = (toNumber(cidr.ip) / size) * size
   return { first, last: first + size - 1n, bits, ...cidr }
 }
 
@@ -125,10 +136,13 @@ export const ipAddress = z.string().transform((text, ctx) => {
 export const subnet = z.string().transform((text, ctx) => {
   const range = rangeOf(text)
   const start = range && `${fromNumber(range.first, range.ip)}/${range.prefix}`
-  const problem =
-    !range ? (parseIp(text) ? 'has no prefix' : 'is not a subnet')
-    : start !== `${range.ip.toString()}/${range.prefix}` ? `has host bits set; its subnet is ${start}`
-    : undefined
+  const problem = !range
+    ? parseIp(text)
+      ? 'has no prefix'
+      : 'is not a subnet'
+    : start !== `${range.ip.toString()}/${range.prefix}`
+      ? `has host bits set; its subnet is ${start}`
+      : undefined
   if (start && !problem) return start
   ctx.issues.push({ code: 'custom', input: text, message: `'${text}' ${problem}, for example: 10.22.0.0/16` })
   return z.NEVER
@@ -141,12 +155,17 @@ export const subnet = z.string().transform((text, ctx) => {
 export const interfaceAddress = z.string().transform((text, ctx) => {
   const range = rangeOf(text)
   const value = range && toNumber(range.ip)
-  const problem =
-    !range ? (parseIp(text) ? 'has no prefix' : 'is not an address with prefix')
-    : range.bits - range.prefix <= 1 ? undefined
-    : value === range.first ? 'is the address of the network itself, not of an interface'
-    : value === range.last && range.bits === 32 ? "is the subnet's broadcast address, not of an interface"
-    : undefined
+  const problem = !range
+    ? parseIp(text)
+      ? 'has no prefix'
+      : 'is not an address with prefix'
+    : range.bits - range.prefix <= 1
+      ? undefined
+      : value === range.first
+        ? 'is the address of the network itself, not of an interface'
+        : value === range.last && range.bits === 32
+          ? "is the subnet's broadcast address, not of an interface"
+          : undefined
   if (range && !problem) return `${range.ip.toString()}/${range.prefix}`
   ctx.issues.push({ code: 'custom', input: text, message: `'${text}' ${problem}, for example: 10.22.0.2/16` })
   return z.NEVER

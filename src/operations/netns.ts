@@ -30,7 +30,7 @@ export const netns: OperationKind<'netns', Params> = {
   }),
   expected: (p) => `namespace ${p.name} is there`,
   judge: (p, now) =>
-    now.has(p.name) ?
-      { status: 'present', actual: `namespace ${p.name} is there` }
-    : { status: 'absent', actual: `there is no namespace ${p.name}`, before: {} },
+    now.has(p.name)
+      ? { status: 'present', actual: `namespace ${p.name} is there` }
+      : { status: 'absent', actual: `there is no namespace ${p.name}`, before: {} },
 }

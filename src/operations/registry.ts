@@ -70,11 +70,13 @@ function bind<P>(definition: OperationKind<KindName, P>, p: P, operation: Operat
 /** Everything that can be derived from an operation. */
 export function derive(operation: Operation): Derived {
   // The compiler cannot see that kinds[operation.kind] takes operation.params; Operation's definition says so.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return bind(kinds[operation.kind] as unknown as OperationKind<KindName, unknown>, operation.params, operation)
 }
 
 /** Parses an operation's parameters, from a journal, a lab or flags. Throws ZodError with the rule that was broken. */
 export function parseOperation(kind: KindName, params: unknown): Operation {
   // As above: the params that this kind's schema returns are those of this kind.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return { kind, params: kinds[kind].params.parse(params) } as Operation
 }

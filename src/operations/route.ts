@@ -16,15 +16,15 @@ export const route: OperationKind<'route', Params> = {
   params: z
     .strictObject({ dst: destination, via: ipAddress, netns: anyNetns.optional() })
     .refine((p) => p.dst === 'default' || isIpv6(p.dst) === isIpv6(p.via), {
-      error: 'the destination and its gateway must both be IPv4 or both be IPv6, for example: 192.168.7.0/24 via 10.22.0.1',
+      error:
+        'the destination and its gateway must both be IPv4 or both be IPv6, for example: 192.168.7.0/24 via 10.22.0.1',
       path: ['via'],
     }),
   id: (p) => placeId(p.netns, p.dst),
   provides: () => [],
   needs: (p) => [...(p.netns === undefined ? [] : [resource.netns(p.netns)]), resource.onlink(p.netns)],
   apply: (p) => [ip(p.netns, 'route', 'add', p.dst, 'via', p.via)],
-  undo: (p, _before, now) =>
-    find(p, now)?.via === p.via ? [ip(p.netns, 'route', 'delete', p.dst, 'via', p.via)] : [],
+  undo: (p, _before, now) => (find(p, now)?.via === p.via ? [ip(p.netns, 'route', 'delete', p.dst, 'via', p.via)] : []),
   explain: (p) => ({
     what: `Route ${p.dst === 'default' ? 'everything else' : p.dst}${inNetns(p.netns)} via ${p.via}`,
     why: "Without a route the kernel answers 'Network is unreachable' to everything outside its own subnets. It disappears when its interface goes down.",
@@ -35,11 +35,16 @@ export const route: OperationKind<'route', Params> = {
     if (blocked) return blocked
     const there = find(p, now)
     if (there?.via === p.via) return { status: 'present', actual: `${p.dst} goes via ${p.via}${inNetns(p.netns)}` }
-    if (there) return { status: 'differs', actual: `${p.dst}${inNetns(p.netns)} goes ${there.via === undefined ? `to ${there.dev ?? 'nowhere'} directly` : `via ${there.via}`}` }
+    if (there)
+      return {
+        status: 'differs',
+        actual: `${p.dst}${inNetns(p.netns)} goes ${there.via === undefined ? `to ${there.dev ?? 'nowhere'} directly` : `via ${there.via}`}`,
+      }
     const actual = `there is no route to ${p.dst}${inNetns(p.netns)}`
     const namespace = now.get(p.netns ?? HOST)
-    const onLink = namespace?.links.some((link) =>
-      link.up && link.addresses.some((a) => contains(`${a.address}/${a.prefix}`, p.via)))
+    const onLink = namespace?.links.some(
+      (link) => link.up && link.addresses.some((a) => contains(`${a.address}/${a.prefix}`, p.via)),
+    )
     if (namespace && !onLink)
       return {
         status: 'blocked',

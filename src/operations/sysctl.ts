@@ -13,7 +13,11 @@ interface Params {
 /** The sysctls that turn forwarding on for a whole namespace (kernel docs, networking/ip-sysctl). */
 export const FORWARDING = { inet: 'net.ipv4.ip_forward', inet6: 'net.ipv6.conf.all.forwarding' } as const
 
-const set = (netns: string | undefined, ...assignments: string[]): Command => ({ tool: 'sysctl', argv: ['-qw', ...assignments], netns })
+const set = (netns: string | undefined, ...assignments: string[]): Command => ({
+  tool: 'sysctl',
+  argv: ['-w', ...assignments],
+  netns,
+})
 
 /** A kernel setting of a network namespace: sysctl(8). */
 export const sysctl: OperationKind<'sysctl', Params> = {
@@ -21,7 +25,8 @@ export const sysctl: OperationKind<'sysctl', Params> = {
   shared: true,
   params: z.strictObject({
     key: z.string().regex(/^net(\.[a-zA-Z0-9_-]+)+$/, {
-      error: (issue) => `'${String(issue.input)}' is not a sysctl of a network namespace, for example: net.ipv4.ip_forward`,
+      error: (issue) =>
+        `'${String(issue.input)}' is not a sysctl of a network namespace, for example: net.ipv4.ip_forward`,
     }),
     value: z.string().regex(/^[\w.-]+$/, { error: 'a sysctl value is a number or a word, for example: 1' }),
     netns: anyNetns.optional(),
@@ -37,13 +42,14 @@ export const sysctl: OperationKind<'sysctl', Params> = {
     const restore = Object.entries(before.alongside ?? {}).filter(([key]) => exists(namespace, key))
     return [set(p.netns, `${p.key}=${before.value}`), ...restore.map(([key, value]) => set(p.netns, `${key}=${value}`))]
   },
-  users: (p, now) => (p.key === FORWARDING.inet || p.key === FORWARDING.inet6 ? natTables(now.get(p.netns ?? HOST)) : []),
+  users: (p, now) =>
+    p.key === FORWARDING.inet || p.key === FORWARDING.inet6 ? natTables(now.get(p.netns ?? HOST)) : [],
   explain: (p) => ({
     what: `Set ${p.key} to ${p.value}${inNetns(p.netns)}`,
     why:
-      p.key === FORWARDING.inet || p.key === FORWARDING.inet6 ?
-        'By default Linux drops packets that are not for itself. Forwarding makes it a router, which it must be between the bridge and the uplink.'
-      : 'A setting of this network stack alone; other namespaces keep theirs.',
+      p.key === FORWARDING.inet || p.key === FORWARDING.inet6
+        ? 'By default Linux drops packets that are not for itself. Forwarding makes it a router, which it must be between the bridge and the uplink.'
+        : 'A setting of this network stack alone; other namespaces keep theirs.',
   }),
   expected: (p) => `${p.key} is ${p.value}${inNetns(p.netns)}`,
   judge: (p, now) => {
@@ -63,7 +69,13 @@ function alongside(key: string, namespace: Namespace | undefined): Pick<Before, 
   if (!family || !namespace) return {}
   const all = namespace.forwarding[family]['all'] === true
   const own = Object.entries(namespace.forwarding[family]).filter(([, on]) => on !== all)
-  const settings = own.map(([name, on]) => [`net.${family === 'inet' ? 'ipv4' : 'ipv6'}.conf.${name.replaceAll('.', '/')}.forwarding`, on ? '1' : '0'] as const)
+  const settings = own.map(
+    ([name, on]) =>
+      [
+        `net.${family === 'inet' ? 'ipv4' : 'ipv6'}.conf.${name.replaceAll('.', '/')}.forwarding`,
+        on ? '1' : '0',
+      ] as const,
+  )
   const redirects = namespace.sysctls['net.ipv4.conf.all.accept_redirects']
   const values: Record<string, string> = Object.fromEntries(settings)
   if (family === 'inet' && redirects !== undefined) values['net.ipv4.conf.all.accept_redirects'] = redirects

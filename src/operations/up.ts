@@ -27,12 +27,12 @@ export const up: OperationKind<'up', Params> = {
     ip(p.netns, 'link', 'set', 'dev', p.ifname, 'up'),
   ],
   undo: (p, before, now) =>
-    findLink(now, p.ifname, p.netns)?.up && before.up !== true ?
-      [
-        ip(p.netns, 'link', 'set', 'dev', p.ifname, 'down'),
-        ...(p.linkLocal === false ? [ip(p.netns, 'link', 'set', 'dev', p.ifname, 'addrgenmode', 'eui64')] : []),
-      ]
-    : [],
+    findLink(now, p.ifname, p.netns)?.up && before.up !== true
+      ? [
+          ip(p.netns, 'link', 'set', 'dev', p.ifname, 'down'),
+          ...(p.linkLocal === false ? [ip(p.netns, 'link', 'set', 'dev', p.ifname, 'addrgenmode', 'eui64')] : []),
+        ]
+      : [],
   users: (p, now) => portsOf(now, p.ifname, p.netns),
   explain: (p) => ({
     what: `Bring ${p.ifname}${inNetns(p.netns)} up`,

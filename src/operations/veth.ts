@@ -1,7 +1,16 @@
 import { z } from 'zod'
 import { findLink, findLinkAnywhere, HOST, type Link, type State } from '../state/state.ts'
 import { anyNetns, interfaceName } from './names.ts'
-import { type OperationKind, HOST_PID, inNetns, ip, MARK_ALIAS, markSchema, missingNetns, resource } from './operation.ts'
+import {
+  type OperationKind,
+  HOST_PID,
+  inNetns,
+  ip,
+  MARK_ALIAS,
+  markSchema,
+  missingNetns,
+  resource,
+} from './operation.ts'
 
 interface Params {
   name: string
@@ -36,16 +45,29 @@ export const veth: OperationKind<'veth', Params> = {
     const mac = (address: string | undefined) => (address === undefined ? [] : ['address', address])
     const at = (place: string | undefined, other: string | undefined) =>
       place === other ? [] : ['netns', place ?? HOST_PID]
-    const add = ip(netns, 'link', 'add', 'name', name, ...mac(mark?.mac), 'type', 'veth',
-      'peer', 'name', peer, ...mac(mark?.peerMac), ...at(peerNetns, netns))
+    const add = ip(
+      netns,
+      'link',
+      'add',
+      'name',
+      name,
+      ...mac(mark?.mac),
+      'type',
+      'veth',
+      'peer',
+      'name',
+      peer,
+      ...mac(mark?.peerMac),
+      ...at(peerNetns, netns),
+    )
     const alias = (ifname: string, place: string | undefined) =>
       ip(place, 'link', 'set', 'dev', ifname, 'alias', MARK_ALIAS)
     return mark ? [add, alias(name, netns), alias(peer, peerNetns)] : [add]
   },
   undo: (p, _before, now) => {
     const end = p.mark ? (findByMac(now, p.mark.mac) ?? findByMac(now, p.mark.peerMac)) : findEnd(p, now)
-    return end?.link.kind === 'veth' ?
-        [ip(end.netns === HOST ? undefined : end.netns, 'link', 'delete', 'dev', end.link.name)]
+    return end?.link.kind === 'veth'
+      ? [ip(end.netns === HOST ? undefined : end.netns, 'link', 'delete', 'dev', end.link.name)]
       : []
   },
   explain: (p) => ({
@@ -58,7 +80,10 @@ export const veth: OperationKind<'veth', Params> = {
 
 /** One of the two ends: where it was made, or, if that was the host, wherever it was moved to. */
 function findEnd(p: Params, now: State): { link: Link; netns: string } | undefined {
-  const ends = [[p.name, p.netns], [p.peer, p.peerNetns]] as const
+  const ends = [
+    [p.name, p.netns],
+    [p.peer, p.peerNetns],
+  ] as const
   for (const [ifname, netns] of ends) {
     const link = findLink(now, ifname, netns)
     if (link) return { link, netns: netns ?? HOST }
@@ -81,9 +106,11 @@ function findByMac(now: State, mac: string | undefined): { link: Link; netns: st
 function judgeEnds(p: Params, now: State): ReturnType<typeof veth.judge> {
   const near = findLink(now, p.name, p.netns)
   const far = findLink(now, p.peer, p.peerNetns)
-  for (const [link, ifname, netns] of [[near, p.name, p.netns], [far, p.peer, p.peerNetns]] as const)
-    if (link && link.kind !== 'veth')
-      return { status: 'differs', actual: `${ifname}${inNetns(netns)} is not a veth` }
+  for (const [link, ifname, netns] of [
+    [near, p.name, p.netns],
+    [far, p.peer, p.peerNetns],
+  ] as const)
+    if (link && link.kind !== 'veth') return { status: 'differs', actual: `${ifname}${inNetns(netns)} is not a veth` }
   if (near && far && p.netns === p.peerNetns && near.peer !== far.name)
     return { status: 'differs', actual: `${p.name} and ${p.peer} are ends of two different pairs` }
   const end = findEnd(p, now)?.link

@@ -16,5 +16,7 @@ export function toArgv(command: Command, hostPid: string): string[] {
 
 /** One command as a line that can be pasted into a shell. */
 export function toLine(command: Command, hostPid: string): string {
-  return toArgv(command, hostPid).map((argument) => (argument === '$$' ? argument : quote(argument))).join(' ')
+  return toArgv(command, hostPid)
+    .map((argument) => (argument === '$$' ? argument : quote(argument)))
+    .join(' ')
 }

@@ -34,7 +34,8 @@ export function toFindings(operations: readonly Derived[], now: State, step?: st
     const verdict = operation.judge(now)
     const skipped = dependsOn.some((id) => verdicts.get(id) !== true)
     const passed = verdict.status === 'present' ? true : skipped ? null : false
-    for (const provided of operation.provides) providers.set(provided, [...(providers.get(provided) ?? []), operation.id])
+    for (const provided of operation.provides)
+      providers.set(provided, [...(providers.get(provided) ?? []), operation.id])
     verdicts.set(operation.id, passed)
     return {
       id: operation.id,

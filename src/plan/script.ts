@@ -13,6 +13,7 @@ export interface ScriptPart {
  */
 export function toScript(heading: string, parts: readonly ScriptPart[]): string {
   const body = parts.map(({ title, commands }) =>
-    [`# ${title}`, ...commands.map((command) => toLine(command, '$$'))].join('\n'))
+    [`# ${title}`, ...commands.map((command) => toLine(command, '$$'))].join('\n'),
+  )
   return ['#!/bin/sh', `# ${heading}`, 'set -eu', 'mkdir -p /run/netns', ...body, ''].join('\n')
 }

@@ -42,11 +42,28 @@ export async function createSandbox(name: string): Promise<LiveSandbox> {
   const unshare = ['unshare', '--user', '--map-root-user', '--mount', '--propagation', 'private', '--']
   const drop = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', ...unshare]
   const holder = spawnDetached([
-    'sh', '-c', WATCH, 'cnilab-watch', folder,
+    'sh',
+    '-c',
+    WATCH,
+    'cnilab-watch',
+    folder,
     ...(isRoot ? ['unshare', '--mount', '--propagation', 'private', '--'] : unshare),
-    'sh', '-c', PREPARE, 'cnilab-prepare', folder, packageFolder(), process.execPath, isRoot ? `${NOBODY}:${NOBODY}` : '0:0',
+    'sh',
+    '-c',
+    PREPARE,
+    'cnilab-prepare',
+    folder,
+    packageFolder(),
+    process.execPath,
+    isRoot ? `${NOBODY}:${NOBODY}` : '0:0',
     ...(isRoot ? drop : []),
-    'sh', '-c', READ_ONLY, 'cnilab-read-only', HOLD, name, String(userId()),
+    'sh',
+    '-c',
+    READ_ONLY,
+    'cnilab-read-only',
+    HOLD,
+    name,
+    String(userId()),
   ])
   try {
     const record = recordOf(name, await holder.firstLine)
@@ -60,9 +77,13 @@ export async function createSandbox(name: string): Promise<LiveSandbox> {
   } catch (error) {
     holder.release()
     rmSync(folder, { recursive: true, force: true })
-    throw new CnilabError('machine', `this machine refused to make a sandbox: ${error instanceof Error ? error.message : String(error)}`, {
-      fix: 'cnilab doctor',
-    })
+    throw new CnilabError(
+      'machine',
+      `this machine refused to make a sandbox: ${error instanceof Error ? error.message : String(error)}`,
+      {
+        fix: 'cnilab doctor',
+      },
+    )
   }
 }
 

@@ -35,7 +35,7 @@ export function listSandboxes(): Sandbox[] {
     if (record && isHolder(record)) found.push({ ...record, folder })
     else if (record || isOld(folder)) rmSync(folder, { recursive: true, force: true })
   }
-  return found.sort((a, b) => (a.name < b.name ? -1 : 1))
+  return found.toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }
 
 /** A folder without a record is one that is just being made, or was left by a kill in that moment. */
@@ -55,7 +55,9 @@ function readRecord(folder: string): SandboxRecord | undefined {
 /** Start time of a process, field 22 of /proc/PID/stat (proc(5)); undefined for a process that is gone or a zombie. */
 export function startTime(pid: number): string | undefined {
   try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ')
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /, '')
+      .split(' ')
     return fields[0] === 'Z' ? undefined : fields[19]
   } catch {
     return undefined

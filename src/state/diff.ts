@@ -10,7 +10,7 @@ export function describe(state: State): string[] {
       `${name}: namespace`,
       ...(namespace ? describeNamespace(namespace) : []).map((line) => `${name}: ${line}`),
     ])
-    .sort()
+    .toSorted()
 }
 
 function describeNamespace(namespace: Namespace): string[] {
@@ -21,8 +21,13 @@ function describeNamespace(namespace: Namespace): string[] {
       .map((r) => `route ${r.dst}${r.via === undefined ? '' : ` via ${r.via}`} dev ${r.dev ?? '-'}`),
     ...Object.entries(namespace.sysctls).map(([key, value]) => `sysctl ${key}=${value}`),
     ...(['inet', 'inet6'] as const).flatMap((family) =>
-      Object.entries(namespace.forwarding[family]).map(([name, on]) => `forwarding ${family} ${name} ${on ? 'on' : 'off'}`)),
-    ...namespace.rules.map((object) => `nft ${JSON.stringify(object, (key, value: unknown) => (volatile.has(key) ? undefined : value))}`),
+      Object.entries(namespace.forwarding[family]).map(
+        ([name, on]) => `forwarding ${family} ${name} ${on ? 'on' : 'off'}`,
+      ),
+    ),
+    ...namespace.rules.map(
+      (object) => `nft ${JSON.stringify(object, (key, value: unknown) => (volatile.has(key) ? undefined : value))}`,
+    ),
   ]
 }
 
@@ -31,9 +36,7 @@ const volatile = new Set(['handle', 'packets', 'bytes'])
 function describeLink(link: Link): string[] {
   return [
     `link ${link.name} ${link.kind} ${link.up ? 'up' : 'down'} mtu ${link.mtu}${link.master === undefined ? '' : ` master ${link.master}`}`,
-    ...link.addresses
-      .filter((a) => a.scope !== 'link')
-      .map((a) => `address ${link.name} ${a.address}/${a.prefix}`),
+    ...link.addresses.filter((a) => a.scope !== 'link').map((a) => `address ${link.name} ${a.address}/${a.prefix}`),
   ]
 }
 

@@ -13,7 +13,14 @@ const linkSchema = z.object({
   linkinfo: z.object({ info_kind: z.string().optional() }).optional(),
   inet6_addr_gen_mode: z.string().optional(),
   addr_info: z
-    .array(z.object({ family: z.string().optional(), local: z.string().optional(), prefixlen: z.number().optional(), scope: z.string().optional() }))
+    .array(
+      z.object({
+        family: z.string().optional(),
+        local: z.string().optional(),
+        prefixlen: z.number().optional(),
+        scope: z.string().optional(),
+      }),
+    )
     .default([]),
 })
 
@@ -26,7 +33,11 @@ const routeSchema = z.object({
   protocol: z.string().optional(),
 })
 
-const netconfSchema = z.object({ family: z.string(), interface: z.string().optional(), forwarding: z.boolean().optional() })
+const netconfSchema = z.object({
+  family: z.string(),
+  interface: z.string().optional(),
+  forwarding: z.boolean().optional(),
+})
 
 /** The `ip -j -d -batch` input whose output `parseIp` reads: one JSON document a line. */
 export const READ_BATCH = 'address show\nroute show table all\nnetconf show\n'
@@ -35,9 +46,10 @@ export const READ_DOCUMENTS = 3
 
 function toLink(raw: z.infer<typeof linkSchema>): Link {
   const addresses = raw.addr_info.flatMap((a): Address[] =>
-    a.local !== undefined && a.prefixlen !== undefined && (a.family === 'inet' || a.family === 'inet6') ?
-      [{ family: a.family, address: a.local, prefix: a.prefixlen, scope: a.scope ?? 'global' }]
-    : [])
+    a.local !== undefined && a.prefixlen !== undefined && (a.family === 'inet' || a.family === 'inet6')
+      ? [{ family: a.family, address: a.local, prefix: a.prefixlen, scope: a.scope ?? 'global' }]
+      : [],
+  )
   return {
     index: raw.ifindex,
     name: raw.ifname,
@@ -78,8 +90,11 @@ export function parseNamespace(
     ...rest,
     // ip leaves an empty object where it filtered something out
     // ip leaves an empty object where it filtered something out
-    links: z.array(z.looseObject({})).parse(JSON.parse(links))
-      .filter((raw) => 'ifname' in raw).map((raw) => toLink(linkSchema.parse(raw))),
+    links: z
+      .array(z.looseObject({}))
+      .parse(JSON.parse(links))
+      .filter((raw) => 'ifname' in raw)
+      .map((raw) => toLink(linkSchema.parse(raw))),
     routes: z.array(routeSchema).parse(JSON.parse(routes)).flatMap(toRoutes),
     forwarding,
   }

@@ -19,7 +19,10 @@ export const sandboxFlag = Flags.string({
 
 /** The flags of every command that may act on the machine. */
 export const hostFlags = {
-  host: Flags.boolean({ description: 'act on this machine itself instead of a sandbox; needs root', helpGroup: 'GLOBAL' }),
+  host: Flags.boolean({
+    description: 'act on this machine itself instead of a sandbox; needs root',
+    helpGroup: 'GLOBAL',
+  }),
   sandbox: sandboxFlag,
 }
 
@@ -35,7 +38,10 @@ export abstract class BaseCommand extends Command {
   /** Opens where to act, and says so if a sandbox had to be made. */
   protected async openHost(flags: { host: boolean; sandbox: string }): Promise<Opened> {
     if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/.test(flags.sandbox))
-      throw new CnilabError('usage', `'${flags.sandbox}' is not a sandbox name: letters, digits, _ . - and at most 64 of them, for example: --sandbox blue`)
+      throw new CnilabError(
+        'usage',
+        `'${flags.sandbox}' is not a sandbox name: letters, digits, _ . - and at most 64 of them, for example: --sandbox blue`,
+      )
     const opened = await openHost(flags)
     if (opened.created) this.notice(`sandbox '${flags.sandbox}' started · cnilab clean removes it`)
     return opened

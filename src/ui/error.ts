@@ -34,12 +34,20 @@ function isOclifError(error: unknown): error is OclifLike {
 export function show(error: unknown): Shown | undefined {
   if (error instanceof CnilabError) {
     const { kind, message, command, fix, exitCode } = error
-    return { kind, message, ...(command === undefined ? {} : { command }), ...(fix === undefined ? {} : { fix }), exitCode }
+    return {
+      kind,
+      message,
+      ...(command === undefined ? {} : { command }),
+      ...(fix === undefined ? {} : { fix }),
+      exitCode,
+    }
   }
   if (isZodError(error)) return { kind: 'usage', message: error.issues[0]?.message ?? 'invalid value', exitCode: 2 }
   if (isOclifError(error)) {
     if (error.message.startsWith('EEXIT')) return undefined
-    const message = error.message.replace(/\nSee more help with --help$/, '').replace(/^command (.*) not found$/, (_, id: string) => `there is no command '${id.replaceAll(':', ' ')}'`)
+    const message = error.message
+      .replace(/\nSee more help with --help$/, '')
+      .replace(/^command (.*) not found$/, (_, id: string) => `there is no command '${id.replaceAll(':', ' ')}'`)
     return { kind: 'usage', message, fix: 'cnilab --help, or --help after a command', exitCode: error.oclif.exit ?? 2 }
   }
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error)

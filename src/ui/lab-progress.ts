@@ -48,20 +48,28 @@ function drawStep(title: string, step: LabStep, report: StepReport, checks: () =
     ...(report.commands.length > SHOWN ? [style.quiet(`… and ${report.commands.length - SHOWN} more like these`)] : []),
   ]
   const list = new Listr(
-    [{
-      title,
-      rendererOptions: { outputBar: Infinity, persistentOutput: true },
-      task: async (_context, task) => {
-        task.output = style.quiet(step.text.trim())
-        for (const command of commands) task.output = command
-        const { status, ms, findings } = await ended
-        const failures = findings.filter((finding) => finding.passed === false)
-        for (const finding of [...failures, ...checks()]) task.output = findingLine(finding)
-        task.title = `${title} ${style.quiet(status === 'already' ? '(already there)' : `(${duration(ms)})`)}`
-        if (status === 'failed') throw new Error(title)
+    [
+      {
+        title,
+        rendererOptions: { outputBar: Infinity, persistentOutput: true },
+        task: async (_context, task) => {
+          task.output = style.quiet(step.text.trim())
+          for (const command of commands) task.output = command
+          const { status, ms, findings } = await ended
+          const failures = findings.filter((finding) => finding.passed === false)
+          for (const finding of [...failures, ...checks()]) task.output = findingLine(finding)
+          task.title = `${title} ${style.quiet(status === 'already' ? '(already there)' : `(${duration(ms)})`)}`
+          if (status === 'failed') throw new Error(title)
+        },
       },
-    }],
-    { registerSignalListeners: false, exitOnError: false, collectErrors: false, fallbackRenderer: 'simple', rendererOptions: { showErrorMessage: false } },
+    ],
+    {
+      registerSignalListeners: false,
+      exitOnError: false,
+      collectErrors: false,
+      fallbackRenderer: 'simple',
+      rendererOptions: { showErrorMessage: false },
+    },
   )
   return { end, drawn: list.run().then(() => undefined) }
 }

@@ -34,7 +34,8 @@ export abstract class OperationCommand extends BaseCommand {
   /** Does a plan, or with --dry-run or --explain only shows it. */
   protected async perform(plan: readonly Operation[], flags: Flags_): Promise<OperationsDocument> {
     if (flags.explain) return this.explain(plan.map(derive))
-    if (flags['dry-run']) return this.dryRun(plan.map(derive).map((operation) => ({ operation, commands: operation.apply })))
+    if (flags['dry-run'])
+      return this.dryRun(plan.map(derive).map((operation) => ({ operation, commands: operation.apply })))
     const { host } = await this.openHost(flags)
     const { done } = await doPlan(kernelOf(host), plan)
     for (const { operation, status } of done) this.report(operation, status, operation.apply)
@@ -77,17 +78,32 @@ export abstract class OperationCommand extends BaseCommand {
       this.log(`${style.title(explain.what)}\n  ${explain.why}`)
       for (const command of apply) this.log(`  ${style.command(toLine(command, '1'))}`)
     }
-    return { schema, ok: true, operations: operations.map((operation) => ({ ...row(operation, 'planned', operation.apply), why: operation.explain.why })) }
+    return {
+      schema,
+      ok: true,
+      operations: operations.map((operation) => ({
+        ...row(operation, 'planned', operation.apply),
+        why: operation.explain.why,
+      })),
+    }
   }
 
   private dryRun(planned: readonly { operation: Derived; commands: readonly Command[] }[]): OperationsDocument {
     for (const { commands } of planned) for (const command of commands) this.log(toLine(command, '1'))
-    return { schema, ok: true, operations: planned.map(({ operation, commands }) => row(operation, 'planned', commands)) }
+    return {
+      schema,
+      ok: true,
+      operations: planned.map(({ operation, commands }) => row(operation, 'planned', commands)),
+    }
   }
 }
 
 const schema = 'cnilab/operations/v1'
 
-function row({ id, explain }: Derived, status: 'done' | 'already' | 'planned', commands: readonly Command[]): OperationsDocument['operations'][number] {
+function row(
+  { id, explain }: Derived,
+  status: 'done' | 'already' | 'planned',
+  commands: readonly Command[],
+): OperationsDocument['operations'][number] {
   return { id, status, what: explain.what, commands: commands.map((command) => toLine(command, '1')) }
 }

@@ -14,7 +14,12 @@ export const style = {
 }
 
 /** Marks in front of a line. */
-export const mark = { done: style.good('✔'), failed: style.bad('✖'), skipped: style.quiet('-'), already: style.quiet('=') }
+export const mark = {
+  done: style.good('✔'),
+  failed: style.bad('✖'),
+  skipped: style.quiet('-'),
+  already: style.quiet('='),
+}
 
 /** `1.2 s` or `34 ms`. */
 export function duration(ms: number): string {

@@ -52,12 +52,12 @@ async function main(host: Host): Promise<void> {
   const before = describe(await kernel.read())
   const wrong: string[] = []
   let n = 0
-  for (let finished = false; !finished; ) {
+  for (let finished = false; !finished;) {
     n++
     finished =
-      mode === 'error' ? await doLab(faultyAt(kernel, n)) : (
-        spawnSync(process.execPath, [...process.argv.slice(1), String(n)], { stdio: 'inherit' }).status === 0
-      )
+      mode === 'error'
+        ? await doLab(faultyAt(kernel, n))
+        : spawnSync(process.execPath, [...process.argv.slice(1), String(n)], { stdio: 'inherit' }).status === 0
     const { left } = await undoEntries(kernel, readJournal(host))
     const { gone, added } = diff(before, describe(await kernel.read()))
     if (left.length + gone.length + added.length > 0) wrong.push(JSON.stringify({ n, left, gone, added }))
@@ -68,7 +68,15 @@ async function main(host: Host): Promise<void> {
 }
 
 if (place === 'machine')
-  await main({ kind: 'machine', name: 'machine', enter: [], root: '', pid: process.pid, folder: HOST_FOLDER, common: true })
+  await main({
+    kind: 'machine',
+    name: 'machine',
+    enter: [],
+    root: '',
+    pid: process.pid,
+    folder: HOST_FOLDER,
+    common: true,
+  })
 else if (at === undefined) {
   const live = await createSandbox('faults')
   try {

@@ -14,7 +14,10 @@ function faults(lab: string, mode: string, place: string): z.infer<typeof result
   const asMachine = ['unshare', '-Urnm', 'sh', '-c', 'mount -t tmpfs run /run && mkdir /run/netns && exec "$@"', 'sh']
   const [file = '', ...args] = place === 'machine' ? [...asMachine, ...program] : program
   try {
-    const { stdout, stderr } = spawnSync(file, args, { encoding: 'utf8', env: { ...process.env, XDG_RUNTIME_DIR: runtime } })
+    const { stdout, stderr } = spawnSync(file, args, {
+      encoding: 'utf8',
+      env: { ...process.env, XDG_RUNTIME_DIR: runtime },
+    })
     return resultSchema.parse(JSON.parse(stdout === '' ? JSON.stringify({ faults: 0, wrong: [stderr] }) : stdout))
   } finally {
     rmSync(runtime, { recursive: true, force: true })
@@ -31,9 +34,13 @@ describe.each([
     ['error', 'machine'],
     ['kill', 'sandbox'],
     ['kill', 'machine'],
-  ])('undo leaves the kernel as it was (%s, %s)', (mode, place) => {
-    const { faults: count, wrong } = faults(lab, mode, place)
-    expect(wrong).toEqual([])
-    expect(count).toBeGreaterThanOrEqual(commands)
-  }, 300_000)
+  ])(
+    'undo leaves the kernel as it was (%s, %s)',
+    (mode, place) => {
+      const { faults: count, wrong } = faults(lab, mode, place)
+      expect(wrong).toEqual([])
+      expect(count).toBeGreaterThanOrEqual(commands)
+    },
+    300_000,
+  )
 })
