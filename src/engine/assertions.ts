@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Assertion } from '../lab/schema.ts'
 import type { Finding } from '../plan/finding.ts'

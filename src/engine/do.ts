@@ -14,7 +14,7 @@ import { ownerOf } from './owner.ts'
 import { undoExclusively } from './undo.ts'
 
 /** What became of one operation. */
-export interface Done {
+interface Done {
   operation: Derived
   status: 'done' | 'already'
 }

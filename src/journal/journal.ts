@@ -9,7 +9,7 @@ import {
   truncateSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Host } from '../kernel/host.ts'
 import { type Before, beforeSchema } from '../operations/operation.ts'
 import { isKind, type Operation, parseOperation } from '../operations/registry.ts'

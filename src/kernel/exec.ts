@@ -1,6 +1,5 @@
 import { constants } from 'node:os'
 import { existsSync } from 'node:fs'
-import { execa } from 'execa'
 import type { Host } from './host.ts'
 import { inside } from './run.ts'
 import { searchPath } from './spawn.ts'
@@ -21,6 +20,7 @@ export async function exec(
   const enter = host.enter.map((argument) => (argument === '--' ? [`--wdns=${folder}`, '--'] : [argument])).flat()
   const [file = '', ...rest] = inside({ ...host, enter }, netns, argv)
   const ignore = () => undefined // Ctrl-C is the program's; it ends, and then we do
+  const { execa } = await import('execa')
   process.on('SIGINT', ignore)
   try {
     const result = await execa(file, rest, {

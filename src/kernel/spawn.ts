@@ -1,5 +1,4 @@
 import type { Writable } from 'node:stream'
-import { execa } from 'execa'
 import { CnilabError } from '../errors.ts'
 
 /** What a finished process left. `code` is undefined when a signal ended it. */
@@ -18,6 +17,7 @@ const packages: Record<string, string> = { nft: 'nftables', ping: 'ping', ip: 'i
  * Throws CnilabError `machine` when the program is not installed.
  */
 export async function spawn(argv: readonly string[], input = '', signal?: AbortSignal): Promise<Finished> {
+  const { execa } = await import('execa') // the dearest of all imports: not for commands that only print
   const [file = '', ...rest] = argv
   const result = await execa(file, rest, {
     input,
@@ -62,7 +62,8 @@ export interface Detached {
 }
 
 /** Starts a program in a session of its own, with / as its folder and no descriptors but the three. */
-export function spawnDetached(argv: readonly string[]): Detached {
+export async function spawnDetached(argv: readonly string[]): Promise<Detached> {
+  const { execa } = await import('execa')
   const [file = '', ...rest] = argv
   const child = execa(file, rest, {
     cwd: '/',

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { CnilabError } from '../errors.ts'
 import { isKind, kinds, type Operation, parseOperation } from '../operations/registry.ts'
 import { resolveParameters } from './parameters.ts'

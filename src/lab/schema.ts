@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** A whole number, written as such: every scalar of a lab file is read as text. */
 const whole = z

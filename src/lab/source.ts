@@ -1,5 +1,5 @@
 import { type Document, isMap, isNode, LineCounter, parseDocument } from 'yaml'
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { CnilabError } from '../errors.ts'
 
 /** A YAML file whose errors can be shown with line and column. */

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { findLink, type Link, portsOf } from '../state/state.ts'
 import { anyNetns, interfaceAddress, interfaceName, isIpv6 } from './names.ts'
 import { type OperationKind, inNetns, ip, missingLink, missingNetns, placeId, resource } from './operation.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { findLink } from '../state/state.ts'
 import { interfaceName, netnsName } from './names.ts'
 import { type OperationKind, HOST_PID, ip, missingLink, missingNetns, placeId, resource } from './operation.ts'

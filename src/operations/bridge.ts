@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { findLink, portsOf } from '../state/state.ts'
 import { interfaceName } from './names.ts'
 import { type OperationKind, ip, MARK_ALIAS, markSchema, resource } from './operation.ts'

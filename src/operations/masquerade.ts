@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { HOST, type NftObject } from '../state/state.ts'
 import { anyNetns, contains, isIpv6, subnet } from './names.ts'
 import { type OperationKind, MARK_ALIAS, missingNetns, placeId, resource } from './operation.ts'

@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js'
-import { z } from 'zod'
+import * as z from 'zod'
 import { HOST, INTERNET } from '../state/state.ts'
 
 /**
@@ -49,23 +49,20 @@ function identifierOf(what: string, longest: number, example: string, reserved: 
 
 /** The name of a network namespace that a user may create. */
 export const netnsName = identifierOf('namespace name', 64, 'red', [HOST, INTERNET])
-/** The name of a sandbox or a lab. */
-export const plainName = identifierOf('name', 64, 'default')
-
 /** A namespace in which something happens: any that exists, `internet` included; `host` is written by leaving it out. */
 export const anyNetns = identifierOf('namespace name', 64, 'red', [HOST])
 
 type Ip = ipaddr.IPv4 | ipaddr.IPv6
 
 /** Parses an address; undefined unless it is one in its usual notation (no octal, no short forms). */
-export function parseIp(text: string): Ip | undefined {
+function parseIp(text: string): Ip | undefined {
   if (text.includes('%')) return undefined
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return ipaddr.IPv4.parse(text)
   return text.includes(':') && ipaddr.IPv6.isValid(text) ? ipaddr.IPv6.parse(text) : undefined
 }
 
 /** Parses `address/prefix`; undefined if either part is wrong or missing. */
-export function parseCidr(text: string): { ip: Ip; prefix: number } | undefined {
+function parseCidr(text: string): { ip: Ip; prefix: number } | undefined {
   const [, address = '', digits = ''] = /^([^/]+)\/(\d{1,3})$/.exec(text) ?? []
   const ip = parseIp(address)
   const prefix = Number(digits)
@@ -93,12 +90,6 @@ function rangeOf(text: string): { first: bigint; last: bigint; bits: number; pre
   const size = 1n << BigInt(bits - cidr.prefix)
   const first = (toNumber(cidr.ip) / size) * size
   return { first, last: first + size - 1n, bits, ...cidr }
-}
-
-/** The subnet of an address with prefix: `10.22.0.5/16` gives `10.22.0.0/16`. Undefined when it does not parse. */
-export function subnetOf(cidr: string): string | undefined {
-  const range = rangeOf(cidr)
-  return range && `${fromNumber(range.first, range.ip)}/${range.prefix}`
 }
 
 /** The n-th address of a subnet: (`10.22.0.0/16`, 2) gives `10.22.0.2`. Undefined when it lies outside. */

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { netnsName } from './names.ts'
 import { type OperationKind, ip, MARK_ALIAS, resource } from './operation.ts'
 

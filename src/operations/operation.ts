@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { State } from '../state/state.ts'
 
 /** A tool that changes the kernel. `ip` and `nft` commands that follow one another are run as one batch. */

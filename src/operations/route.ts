@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { State } from '../state/state.ts'
 import { HOST } from '../state/state.ts'
 import { anyNetns, contains, destination, ipAddress, isIpv6 } from './names.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { HOST, type Namespace } from '../state/state.ts'
 import { isMasquerade } from './masquerade.ts'
 import { anyNetns } from './names.ts'

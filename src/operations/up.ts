@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { findLink, portsOf } from '../state/state.ts'
 import { anyNetns, interfaceName } from './names.ts'
 import { type OperationKind, inNetns, ip, missingLink, missingNetns, placeId, resource } from './operation.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { findLink, findLinkAnywhere, HOST, type Link, type State } from '../state/state.ts'
 import { anyNetns, interfaceName } from './names.ts'
 import {

@@ -1,7 +1,7 @@
 import { type Command, HOST_PID } from '../operations/operation.ts'
 
 /** Quotes one argument for a POSIX shell. */
-export function quote(argument: string): string {
+function quote(argument: string): string {
   if (/^[\w@%+=:,./!-]+$/.test(argument)) return argument
   return `'${argument.replaceAll("'", `'\\''`)}'`
 }

@@ -20,11 +20,6 @@ export interface Finding {
   dependsOn: string[]
 }
 
-/** Whether a list of findings holds a failure. */
-export function failed(findings: readonly Finding[]): Finding[] {
-  return findings.filter((finding) => finding.passed === false)
-}
-
 /** Judges operations against a state, in their order; what depends on a failed one is skipped, so one mistake is one red line. */
 export function toFindings(operations: readonly Derived[], now: State, step?: string): Finding[] {
   const providers = new Map<string, string[]>()

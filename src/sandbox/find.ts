@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { z } from 'zod'
+import * as z from 'zod'
 import { HOST_FOLDER, type Host } from '../kernel/host.ts'
 import { runtimeFolder, userId } from './runtime-folder.ts'
 import { HOLDER } from './scripts.ts'
 
 /** What is written down about a sandbox. A pid alone would not do: it can be another process's by now. */
-export const recordSchema = z.object({
+const recordSchema = z.object({
   name: z.string(),
   pid: z.number(),
   /** The holder's start time, in clock ticks since boot. */

@@ -7,7 +7,7 @@ export const APP = { package: '/run/cnilab-app', node: '/run/cnilab-node', bin: 
 export const HOLDER = '/run/cnilab-sandbox'
 
 /** The virtual internet: its own address, which is the sandbox's default gateway, and the sandbox's uplink. */
-export const UPLINK = { gateway: '203.0.113.1', address: '203.0.113.2', prefix: 24, ifname: 'eth0' }
+const UPLINK = { gateway: '203.0.113.1', address: '203.0.113.2', prefix: 24, ifname: 'eth0' }
 
 /**
  * Waits for the sandbox to end, however that happens, and removes its folder.

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Address, Link, Namespace, NftObject, Route } from './state.ts'
 
 const linkSchema = z.object({

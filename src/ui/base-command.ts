@@ -10,7 +10,7 @@ export interface Document {
 }
 
 /** The flag that every command has besides `--json`. */
-export const sandboxFlag = Flags.string({
+const sandboxFlag = Flags.string({
   description: 'sandbox to act in',
   default: 'default',
   env: 'CNILAB_SANDBOX',
