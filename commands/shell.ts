@@ -2,9 +2,7 @@ import { Args } from '@oclif/core'
 import { CnilabError } from '../src/errors.ts'
 import { exec } from '../src/kernel/exec.ts'
 import { namespaceNames } from '../src/kernel/snapshot.ts'
-import { searchPath } from '../src/kernel/spawn.ts'
 import { anyNetns } from '../src/operations/names.ts'
-import { APP } from '../src/sandbox/scripts.ts'
 import { BaseCommand, hostFlags } from '../src/ui/base-command.ts'
 import { shellWithPrompt } from '../src/ui/shell.ts'
 
@@ -23,7 +21,6 @@ export default class Shell extends BaseCommand {
     if (netns !== undefined && !(await namespaceNames(host)).includes(netns))
       throw new CnilabError('state', `there is no namespace ${netns}`, { fix: `cnilab netns create ${netns}` })
     const { argv, env } = shellWithPrompt(netns === undefined ? host.name : `${host.name}/${netns}`)
-    const path = host.kind === 'sandbox' ? `${APP.bin}:${searchPath()}` : searchPath()
-    process.exitCode = await exec(host, netns, argv, { ...env, PATH: path })
+    process.exitCode = await exec(host, netns, argv, env)
   }
 }

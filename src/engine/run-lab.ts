@@ -91,7 +91,7 @@ export async function runLab(kernel: Kernel, lab: Lab, events: LabEvents, signal
     if (!judgeEach) await judgeAll(kernel, lab, steps)
   } catch (error) {
     const interrupted = signal.aborted || (error instanceof CnilabError && error.kind === 'interrupted')
-    if (interrupted) return { steps, checks, error: new CnilabError('interrupted', 'interrupted') }
+    if (interrupted) return { steps, checks, error: new CnilabError('interrupted', 'stopped before the end') }
     if (!(error instanceof CnilabError)) throw error
     const failing = steps.find((step) => step.status === 'pending')
     if (failing) failing.status = 'failed'

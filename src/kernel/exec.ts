@@ -2,7 +2,7 @@ import { constants } from 'node:os'
 import { existsSync } from 'node:fs'
 import type { Host } from './host.ts'
 import { inside } from './run.ts'
-import { searchPath } from './spawn.ts'
+import { sandboxEnvironment, searchPath } from './spawn.ts'
 
 /**
  * Runs a program on a host with this process's own terminal, and returns its exit status as a shell would:
@@ -28,7 +28,7 @@ export async function exec(
       stdout: output === 'stdout' ? 'inherit' : process.stderr,
       stderr: 'inherit',
       reject: false,
-      env: { PATH: searchPath(), ...env },
+      env: { ...(host.kind === 'sandbox' ? sandboxEnvironment() : { PATH: searchPath() }), ...env },
     })
     if ('code' in result && result.code === 'ENOENT') {
       process.stderr.write(`cnilab: ${file}: not found\n`)

@@ -20,3 +20,6 @@ export const HOST_FOLDER = '/run/cnilab'
 
 /** The lock's file name, in the host's folder: whoever changes the host holds it. */
 export const LOCK = 'lock'
+
+/** Where the sandbox finds cnilab itself, mounted read-only, and the `cnilab` command that starts it. */
+export const APP = { package: '/run/cnilab-app', node: '/run/cnilab-node', bin: '/run/cnilab-bin' }

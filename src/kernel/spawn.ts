@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream'
 import { CnilabError } from '../errors.ts'
+import { APP } from './host.ts'
 
 /** What a finished process left. `code` is undefined when a signal ended it. */
 export interface Finished {
@@ -33,11 +34,26 @@ export async function spawn(argv: readonly string[], input = '', signal?: AbortS
   return { code: result.exitCode, signal: result.signal, stdout: result.stdout, stderr: result.stderr }
 }
 
+const systemFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
+
 /** The search path with the system folders, which an ordinary user's often lacks and where `ip`, `nft` and `sysctl` live. */
 export function searchPath(): string {
   const folders = (process.env['PATH'] ?? '').split(':').filter((folder) => folder !== '')
-  const system = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
-  return [...folders, ...system.filter((folder) => !folders.includes(folder))].join(':')
+  return [...folders, ...systemFolders.filter((folder) => !folders.includes(folder))].join(':')
+}
+
+/**
+ * The environment of a program that a user runs in a sandbox: `cnilab` is on its path. Root's sandbox belongs to an
+ * unprivileged user, to whom root's own folders are closed: there, home is /tmp and the path the system's alone.
+ */
+export function sandboxEnvironment(): Record<string, string> {
+  if (process.getuid?.() !== 0) return { PATH: `${APP.bin}:${searchPath()}` }
+  return {
+    PATH: `${APP.bin}:${systemFolders.join(':')}`,
+    HOME: '/tmp',
+    XDG_RUNTIME_DIR: '',
+    XDG_CACHE_HOME: '/tmp/.cache',
+  }
 }
 
 function missing(tool: string): CnilabError {

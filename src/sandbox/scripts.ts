@@ -1,7 +1,4 @@
-import { HOST_FOLDER } from '../kernel/host.ts'
-
-/** Where the sandbox finds cnilab itself, mounted read-only, and the `cnilab` command that starts it. */
-export const APP = { package: '/run/cnilab-app', node: '/run/cnilab-node', bin: '/run/cnilab-bin' }
+import { APP, HOST_FOLDER } from '../kernel/host.ts'
 
 /** The holder's program; its path is how a holder is recognised in /proc. */
 export const HOLDER = '/run/cnilab-sandbox'
