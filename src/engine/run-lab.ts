@@ -57,7 +57,6 @@ export async function runLab(kernel: Kernel, lab: Lab, events: LabEvents, signal
   const steps = lab.steps.map(emptyReport)
   const checks: Finding[] = []
   const operations = lab.steps.flatMap((step) => step.operations)
-  const scope = scopeOf(operations.map(derive))
   const judgeEach = operations.length <= FEW_OPERATIONS
   const checked = (finding: Finding) => {
     checks.push(finding)
@@ -65,12 +64,12 @@ export async function runLab(kernel: Kernel, lab: Lab, events: LabEvents, signal
   }
   const provided = new Set<Resource>()
   try {
-    let now = await kernel.read(scope)
+    let now = await kernel.read(scopeFrom(lab, 0))
     refuseOverlaps(lab, now)
     for (const [i, step] of lab.steps.entries()) {
       const report = steps[i] ?? emptyReport(step)
       signal.throwIfAborted()
-      if (await events.stepStarts?.(step, report)) now = await kernel.read(scope)
+      if (await events.stepStarts?.(step, report)) now = await kernel.read(scopeFrom(lab, i))
       const derived = step.operations.map(derive)
       // Once the step's work is there already, nothing can be seen of the time before it.
       const isThere = derived.every((operation) => operation.judge(now).status === 'present')
@@ -79,7 +78,7 @@ export async function runLab(kernel: Kernel, lab: Lab, events: LabEvents, signal
       for (const resource of derived.flatMap((operation) => operation.provides)) provided.add(resource)
       report.ms = Math.round(ms * 10) / 10
       if (judgeEach) {
-        now = await kernel.read(scope)
+        now = await kernel.read(scopeFrom(lab, i))
         report.findings = toFindings(derived, now, step.id)
       }
       const checksHold = await tryAll(kernel, step.checks, step.id, now, signal, checked)
@@ -98,6 +97,12 @@ export async function runLab(kernel: Kernel, lab: Lab, events: LabEvents, signal
     return { steps, checks, error }
   }
   return { steps, checks }
+}
+
+/** What has to be read between a step and the next: of both, and before a large lab of all steps. */
+function scopeFrom(lab: Lab, i: number) {
+  const many = lab.steps.reduce((sum, step) => sum + step.operations.length, 0) > FEW_OPERATIONS
+  return scopeOf((many ? lab.steps : lab.steps.slice(i, i + 2)).flatMap((step) => step.operations).map(derive))
 }
 
 function emptyReport(step: LabStep): StepReport {

@@ -8,24 +8,26 @@ import type { Host } from './host.ts'
 import { inside } from './run.ts'
 import { spawn } from './spawn.ts'
 
-/** What a snapshot should hold besides the host's own namespace. */
+/** What a snapshot should hold besides the host's links, addresses and routes; without a scope it holds everything. */
 export interface Scope {
-  /** Namespaces to read; all when not given. The others appear by name only. */
-  namespaces?: ReadonlySet<string>
+  /** Namespaces to read; undefined for all. The others appear by name only. */
+  namespaces: ReadonlySet<string> | undefined
   /** Sysctls to read on the host. */
   sysctls?: readonly string[]
+  /** Whether to read the host's nftables rules. */
+  rules?: boolean
 }
 
-const always = ['net.ipv4.ip_forward', 'net.ipv6.conf.all.forwarding', 'net.ipv4.conf.all.accept_redirects']
+const usual = ['net.ipv4.ip_forward', 'net.ipv6.conf.all.forwarding', 'net.ipv4.conf.all.accept_redirects']
 
 /** Reads the kernel: one process for the host's links, addresses and routes, one each for rules and sysctls, and few for the namespaces. */
-export async function snapshot(host: Host, scope: Scope = {}): Promise<State> {
+export async function snapshot(host: Host, scope?: Scope): Promise<State> {
   const names = await namespaceNames(host)
-  const wanted = names.filter((name) => scope.namespaces?.has(name) ?? true)
+  const wanted = names.filter((name) => scope?.namespaces?.has(name) ?? true)
   const [own, rules, sysctls, inner] = await Promise.all([
     readDocuments(host, undefined),
-    readRules(host),
-    readSysctls(host, [...always, ...(scope.sysctls ?? [])]),
+    (scope?.rules ?? scope === undefined) ? readRules(host) : [],
+    readSysctls(host, scope ? (scope.sysctls ?? []) : usual),
     readNamespaces(host, wanted),
   ])
   return new Map<string, Namespace | undefined>([
@@ -59,6 +61,7 @@ async function readRules(host: Host): Promise<NftObject[]> {
 }
 
 async function readSysctls(host: Host, keys: readonly string[]): Promise<Record<string, string>> {
+  if (keys.length === 0) return {}
   const { stdout } = await spawn([...host.enter, 'sysctl', '-e', ...new Set(keys)])
   return parseSysctls(stdout)
 }

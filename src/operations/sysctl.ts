@@ -13,6 +13,9 @@ interface Params {
 /** The sysctls that turn forwarding on for a whole namespace (kernel docs, networking/ip-sysctl). */
 export const FORWARDING = { inet: 'net.ipv4.ip_forward', inet6: 'net.ipv6.conf.all.forwarding' } as const
 
+/** Whether ICMP redirects are believed: the kernel turns it round when ip_forward is written. */
+export const REDIRECTS = 'net.ipv4.conf.all.accept_redirects'
+
 const set = (netns: string | undefined, ...assignments: string[]): Command => ({
   tool: 'sysctl',
   argv: ['-w', ...assignments],
@@ -76,9 +79,9 @@ function alongside(key: string, namespace: Namespace | undefined): Pick<Before, 
         on ? '1' : '0',
       ] as const,
   )
-  const redirects = namespace.sysctls['net.ipv4.conf.all.accept_redirects']
+  const redirects = namespace.sysctls[REDIRECTS]
   const values: Record<string, string> = Object.fromEntries(settings)
-  if (family === 'inet' && redirects !== undefined) values['net.ipv4.conf.all.accept_redirects'] = redirects
+  if (family === 'inet' && redirects !== undefined) values[REDIRECTS] = redirects
   return { alongside: values }
 }
 

@@ -1,10 +1,16 @@
 import type { Derived } from '../operations/registry.ts'
+import { REDIRECTS } from '../operations/sysctl.ts'
 
-/** The namespaces and sysctls that a plan is about. */
-export function scopeOf(operations: readonly Derived[]): {
-  namespaces: ReadonlySet<string>
+/** What of the kernel has to be read to judge a plan, or to undo it. */
+export interface PlanScope {
+  /** Undefined: all of them. */
+  namespaces: ReadonlySet<string> | undefined
   sysctls: readonly string[]
-} {
+  rules: boolean
+}
+
+/** The namespaces, sysctls and rules that a plan is about. */
+export function scopeOf(operations: readonly Derived[]): PlanScope {
   const namespaces = new Set<string>()
   const sysctls = new Set<string>()
   for (const {
@@ -13,7 +19,15 @@ export function scopeOf(operations: readonly Derived[]): {
     if (kind === 'netns') namespaces.add(params.name)
     if ('netns' in params && params.netns !== undefined) namespaces.add(params.netns)
     if (kind === 'veth' && params.peerNetns !== undefined) namespaces.add(params.peerNetns)
-    if (kind === 'sysctl') sysctls.add(params.key)
+    if (kind !== 'sysctl') continue
+    sysctls.add(params.key)
+    sysctls.add(REDIRECTS) // written by the kernel along with ip_forward
   }
-  return { namespaces, sysctls: [...sysctls] }
+  // Forwarding stays on as long as a rule masquerades.
+  const rules = operations.some(({ operation: { kind } }) => kind === 'masquerade' || kind === 'sysctl')
+  // The ends of a cable that was made on the host may have been moved anywhere.
+  const everywhere = operations.some(
+    ({ operation: { kind, params } }) => kind === 'veth' && params.peerNetns === undefined,
+  )
+  return { namespaces: everywhere ? undefined : namespaces, sysctls: [...sysctls], rules }
 }
