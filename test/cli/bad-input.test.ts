@@ -1,0 +1,75 @@
+import { expect, it } from 'vitest'
+import { listSandboxes } from '../../src/sandbox/find.ts'
+import { cli } from '../helpers.ts'
+
+it.each([
+  ['netns', 'create'],
+  ['netns', 'create', ''],
+  ['netns', 'create', 'host'],
+  ['netns', 'create', 'internet'],
+  ['netns', 'create', '../x'],
+  ['netns', 'create', '--', '-n'],
+  ['netns', 'create', 'red', '--bogus'],
+  ['netns', 'create', 'x'.repeat(65)],
+  ['netns', 'create', 'red', '--sandbox', '../x'],
+  ['netns', 'nosuch'],
+  ['nosuch'],
+  ['bridge', 'create', '1234567890123456'],
+  ['bridge', 'create', 'a b'],
+  ['veth', 'pair', 'a', 'a'],
+  ['attach', 'a'],
+  ['attach', 'a', '--netns', 'red', '--bridge', 'b'],
+  ['ip', 'assign', '10.22.0.0/16', 'a'],
+  ['ip', 'assign', '10.22.0.2', 'a'],
+  ['ip', 'assign', '10.22.0.999/16', 'a'],
+  ['up', 'a/b'],
+  ['masquerade', '10.22.0.1/16'],
+  ['masquerade', '10.22.0.0'],
+  ['route', 'add', 'default', '--via', 'x'],
+  ['route', 'add', 'fd00::/64', '--via', '10.0.0.1'],
+  ['lab', 'run', 'nosuch'],
+  ['lab', 'run', './nosuch.yaml'],
+  ['lab', 'run', '--set', 'nosuch=1'],
+  ['lab', 'run', '--set', 'subnet=10.22.0.1/16'],
+  ['lab', 'run', 'scale', '--set', 'containers=0'],
+  ['lab', 'run', 'scale', '--set', 'containers=1001'],
+  ['exec'],
+])('%j %j %j %j is refused with 2 before anything is touched', async (...args) => {
+  const { code, stdout, stderr } = await cli(args)
+  expect([code, stdout]).toEqual([2, ''])
+  expect(stderr).toMatch(/^Error: /)
+  expect(listSandboxes()).toEqual([])
+})
+
+it('is one JSON document with --json', async () => {
+  const { code, stdout } = await cli(['netns', 'create', 'a b', '--json'])
+  expect(code).toBe(2)
+  expect(JSON.parse(stdout)).toMatchObject({ schema: 'cnilab/error/v1', ok: false, error: { kind: 'usage' } })
+  expect(JSON.parse((await cli(['nosuch', '--json'])).stdout)).toMatchObject({ ok: false, error: { kind: 'usage' } })
+  expect(JSON.parse((await cli(['netns', 'create', '--json'])).stdout)).toMatchObject({
+    ok: false,
+    error: { kind: 'usage' },
+  })
+})
+
+it.each([
+  [['attach', 'nope', '--netns', 'red'], 'there is no'],
+  [['up', 'nope'], 'there is no interface nope'],
+  [['ip', 'assign', '10.0.0.2/24', 'eth0', '--netns', 'blue'], 'there is no namespace blue'],
+  [['bridge', 'create', 'eth0'], 'not a bridge'],
+  [['route', 'add', '10.7.0.0/16', '--via', '10.6.0.1'], 'no interface that is up'],
+  [['lab', 'run', '--set', 'subnet=203.0.113.0/25'], 'overlaps a route of the host: 203.0.113.0/24 dev eth0'],
+])('%j is refused with 1, because the state does', async (args, message) => {
+  const { code, stderr } = await cli(args)
+  expect([code, stderr.includes(message)]).toEqual([1, true])
+})
+
+it('shows a refused command ready to paste', async () => {
+  await cli(['exec', '--', 'ip', 'link', 'add', 'name', 'a', 'type', 'bridge'])
+  const { stderr } = await cli(['veth', 'pair', 'a', 'b'])
+  expect(stderr).toContain('ip link add name a type veth peer name b')
+})
+
+it.skipIf(process.getuid?.() === 0)('--host without root is refused with 3', async () => {
+  expect((await cli(['netns', 'list', '--host'])).code).toBe(3)
+})

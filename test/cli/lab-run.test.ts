@@ -1,0 +1,155 @@
+import { execFileSync } from 'node:child_process'
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import * as z from 'zod'
+import { parseNamespace, parseRuleset, READ_BATCH } from '../../src/state/parse.ts'
+import { describe as lines } from '../../src/state/diff.ts'
+import { cli, eventually, processesWith, runtime, withSandbox } from '../helpers.ts'
+
+const finding = z.object({
+  id: z.string(),
+  step: z.string(),
+  passed: z.boolean().nullable(),
+  what: z.string(),
+  expected: z.string(),
+  actual: z.string(),
+  why: z.string(),
+  fix: z.array(z.array(z.string())),
+  dependsOn: z.array(z.string()),
+})
+const documentSchema = z.object({
+  schema: z.literal('cnilab/lab-run/v1'),
+  lab: z.string(),
+  sandbox: z.string(),
+  ok: z.boolean(),
+  steps: z.array(
+    z.object({
+      id: z.string(),
+      title: z.string(),
+      status: z.string(),
+      commands: z.array(z.string()),
+      findings: z.array(finding),
+      ms: z.number(),
+    }),
+  ),
+  checks: z.array(finding),
+  teardown: z.object({ ok: z.boolean(), left: z.array(z.string()) }),
+  ms: z.number(),
+})
+
+/** Nothing of any sandbox of this file's is left. */
+function nothingLeft(): boolean {
+  return (
+    processesWith('/run/cnilab-sandbox\0run-').length === 0 &&
+    readdirSync(join(runtime, 'cnilab')).every((name) => name === '.lock')
+  )
+}
+
+it('does the eight steps, checks them and leaves nothing', async () => {
+  const { code, stdout, stderr } = await cli(['lab', 'run', '--json'])
+  expect([code, stderr]).toEqual([0, ''])
+  const run = documentSchema.parse(JSON.parse(stdout))
+  expect(run).toMatchObject({ lab: 'eight-steps', ok: true, teardown: { ok: true, left: [] } })
+  expect(run.steps.map(({ id, status }) => `${id} ${status}`)).toEqual(
+    ['netns', 'bridge', 'veth', 'attach-netns', 'attach-bridge', 'ip', 'up', 'masquerade'].map((id) => `${id} done`),
+  )
+  expect(run.steps.flatMap((step) => step.findings).every((one) => one.passed)).toBe(true)
+  expect(run.steps.find((step) => step.id === 'up')?.findings.map(({ id }) => id)).toContain('up.red.eth0')
+  expect(run.checks.map(({ id, passed, actual }) => [id, passed, id.startsWith('seen') ? actual : ''])).toEqual([
+    ['no-answer.red.10.22.0.1', true, ''],
+    ['ping.red.10.22.0.1', true, ''],
+    ['no-answer.red.203.0.113.1', true, ''],
+    ['ping.red.203.0.113.1', true, ''],
+    ['seen.red.203.0.113.2', true, '203.0.113.2'],
+  ])
+  expect(nothingLeft()).toBe(true)
+})
+
+it('prints each step, its commands and checks, without colour or prompt where there is no terminal', async () => {
+  const { code, stdout } = await cli(['lab', 'run'])
+  expect(code).toBe(0)
+  for (const text of ['8/8 Enable NAT', 'ip netns add red', 'The internet sees red as 203.0.113.2', 'nothing is left'])
+    expect(stdout).toContain(text)
+  expect(stdout).not.toContain('\u001b')
+})
+
+it('says what a lab is that fails, and still leaves nothing', async () => {
+  const file = join(runtime, 'bad.yaml')
+  writeFileSync(
+    file,
+    'version: 1\nid: bad\ntitle: Bad\ntext: t\nsteps:\n  - id: netns\n    title: a\n    text: t\n    operations: [{ netns: { name: red } }]\n    checks: [{ ping: { from: red, to: 10.0.0.1 } }]\n  - id: bridge\n    title: b\n    text: t\n    operations: [{ bridge: { name: b } }]\n',
+  )
+  const { code, stdout } = await cli(['lab', 'run', file, '--json'])
+  expect(code).toBe(1)
+  const run = documentSchema.parse(JSON.parse(stdout))
+  expect(run.ok).toBe(false)
+  expect(run.steps.map(({ status }) => status)).toEqual(['failed', 'pending'])
+  expect(run.checks[0]).toMatchObject({ id: 'ping.red.10.0.0.1', passed: false })
+  expect(nothingLeft()).toBe(true)
+})
+
+it('is torn down by Ctrl-C at any moment, with 130', async () => {
+  for (const delay of [150, 350, 600, 900, 1300]) {
+    const { code, stdout } = await cli(['lab', 'run', 'scale', '--set', 'containers=300', '--json'], '', (kill) =>
+      setTimeout(() => kill('SIGINT'), delay),
+    )
+    expect([delay, code]).toEqual([delay, 130])
+    if (stdout !== '') expect(JSON.parse(stdout)).toMatchObject({ ok: false })
+    expect([delay, await eventually(nothingLeft)]).toEqual([delay, true])
+  }
+})
+
+it('leaves nothing when it is killed', async () => {
+  const { code } = await cli(['lab', 'run', 'scale', '--set', 'containers=300', '--json'], '', (kill) =>
+    setTimeout(() => kill('SIGKILL'), 900),
+  )
+  expect(code).toBeNull()
+  expect(await eventually(nothingLeft)).toBe(true)
+})
+
+it('stays with --keep, once, and goes with clean', async () => {
+  expect((await cli(['lab', 'run', '--auto', '--keep', '--sandbox', 'kept'])).code).toBe(0)
+  expect((await cli(['sandbox', 'list'])).stdout).toMatch(/kept .* red/)
+  expect(
+    (await cli(['exec', '--sandbox', 'kept', '--netns', 'red', '--', 'ping', '-c1', '-W2', '203.0.113.1'])).code,
+  ).toBe(0)
+  const again = await cli(['lab', 'run', '--auto', '--keep', '--sandbox', 'kept'])
+  expect([again.code, again.stderr.includes('sandbox delete kept')]).toEqual([1, true])
+  expect((await cli(['clean'])).code).toBe(0)
+  expect((await cli(['sandbox', 'list', '--json'])).stdout).toContain('"sandboxes": []')
+})
+
+it('builds the same network as its script does alone', async () => {
+  const { stdout: script } = await cli(['lab', 'run', '--script'])
+  const read =
+    "ip -j -d -batch - <<'END' && nft -j list ruleset && ip netns exec red ip -j -d -batch - <<'END'\n" +
+    READ_BATCH +
+    'END\n' +
+    READ_BATCH +
+    'END\n'
+  const shell = `mount -t tmpfs run /run && (sh -es) >/dev/null <<'SCRIPT'\n${script}SCRIPT\n${read}`
+  const output = execFileSync('unshare', ['-Urnm', 'sh', '-ec', shell], { encoding: 'utf8' }).trimEnd().split('\n')
+  const rest = { inode: 0, sysctls: {} }
+  const fromScript = new Map([
+    ['host', parseNamespace(output.slice(0, 3), { ...rest, rules: parseRuleset(output[3] ?? '') })],
+    ['red', parseNamespace(output.slice(4, 7), { ...rest, rules: [] })],
+  ])
+  const ours = await withSandbox(async (kernel) => {
+    const { doPlan } = await import('../../src/engine/do.ts')
+    const { loadLab } = await import('../../src/engine/lab-files.ts')
+    for (const step of loadLab('eight-steps').steps) await doPlan(kernel, step.operations)
+    return kernel.read()
+  })
+  // What the sandbox has besides is its uplink, and what the empty namespace lacks is a loopback that is up.
+  const built = (all: string[]) =>
+    all.filter((line) => /^red: |cni0|veth-b/.test(line)).filter((line) => !/forwarding/.test(line))
+  expect(built(lines(fromScript))).toEqual(built(lines(ours)))
+  expect(built(lines(ours)).length).toBeGreaterThan(10)
+})
+
+it('prints what it would run, and runs nothing', async () => {
+  expect((await cli(['lab', 'run', '--dry-run'])).stdout.split('\n')[0]).toBe('ip netns add red')
+  expect((await cli(['lab', 'run', '--explain'])).stdout).toContain('iptables -t nat -A POSTROUTING -s 10.22.0.0/16')
+  expect(nothingLeft()).toBe(true)
+})

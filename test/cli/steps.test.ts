@@ -1,0 +1,72 @@
+import { expect, it } from 'vitest'
+import * as z from 'zod'
+import { cli } from '../helpers.ts'
+
+const network = [
+  'netns create red',
+  'bridge create cni0',
+  'veth pair veth-red veth-red-br',
+  'attach veth-red --netns red --name eth0',
+  'attach veth-red-br --bridge cni0',
+  'ip assign 10.22.0.2/16 eth0 --netns red',
+  'ip assign 10.22.0.1/16 cni0',
+  'up cni0 veth-red-br',
+  'up lo eth0 --netns red',
+  'route add default --via 10.22.0.1 --netns red',
+  'masquerade 10.22.0.0/16',
+]
+
+const undo = [
+  'masquerade 10.22.0.0/16 --delete',
+  'route delete default --via 10.22.0.1 --netns red',
+  'up eth0 --netns red --undo',
+  'ip assign 10.22.0.1/16 cni0 --undo',
+  'attach veth-red-br --bridge cni0 --undo',
+  'veth delete veth-red-br',
+  'bridge delete cni0',
+  'netns delete red',
+]
+
+const forwarding = ['exec', '--', 'cat', '/proc/sys/net/ipv4/ip_forward']
+const statuses = z.object({ operations: z.array(z.object({ status: z.string() })) })
+
+it('the eight subcommands alone build a network that reaches the internet, and take it back', async () => {
+  const call = ['exec', '--netns', 'red', '--', 'ping', '-c1', '-W2', '203.0.113.1']
+  for (const line of network) {
+    const { code, stderr } = await cli(line.split(' '))
+    expect([line, code, stderr.replace(/^sandbox .*\n/, '')]).toEqual([line, 0, ''])
+  }
+  expect((await cli(call)).code).toBe(0)
+  expect((await cli(forwarding)).stdout).toBe('1\n')
+  for (const line of network) {
+    const { code, stdout } = await cli([...line.split(' '), '--json'])
+    expect([
+      line,
+      code,
+      statuses.parse(JSON.parse(stdout)).operations.every(({ status }) => status === 'already'),
+    ]).toEqual([line, 0, true])
+  }
+  expect((await cli(['netns', 'list', '--json'])).stdout).toBe((await cli(['netns', 'list', '--json'])).stdout)
+  expect((await cli(['bridge', 'delete', 'cni0'])).stderr).toContain('veth-red-br')
+  for (const line of undo) {
+    expect([line, (await cli(line.split(' '))).code]).toEqual([line, 0])
+    expect([line, (await cli([...line.split(' '), '--dry-run'])).stdout]).toEqual([line, ''])
+  }
+  expect((await cli(forwarding)).stdout).toBe('0\n')
+  expect((await cli(['netns', 'list', '--json'])).stdout).toContain('"containers": []')
+  expect((await cli(['exec', '--', 'nft', 'list', 'ruleset'])).stdout).toBe('')
+})
+
+it('forwarding that was on before stays on', async () => {
+  await cli(['exec', '--', 'sysctl', '-w', 'net.ipv4.ip_forward=1'])
+  await cli(['masquerade', '10.9.0.0/16'])
+  await cli(['masquerade', '10.9.0.0/16', '--delete'])
+  expect((await cli(forwarding)).stdout).toBe('1\n')
+})
+
+it('mixes with plain ip', async () => {
+  await cli(['exec', '--', 'ip', 'netns', 'add', 'blue'])
+  expect((await cli(['netns', 'create', 'blue'])).stdout).toContain('Already there')
+  expect((await cli(['netns', 'delete', 'blue'])).code).toBe(0)
+  expect((await cli(['exec', '--', 'ip', 'netns', 'list'])).stdout).not.toContain('blue')
+})

@@ -1,0 +1,75 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll } from 'vitest'
+import { type Kernel, kernelOf } from '../src/kernel/kernel.ts'
+import { createSandbox, type LiveSandbox } from '../src/sandbox/create.ts'
+import { removeSandbox } from '../src/sandbox/remove.ts'
+
+/** A runtime folder of this test file's own: its sandboxes are nobody else's. */
+export const runtime = mkdtempSync(join(tmpdir(), 'cnilab-test-'))
+process.env['XDG_RUNTIME_DIR'] = runtime
+
+afterAll(async () => {
+  await cli(['clean'])
+  rmSync(runtime, { recursive: true, force: true })
+})
+
+/** Runs `use` with a sandbox of its own, and removes it whatever happens. */
+export async function withSandbox<T>(use: (kernel: Kernel, live: LiveSandbox) => Promise<T>): Promise<T> {
+  const live = await createSandbox('test')
+  try {
+    return await use(kernelOf(live.host), live)
+  } finally {
+    await removeSandbox(live.sandbox)
+    live.end()
+  }
+}
+
+/** What a finished run of the program left. */
+export interface Run {
+  code: number | null
+  stdout: string
+  stderr: string
+}
+
+/** Runs the built program. `meanwhile` gets its process while it runs. */
+export function cli(
+  args: readonly string[],
+  input = '',
+  meanwhile?: (kill: (signal: NodeJS.Signals) => void) => void,
+): Promise<Run> {
+  const program = join(import.meta.dirname, '..', 'dist', 'src', 'cnilab.js')
+  const child = spawn(process.execPath, [program, ...args], {
+    env: { ...process.env, XDG_RUNTIME_DIR: runtime, NO_COLOR: '1' },
+  })
+  let [stdout, stderr] = ['', '']
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+  child.stdin.on('error', () => undefined).end(input)
+  meanwhile?.((signal) => child.kill(signal))
+  // Ended by SIGINT before the program could see it: 130, as a shell says.
+  return new Promise((resolve) => child.on('close', (code, signal) => resolve({ code: signal === 'SIGINT' ? 130 : code, stdout, stderr })))
+}
+
+/** The processes whose command line holds a text, zombies left out. */
+export function processesWith(text: string): string[] {
+  return readdirSync('/proc').filter((entry) => {
+    if (!/^\d+$/.test(entry) || Number(entry) === process.pid) return false
+    try {
+      return (
+        readFileSync(`/proc/${entry}/cmdline`, 'utf8').includes(text) &&
+        !/\) Z /.test(readFileSync(`/proc/${entry}/stat`, 'utf8'))
+      )
+    } catch {
+      return false
+    }
+  })
+}
+
+/** Waits until something holds, at most five seconds, and returns whether it did. */
+export async function eventually(holds: () => boolean): Promise<boolean> {
+  for (let i = 0; i < 100 && !holds(); i++) await new Promise((resolve) => setTimeout(resolve, 50))
+  return holds()
+}

@@ -1,0 +1,116 @@
+import { execFileSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import * as z from 'zod'
+import { listSandboxes } from '../../src/sandbox/find.ts'
+import { cli, eventually, processesWith, runtime, withSandbox } from '../helpers.ts'
+
+/** The machine's own links, without what changes by itself. */
+function machineLinks(): string {
+  return execFileSync('ip', ['-br', 'link'], { encoding: 'utf8' })
+}
+
+it('writes nothing of the machine and cannot make it writable', () =>
+  withSandbox(async (kernel) => {
+    for (const script of [
+      'touch /etc/cnilab-test',
+      'touch /var/tmp/cnilab-test',
+      'touch /usr/cnilab-test',
+      'mount -o remount,bind,rw / && touch /etc/cnilab-test',
+      'umount /tmp',
+      'echo 1 >/proc/sys/kernel/panic',
+    ])
+      expect((await kernel.probe(['sh', '-c', script])).code, script).not.toBe(0)
+    expect((await kernel.probe(['sh', '-c', 'touch /tmp/x /run/x && echo well'])).stdout).toBe('well\n')
+  }))
+
+it('leaves the links and the forwarding of the machine alone', async () => {
+  const before = machineLinks()
+  await withSandbox(async (kernel) => {
+    await kernel.run([
+      { tool: 'ip', argv: ['link', 'add', 'name', 'cnilab-test', 'type', 'bridge'] },
+      { tool: 'sysctl', argv: ['-w', 'net.ipv4.ip_forward=1'] },
+    ])
+    expect((await kernel.probe(['ls', '/sys/class/net'])).stdout.split('\n')).toContain('cnilab-test')
+    expect(machineLinks()).toBe(before)
+  })
+  expect(machineLinks()).toBe(before)
+})
+
+it('starts in a known state', () =>
+  withSandbox(async (kernel) => {
+    const { stdout } = await kernel.probe([
+      'sh',
+      '-c',
+      'cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/bridge/bridge-nf-call-iptables 2>/dev/null; ls /sys/class/net; ls /run/netns',
+    ])
+    expect(
+      stdout
+        .replace('bonding_masters\n', '')
+        .split('\n')
+        .filter((line) => line !== '0' && line !== ''),
+    ).toEqual(['eth0', 'lo', 'internet'])
+    expect(
+      (await kernel.probe(['ps', '-eo', 'args'])).stdout
+        .split('\n')
+        .filter((line) => line !== '' && !line.startsWith('ps ') && line !== 'COMMAND'),
+    ).toEqual(['sh /run/cnilab-sandbox test ' + String(process.getuid?.())])
+  }))
+
+it('has an internet that answers and knows no way back but its own subnet', () =>
+  withSandbox(async (kernel) => {
+    const routes = z.array(z.looseObject({ dst: z.string(), gateway: z.string().optional() }))
+    const own = routes.parse(JSON.parse((await kernel.probe(['ip', '-j', 'route'])).stdout))
+    const gateway = own.find((route) => route.dst === 'default')?.gateway
+    expect(gateway).toBe('203.0.113.1')
+    expect((await kernel.probe(['ping', '-c1', '-W2', '203.0.113.1'])).code).toBe(0)
+    expect(
+      routes
+        .parse(JSON.parse((await kernel.probe(['ip', '-j', 'route'], 'internet')).stdout))
+        .map((route) => route.dst),
+    ).toEqual(['203.0.113.0/24'])
+  }))
+
+it('ends with the process that made it', async () => {
+  await withSandbox(async (_kernel, live) => {
+    live.end()
+    expect(await eventually(() => processesWith(`/run/cnilab-sandbox\0test`).length === 0)).toBe(true)
+    expect(await eventually(() => readdirSync(join(runtime, 'cnilab')).every((name) => name === '.lock'))).toBe(true)
+  })
+})
+
+it('is made once by commands that ask at the same time, and two do not see each other', async () => {
+  const runs = await Promise.all(Array.from({ length: 5 }, () => cli(['netns', 'list', '--sandbox', 'one'])))
+  expect(runs.map((run) => run.code)).toEqual([0, 0, 0, 0, 0])
+  expect(runs.filter((run) => run.stderr.includes("sandbox 'one' started"))).toHaveLength(1)
+  expect((await cli(['netns', 'create', 'red', '--sandbox', 'one'])).code).toBe(0)
+  expect((await cli(['netns', 'list', '--json', '--sandbox', 'two'])).stdout).toContain('"containers": []')
+  expect(listSandboxes().map(({ name }) => name)).toEqual(['one', 'two'])
+  expect((await cli(['sandbox', 'delete', 'two'])).code).toBe(0)
+  expect((await cli(['sandbox', 'delete', 'two'])).code).toBe(1)
+  expect((await cli(['clean'])).stdout).toContain("Removed sandbox 'one'")
+  expect(readdirSync(join(runtime, 'cnilab')).filter((name) => name !== '.lock')).toEqual([])
+})
+
+it('is made anew when its holder was killed by hand', async () => {
+  expect((await cli(['netns', 'create', 'red'])).code).toBe(0)
+  const [sandbox] = listSandboxes()
+  process.kill(sandbox?.pid ?? 0, 'SIGKILL')
+  expect(await eventually(() => listSandboxes().length === 0)).toBe(true)
+  const { code, stdout, stderr } = await cli(['netns', 'list', '--json'])
+  expect([code, stderr.includes('started'), stdout.includes('"containers": []')]).toEqual([0, true, true])
+  await cli(['clean'])
+})
+
+it('runs programs with their own input, output and status', async () => {
+  expect((await cli(['exec', '--', 'cat'], 'hello')).stdout).toBe('hello')
+  expect((await cli(['exec', '--', 'sh', '-c', 'exit 7'])).code).toBe(7)
+  expect((await cli(['exec', '--', 'sh', '-c', 'kill -9 $$'])).code).toBe(137)
+  expect((await cli(['exec', '--', 'no-such-program'])).code).toBe(127)
+  expect((await cli(['exec', '--netns', 'nowhere', '--', 'true'])).code).toBe(1)
+  const inside = await cli(['exec', '--', 'cnilab', 'netns', 'create', 'red'])
+  expect([inside.code, inside.stderr]).toEqual([0, ''])
+  expect((await cli(['exec', '--netns', 'red', '--', 'ip', '-br', 'link'])).stdout).toMatch(/^lo /)
+  await cli(['clean'])
+})
