@@ -50,7 +50,9 @@ export function cli(
   child.stdin.on('error', () => undefined).end(input)
   meanwhile?.((signal) => child.kill(signal))
   // Ended by SIGINT before the program could see it: 130, as a shell says.
-  return new Promise((resolve) => child.on('close', (code, signal) => resolve({ code: signal === 'SIGINT' ? 130 : code, stdout, stderr })))
+  return new Promise((resolve) =>
+    child.on('close', (code, signal) => resolve({ code: signal === 'SIGINT' ? 130 : code, stdout, stderr })),
+  )
 }
 
 /** The processes whose command line holds a text, zombies left out. */
