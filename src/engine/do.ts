@@ -123,7 +123,7 @@ function choose(
 function inTheWay({ explain, apply }: Derived, verdict: Verdict): CnilabError {
   return new CnilabError('state', `${explain.what}: ${verdict.actual}`, {
     ...(apply[0] ? { command: toLine(apply[0], '1') } : {}),
-    fix: 'cnilab show what is there, and remove it or choose another name',
+    fix: 'see what is there with: cnilab exec -- ip -d link; then remove it or choose another name',
   })
 }
 

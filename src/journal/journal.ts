@@ -1,10 +1,12 @@
 import {
   appendFileSync,
   closeSync,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
   readFileSync,
+  rmSync,
   statSync,
   truncateSync,
 } from 'node:fs'
@@ -113,9 +115,11 @@ export function appendJournal(host: Host, lines: readonly JournalLine[]): void {
   }
 }
 
-/** Empties a journal that has nothing left to undo. */
+/** Ends a journal that has nothing left to undo. A sandbox keeps the file, which both its users may write. */
 export function closeJournal(host: Host): void {
-  truncateSync(join(host.folder, JOURNAL))
+  const file = join(host.folder, JOURNAL)
+  if (host.kind === 'machine') rmSync(file, { force: true })
+  else if (existsSync(file)) truncateSync(file)
 }
 
 function bootId(): string {
