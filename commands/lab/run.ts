@@ -13,6 +13,8 @@ import { BaseCommand, type Document, hostFlags } from '../../src/ui/base-command
 import { askToInstall } from '../../src/ui/install.ts'
 import { duration, mark, style } from '../../src/ui/style.ts'
 
+type Drawing = typeof import('../../src/ui/lab-progress.ts')
+
 interface RunDocument extends Document {
   lab: string
   sandbox: string
@@ -57,21 +59,26 @@ export default class LabRun extends BaseCommand {
     const stop = () => interrupt.abort()
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
     try {
-      return await this.runIn(await openSession(flags), lab, flags, interrupt.signal)
+      const drawing = this.jsonEnabled() ? undefined : import('../../src/ui/lab-progress.ts') // loads while the sandbox is made
+      return await this.runIn(await openSession(flags), lab, flags, interrupt.signal, await drawing)
     } finally {
       for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, stop)
     }
   }
 
-  private async runIn(session: Session, lab: Lab, flags: { auto: boolean }, signal: AbortSignal): Promise<RunDocument> {
+  private async runIn(
+    session: Session,
+    lab: Lab,
+    flags: { auto: boolean },
+    signal: AbortSignal,
+    drawing?: Drawing,
+  ): Promise<RunDocument> {
     const started = performance.now()
     const { host } = session.kernel
     const where = host.kind === 'machine' ? 'on this machine' : `in the sandbox '${host.name}'`
     this.log(`${style.title(lab.title)} ${style.quiet(where)}`)
     const pause = !flags.auto && !this.jsonEnabled() && process.stdin.isTTY && process.stdout.isTTY
-    const events = this.jsonEnabled()
-      ? {}
-      : (await import('../../src/ui/lab-progress.ts')).drawLab(lab.steps.length, pause)
+    const events = drawing?.drawLab(lab.steps.length, pause) ?? {}
     let report: LabReport | undefined
     let teardown: Teardown
     try {

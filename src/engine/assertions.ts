@@ -87,7 +87,6 @@ async function seen(
   await kernel.probe(['nft', '-f', '-'], INTERNET, forget + WHO_CALLED)
   await kernel.probe(['ping', '-n', '-c1', `-W${PATIENCE.answer}`, INTERNET_ADDRESS], from)
   const { stdout } = await kernel.probe(['nft', '-j', 'list', 'set', 'ip', 'who_called', 'seen'], INTERNET)
-  await kernel.probe(['nft', 'delete', 'table', 'ip', 'who_called'], INTERNET)
   const callers = parseCallers(stdout)
   return {
     ...finding,

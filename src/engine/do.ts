@@ -77,10 +77,12 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
   } catch (error) {
     const blamed = error instanceof KernelError ? await blame(kernel, error, [...todo]) : error
     const ids = new Set(entries.map((entry) => entry.id))
-    await undoExclusively(
-      kernel,
-      readJournal(host).filter((entry) => ids.has(entry.id)),
-    )
+    // A sandbox that lives for one run only goes as a whole.
+    if (host.common)
+      await undoExclusively(
+        kernel,
+        readJournal(host).filter((entry) => ids.has(entry.id)),
+      )
     throw blamed
   }
   const ms = performance.now() - started

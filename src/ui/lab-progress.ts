@@ -1,4 +1,3 @@
-import { input } from '@inquirer/prompts'
 import { Listr } from 'listr2'
 import { CnilabError } from '../errors.ts'
 import type { LabEvents, StepReport } from '../engine/run-lab.ts'
@@ -75,6 +74,7 @@ function drawStep(title: string, step: LabStep, report: StepReport, checks: () =
 }
 
 async function askToGoOn(): Promise<void> {
+  const { input } = await import('@inquirer/prompts')
   try {
     const answer = await input({ message: 'Enter for the next step, q to stop and tear down' })
     if (answer.trim().toLowerCase() !== 'q') return
