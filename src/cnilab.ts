@@ -29,6 +29,9 @@ function cacheFolder() {
   }
 }
 
+// The reader went away, as in `cnilab lab list | head -1`: nobody is left to tell.
+process.stdout.on('error', () => process.exit(0))
+
 const problem = obstacle()
 if (problem !== undefined) {
   process.stderr.write(`${problem}\n`)
