@@ -31,9 +31,15 @@ export async function run(host: Host, commands: readonly Command[], signal?: Abo
   }
 }
 
-/** Puts an argv into a namespace of the host. `nsenter`, because `ip -n` copies the mount table each time. */
+/**
+ * Puts an argv into a namespace of the host. `nsenter`, because `ip -n` copies the mount table each time; from outside a
+ * sandbox the same nsenter that enters it takes the namespace's file in place of the host's own network.
+ */
 export function inside(host: Host, netns: string | undefined, argv: readonly string[]): string[] {
-  return [...host.enter, ...(netns === undefined ? [] : ['nsenter', `--net=/run/netns/${netns}`, '--']), ...argv]
+  if (netns === undefined) return [...host.enter, ...argv]
+  const file = `--net=${host.root}/run/netns/${netns}`
+  if (host.enter.length === 0) return ['nsenter', file, '--', ...argv]
+  return [...host.enter.map((argument) => (argument === '-n' ? file : argument)), ...argv]
 }
 
 /** The words of an `ip` batch line. Names and addresses hold no spaces; aliases do. */
