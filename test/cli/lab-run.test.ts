@@ -41,7 +41,7 @@ const documentSchema = z.object({
 /** Nothing of any sandbox of this file's is left. */
 function nothingLeft(): boolean {
   return (
-    processesWith('/run/cnilab-sandbox\0run-').length === 0 &&
+    processesWith(`${runtime}/cnilab/run-`).length === 0 &&
     readdirSync(join(runtime, 'cnilab')).every((name) => name === '.lock')
   )
 }
@@ -63,7 +63,7 @@ it('does the eight steps, checks them and leaves nothing', async () => {
     ['ping.red.203.0.113.1', true, ''],
     ['seen.red.203.0.113.2', true, '203.0.113.2'],
   ])
-  expect(nothingLeft()).toBe(true)
+  expect(await eventually(nothingLeft)).toBe(true)
 })
 
 it('prints each step, its commands and checks, without colour or prompt where there is no terminal', async () => {
@@ -86,7 +86,7 @@ it('says what a lab is that fails, and still leaves nothing', async () => {
   expect(run.ok).toBe(false)
   expect(run.steps.map(({ status }) => status)).toEqual(['failed', 'pending'])
   expect(run.checks[0]).toMatchObject({ id: 'ping.red.10.0.0.1', passed: false })
-  expect(nothingLeft()).toBe(true)
+  expect(await eventually(nothingLeft)).toBe(true)
 })
 
 it('is torn down by Ctrl-C at any moment, with 130', async () => {
@@ -151,5 +151,5 @@ it('builds the same network as its script does alone', async () => {
 it('prints what it would run, and runs nothing', async () => {
   expect((await cli(['lab', 'run', '--dry-run'])).stdout.split('\n')[0]).toBe('ip netns add red')
   expect((await cli(['lab', 'run', '--explain'])).stdout).toContain('iptables -t nat -A POSTROUTING -s 10.22.0.0/16')
-  expect(nothingLeft()).toBe(true)
+  expect(await eventually(nothingLeft)).toBe(true)
 })

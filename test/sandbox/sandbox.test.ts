@@ -75,7 +75,7 @@ it('has an internet that answers and knows no way back but its own subnet', () =
 it('ends with the process that made it', async () => {
   await withSandbox(async (_kernel, live) => {
     live.end()
-    expect(await eventually(() => processesWith(`/run/cnilab-sandbox\0test`).length === 0)).toBe(true)
+    expect(await eventually(() => processesWith(`${runtime}/cnilab/test~`).length === 0)).toBe(true)
     expect(await eventually(() => readdirSync(join(runtime, 'cnilab')).every((name) => name === '.lock'))).toBe(true)
   })
 })
