@@ -34,15 +34,16 @@ export interface Run {
   stderr: string
 }
 
-/** Runs the built program. `meanwhile` gets its process while it runs. */
+/** Runs the built program. `meanwhile` gets its process while it runs; `extra` is added to its environment. */
 export function cli(
   args: readonly string[],
   input = '',
   meanwhile?: (kill: (signal: NodeJS.Signals) => void) => void,
+  extra: Readonly<Record<string, string>> = {},
 ): Promise<Run> {
   const program = join(import.meta.dirname, '..', 'dist', 'src', 'cnilab.js')
   const child = spawn(process.execPath, [program, ...args], {
-    env: { ...process.env, XDG_RUNTIME_DIR: runtime, NO_COLOR: '1' },
+    env: { ...process.env, XDG_RUNTIME_DIR: runtime, NO_COLOR: '1', ...extra },
   })
   let [stdout, stderr] = ['', '']
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))

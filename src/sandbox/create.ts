@@ -31,7 +31,8 @@ export function packageFolder(): string {
 
 /** Makes a sandbox. Takes some 30 ms. Throws CnilabError `machine` where the system refuses one of the pieces. */
 export async function createSandbox(name: string): Promise<LiveSandbox> {
-  const folder = join(runtimeFolder(), `${name}~${randomBytes(4).toString('hex')}`)
+  const runtime = runtimeFolder()
+  const folder = join(runtime, `${name}~${randomBytes(4).toString('hex')}`)
   mkdirSync(folder, { mode: 0o700 })
   const isRoot = userId() === 0
   if (isRoot) {
@@ -64,6 +65,7 @@ export async function createSandbox(name: string): Promise<LiveSandbox> {
     HOLD,
     name,
     String(userId()),
+    runtime,
   ])
   try {
     const record = recordOf(name, await holder.firstLine)

@@ -73,13 +73,19 @@ function isHolder(record: SandboxRecord): boolean {
   }
 }
 
-/** Every holder of this user that runs, also one whose record was lost: its argv says what it is. */
+/**
+ * Every holder of this user's sandboxes that runs, also one whose record was lost: its argv says what it is. Those of
+ * another runtime folder are left out, as `listSandboxes` does not know them either.
+ */
 export function findHolders(): { pid: number; name: string }[] {
+  const own = [String(userId()), runtimeFolder()].join('\0')
   return readdirSync('/proc').flatMap((entry) => {
     if (!/^\d+$/.test(entry)) return []
     try {
-      const [, program, name, uid] = readFileSync(`/proc/${entry}/cmdline`, 'utf8').split('\0')
-      return program === HOLDER && name !== undefined && uid === String(userId()) ? [{ pid: Number(entry), name }] : []
+      const [, program, name, ...rest] = readFileSync(`/proc/${entry}/cmdline`, 'utf8').split('\0')
+      return program === HOLDER && name !== undefined && rest.slice(0, 2).join('\0') === own
+        ? [{ pid: Number(entry), name }]
+        : []
     } catch {
       return [] // it ended meanwhile
     }

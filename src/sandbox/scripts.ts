@@ -40,7 +40,7 @@ exec "$@"
 /**
  * In the outer user namespace: everything read-only but the sandbox's own folders. The inner namespaces are then made
  * in one more user namespace, from which these mounts cannot be changed back (mount_namespaces(7), "Restrictions").
- * Arguments: the holder's program, the sandbox's name, the user's id.
+ * Arguments: the holder's program, the sandbox's name, the user's id, the folder of the user's sandboxes.
  */
 export const READ_ONLY = `set -eu
 while read -r _ _ _ _ point options _; do
@@ -59,7 +59,7 @@ done </proc/self/mountinfo
 mount -t tmpfs -o mode=1777 cnilab /tmp
 mount -t tmpfs -o mode=755 cnilab /var/lib
 printf '%s' "$1" >${HOLDER}
-exec unshare --user --map-root-user --net --mount --pid --fork --kill-child -- sh ${HOLDER} "$2" "$3"
+exec unshare --user --map-root-user --net --mount --pid --fork --kill-child -- sh ${HOLDER} "$2" "$3" "$4"
 `
 
 /**

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import * as z from 'zod'
@@ -55,7 +56,7 @@ it('starts in a known state', () =>
       (await kernel.probe(['ps', '-eo', 'args'])).stdout
         .split('\n')
         .filter((line) => line !== '' && !line.startsWith('ps ') && line !== 'COMMAND'),
-    ).toEqual(['sh /run/cnilab-sandbox test ' + String(process.getuid?.())])
+    ).toEqual([`sh /run/cnilab-sandbox test ${process.getuid?.()} ${join(runtime, 'cnilab')}`])
   }))
 
 it('has an internet that answers and knows no way back but its own subnet', () =>
@@ -113,4 +114,27 @@ it('runs programs with their own input, output and status', async () => {
   expect([inside.code, inside.stderr]).toEqual([0, ''])
   expect((await cli(['exec', '--netns', 'red', '--', 'ip', '-br', 'link'])).stdout).toMatch(/^lo /)
   await cli(['clean'])
+})
+
+it('survives the clean of another runtime folder, which removes its own alone', async () => {
+  const other = mkdtempSync(join(tmpdir(), 'cnilab-test-'))
+  try {
+    expect((await cli(['netns', 'create', 'red'])).code).toBe(0)
+    const elsewhere = { XDG_RUNTIME_DIR: other }
+    expect((await cli(['netns', 'create', 'blue'], '', undefined, elsewhere)).code).toBe(0)
+    expect((await cli(['clean'], '', undefined, elsewhere)).stdout).toContain("Removed sandbox 'default'")
+    expect((await cli(['netns', 'list', '--json'])).stdout).toContain('"name": "red"')
+    expect(processesWith(`${other}/cnilab`)).toEqual([])
+  } finally {
+    rmSync(other, { recursive: true, force: true })
+    await cli(['clean'])
+  }
+})
+
+it('is found by clean when its record was lost', async () => {
+  expect((await cli(['netns', 'create', 'red'])).code).toBe(0)
+  const [sandbox] = listSandboxes()
+  rmSync(join(sandbox?.folder ?? '', 'sandbox.json'))
+  expect((await cli(['clean'])).stdout).toContain("Removed sandbox 'default'")
+  expect(await eventually(() => processesWith(`${runtime}/cnilab`).length === 0)).toBe(true)
 })
