@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll } from 'vitest'
 import { type Kernel, kernelOf } from '../src/kernel/kernel.ts'
 import { createSandbox, type LiveSandbox } from '../src/sandbox/create.ts'
+import { listSandboxes } from '../src/sandbox/find.ts'
 import { removeSandbox } from '../src/sandbox/remove.ts'
 
 /** A runtime folder of this test file's own: its sandboxes are nobody else's. */
@@ -12,9 +13,14 @@ export const runtime = mkdtempSync(join(tmpdir(), 'cnilab-test-'))
 process.env['XDG_RUNTIME_DIR'] = runtime
 
 afterAll(async () => {
-  await cli(['clean'])
+  await removeSandboxes()
   rmSync(runtime, { recursive: true, force: true })
 })
+
+/** Removes this file's sandboxes. Through the library, so that a broken `clean` fails its own test alone. */
+export async function removeSandboxes(): Promise<void> {
+  await Promise.all(listSandboxes().map(removeSandbox))
+}
 
 /** Runs `use` with a sandbox of its own, and removes it whatever happens. */
 export async function withSandbox<T>(use: (kernel: Kernel, live: LiveSandbox) => Promise<T>): Promise<T> {

@@ -10,7 +10,8 @@ export default class LabList extends BaseCommand {
   static override summary = 'List the labs'
   static override examples = ['<%= config.bin %> lab list']
 
-  run(): Promise<LabsDocument> {
+  async run(): Promise<LabsDocument> {
+    await this.parse(LabList)
     const labs = labNames().map((name) => {
       const { id, title, steps } = loadLab(name)
       return { id, title, steps: steps.length }
@@ -21,6 +22,6 @@ export default class LabList extends BaseCommand {
         labs.map(({ id, steps, title }) => [id, String(steps), title]),
       ),
     )
-    return Promise.resolve({ schema: 'cnilab/labs/v1', labs })
+    return { schema: 'cnilab/labs/v1', labs }
   }
 }

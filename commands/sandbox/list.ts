@@ -13,6 +13,7 @@ export default class SandboxList extends BaseCommand {
   static override examples = ['<%= config.bin %> sandbox list']
 
   async run(): Promise<SandboxDocument> {
+    await this.parse(SandboxList)
     const sandboxes = await Promise.all(
       listSandboxes().map(async (sandbox) => ({
         name: sandbox.name,

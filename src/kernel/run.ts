@@ -42,11 +42,17 @@ export function inside(host: Host, netns: string | undefined, argv: readonly str
   return [...host.enter.map((argument) => (argument === '-n' ? file : argument)), ...argv]
 }
 
-/** The words of an `ip` batch line. Names and addresses hold no spaces; aliases do. */
+/**
+ * The words of an `ip` batch line. Aliases hold spaces. What the batch would read as a comment or a quotation is refused,
+ * because the rest of the line would then name another interface; the names that users give hold none of it.
+ */
 function ipLine(host: Host, { argv }: Command): string {
   return argv
-    .map((argument) => (argument === HOST_PID ? String(host.pid) : argument))
-    .map((argument) => (/\s/.test(argument) ? `"${argument}"` : argument))
+    .map((argument) => {
+      if (argument === HOST_PID) return String(host.pid)
+      if (/["'#\\\n]/.test(argument)) throw new CnilabError('state', `ip -batch cannot name '${argument}'`)
+      return /\s/.test(argument) ? `"${argument}"` : argument
+    })
     .join(' ')
 }
 

@@ -15,7 +15,12 @@ const nameThere = (p: Params) => p.name ?? p.ifname
 /** Moves an interface of the host into a namespace: ip-link(8), `link set … netns`. */
 export const attachNetns: OperationKind<'attach-netns', Params> = {
   kind: 'attach-netns',
-  params: z.strictObject({ ifname: interfaceName, netns: netnsName, name: interfaceName.optional() }),
+  params: z
+    .strictObject({ ifname: interfaceName, netns: netnsName, name: interfaceName.optional() })
+    .refine((p) => p.ifname !== 'lo' && p.name !== 'lo', {
+      error: 'every namespace has a lo of its own, which cannot be moved or replaced, for example: veth-red',
+      path: ['ifname'],
+    }),
   id: (p) => placeId(p.netns, nameThere(p)),
   provides: (p) => [resource.link(nameThere(p), p.netns)],
   needs: (p) => [resource.netns(p.netns), resource.link(p.ifname)],
@@ -47,7 +52,7 @@ export const attachNetns: OperationKind<'attach-netns', Params> = {
     if (blocked) return blocked
     const here = findLink(now, p.ifname)
     const there = findLink(now, nameThere(p), p.netns)
-    if (there && here && p.ifname !== 'lo')
+    if (there && here)
       return {
         status: 'differs',
         actual: `${p.netns} already has an interface ${nameThere(p)}, and ${p.ifname} is still on the host`,

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { HOST, type NftObject } from '../state/state.ts'
+import { HOST, type Namespace } from '../state/state.ts'
 import { anyNetns, contains, isIpv6, subnet } from './names.ts'
 import { type OperationKind, MARK_ALIAS, missingNetns, placeId, resource } from './operation.ts'
 
@@ -65,9 +65,9 @@ export const masquerade: OperationKind<'masquerade', Params> = {
   judge: (p, now) => {
     const blocked = missingNetns(p.netns, now)
     if (blocked) return blocked
-    const [rule] = rulesOf(p, now.get(p.netns ?? HOST)?.rules).filter((r) => r.masquerades)
-    return rule
-      ? { status: 'present', actual: `table ${rule.table} masquerades ${p.subnet}` }
+    const table = masqueradedBy(p, now.get(p.netns ?? HOST))
+    return table !== undefined
+      ? { status: 'present', actual: `table ${table} masquerades ${p.subnet}` }
       : { status: 'absent', actual: `no rule masquerades ${p.subnet}`, before: {} }
   },
 }
@@ -83,11 +83,26 @@ const ruleSchema = z.object({
   table: z.string(),
   expr: z.array(z.looseObject({})).default([]),
 })
-const sourceSchema = z.object({
+
+/** The right side of a match on addresses; a bare address stands for itself alone. */
+const prefixSchema = z.union([
+  z.string().transform((address) => `${address}/${isIpv6(address) ? 128 : 32}`),
+  z
+    .object({ prefix: z.object({ addr: z.string(), len: z.number() }) })
+    .transform(({ prefix }) => `${prefix.addr}/${prefix.len}`),
+])
+const addressMatch = z.object({
   match: z.object({
-    op: z.literal('=='),
-    left: z.object({ payload: z.object({ field: z.literal('saddr') }) }),
-    right: z.union([z.string(), z.object({ prefix: z.object({ addr: z.string(), len: z.number() }) })]),
+    op: z.enum(['==', '!=']),
+    left: z.object({ payload: z.object({ field: z.enum(['saddr', 'daddr']) }) }),
+    right: prefixSchema,
+  }),
+})
+const outputMatch = z.object({
+  match: z.object({
+    op: z.enum(['==', '!=']),
+    left: z.object({ meta: z.object({ key: z.literal('oifname') }) }),
+    right: z.string(),
   }),
 })
 
@@ -97,19 +112,36 @@ const masqueradeSchema = z.union([
   z.object({ xt: z.object({ name: z.literal('MASQUERADE') }) }),
 ])
 
-/** The rules about this subnet's source addresses, or everybody's, and whether each of them masquerades. */
-function rulesOf(p: Params, objects: readonly NftObject[] = []): { table: string; masquerades: boolean }[] {
-  return objects.flatMap(({ rule }) => {
-    const parsed = ruleSchema.safeParse(rule)
-    if (!parsed.success || ![familyOf(p), 'inet'].includes(parsed.data.family)) return []
-    const { table, expr } = parsed.data
-    const sources = expr.flatMap((e) => sourceSchema.safeParse(e).data ?? [])
-    const covers = sources.every(
-      ({ match: { right } }) =>
-        typeof right !== 'string' && covering(`${right.prefix.addr}/${right.prefix.len}`, p.subnet),
-    )
-    return covers ? [{ table, masquerades: expr.some((e) => isMasquerade(e)) }] : []
-  })
+/** A condition of iptables-nft that nft cannot spell out; a comment is none. */
+const xtMatch = z.object({
+  xt: z.object({ type: z.literal('match'), name: z.string().refine((name) => name !== 'comment') }),
+})
+
+/** The table of the first rule that masquerades what leaves this subnet, whoever wrote it. */
+function masqueradedBy(p: Params, namespace: Namespace | undefined): string | undefined {
+  const uplinks = (namespace?.routes ?? []).filter((route) => route.dst === 'default').map((route) => route.dev)
+  for (const { rule } of namespace?.rules ?? []) {
+    const { data } = ruleSchema.safeParse(rule)
+    if (!data || ![familyOf(p), 'inet'].includes(data.family) || !data.expr.some((e) => isMasquerade(e))) continue
+    if (data.expr.every((e) => lets(e, p, uplinks))) return data.table
+  }
+  return undefined
+}
+
+/** Whether an expression lets all packets pass that leave the subnet by an uplink; a match that is not understood does not. */
+function lets(expression: unknown, p: Params, uplinks: readonly (string | undefined)[]): boolean {
+  if (xtMatch.safeParse(expression).success) return false
+  if (typeof expression !== 'object' || expression === null || !('match' in expression)) return true
+  const address = addressMatch.safeParse(expression).data?.match
+  if (address?.left.payload.field === 'saddr') return address.op === '==' && covering(address.right, p.subnet)
+  if (address) return address.op === '!=' && (covering(p.subnet, address.right) || isMulticast(address.right))
+  const output = outputMatch.safeParse(expression).data?.match
+  return output !== undefined && (output.op === '==') === uplinks.includes(output.right)
+}
+
+/** Plugins leave multicast alone, which no router forwards anyway. */
+function isMulticast(prefix: string): boolean {
+  return prefix === '224.0.0.0/4' || prefix === 'ff00::/8'
 }
 
 function covering(outer: string, inner: string): boolean {

@@ -4,7 +4,8 @@ import { HOST, INTERNET } from '../state/state.ts'
 
 /**
  * An interface name as the kernel accepts it (net/core/dev.c, dev_valid_name): 1 to 15 bytes, not
- * `.` or `..`, no `/`, `:` or whitespace. `%` is refused because the kernel turns `a%d` into `a0`;
+ * `.` or `..`, no `/`, `:` or whitespace. Quotes, `#` and `\` are refused because `ip -batch` reads them as its own
+ * (`a#b` would be `a` and a comment), `%` because the kernel turns `a%d` into `a0`;
  * `all` and `default` because sysctl means something else by them.
  */
 export const interfaceName = z.string().check((ctx) => {
@@ -16,8 +17,8 @@ export const interfaceName = z.string().check((ctx) => {
         ? `is ${Buffer.byteLength(name)} bytes long; the kernel allows 15`
         : name === '.' || name === '..'
           ? 'must not be . or ..'
-          : /[\s/:%]/.test(name)
-            ? 'must not contain a space, /, : or %'
+          : /[\s/:%#"'\\]/.test(name)
+            ? 'must not contain a space, quote or any of / : % # \\'
             : name.startsWith('-')
               ? 'must not begin with - (it would read as an option)'
               : /[^\x21-\x7e]/.test(name)
@@ -58,7 +59,10 @@ type Ip = ipaddr.IPv4 | ipaddr.IPv6
 function parseIp(text: string): Ip | undefined {
   if (text.includes('%')) return undefined
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return ipaddr.IPv4.parse(text)
-  return text.includes(':') && ipaddr.IPv6.isValid(text) ? ipaddr.IPv6.parse(text) : undefined
+  if (!text.includes(':') || !ipaddr.IPv6.isValid(text)) return undefined
+  const ip = ipaddr.IPv6.parse(text)
+  // The kernel writes ::ffff:10.0.0.1 in another way than it is parsed here, and no interface needs such an address.
+  return ip.isIPv4MappedAddress() ? undefined : ip
 }
 
 /** Parses `address/prefix`; undefined if either part is wrong or missing. */

@@ -57,6 +57,7 @@ export const route: OperationKind<'route', Params> = {
 
 function find(p: Params, now: State) {
   const family = isIpv6(p.via) ? 'inet6' : 'inet'
-  const bare = p.dst.replace(/\/(32|128)$/, '')
+  // The kernel writes 0.0.0.0/0 as `default`, and a host's route without its length.
+  const bare = /^(0\.0\.0\.0|::)\/0$/.test(p.dst) ? 'default' : p.dst.replace(/\/(32|128)$/, '')
   return now.get(p.netns ?? HOST)?.routes.find((r) => r.family === family && (r.dst === p.dst || r.dst === bare))
 }

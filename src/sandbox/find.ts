@@ -66,11 +66,7 @@ export function startTime(pid: number): string | undefined {
 
 function isHolder(record: SandboxRecord): boolean {
   if (startTime(record.pid) !== record.started) return false
-  try {
-    return statSync(`/proc/${record.pid}/ns/net`).ino === record.netns
-  } catch {
-    return false
-  }
+  return networkOf(String(record.pid)) === record.netns
 }
 
 /**
@@ -106,9 +102,22 @@ export function enter(sandbox: Sandbox): Host {
   }
 }
 
-/** The sandbox that this process runs in, if it does: its marker must name the network namespace that we are in. */
+/**
+ * The sandbox that this process runs in, if it does: its marker must name the network namespace of process 1, the
+ * holder. From within one of its containers, commands for the host go back to that namespace.
+ */
 export function ownSandbox(): Host | undefined {
   const record = readRecord(HOST_FOLDER)
-  if (record?.netns !== statSync('/proc/self/ns/net').ino) return undefined
-  return { kind: 'sandbox', name: record.name, enter: [], root: '', pid: 1, folder: HOST_FOLDER, common: true }
+  if (!record || networkOf('1') !== record.netns) return undefined
+  const back = networkOf('self') === record.netns ? [] : ['nsenter', '-t', '1', '-n', '--']
+  return { kind: 'sandbox', name: record.name, enter: back, root: '', pid: 1, folder: HOST_FOLDER, common: true }
+}
+
+/** Inode of a process's network namespace; undefined for a process that is another user's. */
+function networkOf(pid: string): number | undefined {
+  try {
+    return statSync(`/proc/${pid}/ns/net`).ino
+  } catch {
+    return undefined
+  }
 }

@@ -1,6 +1,9 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import * as z from 'zod'
 import { listSandboxes } from '../../src/sandbox/find.ts'
-import { cli } from '../helpers.ts'
+import { cli, runtime } from '../helpers.ts'
 
 it.each([
   ['netns', 'create'],
@@ -18,6 +21,8 @@ it.each([
   ['bridge', 'create', 'a b'],
   ['veth', 'pair', 'a', 'a'],
   ['attach', 'a'],
+  ['attach', 'lo', '--netns', 'red'],
+  ['bridge', 'create', 'a#b'],
   ['attach', 'a', '--netns', 'red', '--bridge', 'b'],
   ['ip', 'assign', '10.22.0.0/16', 'a'],
   ['ip', 'assign', '10.22.0.2', 'a'],
@@ -34,6 +39,30 @@ it.each([
   ['lab', 'run', 'scale', '--set', 'containers=0'],
   ['lab', 'run', 'scale', '--set', 'containers=1001'],
   ['exec'],
+  ['netns', 'delete', '../x'],
+  ['netns', 'delete', 'internet'],
+  ['netns', 'create', 'a b'],
+  ['bridge', 'create', ''],
+  ['bridge', 'create', '.'],
+  ['bridge', 'create', '..'],
+  ['bridge', 'create', '--', '-n'],
+  ['bridge', 'delete', 'a/b'],
+  ['veth', 'pair', 'a'],
+  ['veth', 'pair', 'a', '1234567890123456'],
+  ['attach', 'a', '--netns', '../x'],
+  ['ip', 'assign', '10.22.255.255/16', 'a'],
+  ['ip', 'assign', 'fd00::/64', 'a'],
+  ['ip', 'assign', '10.22.0.2/33', 'a'],
+  ['ip', 'assign', '10.22.0.2/16', 'a', '--netns', 'host'],
+  ['masquerade', 'fd00::1/64'],
+  ['route', 'add', '10.7.0.1/16', '--via', '203.0.113.1'],
+  ['route', 'add', 'default'],
+  ['exec', '--netns', '../x', '--', 'true'],
+  ['lab', 'run', '--set', 'container'],
+  ['lab', 'run', '--set', 'container=../x'],
+  ['lab', 'run', '--set', 'address=10.23.0.1'],
+  ['lab', 'run', 'scale', '--set', 'containers=1.5'],
+  ['lab', 'show', 'nosuch'],
 ])('%j %j %j %j is refused with 2 before anything is touched', async (...args) => {
   const { code, stdout, stderr } = await cli(args)
   expect([code, stdout]).toEqual([2, ''])
@@ -50,6 +79,39 @@ it('is one JSON document with --json', async () => {
     ok: false,
     error: { kind: 'usage' },
   })
+})
+
+const refusal = z.looseObject({ error: z.looseObject({ message: z.string(), fix: z.string().optional() }) })
+
+it.each([
+  ['netns create host --json', 'is reserved'],
+  ['bridge create 1234567890123456 --json', 'the kernel allows 15'],
+  ['veth pair a a --json', 'share a name'],
+  ['attach a --json', '--netns'],
+  ['ip assign 10.22.0.0/16 a --json', 'the network itself'],
+  ['masquerade 10.22.0.1/16 --json', 'its subnet is 10.22.0.0/16'],
+  ['lab run nosuch --json', "no lab 'nosuch'"],
+  ['lab run scale --set containers=1001 --json', '1023 ports'],
+  ['netns list --bogus --json', '--bogus'],
+])('%s: the one document says the rule', async (line, rule) => {
+  const { code, stdout } = await cli(line.split(' '))
+  expect(code).toBe(2)
+  const document = refusal.parse(JSON.parse(stdout))
+  expect(document).toMatchObject({ schema: 'cnilab/error/v1', ok: false, error: { kind: 'usage' } })
+  expect(`${document.error.message} ${document.error.fix ?? ''}`).toContain(rule)
+  expect(listSandboxes()).toEqual([])
+})
+
+it('a mistake in a lab file is named with file, line and column, before anything is touched', async () => {
+  const file = join(runtime, 'mistake.yaml')
+  writeFileSync(
+    file,
+    'version: 1\nid: m\ntitle: M\ntext: t\nsteps:\n  - id: bridge\n    title: b\n    text: t\n    operations: [{ bridge: { nmae: b } }]\n',
+  )
+  const { code, stderr } = await cli(['lab', 'run', file])
+  expect(code).toBe(2)
+  expect(stderr.split('\n')[0]).toMatch(/^Error: \S*mistake\.yaml:9:(30|36): unknown key 'nmae'$/) // the key or its value
+  expect(listSandboxes()).toEqual([])
 })
 
 it.each([
@@ -72,4 +134,11 @@ it('shows a refused command ready to paste', async () => {
 
 it.skipIf(process.getuid?.() === 0)('--host without root is refused with 3', async () => {
   expect((await cli(['netns', 'list', '--host'])).code).toBe(3)
+})
+
+it.each([
+  ['sandbox', 'list', '--bogus'],
+  ['lab', 'list', '--bogus'],
+])('%s %s %s is refused with 2', async (...args) => {
+  expect((await cli(args)).code).toBe(2)
 })

@@ -108,7 +108,7 @@ it('leaves nothing when it is killed', async () => {
   expect(await eventually(nothingLeft)).toBe(true)
 })
 
-it('stays with --keep, once, and goes with clean', async () => {
+it('stays with --keep, once, until it is deleted', async () => {
   expect((await cli(['lab', 'run', '--auto', '--keep', '--sandbox', 'kept'])).code).toBe(0)
   expect((await cli(['sandbox', 'list'])).stdout).toMatch(/kept .* red/)
   expect(
@@ -116,7 +116,7 @@ it('stays with --keep, once, and goes with clean', async () => {
   ).toBe(0)
   const again = await cli(['lab', 'run', '--auto', '--keep', '--sandbox', 'kept'])
   expect([again.code, again.stderr.includes('sandbox delete kept')]).toEqual([1, true])
-  expect((await cli(['clean'])).code).toBe(0)
+  expect((await cli(['sandbox', 'delete', 'kept'])).code).toBe(0)
   expect((await cli(['sandbox', 'list', '--json'])).stdout).toContain('"sandboxes": []')
 })
 
@@ -151,5 +151,33 @@ it('builds the same network as its script does alone', async () => {
 it('prints what it would run, and runs nothing', async () => {
   expect((await cli(['lab', 'run', '--dry-run'])).stdout.split('\n')[0]).toBe('ip netns add red')
   expect((await cli(['lab', 'run', '--explain'])).stdout).toContain('iptables -t nat -A POSTROUTING -s 10.22.0.0/16')
+  expect(await eventually(nothingLeft)).toBe(true)
+})
+
+it('--dry-run, --script and --explain make no sandbox', async () => {
+  for (const flag of ['--dry-run', '--script', '--explain']) {
+    const { code, stderr } = await cli(['lab', 'run', 'eight-steps', flag])
+    expect([flag, code, stderr]).toEqual([flag, 0, ''])
+    expect([flag, (await cli(['sandbox', 'list', '--json'])).stdout.includes('"sandboxes": []')]).toEqual([flag, true])
+  }
+})
+
+it('refuses a subnet that the host reaches already, names the route, and leaves nothing', async () => {
+  const { code, stdout } = await cli(['lab', 'run', '--set', 'subnet=203.0.113.0/24', '--json'])
+  expect(code).toBe(1)
+  const run = documentSchema
+    .extend({ error: z.object({ kind: z.string(), message: z.string() }) })
+    .parse(JSON.parse(stdout))
+  expect([run.ok, run.error.kind, run.teardown]).toEqual([false, 'state', { ok: true, left: [] }])
+  expect(run.error.message).toContain('203.0.113.0/24 dev eth0')
+  expect(run.steps.some(({ status }) => status === 'done')).toBe(false)
+  expect(await eventually(nothingLeft)).toBe(true)
+})
+
+it('runs several at once, each in a sandbox of its own', async () => {
+  const runs = await Promise.all([1, 2, 3].map(() => cli(['lab', 'run', '--json'])))
+  const documents = runs.map(({ stdout }) => documentSchema.parse(JSON.parse(stdout)))
+  expect(documents.map(({ ok, teardown }) => [ok, teardown.left])).toEqual([1, 2, 3].map(() => [true, []]))
+  expect(new Set(documents.map(({ sandbox }) => sandbox)).size).toBe(3)
   expect(await eventually(nothingLeft)).toBe(true)
 })

@@ -70,3 +70,35 @@ it('mixes with plain ip', async () => {
   expect((await cli(['netns', 'delete', 'blue'])).code).toBe(0)
   expect((await cli(['exec', '--', 'ip', 'netns', 'list'])).stdout).not.toContain('blue')
 })
+
+it('says that it is already there, in words, and runs nothing', async () => {
+  await cli(['bridge', 'create', 'again'])
+  const before = (await cli(['exec', '--', 'ip', '-j', 'link', 'show', 'dev', 'again'])).stdout
+  const { code, stdout } = await cli(['bridge', 'create', 'again'])
+  expect([code, stdout]).toEqual([0, '= Already there: again is a bridge\n'])
+  expect((await cli(['exec', '--', 'ip', '-j', 'link', 'show', 'dev', 'again'])).stdout).toBe(before)
+  await cli(['bridge', 'delete', 'again'])
+  const gone = await cli(['bridge', 'delete', 'again'])
+  expect([gone.code, gone.stdout.includes('nothing to do')]).toEqual([0, true])
+})
+
+it('forwarding stays on until the last masquerade goes', async () => {
+  await cli(['exec', '--', 'sysctl', '-w', 'net.ipv4.ip_forward=0'])
+  await cli(['masquerade', '10.8.0.0/16'])
+  await cli(['masquerade', '10.9.0.0/16'])
+  await cli(['masquerade', '10.8.0.0/16', '--delete'])
+  expect((await cli(forwarding)).stdout).toBe('1\n')
+  await cli(['masquerade', '10.9.0.0/16', '--delete'])
+  expect((await cli(forwarding)).stdout).toBe('0\n')
+})
+
+it('--dry-run and --explain of every subcommand run nothing', async () => {
+  await cli(['netns', 'list'])
+  const before = (await cli(['exec', '--', 'sh', '-c', 'ip -j link; ip netns; nft list ruleset'])).stdout
+  for (const line of network)
+    for (const flag of ['--dry-run', '--explain']) {
+      const { code, stdout } = await cli([...line.split(' '), flag])
+      expect([line, flag, code, stdout === '']).toEqual([line, flag, 0, false])
+    }
+  expect((await cli(['exec', '--', 'sh', '-c', 'ip -j link; ip netns; nft list ruleset'])).stdout).toBe(before)
+})

@@ -107,3 +107,175 @@ it('accepts a masquerade rule that was typed by hand', () =>
     const { stdout } = await kernel.probe(['sh', '-c', 'command -v iptables || true'])
     expect(byIptables).toBe(stdout === '' ? 'absent' : 'present')
   }))
+
+/** What `ip -j` or `nft -j` says by itself, without cnilab's own reading of it; undefined where it finds nothing. */
+async function raw(kernel: Kernel, argv: string, netns?: string): Promise<unknown> {
+  const { code, stdout } = await kernel.probe(argv.split(' '), netns)
+  return code === 0 && stdout.trim() !== '' ? JSON.parse(stdout) : undefined
+}
+
+it.each<[KindName, object, [KindName, object][], string, string | undefined, object]>([
+  ['netns', { name: 'red' }, [], 'ip -j link show dev lo', 'red', [{ ifname: 'lo' }]],
+  ['bridge', { name: 'b' }, [], 'ip -j -d link show dev b', undefined, [{ linkinfo: { info_kind: 'bridge' } }]],
+  ['veth', { name: 'a', peer: 'b' }, [], 'ip -j -d link show dev b', undefined, [{ link: 'a' }]],
+  [
+    'attach-netns',
+    { ifname: 'b', netns: 'red', name: 'eth0' },
+    [['netns', { name: 'red' }], pair],
+    'ip -j -d link show dev eth0',
+    'red',
+    [{ ifname: 'eth0', linkinfo: { info_kind: 'veth' } }],
+  ],
+  [
+    'attach-bridge',
+    { ifname: 'b', bridge: 'br0' },
+    [['bridge', { name: 'br0' }], pair],
+    'ip -j link show master br0',
+    undefined,
+    [{ ifname: 'b' }],
+  ],
+  [
+    'address',
+    { address: '10.22.0.2/16', ifname: 'a' },
+    [pair],
+    'ip -j address show to 10.22.0.2',
+    undefined,
+    [{ ifname: 'a', addr_info: [{ local: '10.22.0.2', prefixlen: 16 }] }],
+  ],
+  [
+    'address',
+    { address: 'fd00::2/64', ifname: 'eth0', netns: 'red' },
+    cable,
+    'ip -j address show to fd00::2',
+    'red',
+    [{ ifname: 'eth0', addr_info: [{ local: 'fd00::2', prefixlen: 64, nodad: true }] }],
+  ],
+  ['up', { ifname: 'a' }, [pair], 'ip -j link show dev a up', undefined, [{ ifname: 'a' }]],
+  [
+    'route',
+    { dst: '10.9.0.0/16', via: '203.0.113.1' },
+    [],
+    'ip -j route show 10.9.0.0/16',
+    undefined,
+    [{ dst: '10.9.0.0/16', gateway: '203.0.113.1', dev: 'eth0' }],
+  ],
+  [
+    'masquerade',
+    { subnet: '10.22.0.0/16' },
+    [],
+    'nft -j list table ip cnilab_10_22_0_0_16',
+    undefined,
+    {
+      nftables: expect.arrayContaining([
+        { rule: expect.objectContaining({ expr: expect.arrayContaining([{ masquerade: null }]) }) },
+      ]),
+    },
+  ],
+  [
+    'masquerade',
+    { subnet: 'fd00::/64' },
+    [],
+    'nft -j list table ip6 cnilab_fd00___64',
+    undefined,
+    {
+      nftables: expect.arrayContaining([
+        { rule: expect.objectContaining({ expr: expect.arrayContaining([{ masquerade: null }]) }) },
+      ]),
+    },
+  ],
+])('%s %j is what ip and nft themselves say', (kind, params, needs, argv, netns, expected) =>
+  withSandbox(async (kernel) => {
+    await prepare(kernel, ...needs)
+    const operation = derive(parseOperation(kind, params))
+    const nothing = async () => [undefined, '[]', '[{}]'].includes(JSON.stringify(await raw(kernel, argv, netns)))
+    expect(await nothing()).toBe(true)
+    await kernel.run(operation.apply)
+    expect(await raw(kernel, argv, netns)).toMatchObject(expected)
+    await kernel.run(operation.undo({}, await kernel.read()))
+    expect(await nothing()).toBe(true)
+  }),
+)
+
+it('takes back a cable whose end was moved and renamed', () =>
+  withSandbox(async (kernel) => {
+    const before = lines(await kernel.read())
+    await prepare(
+      kernel,
+      pair,
+      ['netns', { name: 'red' }],
+      ['attach-netns', { ifname: 'a', netns: 'red', name: 'eth0' }],
+    )
+    await kernel.run(derive(parseOperation('veth', { name: 'a', peer: 'b' })).undo({}, await kernel.read()))
+    expect(await raw(kernel, 'ip -j link show dev eth0', 'red')).toBeUndefined()
+    expect(await raw(kernel, 'ip -j link show dev b')).toBeUndefined()
+    await kernel.run(derive(parseOperation('netns', { name: 'red' })).undo({}, await kernel.read()))
+    expect(lines(await kernel.read())).toEqual(before)
+  }))
+
+const nat = (rule: string) =>
+  `add table ip m\nadd chain ip m p { type nat hook postrouting priority srcnat; }\nadd rule ip m p ${rule}\n`
+
+it.each([
+  'ip saddr != 10.22.0.0/16 masquerade',
+  'ip saddr { 192.168.0.0/24, 192.168.9.0/24 } masquerade',
+  'oifname "lo" masquerade',
+  'tcp dport 80 masquerade',
+])('a rule that leaves 10.22.0.0/16 alone is no masquerade of it: %s', (rule) =>
+  withSandbox(async (kernel) => {
+    expect((await kernel.probe(['nft', '-f', '-'], undefined, nat(rule))).code).toBe(0)
+    expect(derive(parseOperation('masquerade', { subnet: '10.22.0.0/16' })).judge(await kernel.read()).status).toBe(
+      'absent',
+    )
+  }),
+)
+
+it.each([
+  'ip saddr 10.22.0.0/16 oifname != "cni0" masquerade',
+  'ip saddr 10.0.0.0/8 counter masquerade',
+  'oifname "eth0" masquerade',
+  'ip saddr 10.22.0.0/16 ip daddr != 224.0.0.0/4 masquerade',
+])('a rule that masquerades 10.22.0.0/16 on its way out counts, whoever typed it: %s', (rule) =>
+  withSandbox(async (kernel) => {
+    expect((await kernel.probe(['nft', '-f', '-'], undefined, nat(rule))).code).toBe(0)
+    expect(derive(parseOperation('masquerade', { subnet: '10.22.0.0/16' })).judge(await kernel.read()).status).toBe(
+      'present',
+    )
+  }),
+)
+
+it.each<[KindName, object, [KindName, object][]]>([
+  // nft prints a /32 or /128 as a bare address, which must not be taken for another's.
+  ['masquerade', { subnet: '10.22.0.2/32' }, []],
+  ['masquerade', { subnet: 'fd00::1/128' }, []],
+  // The kernel prints 0.0.0.0/0 as `default`.
+  [
+    'route',
+    { dst: '0.0.0.0/0', via: '10.22.0.1', netns: 'red' },
+    [
+      ...cable,
+      ['address', { address: '10.22.0.2/16', ifname: 'eth0', netns: 'red' }],
+      ['up', { ifname: 'eth0', netns: 'red' }],
+    ],
+  ],
+])('%s %j is present once it was done', (kind, params, needs) =>
+  withSandbox(async (kernel) => {
+    await prepare(kernel, ...needs)
+    const operation = derive(parseOperation(kind, params))
+    await kernel.run(operation.apply)
+    expect(operation.judge(await kernel.read()).status).toBe('present')
+  }),
+)
+
+// In `ip -batch`, # begins a comment wherever it stands, " at the start of a word a quotation,
+// and \ at the end of a line continues it. The interface that is named by the rest of the line is the one that is hit.
+it('an interface name that ip -batch reads otherwise is refused, or does not hit another interface', () =>
+  withSandbox(async (kernel) => {
+    await prepare(kernel, ['bridge', { name: 'a' }])
+    await kernel.probe(['ip', 'link', 'add', 'name', 'a#b', 'type', 'bridge'])
+    try {
+      await kernel.run(derive(parseOperation('bridge', { name: 'a#b' })).undo({}, await kernel.read()))
+    } catch {
+      // refused is good, too
+    }
+    expect(await raw(kernel, 'ip -j link show dev a')).toBeDefined()
+  }))

@@ -1,0 +1,94 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { describe, expect, it } from 'vitest'
+import { doPlan } from '../../src/engine/do.ts'
+import { loadLab } from '../../src/engine/lab-files.ts'
+import type { Lab } from '../../src/lab/lab.ts'
+import { derive } from '../../src/operations/registry.ts'
+import { toScript } from '../../src/plan/script.ts'
+import { describe as lines } from '../../src/state/diff.ts'
+import { parseNamespace, parseRuleset, READ_BATCH, READ_DOCUMENTS } from '../../src/state/parse.ts'
+import type { State } from '../../src/state/state.ts'
+import { withSandbox } from '../helpers.ts'
+
+/** The script as `lab run --script` prints it. */
+function scriptOf(lab: Lab): string {
+  return toScript(
+    lab.title,
+    lab.steps.map(({ title, operations }) => ({
+      title,
+      commands: operations.flatMap((operation) => derive(operation).apply),
+    })),
+  )
+}
+
+/** Runs a script in empty namespaces, where nothing of cnilab's is, and reads what it left there. */
+function builtAlone(script: string): State {
+  const read = `{ nft -j list ruleset; ip -j -d -batch /run/read; for file in /run/netns/*; do basename "$file"; nsenter --net="$file" ip -j -d -batch /run/read; done; }`
+  const shell = `mount -t tmpfs run /run; printf '${READ_BATCH.replaceAll('\n', '\\n')}' >/run/read; cat >/run/script; sh /run/script >/run/log; ${read}`
+  const output = execFileSync('unshare', ['-Urnm', 'sh', '-ec', shell], { input: script, encoding: 'utf8' })
+  const [rules = '', ...rest] = output.trimEnd().split('\n')
+  const none = { inode: 0, sysctls: {}, rules: [] }
+  const state: [string, ReturnType<typeof parseNamespace>][] = [
+    ['host', parseNamespace(rest.slice(0, READ_DOCUMENTS), { ...none, rules: parseRuleset(rules) })],
+  ]
+  for (let i = READ_DOCUMENTS; i < rest.length; i += READ_DOCUMENTS + 1)
+    state.push([rest[i] ?? '', parseNamespace(rest.slice(i + 1, i + 1 + READ_DOCUMENTS), none)])
+  return new Map(state)
+}
+
+/** What the lab built: not the uplink and the internet, which only a sandbox has, nor the host's loopback. */
+function built(state: State): string[] {
+  return lines(state).filter(
+    (line) =>
+      !/^internet:|^host: (sysctl|link lo|link eth0|address lo|address eth0)|203\.0\.113\./.test(line) &&
+      (!line.includes(': forwarding ') || line === 'host: forwarding inet all on'),
+  )
+}
+
+describe('the script of a lab builds, alone, what the lab builds in a sandbox', () => {
+  it.each<[string, string[], string[]]>([
+    [
+      'eight-steps',
+      [],
+      [
+        'red: address eth0 10.22.0.2/16',
+        'red: route default via 10.22.0.1 dev eth0',
+        'host: address cni0 10.22.0.1/16',
+        'host: link veth-b veth up mtu 1500 master cni0',
+        'host: forwarding inet all on',
+      ],
+    ],
+    [
+      'eight-steps',
+      ['subnet=fd00:22::/64', 'container=a.b_c-1', 'bridge=type'],
+      ['a.b_c-1: address eth0 fd00:22::2/64', 'a.b_c-1: route default via fd00:22::1 dev eth0'],
+    ],
+    ['scale', ['containers=5'], ['c5: address eth0 10.22.0.6/16', 'host: link veth5 veth up mtu 1500 master cni0']],
+  ])('%s %j', (name, set, some) =>
+    withSandbox(async (kernel) => {
+      const lab = loadLab(name, set)
+      for (const step of lab.steps) await doPlan(kernel, step.operations)
+      const ours = built(await kernel.read())
+      expect(built(builtAlone(scriptOf(lab)))).toEqual(ours)
+      expect(ours).toEqual(expect.arrayContaining(some))
+      expect(ours.filter((line) => line.includes('masquerade'))).not.toEqual([])
+    }),
+  )
+})
+
+it('stops at the first command that fails', () => {
+  const script = scriptOf(loadLab('eight-steps'))
+  // A bridge of that name is there already: nothing of step 3 may be done.
+  const shell = `mount -t tmpfs run /run; ip link add name cni0 type bridge; sh -s || { ip -br link | cut -d' ' -f1; exit 9; }`
+  const { status, stdout } = spawnSync('unshare', ['-Urnm', 'sh', '-c', shell], { input: script, encoding: 'utf8' })
+  expect([status, stdout]).toEqual([9, 'lo\ncni0\n'])
+})
+
+it('quotes what a shell would take for its own', () => {
+  const script = toScript('t', [
+    { title: 'x', commands: [{ tool: 'ip', argv: ['link', 'set', 'dev', 'a', 'alias', `it's $HOME; *`] }] },
+  ])
+  const shell = `mount -t tmpfs run /run; ip link add name a type bridge; sh -es; ip -j link show dev a`
+  const output = execFileSync('unshare', ['-Urnm', 'sh', '-ec', shell], { input: script, encoding: 'utf8' })
+  expect(JSON.parse(output)).toMatchObject([{ ifname: 'a', ifalias: `it's $HOME; *` }])
+})
