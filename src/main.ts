@@ -1,5 +1,5 @@
 import { flush, run } from '@oclif/core'
-import { formatError, show } from './ui/error.ts'
+import { errorDocument, formatError, show } from './ui/error.ts'
 
 /** Runs the command that the arguments name. Errors before a command is found are shown as all others are. */
 export async function main(): Promise<void> {
@@ -9,10 +9,8 @@ export async function main(): Promise<void> {
   } catch (error) {
     const shown = show(error)
     if (!shown) return
-    const { exitCode, ...rest } = shown
-    if (process.argv.includes('--json'))
-      process.stdout.write(`${JSON.stringify({ schema: 'cnilab/error/v1', ok: false, error: rest }, undefined, 2)}\n`)
+    if (process.argv.includes('--json')) process.stdout.write(`${JSON.stringify(errorDocument(shown), undefined, 2)}\n`)
     else process.stderr.write(formatError(shown))
-    process.exitCode = exitCode
+    process.exitCode = shown.exitCode
   }
 }

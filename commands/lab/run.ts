@@ -2,7 +2,6 @@ import { Args, Flags } from '@oclif/core'
 import { loadLab } from '../../src/engine/lab-files.ts'
 import { openSession, type Session, type Teardown } from '../../src/engine/lab-session.ts'
 import type { LabReport, StepReport } from '../../src/engine/run-lab.ts'
-import { CnilabError } from '../../src/errors.ts'
 import { installMissing } from '../../src/engine/install.ts'
 import type { Lab } from '../../src/lab/lab.ts'
 import { derive } from '../../src/operations/registry.ts'
@@ -10,6 +9,7 @@ import { toLine } from '../../src/plan/command-line.ts'
 import type { Finding } from '../../src/plan/finding.ts'
 import { toScript } from '../../src/plan/script.ts'
 import { BaseCommand, type Document, hostFlags } from '../../src/ui/base-command.ts'
+import { type ErrorDocument, formatError, show, toJson } from '../../src/ui/error.ts'
 import { askToInstall } from '../../src/ui/install.ts'
 import { duration, mark, style } from '../../src/ui/style.ts'
 
@@ -22,7 +22,7 @@ interface RunDocument extends Document {
   steps: StepReport[]
   checks: Finding[]
   teardown: Teardown
-  error?: { kind: string; message: string; command?: string; fix?: string }
+  error?: ErrorDocument['error']
   ms: number
 }
 
@@ -93,7 +93,8 @@ export default class LabRun extends BaseCommand {
       teardown.ok
     this.showEnd(report, teardown, ok, ms, host.name)
     process.exitCode = report.error?.exitCode ?? (ok ? 0 : 1)
-    const { error } = report
+    const shown = report.error && show(report.error)
+    if (shown && !this.jsonEnabled()) process.stderr.write(formatError(shown))
     return {
       schema: 'cnilab/lab-run/v1',
       lab: lab.id,
@@ -102,16 +103,7 @@ export default class LabRun extends BaseCommand {
       steps: report.steps,
       checks: report.checks,
       teardown,
-      ...(error
-        ? {
-            error: {
-              kind: error.kind,
-              message: error.message,
-              ...(error.command === undefined ? {} : { command: error.command }),
-              ...(error.fix === undefined ? {} : { fix: error.fix }),
-            },
-          }
-        : {}),
+      ...(shown === undefined ? {} : { error: toJson(shown) }),
       ms,
     }
   }
@@ -125,18 +117,12 @@ export default class LabRun extends BaseCommand {
   ): void {
     const findings = [...steps.flatMap((step) => step.findings), ...checks]
     const passed = findings.filter((finding) => finding.passed === true).length
-    this.log(`${ok ? mark.done : mark.failed} ${passed} of ${findings.length} checks passed in ${duration(ms)}`)
+    if (error?.kind !== 'interrupted')
+      this.log(`${ok ? mark.done : mark.failed} ${passed} of ${findings.length} checks passed in ${duration(ms)}`)
     if (teardown.kept)
       this.log(`${mark.done} Kept: cnilab shell --sandbox ${name} looks around, cnilab clean removes it`)
-    else if (teardown.ok) this.log(`${mark.done} Torn down: nothing is left`)
+    else if (teardown.left.length === 0) this.log(`${mark.done} Torn down: nothing is left`)
     for (const what of teardown.left) this.log(`${mark.failed} still there: ${what}`)
-    if (error && !this.jsonEnabled()) this.showError(error)
-  }
-
-  private showError({ message, command, fix }: CnilabError): void {
-    process.stderr.write(`${style.bad('Error:')} ${message}\n`)
-    if (command !== undefined) process.stderr.write(`  the command was: ${style.command(command)}\n`)
-    if (fix !== undefined) process.stderr.write(`  what to do: ${fix}\n`)
   }
 
   private print(lab: Lab, flags: { script: boolean; explain: boolean }): LabPlan {

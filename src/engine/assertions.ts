@@ -2,10 +2,7 @@ import * as z from 'zod'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Assertion } from '../lab/schema.ts'
 import type { Finding } from '../plan/finding.ts'
-import { INTERNET, type State } from '../state/state.ts'
-
-/** The address of the virtual internet, which only a sandbox has. */
-const INTERNET_ADDRESS = '203.0.113.1'
+import { INTERNET, type State, UPLINK } from '../state/state.ts'
 
 /** A table in the internet's namespace that remembers who called: an nftables set, and so no process at all. */
 const WHO_CALLED = `table ip who_called {
@@ -46,7 +43,7 @@ async function ping(
     fix: [],
     dependsOn: [],
   }
-  if (to === INTERNET_ADDRESS && !now.has(INTERNET))
+  if (to === UPLINK.gateway && !now.has(INTERNET))
     return { ...finding, passed: null, actual: 'not tried: the virtual internet exists in a sandbox only' }
   const wait = wanted ? PATIENCE.answer : PATIENCE.silence
   const { code, stdout, stderr } = await kernel.probe(['ping', '-n', '-c1', `-W${wait}`, to], from)
@@ -80,12 +77,12 @@ async function seen(
     expected: as,
     why: "After masquerading, the sender's address is the host's own: the only one that the internet can answer to.",
     fix: [],
-    dependsOn: [`ping.${from}.${INTERNET_ADDRESS}`],
+    dependsOn: [`ping.${from}.${UPLINK.gateway}`],
   }
   if (!now.has(INTERNET))
     return { ...finding, passed: null, actual: 'not tried: the virtual internet exists in a sandbox only' }
   await kernel.probe(['nft', '-f', '-'], INTERNET, forget + WHO_CALLED)
-  await kernel.probe(['ping', '-n', '-c1', `-W${PATIENCE.answer}`, INTERNET_ADDRESS], from)
+  await kernel.probe(['ping', '-n', '-c1', `-W${PATIENCE.answer}`, UPLINK.gateway], from)
   const { stdout } = await kernel.probe(['nft', '-j', 'list', 'set', 'ip', 'who_called', 'seen'], INTERNET)
   const callers = parseCallers(stdout)
   return {

@@ -9,7 +9,7 @@ import type { Command, Resource, Verdict } from '../operations/operation.ts'
 import { type Derived, derive, type Operation } from '../operations/registry.ts'
 import { toLine } from '../plan/command-line.ts'
 import { scopeOf } from '../plan/scope.ts'
-import { findLink, type State } from '../state/state.ts'
+import { HOST, type State } from '../state/state.ts'
 import { ownerOf } from './owner.ts'
 import { undoExclusively } from './undo.ts'
 
@@ -129,18 +129,20 @@ function inTheWay({ explain, apply }: Derived, verdict: Verdict): CnilabError {
   })
 }
 
-function blocked({ explain }: Derived, verdict: Extract<Verdict, { status: 'blocked' }>): CnilabError {
-  return new CnilabError('state', `${explain.what}: ${verdict.actual}`, { fix: remedyFor(verdict.missing) })
+function blocked({ operation, explain }: Derived, verdict: Extract<Verdict, { status: 'blocked' }>): CnilabError {
+  return new CnilabError('state', `${explain.what}: ${verdict.actual}`, { fix: remedyFor(verdict.missing, operation) })
 }
 
-/** The command that brings a missing resource. */
-function remedyFor(missing: Resource): string {
+/** The command that brings a missing resource. Words in capitals are for the user to choose. */
+function remedyFor(missing: Resource, operation: Operation): string {
   const [what, where = ''] = missing.split(':')
   const [netns = '', ifname = ''] = where.split('/')
   if (what === 'netns') return `cnilab netns create ${where}`
-  if (what === 'link') return `cnilab veth pair ${ifname} ${`${ifname}-peer`.slice(0, 15)}`
-  const flag = netns === 'host' || netns === '' ? '' : ` --netns ${netns}`
-  return `cnilab ip assign ADDRESS/PREFIX IFACE${flag} && cnilab up IFACE${flag}`
+  const flag = netns === HOST ? '' : ` --netns ${netns}`
+  if (what === 'onlink') return `cnilab ip assign ADDRESS/PREFIX IFNAME${flag} && cnilab up IFNAME${flag}`
+  if (netns !== HOST) return `cnilab attach IFNAME --netns ${netns} --name ${ifname}`
+  const isBridge = operation.kind === 'attach-bridge' && operation.params.bridge === ifname
+  return isBridge ? `cnilab bridge create ${ifname}` : `cnilab veth pair ${ifname} PEER`
 }
 
 function foreign(operation: Derived, now: State): CnilabError {
@@ -149,34 +151,17 @@ function foreign(operation: Derived, now: State): CnilabError {
   })
 }
 
-/** Tells whether something on the machine is in its journal with the mark that it bears. Kinds that bear none are nobody's. */
+/** Kinds that bear a mark on the machine; the others are nobody's and may be relied on. */
+const markedKinds = new Set<string>(['netns', 'bridge', 'veth'] satisfies Operation['kind'][])
+
+/** Tells whether something on the machine is ours: the journal has it, and would still find it to undo. */
 function ownership({ host }: Kernel): (operation: Derived, now: State) => boolean {
-  const mine = readJournal(host).filter((entry) => entry.status !== 'adopted')
-  return ({ operation }, now) => {
-    switch (operation.kind) {
-      case 'netns':
-        return mine.some(
-          ({ operation: o, before }) =>
-            o.kind === 'netns' &&
-            o.params.name === operation.params.name &&
-            before.inode === now.get(operation.params.name)?.inode,
-        )
-      case 'bridge':
-        return mine.some(
-          ({ operation: o }) =>
-            o.kind === 'bridge' &&
-            o.params.name === operation.params.name &&
-            o.params.mark?.mac === findLink(now, o.params.name)?.mac,
-        )
-      case 'veth':
-        return mine.some(
-          ({ operation: o }) =>
-            o.kind === 'veth' && o.params.name === operation.params.name && o.params.peer === operation.params.peer,
-        )
-      default:
-        return true
-    }
-  }
+  const mine = readJournal(host)
+    .filter((entry) => entry.status !== 'adopted')
+    .map(({ operation, before }) => ({ derived: derive(operation), before }))
+  return ({ operation, id }, now) =>
+    !markedKinds.has(operation.kind) ||
+    mine.some(({ derived, before }) => derived.id === id && derived.undo(before, now).length > 0)
 }
 
 /** A random MAC, locally administered and unicast (IEEE 802: bits 1 and 0 of the first byte). */

@@ -53,16 +53,18 @@ function notOurs(operation: Operation, { explain }: Derived, now: State): Cnilab
   })
 }
 
-/** A bridge with ports and a namespace's loopback are the cases; addresses and settings are taken back on demand. */
-function refuseWhileUsed({ kind }: Operation, derived: Derived, now: State): void {
-  const users = kind === 'bridge' ? derived.users(now) : []
+/** A bridge with ports is not deleted under them; addresses and settings are taken back on demand. */
+function refuseWhileUsed({ kind, params }: Operation, derived: Derived, now: State): void {
+  if (kind !== 'bridge') return
+  const { name } = params
+  const users = derived.users(now)
   const [first] = users
   if (first === undefined) return
   throw new CnilabError(
     'state',
     `${derived.expected} and has ${users.length} port${users.length === 1 ? '' : 's'}: ${users.join(', ')}`,
     {
-      fix: `cnilab attach ${first} --undo, or cnilab veth delete ${first}`,
+      fix: `cnilab attach ${first} --bridge ${name} --undo, or cnilab veth delete ${first}`,
     },
   )
 }

@@ -42,7 +42,7 @@ export interface LabEvents {
   stepStarts?: (step: LabStep, report: StepReport) => Promise<boolean>
   /** Called when something was tried with real packets. */
   checked?: (finding: Finding) => void
-  /** Called after each step, and awaited. */
+  /** Called after each step that `stepStarts` did not stop, also one that failed or was interrupted, and awaited. */
   stepEnds?: (step: LabStep, report: StepReport) => Promise<void>
 }
 
@@ -70,33 +70,41 @@ export async function runLab(kernel: Kernel, lab: Lab, events: LabEvents, signal
       const report = steps[i] ?? emptyReport(step)
       signal.throwIfAborted()
       if (await events.stepStarts?.(step, report)) now = await kernel.read(scopeFrom(lab, i))
-      const derived = step.operations.map(derive)
-      // Once the step's work is there already, nothing can be seen of the time before it.
-      const isThere = derived.every((operation) => operation.judge(now).status === 'present')
-      const beforeHeld = isThere || (await tryAll(kernel, step.before, step.id, now, signal, checked))
-      const { done, ms } = await doPlan(kernel, step.operations, { now, provided, signal })
-      for (const resource of derived.flatMap((operation) => operation.provides)) provided.add(resource)
-      report.ms = Math.round(ms * 10) / 10
-      if (judgeEach) {
-        now = await kernel.read(scopeFrom(lab, i))
-        report.findings = toFindings(derived, now, step.id)
+      try {
+        const derived = step.operations.map(derive)
+        // Once the step's work is there already, nothing can be seen of the time before it.
+        const isThere = derived.every((operation) => operation.judge(now).status === 'present')
+        const beforeHeld = isThere || (await tryAll(kernel, step.before, step.id, now, signal, checked))
+        const { done, ms } = await doPlan(kernel, step.operations, { now, provided, signal })
+        for (const resource of derived.flatMap((operation) => operation.provides)) provided.add(resource)
+        report.ms = Math.round(ms * 10) / 10
+        if (judgeEach) {
+          now = await kernel.read(scopeFrom(lab, i))
+          report.findings = toFindings(derived, now, step.id)
+        }
+        const checksHold = await tryAll(kernel, step.checks, step.id, now, signal, checked)
+        const holds = beforeHeld && checksHold && report.findings.every((finding) => finding.passed === true)
+        report.status = !holds ? 'failed' : done.every(({ status }) => status === 'already') ? 'already' : 'done'
+      } catch (error) {
+        if (!isInterruption(error, signal)) report.status = 'failed'
+        throw error
+      } finally {
+        await events.stepEnds?.(step, report) // whatever happened: somebody is drawing it
       }
-      const checksHold = await tryAll(kernel, step.checks, step.id, now, signal, checked)
-      const holds = beforeHeld && checksHold && report.findings.every((finding) => finding.passed === true)
-      report.status = !holds ? 'failed' : done.every(({ status }) => status === 'already') ? 'already' : 'done'
-      await events.stepEnds?.(step, report)
       if (report.status === 'failed') break
     }
     if (!judgeEach) await judgeAll(kernel, lab, steps)
   } catch (error) {
-    const interrupted = signal.aborted || (error instanceof CnilabError && error.kind === 'interrupted')
-    if (interrupted) return { steps, checks, error: new CnilabError('interrupted', 'stopped before the end') }
+    if (isInterruption(error, signal))
+      return { steps, checks, error: new CnilabError('interrupted', 'stopped before the end') }
     if (!(error instanceof CnilabError)) throw error
-    const failing = steps.find((step) => step.status === 'pending')
-    if (failing) failing.status = 'failed'
     return { steps, checks, error }
   }
   return { steps, checks }
+}
+
+function isInterruption(error: unknown, signal: AbortSignal): boolean {
+  return signal.aborted || (error instanceof CnilabError && error.kind === 'interrupted')
 }
 
 /** What has to be read between a step and the next: of both, and before a large lab of all steps. */

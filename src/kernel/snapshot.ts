@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CnilabError } from '../errors.ts'
+import { FORWARDING, REDIRECTS } from '../operations/sysctl.ts'
 import { parseNamespace, parseRuleset, parseSysctls, READ_BATCH, READ_DOCUMENTS } from '../state/parse.ts'
 import { HOST, type Namespace, type NftObject, type State } from '../state/state.ts'
 import { withFiles } from './files.ts'
@@ -18,7 +19,7 @@ export interface Scope {
   rules?: boolean
 }
 
-const usual = ['net.ipv4.ip_forward', 'net.ipv6.conf.all.forwarding', 'net.ipv4.conf.all.accept_redirects']
+const usual = [...Object.values(FORWARDING), REDIRECTS]
 
 /** Reads the kernel: one process for the host's links, addresses and routes, one each for rules and sysctls, and few for the namespaces. */
 export async function snapshot(host: Host, scope?: Scope): Promise<State> {
@@ -56,8 +57,9 @@ async function readDocuments(host: Host, netns: string | undefined): Promise<str
 }
 
 async function readRules(host: Host): Promise<NftObject[]> {
-  const { code, stdout } = await spawn([...host.enter, 'nft', '-j', 'list', 'ruleset'])
-  return code === 0 ? parseRuleset(stdout) : []
+  const { code, stdout, stderr } = await spawn([...host.enter, 'nft', '-j', 'list', 'ruleset'])
+  if (code !== 0) throw new CnilabError('state', `could not read the nftables rules: ${stderr.trim()}`)
+  return parseRuleset(stdout)
 }
 
 async function readSysctls(host: Host, keys: readonly string[]): Promise<Record<string, string>> {

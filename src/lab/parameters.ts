@@ -1,11 +1,12 @@
 import * as z from 'zod'
 import { CnilabError } from '../errors.ts'
 import { contains, interfaceName, ipAddress, netnsName, subnet } from '../operations/names.ts'
+import { UPLINK } from '../state/state.ts'
 import type { ParameterDefinition } from './schema.ts'
 import { fill, TemplateError, type Variables } from './template.ts'
 
 /** The values that every lab may use besides its own parameters. */
-const builtIn: Variables = { internet: '203.0.113.1', uplink: '203.0.113.2' }
+const builtIn: Variables = { internet: UPLINK.gateway, uplink: UPLINK.address }
 
 /**
  * The value of each parameter: what `--set` says, or its default, which may name the parameters before it.

@@ -1,10 +1,8 @@
 import { APP, HOST_FOLDER } from '../kernel/host.ts'
+import { UPLINK } from '../state/state.ts'
 
 /** The holder's program; its path is how a holder is recognised in /proc. */
 export const HOLDER = '/run/cnilab-sandbox'
-
-/** The virtual internet: its own address, which is the sandbox's default gateway, and the sandbox's uplink. */
-const UPLINK = { gateway: '203.0.113.1', address: '203.0.113.2', prefix: 24, ifname: 'eth0' }
 
 /**
  * Waits for the sandbox to end, however that happens, and removes its folder.

@@ -40,6 +40,8 @@ export type NftObject = Readonly<Record<string, unknown>>
 export const HOST = 'host'
 /** The name of the namespace beyond the sandbox's uplink. Reserved too. */
 export const INTERNET = 'internet'
+/** The sandbox's uplink (RFC 5737, TEST-NET-3): the internet's address, its gateway, and its own. */
+export const UPLINK = { gateway: '203.0.113.1', address: '203.0.113.2', prefix: 24, ifname: 'eth0' }
 
 /** What was read of one network namespace. */
 export interface Namespace {

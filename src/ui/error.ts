@@ -2,12 +2,29 @@ import { CnilabError } from '../errors.ts'
 import { style } from './style.ts'
 
 /** What the user sees of an error: what happened, the failed command, and what to do next. */
-export interface Shown {
+interface Shown {
   kind: string
   message: string
   command?: string
   fix?: string
   exitCode: number
+}
+
+/** What `--json` prints of an error. */
+export interface ErrorDocument {
+  schema: 'cnilab/error/v1'
+  ok: false
+  error: Omit<Shown, 'exitCode'>
+}
+
+/** An error without its exit code, as it stands in a JSON document. */
+export function toJson({ exitCode: _exitCode, ...error }: Shown): ErrorDocument['error'] {
+  return error
+}
+
+/** The document that a command prints with `--json` in place of its own when it fails. */
+export function errorDocument(shown: Shown): ErrorDocument {
+  return { schema: 'cnilab/error/v1', ok: false, error: toJson(shown) }
 }
 
 interface ZodLike {

@@ -57,8 +57,8 @@ function drawStep(title: string, step: LabStep, report: StepReport, checks: () =
           const { status, ms, findings } = await ended
           const failures = findings.filter((finding) => finding.passed === false)
           for (const finding of [...failures, ...checks()]) task.output = findingLine(finding)
-          task.title = `${title} ${style.quiet(status === 'already' ? '(already there)' : `(${duration(ms)})`)}`
-          if (status === 'failed') throw new Error(title)
+          task.title = `${title} ${style.quiet(status === 'already' ? '(already there)' : status === 'pending' ? '(stopped)' : `(${duration(ms)})`)}`
+          if (status === 'failed' || status === 'pending') throw new Error(title)
         },
       },
     ],

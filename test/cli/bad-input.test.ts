@@ -39,6 +39,8 @@ it.each([
   ['lab', 'run', 'scale', '--set', 'containers=0'],
   ['lab', 'run', 'scale', '--set', 'containers=1001'],
   ['exec'],
+  ['lab', 'run', '--keep', '--sandbox', '../escaped'],
+  ['shell', '--sandbox', ''],
   ['netns', 'delete', '../x'],
   ['netns', 'delete', 'internet'],
   ['netns', 'create', 'a b'],
@@ -141,4 +143,25 @@ it.each([
   ['lab', 'list', '--bogus'],
 ])('%s %s %s is refused with 2', async (...args) => {
   expect((await cli(args)).code).toBe(2)
+})
+
+it('names a remedy that works', async () => {
+  const at = (run: { stderr: string }) =>
+    /what to do: cnilab (.*)/.exec(run.stderr)?.[1]?.split(',')[0]?.split(' ') ?? []
+  await cli(['netns', 'create', 'red'])
+  await cli(['veth', 'pair', 'x', 'y'])
+  expect(at(await cli(['attach', 'y', '--bridge', 'br7']))).toEqual(['bridge', 'create', 'br7'])
+  expect(at(await cli(['up', 'eth0', '--netns', 'red']))).toEqual([
+    'attach',
+    'IFNAME',
+    '--netns',
+    'red',
+    '--name',
+    'eth0',
+  ])
+  expect(at(await cli(['up', 'eth0', '--netns', 'blue']))).toEqual(['netns', 'create', 'blue'])
+  await cli(['bridge', 'create', 'br7'])
+  await cli(['attach', 'y', '--bridge', 'br7'])
+  expect((await cli(at(await cli(['bridge', 'delete', 'br7'])))).code).toBe(0)
+  expect((await cli(['bridge', 'delete', 'br7'])).code).toBe(0)
 })
