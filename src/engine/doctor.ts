@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { CnilabError } from '../errors.ts'
 import { type Kernel, kernelOf } from '../kernel/kernel.ts'
-import { parseOperation } from '../operations/registry.ts'
+import { type KindName, parseOperation } from '../operations/registry.ts'
 import { createSandbox } from '../sandbox/create.ts'
 import { removeSandbox } from '../sandbox/remove.ts'
 import { doPlan } from './do.ts'
@@ -64,6 +64,13 @@ const plan = [
   { what: 'masquerading', operation: parseOperation('masquerade', { subnet: '192.0.2.0/24' }) },
 ]
 
+/** The kernel modules that a kind of operation needs where they are not built in; the other kinds need none. */
+const kernelModules: Readonly<Partial<Record<KindName, string>>> = {
+  bridge: 'bridge',
+  veth: 'veth',
+  masquerade: 'nf_tables nft_masq nft_chain_nat',
+}
+
 async function tryAll(kernel: Kernel, missing: readonly string[]): Promise<Trial[]> {
   const trials: Trial[] = []
   for (const { what, operation } of plan) {
@@ -72,11 +79,13 @@ async function tryAll(kernel: Kernel, missing: readonly string[]): Promise<Trial
       await doPlan(kernel, [operation])
       trials.push({ what, ok: true, detail: 'works' })
     } catch (error) {
-      const fix =
-        operation.kind === 'masquerade'
-          ? 'sudo modprobe -a nf_tables nft_masq nft_chain_nat'
-          : `sudo modprobe ${operation.kind}`
-      trials.push({ what, ok: false, detail: error instanceof CnilabError ? error.message : String(error), fix })
+      const modules = kernelModules[operation.kind]
+      trials.push({
+        what,
+        ok: false,
+        detail: error instanceof CnilabError ? error.message : String(error),
+        ...(modules === undefined ? {} : { fix: `sudo modprobe -a ${modules}` }),
+      })
     }
   }
   return trials
