@@ -42,7 +42,7 @@ export async function createSandbox(name: string): Promise<LiveSandbox> {
   }
   const unshare = ['unshare', '--user', '--map-root-user', '--mount', '--propagation', 'private', '--']
   const drop = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', ...unshare]
-  const holder = await spawnDetached([
+  const holder = spawnDetached([
     'sh',
     '-c',
     WATCH,
