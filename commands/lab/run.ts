@@ -1,30 +1,11 @@
 import { Args, Flags } from '@oclif/core'
-import { loadLab } from '../../src/engine/lab-files.ts'
-import { openSession, type Session, type Teardown } from '../../src/engine/lab-session.ts'
-import type { LabReport, StepReport } from '../../src/engine/run-lab.ts'
 import { installMissing } from '../../src/engine/install.ts'
-import type { Lab } from '../../src/lab/lab.ts'
-import { derive } from '../../src/operations/registry.ts'
-import { toLine } from '../../src/plan/command-line.ts'
-import type { Finding } from '../../src/plan/finding.ts'
-import { toScript } from '../../src/plan/script.ts'
-import { BaseCommand, type Document, hostFlags } from '../../src/ui/base-command.ts'
-import { type ErrorDocument, formatError, show, toJson } from '../../src/ui/error.ts'
+import { createSandbox } from '../../src/sandbox/create.ts'
+import { ownSandbox } from '../../src/sandbox/find.ts'
+import { BaseCommand, hostFlags } from '../../src/ui/base-command.ts'
 import { askToInstall } from '../../src/ui/install.ts'
-import { duration, mark, style } from '../../src/ui/style.ts'
-
-type Drawing = typeof import('../../src/ui/lab-progress.ts')
-
-interface RunDocument extends Document {
-  lab: string
-  sandbox: string
-  ok: boolean
-  steps: StepReport[]
-  checks: Finding[]
-  teardown: Teardown
-  error?: ErrorDocument['error']
-  ms: number
-}
+import type { LabPlan } from '../../src/ui/lab-plan.ts'
+import type { LabRunDocument } from '../../src/ui/lab-run.ts'
 
 export default class LabRun extends BaseCommand {
   static override summary = 'Run a lab: every step with its commands, checks from the kernel, teardown'
@@ -49,115 +30,28 @@ export default class LabRun extends BaseCommand {
     explain: Flags.boolean({ description: 'say what each step does and why, and run nothing', helpGroup: 'GLOBAL' }),
   }
 
-  async run(): Promise<RunDocument | LabPlan> {
+  async run(): Promise<LabRunDocument | LabPlan> {
     const { args, flags } = await this.parse(LabRun)
-    const lab = loadLab(args.lab, flags.set)
-    if (flags['dry-run'] || flags.script || flags.explain) return this.print(lab, flags)
+    const loadLab = async () => (await import('../../src/engine/lab-files.ts')).loadLab(args.lab, flags.set)
+    if (flags['dry-run'] || flags.script || flags.explain) {
+      const { printPlan } = await import('../../src/ui/lab-plan.ts')
+      return printPlan(await loadLab(), flags, (line) => this.log(line))
+    }
     await installMissing(flags.yes ? () => Promise.resolve(true) : askToInstall, (line) => this.notice(line))
-
-    const interrupt = new AbortController()
-    const stop = () => interrupt.abort()
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
+    const isPrivate = !flags.host && !flags.keep && !ownSandbox()
+    // The kernel makes it while the rest of the program and the lab are loaded.
+    const sandbox = isPrivate ? createSandbox(`run-${process.pid}`) : undefined
+    sandbox?.catch(() => undefined) // told by whoever awaits it
     try {
-      const drawing = this.jsonEnabled() ? undefined : import('../../src/ui/lab-progress.ts') // loads while the sandbox is made
-      return await this.runIn(await openSession(flags), lab, flags, interrupt.signal, await drawing)
+      const lab = await loadLab()
+      const { runLabHere } = await import('../../src/ui/lab-run.ts')
+      const options = { ...flags, json: this.jsonEnabled(), log: (line: string) => this.log(line) }
+      return await runLabHere(lab, options, sandbox)
     } finally {
-      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, stop)
+      await sandbox?.then(
+        (live) => live.end(),
+        () => undefined,
+      )
     }
   }
-
-  private async runIn(
-    session: Session,
-    lab: Lab,
-    flags: { auto: boolean },
-    signal: AbortSignal,
-    drawing?: Drawing,
-  ): Promise<RunDocument> {
-    const started = performance.now()
-    const { host } = session.kernel
-    const where = host.kind === 'machine' ? 'on this machine' : `in the sandbox '${host.name}'`
-    this.log(`${style.title(lab.title)} ${style.quiet(where)}`)
-    const pause = !flags.auto && !this.jsonEnabled() && process.stdin.isTTY && process.stdout.isTTY
-    const events = drawing?.drawLab(lab.steps.length, pause) ?? {}
-    let report: LabReport | undefined
-    let teardown: Teardown
-    try {
-      report = await session.run(lab, events, signal)
-    } finally {
-      teardown = await session.tearDown(report ?? { steps: [], checks: [] })
-    }
-    const ms = Math.round(performance.now() - started)
-    const ok =
-      report.error === undefined &&
-      report.steps.every(({ status }) => status === 'done' || status === 'already') &&
-      teardown.ok
-    this.showEnd(report, teardown, ok, ms, host.name)
-    process.exitCode = report.error?.exitCode ?? (ok ? 0 : 1)
-    const shown = report.error && show(report.error)
-    if (shown && !this.jsonEnabled()) process.stderr.write(formatError(shown))
-    return {
-      schema: 'cnilab/lab-run/v1',
-      lab: lab.id,
-      sandbox: host.name,
-      ok,
-      steps: report.steps,
-      checks: report.checks,
-      teardown,
-      ...(shown === undefined ? {} : { error: toJson(shown) }),
-      ms,
-    }
-  }
-
-  private showEnd(
-    { steps, checks, error }: LabReport,
-    teardown: Teardown,
-    ok: boolean,
-    ms: number,
-    name: string,
-  ): void {
-    const findings = [...steps.flatMap((step) => step.findings), ...checks]
-    const passed = findings.filter((finding) => finding.passed === true).length
-    if (error?.kind !== 'interrupted')
-      this.log(`${ok ? mark.done : mark.failed} ${passed} of ${findings.length} checks passed in ${duration(ms)}`)
-    if (teardown.kept)
-      this.log(`${mark.done} Kept: cnilab shell --sandbox ${name} looks around, cnilab clean removes it`)
-    else if (teardown.left.length === 0) this.log(`${mark.done} Torn down: nothing is left`)
-    for (const what of teardown.left) this.log(`${mark.failed} still there: ${what}`)
-  }
-
-  private print(lab: Lab, flags: { script: boolean; explain: boolean }): LabPlan {
-    const steps = lab.steps.map((step) => {
-      const derived = step.operations.map(derive)
-      return {
-        id: step.id,
-        title: step.title,
-        text: step.text,
-        derived,
-        commands: derived.flatMap((operation) => operation.apply),
-      }
-    })
-    if (flags.script) this.log(toScript(lab.title, steps).trimEnd())
-    else
-      for (const { title, text, derived, commands } of steps) {
-        if (flags.explain) {
-          this.log(`${style.title(title)}\n  ${text}`)
-          for (const { explain } of derived.slice(0, 6)) this.log(`  ${explain.what}. ${style.quiet(explain.why)}`)
-        } else for (const command of commands) this.log(toLine(command, '1'))
-      }
-    return {
-      schema: 'cnilab/lab-plan/v1',
-      lab: lab.id,
-      steps: steps.map(({ id, title, text, commands }) => ({
-        id,
-        title,
-        text,
-        commands: commands.map((command) => toLine(command, '1')),
-      })),
-    }
-  }
-}
-
-interface LabPlan extends Document {
-  lab: string
-  steps: { id: string; title: string; text: string; commands: string[] }[]
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { CnilabError } from '../errors.ts'
 import { exclusively } from '../journal/exclusively.ts'
@@ -52,7 +51,7 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
   const judged = operations.map((operation) => ({ operation, verdict: operation.judge(now) }))
   const todo = choose(judged, now, known.provided, host.kind === 'machine' ? ownership(kernel) : undefined)
 
-  const batch = randomBytes(6).toString('hex')
+  const batch = `${process.pid}-${process.hrtime.bigint().toString(36)}`
   const entries = judged.map(({ operation, verdict }, i) => ({
     id: `${batch}.${i}`,
     operation,
@@ -166,7 +165,7 @@ function ownership({ host }: Kernel): (operation: Derived, now: State) => boolea
 
 /** A random MAC, locally administered and unicast (IEEE 802: bits 1 and 0 of the first byte). */
 function randomMac(): string {
-  const bytes = randomBytes(6)
+  const bytes = crypto.getRandomValues(new Uint8Array(6))
   bytes[0] = ((bytes[0] ?? 0) & 0xfc) | 0x02
   return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':')
 }

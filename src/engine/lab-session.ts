@@ -4,7 +4,7 @@ import { readJournal } from '../journal/journal.ts'
 import type { Host } from '../kernel/host.ts'
 import { type Kernel, kernelOf } from '../kernel/kernel.ts'
 import type { Lab } from '../lab/lab.ts'
-import { createSandbox, type LiveSandbox } from '../sandbox/create.ts'
+import type { LiveSandbox } from '../sandbox/create.ts'
 import { ownSandbox, startTime } from '../sandbox/find.ts'
 import { findSandbox, openSandbox } from '../sandbox/open.ts'
 import { removeSandbox, sharesNamespace } from '../sandbox/remove.ts'
@@ -37,13 +37,13 @@ export interface Session {
 }
 
 /**
- * Opens the place where a lab is to run: a sandbox of its own that dies with this process; with `keep` the named one;
- * with `host` the machine; inside a sandbox's shell that sandbox. Throws CnilabError `state` if it holds a lab already.
+ * Opens the place where a lab is to run: `own`, a sandbox that dies with this process; with `host` the machine; inside
+ * a sandbox's shell that sandbox; else the named one. Throws CnilabError `state` if it holds a lab already.
  */
-export async function openSession(options: SessionOptions): Promise<Session> {
-  const own = options.host ? machine() : ownSandbox()
-  if (own) return sessionOn(own, options.keep)
-  if (!options.keep) return privateSession(await createSandbox(`run-${process.pid}`))
+export async function openSession(options: SessionOptions, own?: Promise<LiveSandbox>): Promise<Session> {
+  if (own) return privateSession(await own)
+  const here = options.host ? machine() : ownSandbox()
+  if (here) return sessionOn(here, options.keep)
   const { host, created } = await openSandbox(options.sandbox)
   return sessionOn(host, true, created)
 }

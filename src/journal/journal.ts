@@ -12,12 +12,9 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
-import type { Host } from '../kernel/host.ts'
+import { type Host, JOURNAL } from '../kernel/host.ts'
 import { type Before, beforeSchema } from '../operations/operation.ts'
 import { isKind, type Operation, parseOperation } from '../operations/registry.ts'
-
-/** The journal's file name, in the host's folder. */
-export const JOURNAL = 'journal.jsonl'
 
 /** One operation of the journal. `intent`: it was about to be done, and may or may not have been. */
 export interface Entry {

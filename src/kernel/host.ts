@@ -18,6 +18,9 @@ export interface Host {
 /** The same folder as commands on the host see it: a sandbox has nothing else at this path, and the machine keeps its own journal there. */
 export const HOST_FOLDER = '/run/cnilab'
 
+/** The journal's file name, in the host's folder. */
+export const JOURNAL = 'journal.jsonl'
+
 /** The lock's file name, in the host's folder: whoever changes the host holds it. */
 export const LOCK = 'lock'
 

@@ -1,11 +1,9 @@
-import { randomBytes } from 'node:crypto'
-import { chownSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chownSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { CnilabError } from '../errors.ts'
 import { spawnDetached } from '../kernel/spawn.ts'
 import { enter, RECORD, type Sandbox, type SandboxRecord, startTime } from './find.ts'
-import { JOURNAL } from '../journal/journal.ts'
-import { type Host, LOCK } from '../kernel/host.ts'
+import { type Host, JOURNAL, LOCK } from '../kernel/host.ts'
 import { runtimeFolder, userId } from './runtime-folder.ts'
 import { HOLD, PREPARE, READ_ONLY, WATCH } from './scripts.ts'
 
@@ -32,8 +30,7 @@ export function packageFolder(): string {
 /** Makes a sandbox. Takes some 30 ms. Throws CnilabError `machine` where the system refuses one of the pieces. */
 export async function createSandbox(name: string): Promise<LiveSandbox> {
   const runtime = runtimeFolder()
-  const folder = join(runtime, `${name}~${randomBytes(4).toString('hex')}`)
-  mkdirSync(folder, { mode: 0o700 })
+  const folder = mkdtempSync(join(runtime, `${name}~`))
   const isRoot = userId() === 0
   if (isRoot) {
     // cnilab writes these from outside as root and from inside as the sandbox's user

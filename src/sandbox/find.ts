@@ -1,21 +1,20 @@
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import * as z from 'zod'
 import { HOST_FOLDER, type Host } from '../kernel/host.ts'
 import { runtimeFolder, userId } from './runtime-folder.ts'
 import { HOLDER } from './scripts.ts'
 
 /** What is written down about a sandbox. A pid alone would not do: it can be another process's by now. */
-const recordSchema = z.object({
-  name: z.string(),
-  pid: z.number(),
+export interface SandboxRecord {
+  name: string
+  pid: number
   /** The holder's start time, in clock ticks since boot. */
-  started: z.string(),
+  started: string
   /** Inode of its network namespace. */
-  netns: z.number(),
-  created: z.string(),
-})
-export type SandboxRecord = z.infer<typeof recordSchema>
+  netns: number
+  /** When it was made, in ISO 8601. */
+  created: string
+}
 
 /** The record's file name, in the sandbox's folder. */
 export const RECORD = 'sandbox.json'
@@ -46,10 +45,24 @@ function isOld(folder: string): boolean {
 
 function readRecord(folder: string): SandboxRecord | undefined {
   try {
-    return recordSchema.parse(JSON.parse(readFileSync(join(folder, RECORD), 'utf8')))
+    const record: unknown = JSON.parse(readFileSync(join(folder, RECORD), 'utf8'))
+    return isRecord(record) ? record : undefined
   } catch {
     return undefined
   }
+}
+
+/** Every command opens a sandbox, and most would load zod for this alone. */
+function isRecord(value: unknown): value is SandboxRecord {
+  const is = (key: keyof SandboxRecord, type: 'string' | 'number') =>
+    typeof value === 'object' && value !== null && typeof Reflect.get(value, key) === type
+  return (
+    is('name', 'string') &&
+    is('pid', 'number') &&
+    is('started', 'string') &&
+    is('netns', 'number') &&
+    is('created', 'string')
+  )
 }
 
 /** Start time of a process, field 22 of /proc/PID/stat (proc(5)); undefined for a process that is gone or a zombie. */

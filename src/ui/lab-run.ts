@@ -1,0 +1,110 @@
+import { openSession, type Session, type Teardown } from '../engine/lab-session.ts'
+import type { LabReport, StepReport } from '../engine/run-lab.ts'
+import type { Lab } from '../lab/lab.ts'
+import type { Finding } from '../plan/finding.ts'
+import type { LiveSandbox } from '../sandbox/create.ts'
+import type { Document } from './base-command.ts'
+import { type ErrorDocument, formatError, show, toJson } from './error.ts'
+import { duration, mark, style } from './style.ts'
+
+/** What `lab run --json` prints. */
+export interface LabRunDocument extends Document {
+  lab: string
+  sandbox: string
+  ok: boolean
+  steps: StepReport[]
+  checks: Finding[]
+  teardown: Teardown
+  error?: ErrorDocument['error']
+  ms: number
+}
+
+/** How a lab is to be run and shown. */
+export interface LabRunOptions {
+  host: boolean
+  keep: boolean
+  /** The sandbox that a kept lab goes to. */
+  sandbox: string
+  /** Do not pause between the steps. */
+  auto: boolean
+  json: boolean
+  log: (line: string) => void
+}
+
+/** Runs a lab in `sandbox`, or else where the options say, draws it, and tears it down, whatever happens. */
+export async function runLabHere(
+  lab: Lab,
+  options: LabRunOptions,
+  sandbox?: Promise<LiveSandbox>,
+): Promise<LabRunDocument> {
+  const interrupt = new AbortController()
+  const stop = () => interrupt.abort()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
+  try {
+    const drawing = options.json ? undefined : import('./lab-progress.ts') // loads while the sandbox is made
+    const session = await openSession(options, sandbox)
+    return await runIn(session, lab, options, interrupt.signal, await drawing)
+  } finally {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, stop)
+  }
+}
+
+async function runIn(
+  session: Session,
+  lab: Lab,
+  { auto, json, log }: LabRunOptions,
+  signal: AbortSignal,
+  drawing?: typeof import('./lab-progress.ts'),
+): Promise<LabRunDocument> {
+  const started = performance.now()
+  const { host } = session.kernel
+  const where = host.kind === 'machine' ? 'on this machine' : `in the sandbox '${host.name}'`
+  log(`${style.title(lab.title)} ${style.quiet(where)}`)
+  const pause = !auto && process.stdin.isTTY && process.stdout.isTTY
+  const events = drawing?.drawLab(lab.steps.length, pause) ?? {}
+  let report: LabReport | undefined
+  let teardown: Teardown
+  try {
+    report = await session.run(lab, events, signal)
+  } finally {
+    teardown = await session.tearDown(report ?? { steps: [], checks: [] })
+  }
+  const ms = Math.round(performance.now() - started)
+  const ok =
+    report.error === undefined &&
+    report.steps.every(({ status }) => status === 'done' || status === 'already') &&
+    teardown.ok
+  for (const line of endLines(report, teardown, ok, ms, host.name)) log(line)
+  process.exitCode = report.error?.exitCode ?? (ok ? 0 : 1)
+  const shown = report.error && show(report.error)
+  if (shown && !json) process.stderr.write(formatError(shown))
+  return {
+    schema: 'cnilab/lab-run/v1',
+    lab: lab.id,
+    sandbox: host.name,
+    ok,
+    steps: report.steps,
+    checks: report.checks,
+    teardown,
+    ...(shown === undefined ? {} : { error: toJson(shown) }),
+    ms,
+  }
+}
+
+function endLines(
+  { steps, checks, error }: LabReport,
+  teardown: Teardown,
+  ok: boolean,
+  ms: number,
+  name: string,
+): string[] {
+  const findings = [...steps.flatMap((step) => step.findings), ...checks]
+  const passed = findings.filter((finding) => finding.passed === true).length
+  const verdict = `${ok ? mark.done : mark.failed} ${passed} of ${findings.length} checks passed in ${duration(ms)}`
+  const end = teardown.kept
+    ? [`${mark.done} Kept: cnilab shell --sandbox ${name} looks around, cnilab clean removes it`]
+    : teardown.left.length === 0
+      ? [`${mark.done} Torn down: nothing is left`]
+      : teardown.left.map((what) => `${mark.failed} still there: ${what}`)
+  return [...(error?.kind === 'interrupted' ? [] : [verdict]), ...end]
+}
