@@ -1,7 +1,7 @@
 import { constants } from 'node:os'
 import { existsSync } from 'node:fs'
 import type { Host } from './host.ts'
-import { inside } from './run.ts'
+import { inside } from './launcher.ts'
 import { sandboxEnvironment, searchPath } from './spawn.ts'
 
 /**

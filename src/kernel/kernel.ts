@@ -1,9 +1,10 @@
 import type { Command } from '../operations/operation.ts'
 import type { State } from '../state/state.ts'
 import type { Host } from './host.ts'
-import { inside, run } from './run.ts'
+import { launcher } from './launcher.ts'
+import { run } from './run.ts'
 import { type Scope, snapshot } from './snapshot.ts'
-import { type Finished, spawn } from './spawn.ts'
+import type { Finished } from './spawn.ts'
 
 /** All that the engine can do to a kernel. */
 export interface Kernel {
@@ -18,10 +19,11 @@ export interface Kernel {
 
 /** The kernel of a host. */
 export function kernelOf(host: Host): Kernel {
+  const launch = launcher(host)
   return {
     host,
-    run: (commands, signal) => run(host, commands, signal),
-    read: (scope) => snapshot(host, scope),
-    probe: (argv, netns, input) => spawn(inside(host, netns, argv), input),
+    run: (commands, signal) => run(host, launch, commands, signal),
+    read: (scope) => snapshot(host, launch, scope),
+    probe: (argv, netns, input) => launch(netns, argv, input),
   }
 }

@@ -4,6 +4,7 @@ import { type Batch, toStages } from '../plan/batches.ts'
 import { toLine } from '../plan/command-line.ts'
 import { withFiles } from './files.ts'
 import type { Host } from './host.ts'
+import type { Launch } from './launcher.ts'
 import { spawn } from './spawn.ts'
 
 /** A command that the kernel refused. `commands` are those that its process carried, any of which may be the one. */
@@ -21,25 +22,21 @@ const MANY = 4
 
 /**
  * Runs commands on a host, in order, in as few processes as they allow. Throws KernelError at the first refusal;
- * what came before it has then been done, and perhaps some of what came after: read the kernel again.
+ * what came before it has then been done, and perhaps some of what came after: read the kernel again. `signal` stops it
+ * between two processes; a sandbox of our own alone is not worth waiting for the one that runs.
  */
-export async function run(host: Host, commands: readonly Command[], signal?: AbortSignal): Promise<void> {
+export async function run(
+  host: Host,
+  launch: Launch,
+  commands: readonly Command[],
+  signal?: AbortSignal,
+): Promise<void> {
   for (const stage of toStages(commands)) {
     signal?.throwIfAborted()
-    if (stage.length >= MANY && stage.every((batch) => batch.tool === 'ip')) await runMany(host, stage, signal)
-    else for (const batch of stage) await runBatch(host, batch, signal)
+    if (stage.length >= MANY && stage.every((batch) => batch.tool === 'ip'))
+      await runMany(host, stage, host.common ? undefined : signal)
+    else for (const batch of stage) await runBatch(host, launch, batch)
   }
-}
-
-/**
- * Puts an argv into a namespace of the host. `nsenter`, because `ip -n` copies the mount table each time; from outside a
- * sandbox the same nsenter that enters it takes the namespace's file in place of the host's own network.
- */
-export function inside(host: Host, netns: string | undefined, argv: readonly string[]): string[] {
-  if (netns === undefined) return [...host.enter, ...argv]
-  const file = `--net=${host.root}/run/netns/${netns}`
-  if (host.enter.length === 0) return ['nsenter', file, '--', ...argv]
-  return [...host.enter.map((argument) => (argument === '-n' ? file : argument)), ...argv]
 }
 
 /**
@@ -56,7 +53,7 @@ function ipLine(host: Host, { argv }: Command): string {
     .join(' ')
 }
 
-async function runBatch(host: Host, batch: Batch, signal?: AbortSignal): Promise<void> {
+async function runBatch(host: Host, launch: Launch, batch: Batch): Promise<void> {
   const { tool, netns, commands } = batch
   const lines =
     tool === 'ip' ? commands.map((command) => ipLine(host, command)) : commands.map(({ argv }) => argv.join(' '))
@@ -66,7 +63,7 @@ async function runBatch(host: Host, batch: Batch, signal?: AbortSignal): Promise
       : tool === 'nft'
         ? [['nft', '-f', '-'], lines.join('\n')]
         : [['sysctl', '-qw', ...commands.flatMap((command) => command.argv.slice(1))], '']
-  const { code, stderr } = await spawn(inside(host, netns, argv), input === '' ? '' : `${input}\n`, signal)
+  const { code, stderr } = await launch(netns, argv, input === '' ? '' : `${input}\n`)
   if (code === 0) return
   const line = Number(/Command failed -:(\d+)/.exec(stderr)?.[1] ?? 0)
   throw refusal(stderr, commands, commands[line - 1] ?? commands.find(() => commands.length === 1))

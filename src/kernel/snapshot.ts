@@ -6,7 +6,7 @@ import { parseNamespace, parseRuleset, parseSysctls, READ_BATCH, READ_DOCUMENTS 
 import { HOST, type Namespace, type NftObject, type State } from '../state/state.ts'
 import { withFiles } from './files.ts'
 import type { Host } from './host.ts'
-import { inside } from './run.ts'
+import type { Launch } from './launcher.ts'
 import { spawn } from './spawn.ts'
 
 /** What a snapshot should hold besides the host's links, addresses and routes; without a scope it holds everything. */
@@ -22,14 +22,14 @@ export interface Scope {
 const usual = [...Object.values(FORWARDING), REDIRECTS]
 
 /** Reads the kernel: one process for the host's links, addresses and routes, one each for rules and sysctls, and few for the namespaces. */
-export async function snapshot(host: Host, scope?: Scope): Promise<State> {
+export async function snapshot(host: Host, launch: Launch, scope?: Scope): Promise<State> {
   const names = await namespaceNames(host)
   const wanted = names.filter((name) => scope?.namespaces?.has(name) ?? true)
   const [own, rules, sysctls, inner] = await Promise.all([
-    readDocuments(host, undefined),
-    (scope?.rules ?? scope === undefined) ? readRules(host) : [],
-    readSysctls(host, scope ? (scope.sysctls ?? []) : usual),
-    readNamespaces(host, wanted),
+    readDocuments(launch, undefined),
+    (scope?.rules ?? scope === undefined) ? readRules(launch) : [],
+    readSysctls(launch, scope ? (scope.sysctls ?? []) : usual),
+    readNamespaces(host, launch, wanted),
   ])
   return new Map<string, Namespace | undefined>([
     [HOST, parseNamespace(own, { inode: 0, rules, sysctls })],
@@ -46,8 +46,8 @@ export async function namespaceNames(host: Host): Promise<string[]> {
   }
 }
 
-async function readDocuments(host: Host, netns: string | undefined): Promise<string[]> {
-  const { code, stdout, stderr } = await spawn(inside(host, netns, ['ip', '-j', '-d', '-batch', '-']), READ_BATCH)
+async function readDocuments(launch: Launch, netns: string | undefined): Promise<string[]> {
+  const { code, stdout, stderr } = await launch(netns, ['ip', '-j', '-d', '-batch', '-'], READ_BATCH)
   if (code !== 0)
     throw new CnilabError(
       'state',
@@ -56,26 +56,26 @@ async function readDocuments(host: Host, netns: string | undefined): Promise<str
   return stdout.trimEnd().split('\n')
 }
 
-async function readRules(host: Host): Promise<NftObject[]> {
-  const { code, stdout, stderr } = await spawn([...host.enter, 'nft', '-j', 'list', 'ruleset'])
+async function readRules(launch: Launch): Promise<NftObject[]> {
+  const { code, stdout, stderr } = await launch(undefined, ['nft', '-j', 'list', 'ruleset'])
   if (code !== 0) throw new CnilabError('state', `could not read the nftables rules: ${stderr.trim()}`)
   return parseRuleset(stdout)
 }
 
-async function readSysctls(host: Host, keys: readonly string[]): Promise<Record<string, string>> {
+async function readSysctls(launch: Launch, keys: readonly string[]): Promise<Record<string, string>> {
   if (keys.length === 0) return {}
-  const { stdout } = await spawn([...host.enter, 'sysctl', '-e', ...new Set(keys)])
+  const { stdout } = await launch(undefined, ['sysctl', '-e', ...new Set(keys)])
   return parseSysctls(stdout)
 }
 
 /** How many namespaces are worth a process of their own before xargs takes over. */
 const FEW = 3
 
-async function readNamespaces(host: Host, names: readonly string[]): Promise<Map<string, Namespace>> {
+async function readNamespaces(host: Host, launch: Launch, names: readonly string[]): Promise<Map<string, Namespace>> {
   const documents =
     names.length <= FEW
-      ? await Promise.all(names.map((name) => readDocuments(host, name)))
-      : await readMany(host, names)
+      ? await Promise.all(names.map((name) => readDocuments(launch, name)))
+      : await readMany(host, launch, names)
   const inodes = await Promise.all(names.map((name) => inodeOf(host, name)))
   return new Map(
     names.map((name, i) => [
@@ -97,7 +97,7 @@ async function inodeOf(host: Host, name: string): Promise<number> {
  * Two xargs side by side, each with a pipe of its own, so that no output is mixed. A namespace that vanished meanwhile
  * leaves a gap; then each is read by itself.
  */
-async function readMany(host: Host, names: readonly string[]): Promise<string[][]> {
+async function readMany(host: Host, launch: Launch, names: readonly string[]): Promise<string[][]> {
   const half = Math.ceil(names.length / 2)
   const lines = await withFiles(host, new Map([['read', [READ_BATCH]]]), async (folder) => {
     const chunk = async (part: readonly string[]) => {
@@ -119,6 +119,7 @@ async function readMany(host: Host, names: readonly string[]): Promise<string[][
     }
     return (await Promise.all([chunk(names.slice(0, half)), chunk(names.slice(half))])).flat()
   })
-  if (lines.length !== names.length * READ_DOCUMENTS) return Promise.all(names.map((name) => readDocuments(host, name)))
+  if (lines.length !== names.length * READ_DOCUMENTS)
+    return Promise.all(names.map((name) => readDocuments(launch, name)))
   return names.map((_, i) => lines.slice(i * READ_DOCUMENTS, (i + 1) * READ_DOCUMENTS))
 }

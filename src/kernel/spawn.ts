@@ -64,7 +64,8 @@ export function sandboxEnvironment(): Record<string, string> {
   }
 }
 
-function missing(tool: string): CnilabError {
+/** The error for a program that is not installed. */
+export function missing(tool: string): CnilabError {
   const from = packages[tool]
   return new CnilabError(
     'machine',

@@ -1,0 +1,127 @@
+import { spawn as spawnProcess } from 'node:child_process'
+import { Socket } from 'node:net'
+import type { Host } from './host.ts'
+import { type Finished, missing, searchPath, spawn } from './spawn.ts'
+
+/** Runs a program on the host and collects what it prints; one at a time. Never throws for an exit status. */
+export type Launch = (netns: string | undefined, argv: readonly string[], input?: string) => Promise<Finished>
+
+/**
+ * Runs each program that it is told on its standard input: two counts, so many arguments and so many lines of input, one
+ * a line. Arguments are data, never parsed as shell text. What the program prints is passed on; a line with the token
+ * follows on stdout, with the exit status, and on stderr. Ctrl-C is meant for whoever started us, and for ping.
+ */
+const LOOP = `trap '' INT HUP
+lines() { n=$1; while [ $n -gt 0 ]; do IFS= read -r line; printf '%s\\n' "$line"; n=$((n - 1)); done; }
+while read -r arguments input; do
+  set --
+  while [ $arguments -gt 0 ]; do IFS= read -r line; set -- "$@" "$line"; arguments=$((arguments - 1)); done
+  if [ $input -gt 0 ]; then lines $input | "$@"; else "$@" </dev/null; fi
+  printf '%s %d\\n' "$token" $?
+  printf '%s\\n' "$token" >&2
+done`
+
+/** More input than this is better piped into a process of its own: a shell reads it byte by byte. */
+const LONG = 10_000
+
+/** One shell for each of two cores: the reads of a snapshot are independent of each other. */
+const SHELLS = 2
+
+/**
+ * Starts programs on a host from shells that stay there. To enter a sandbox's namespaces anew for each, from a process as
+ * large as Node, takes two to three times as long. They are started when first needed and end with this process.
+ */
+export function launcher(host: Host): Launch {
+  const shells: Shell[] = []
+  return (netns, argv, input = '') => {
+    // What holds a line break cannot be told to a shell.
+    if (input.length > LONG || argv.some((argument) => argument.includes('\n')))
+      return spawn(inside(host, netns, argv), input)
+    const open = shells.filter((one) => one.isOpen()).toSorted((a, b) => a.waiting() - b.waiting())
+    const [idlest] = open
+    const shell = idlest && (open.length === SHELLS || idlest.waiting() === 0) ? idlest : openShell(host)
+    shells.splice(0, Infinity, ...new Set([...open, shell]))
+    return shell.run(netns === undefined ? argv : ['nsenter', `--net=/run/netns/${netns}`, '--', ...argv], input)
+  }
+}
+
+/**
+ * Puts an argv into a namespace of the host. `nsenter`, because `ip -n` copies the mount table each time; from outside a
+ * sandbox the same nsenter that enters it takes the namespace's file in place of the host's own network.
+ */
+export function inside(host: Host, netns: string | undefined, argv: readonly string[]): string[] {
+  if (netns === undefined) return [...host.enter, ...argv]
+  const file = `--net=${host.root}/run/netns/${netns}`
+  if (host.enter.length === 0) return ['nsenter', file, '--', ...argv]
+  return [...host.enter.map((argument) => (argument === '-n' ? file : argument)), ...argv]
+}
+
+interface Shell {
+  isOpen: () => boolean
+  /** How many programs it has been told to run and has not finished. */
+  waiting: () => number
+  run: (argv: readonly string[], input: string) => Promise<Finished>
+}
+
+interface Told {
+  words: string
+  resolve: (finished: Finished) => void
+  reject: (error: Error) => void
+}
+
+function openShell(host: Host): Shell {
+  const token = `\x1e${process.pid}-${process.hrtime.bigint()}`
+  const [file = '', ...rest] = inside(host, undefined, ['sh', '-c', LOOP])
+  const child = spawnProcess(file, rest, { env: { ...process.env, LC_ALL: 'C', PATH: searchPath(), token } })
+  const { stdin, stdout, stderr } = child
+  const queue: Told[] = [] // the first one is running
+  const printed = { stdout: '', stderr: '' }
+  let isOpen = true
+
+  // While nothing runs, it does not keep this process from ending.
+  const hold = (held: boolean) => {
+    for (const one of [child, stdin, stdout, stderr])
+      if (one === child || one instanceof Socket) one[held ? 'ref' : 'unref']()
+  }
+  const collect = (stream: keyof typeof printed) => (text: string) => {
+    printed[stream] += text
+    const out = printed.stdout.indexOf(token)
+    const err = printed.stderr.indexOf(token)
+    if (out < 0 || err < 0 || !printed.stdout.endsWith('\n') || !printed.stderr.endsWith('\n')) return
+    const status = Number(printed.stdout.slice(out + token.length))
+    finish(status, printed.stdout.slice(0, out), printed.stderr.slice(0, err))
+  }
+  const finish = (code: number | undefined, out: string, err: string) => {
+    printed.stdout = printed.stderr = ''
+    const one = queue.shift()
+    if (queue[0]) stdin.write(queue[0].words)
+    else hold(false)
+    const lost = code === 127 ? /(?:failed to execute |: )(\S+): (?:not found|No such file)/.exec(err)?.[1] : undefined
+    if (lost === undefined) one?.resolve({ code, signal: undefined, stdout: out, stderr: err })
+    else one?.reject(missing(lost))
+  }
+  stdout.setEncoding('utf8').on('data', collect('stdout'))
+  stderr.setEncoding('utf8').on('data', collect('stderr'))
+  stdin.on('error', () => undefined) // it has ended, and then closes
+  child.on('error', (error: NodeJS.ErrnoException) => {
+    isOpen = false
+    for (const one of queue.splice(0)) one.reject(error.code === 'ENOENT' ? missing(file) : error)
+  })
+  child.on('close', () => {
+    isOpen = false
+    const said = printed.stderr.trim() || 'the sandbox has ended'
+    while (queue.length > 0) finish(undefined, '', said)
+  })
+  return {
+    isOpen: () => isOpen,
+    waiting: () => queue.length,
+    run: (argv, input) => {
+      const { promise, resolve, reject } = Promise.withResolvers<Finished>()
+      const lines = input === '' ? [] : input.replace(/\n$/, '').split('\n')
+      const words = [`${argv.length} ${lines.length}`, ...argv, ...lines, ''].join('\n')
+      hold(true)
+      if (queue.push({ words, resolve, reject }) === 1) stdin.write(words)
+      return promise
+    },
+  }
+}
