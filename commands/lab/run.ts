@@ -23,7 +23,7 @@ export default class LabRun extends BaseCommand {
   static override flags = {
     auto: Flags.boolean({ description: 'do not pause between the steps' }),
     keep: Flags.boolean({ description: 'leave the network standing, in the sandbox that --sandbox names' }),
-    set: Flags.string({ description: 'set a parameter: key=value', multiple: true }),
+    set: Flags.string({ description: 'set a parameter: key=value', multiple: true, multipleNonGreedy: true }),
     yes: Flags.boolean({ description: 'install what the system lacks (nftables, ping) without asking' }),
     'dry-run': Flags.boolean({ description: 'print the commands and run nothing', helpGroup: 'GLOBAL' }),
     script: Flags.boolean({ description: 'print a shell script that builds the same network', exclusive: ['dry-run'] }),

@@ -14,7 +14,9 @@ export default class LabShow extends BaseCommand {
   static override summary = 'Print a lab: what it is about, its parameters, its steps and their commands'
   static override examples = ['<%= config.bin %> lab show eight-steps', '<%= config.bin %> lab show ./my-lab.yaml']
   static override args = { lab: Args.string({ required: true, description: 'name of a lab, or a path to a file' }) }
-  static override flags = { set: Flags.string({ description: 'set a parameter: key=value', multiple: true }) }
+  static override flags = {
+    set: Flags.string({ description: 'set a parameter: key=value', multiple: true, multipleNonGreedy: true }),
+  }
 
   async run(): Promise<LabDocument> {
     const { args, flags } = await this.parse(LabShow)

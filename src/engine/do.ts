@@ -3,7 +3,7 @@ import { CnilabError } from '../errors.ts'
 import { exclusively } from '../journal/exclusively.ts'
 import { appendJournal, readJournal } from '../journal/journal.ts'
 import type { Kernel } from '../kernel/kernel.ts'
-import { KernelError } from '../kernel/run.ts'
+import { KernelError, type Progress } from '../kernel/run.ts'
 import type { Command, Resource, Verdict } from '../operations/operation.ts'
 import { type Derived, derive, type Operation } from '../operations/registry.ts'
 import { toLine } from '../plan/command-line.ts'
@@ -32,6 +32,8 @@ export interface Known {
   provided?: ReadonlySet<Resource>
   /** Stops between two batches. */
   signal?: AbortSignal
+  /** Is told how many of the commands are done. */
+  progress?: Progress | undefined
 }
 
 /**
@@ -71,7 +73,7 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
   try {
     await kernel.run(
       [...todo].flatMap((operation) => operation.apply),
-      known.signal,
+      { signal: known.signal, progress: known.progress },
     )
   } catch (error) {
     const blamed = error instanceof KernelError ? await blame(kernel, error, [...todo]) : error

@@ -1,5 +1,6 @@
 import { CnilabError } from '../errors.ts'
 import type { Kernel } from '../kernel/kernel.ts'
+import type { Progress } from '../kernel/run.ts'
 import type { Lab, LabStep } from '../lab/lab.ts'
 import type { Assertion } from '../lab/schema.ts'
 import { overlaps } from '../operations/names.ts'
@@ -40,6 +41,8 @@ export interface LabEvents {
    * waited for somebody, who may have changed the state meanwhile.
    */
   stepStarts?: (step: LabStep, report: StepReport) => Promise<boolean>
+  /** Called while a step's commands run. */
+  progressed?: Progress
   /** Called when something was tried with real packets. */
   checked?: (finding: Finding) => void
   /** Called after each step that `stepStarts` did not stop, also one that failed or was interrupted, and awaited. */
@@ -75,7 +78,12 @@ export async function runLab(kernel: Kernel, lab: Lab, events: LabEvents, signal
         // Once the step's work is there already, nothing can be seen of the time before it.
         const isThere = derived.every((operation) => operation.judge(now).status === 'present')
         const beforeHeld = isThere || (await tryAll(kernel, step.before, step.id, now, signal, checked))
-        const { done, ms } = await doPlan(kernel, step.operations, { now, provided, signal })
+        const { done, ms } = await doPlan(kernel, step.operations, {
+          now,
+          provided,
+          signal,
+          progress: events.progressed,
+        })
         for (const resource of derived.flatMap((operation) => operation.provides)) provided.add(resource)
         report.ms = Math.round(ms * 10) / 10
         if (judgeEach) {

@@ -2,7 +2,7 @@ import type { Command } from '../operations/operation.ts'
 import type { State } from '../state/state.ts'
 import type { Host } from './host.ts'
 import { launcher } from './launcher.ts'
-import { run } from './run.ts'
+import { run, type RunOptions } from './run.ts'
 import { type Scope, snapshot } from './snapshot.ts'
 import type { Finished } from './spawn.ts'
 
@@ -10,7 +10,7 @@ import type { Finished } from './spawn.ts'
 export interface Kernel {
   host: Host
   /** Changes it. Throws KernelError at the first refusal. */
-  run: (commands: readonly Command[], signal?: AbortSignal) => Promise<void>
+  run: (commands: readonly Command[], options?: RunOptions) => Promise<void>
   /** Reads it. */
   read: (scope?: Scope) => Promise<State>
   /** Runs a program that changes nothing, such as ping, and returns what came of it. */
@@ -22,7 +22,7 @@ export function kernelOf(host: Host): Kernel {
   const launch = launcher(host)
   return {
     host,
-    run: (commands, signal) => run(host, launch, commands, signal),
+    run: (commands, options) => run(host, launch, commands, options),
     read: (scope) => snapshot(host, launch, scope),
     probe: (argv, netns, input) => launch(netns, argv, input),
   }

@@ -17,6 +17,18 @@ export class KernelError extends CnilabError {
   }
 }
 
+/** How far `run` has come, in commands. */
+export type Progress = (done: number, total: number) => void
+
+/** What the caller of `run` may want besides: to stop it between two processes, and to be told how far it is. */
+export interface RunOptions {
+  signal?: AbortSignal | undefined
+  progress?: Progress | undefined
+}
+
+/** So many commands, or namespaces, go to one process at most: so often is the progress told. */
+const SLICE = 200
+
 /** From this many namespaces on, one xargs runs their batches instead of one process started from here for each. */
 const MANY = 4
 
@@ -29,14 +41,29 @@ export async function run(
   host: Host,
   launch: Launch,
   commands: readonly Command[],
-  signal?: AbortSignal,
+  { signal, progress }: RunOptions = {},
 ): Promise<void> {
-  for (const stage of toStages(commands)) {
+  let done = 0
+  for (const stage of toStages(commands).flatMap(sliced)) {
     signal?.throwIfAborted()
     if (stage.length >= MANY && stage.every((batch) => batch.tool === 'ip'))
       await runMany(host, stage, host.common ? undefined : signal)
     else for (const batch of stage) await runBatch(host, launch, batch)
+    done += stage.reduce((sum, batch) => sum + batch.commands.length, 0)
+    progress?.(done, commands.length)
   }
+}
+
+/** A stage in pieces that are small enough to tell the progress by. */
+function sliced(stage: readonly Batch[]): Batch[][] {
+  const [first] = stage
+  if (stage.length > 1 || !first || first.tool === 'nft') return slices(stage)
+  return slices(first.commands).map((commands) => [{ ...first, commands }])
+}
+
+function slices<T>(all: readonly T[]): T[][] {
+  const count = Math.ceil(all.length / SLICE)
+  return Array.from({ length: count }, (_, i) => all.slice(i * SLICE, (i + 1) * SLICE))
 }
 
 /**

@@ -70,19 +70,22 @@ async function readSysctls(launch: Launch, keys: readonly string[]): Promise<Rec
 
 /** How many namespaces are worth a process of their own before xargs takes over. */
 const FEW = 3
+/** How many namespaces are read before what was read is parsed and let go: a thousand hold some 20 MB of JSON. */
+const CHUNK = 100
 
 async function readNamespaces(host: Host, launch: Launch, names: readonly string[]): Promise<Map<string, Namespace>> {
-  const documents =
-    names.length <= FEW
-      ? await Promise.all(names.map((name) => readDocuments(launch, name)))
-      : await readMany(host, launch, names)
-  const inodes = await Promise.all(names.map((name) => inodeOf(host, name)))
-  return new Map(
-    names.map((name, i) => [
-      name,
-      parseNamespace(documents[i] ?? [], { inode: inodes[i] ?? 0, rules: [], sysctls: {} }),
-    ]),
-  )
+  const read = new Map<string, Namespace>()
+  for (let at = 0; at < names.length; at += CHUNK) {
+    const some = names.slice(at, at + CHUNK)
+    const documents =
+      some.length <= FEW
+        ? await Promise.all(some.map((name) => readDocuments(launch, name)))
+        : await readMany(host, launch, some)
+    const inodes = await Promise.all(some.map((name) => inodeOf(host, name)))
+    for (const [i, name] of some.entries())
+      read.set(name, parseNamespace(documents[i] ?? [], { inode: inodes[i] ?? 0, rules: [], sysctls: {} }))
+  }
+  return read
 }
 
 async function inodeOf(host: Host, name: string): Promise<number> {

@@ -51,16 +51,29 @@ export interface Derived {
   judge(now: State): Verdict
 }
 
+/** Derives when asked: a lab of a thousand containers has nine thousand operations, and most of this is needed once. */
 function bind<P>(definition: OperationKind<KindName, P>, p: P, operation: Operation): Derived {
   return {
     operation,
     shared: definition.shared === true,
-    id: `${definition.kind}.${definition.id(p)}`,
-    provides: definition.provides(p),
-    needs: definition.needs(p),
-    apply: definition.apply(p),
-    explain: definition.explain(p),
-    expected: definition.expected(p),
+    get id() {
+      return `${definition.kind}.${definition.id(p)}`
+    },
+    get provides() {
+      return definition.provides(p)
+    },
+    get needs() {
+      return definition.needs(p)
+    },
+    get apply() {
+      return definition.apply(p)
+    },
+    get explain() {
+      return definition.explain(p)
+    },
+    get expected() {
+      return definition.expected(p)
+    },
     undo: (before, now) => definition.undo(p, before, now),
     users: (now) => definition.users?.(p, now) ?? [],
     judge: (now) => definition.judge(p, now),

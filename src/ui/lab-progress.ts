@@ -17,7 +17,7 @@ export function findingLine({ passed, what, expected, actual }: Finding): string
 /** Draws a lab as it runs: one listr2 task for each step. With `pause`, it asks before each step but the first. */
 export function drawLab(count: number, pause: boolean): LabEvents {
   let number = 0
-  let finish: { end: (report: StepReport) => void; drawn: Promise<void> } | undefined
+  let current: Drawn | undefined
   let checks: Finding[] = []
   return {
     stepStarts: async (step, report) => {
@@ -25,22 +25,42 @@ export function drawLab(count: number, pause: boolean): LabEvents {
       if (paused) await askToGoOn()
       number++
       checks = []
-      finish = drawStep(`${number}/${count} ${step.title}`, step, report, () => checks)
+      current = drawStep(`${number}/${count} ${step.title}`, step, report, () => checks)
       return paused
+    },
+    progressed: (done, total) => {
+      if (total > SHOWN) current?.progressed(done / total)
     },
     checked: (finding) => {
       checks.push(finding)
     },
     stepEnds: async (_step, report) => {
-      finish?.end(report)
-      await finish?.drawn
-      finish = undefined
+      current?.end(report)
+      await current?.drawn
+      current = undefined
     },
   }
 }
 
-function drawStep(title: string, step: LabStep, report: StepReport, checks: () => readonly Finding[]) {
+/** `███████─────────────  35%` */
+function bar(share: number): string {
+  const width = 20
+  const full = Math.round(share * width)
+  return `${'█'.repeat(full)}${style.quiet('─'.repeat(width - full))} ${String(Math.round(share * 100)).padStart(3)}%`
+}
+
+/** A step on the screen. */
+interface Drawn {
+  /** Draws a bar, on a terminal; `share` is 0 to 1. */
+  progressed: (share: number) => void
+  end: (report: StepReport) => void
+  /** Resolves when all of it is on the screen. */
+  drawn: Promise<void>
+}
+
+function drawStep(title: string, step: LabStep, report: StepReport, checks: () => readonly Finding[]): Drawn {
   let end: (report: StepReport) => void = () => undefined
+  let progressed: (share: number) => void = () => undefined
   const ended = new Promise<StepReport>((resolve) => (end = resolve))
   const commands = [
     ...report.commands.slice(0, SHOWN).map((command) => style.command(`$ ${command}`)),
@@ -52,6 +72,7 @@ function drawStep(title: string, step: LabStep, report: StepReport, checks: () =
         title,
         rendererOptions: { outputBar: Infinity, persistentOutput: true },
         task: async (_context, task) => {
+          if (process.stdout.isTTY) progressed = (share) => (task.title = `${title} ${bar(share)}`)
           task.output = style.quiet(step.text.trim())
           for (const command of commands) task.output = command
           const { status, ms, findings } = await ended
@@ -70,7 +91,7 @@ function drawStep(title: string, step: LabStep, report: StepReport, checks: () =
       rendererOptions: { showErrorMessage: false },
     },
   )
-  return { end, drawn: list.run().then(() => undefined) }
+  return { end, progressed: (share) => progressed(share), drawn: list.run().then(() => undefined) }
 }
 
 async function askToGoOn(): Promise<void> {

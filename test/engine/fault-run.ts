@@ -21,10 +21,10 @@ function faultyAt(kernel: Kernel, n: number): Kernel {
   let count = 0
   return {
     ...kernel,
-    run: async (commands, signal) => {
+    run: async (commands, options) => {
       const left = n - 1 - count
       count += commands.length
-      if (left < 0 || left >= commands.length) return kernel.run(commands, signal)
+      if (left < 0 || left >= commands.length) return kernel.run(commands, options)
       await kernel.run(commands.slice(0, left))
       if (mode === 'kill') process.kill(process.pid, 'SIGKILL')
       throw new KernelError('a fault that the test made', commands, commands[left])

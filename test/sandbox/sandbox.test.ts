@@ -55,7 +55,9 @@ it('starts in a known state', () =>
     expect(
       (await kernel.probe(['ps', '-eo', 'args'])).stdout
         .split('\n')
-        .filter((line) => line !== '' && !line.startsWith('ps ') && line !== 'COMMAND'),
+        .filter(
+          (line) => line !== '' && !line.startsWith('ps ') && !line.startsWith('sh -c trap ') && line !== 'COMMAND',
+        ),
     ).toEqual([expect.stringMatching(`^sh /run/cnilab-sandbox test ${String(process.getuid?.())}( |$)`)])
   }))
 
