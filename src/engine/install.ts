@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { CnilabError } from '../errors.ts'
 import { exec } from '../kernel/exec.ts'
 import { searchPath } from '../kernel/spawn.ts'
-import { userId } from '../sandbox/runtime-folder.ts'
+import { userId } from '../kernel/user.ts'
 
 /** A package manager: its program, the commands that install, and what it calls the packages. */
 interface Manager {

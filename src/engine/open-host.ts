@@ -2,7 +2,7 @@ import { CnilabError } from '../errors.ts'
 import { HOST_FOLDER, type Host } from '../kernel/host.ts'
 import { ownSandbox } from '../sandbox/find.ts'
 import { openSandbox } from '../sandbox/open.ts'
-import { userId } from '../sandbox/runtime-folder.ts'
+import { userId } from '../kernel/user.ts'
 
 /** Where a command acts, and whether its sandbox was made just now. */
 export interface Opened {

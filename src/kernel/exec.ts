@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import type { Host } from './host.ts'
 import { inside } from './launcher.ts'
 import { sandboxEnvironment, searchPath } from './spawn.ts'
+import { dropsPrivileges } from './user.ts'
 
 /**
  * Runs a program on a host with this process's own terminal, and returns its exit status as a shell would:
@@ -16,7 +17,7 @@ export async function exec(
   output: 'stdout' | 'stderr' = 'stdout',
 ): Promise<number> {
   // In a sandbox as it is outside, if it can be seen there; root's sandbox belongs to another user, who may not.
-  const folder = process.getuid?.() !== 0 && existsSync(`${host.root}${process.cwd()}`) ? process.cwd() : '/tmp'
+  const folder = !dropsPrivileges() && existsSync(`${host.root}${process.cwd()}`) ? process.cwd() : '/tmp'
   const enter = host.enter.map((argument) => (argument === '--' ? [`--wdns=${folder}`, '--'] : [argument])).flat()
   const [file = '', ...rest] = inside({ ...host, enter }, netns, argv)
   const ignore = () => undefined // Ctrl-C is the program's; it ends, and then we do

@@ -2,6 +2,7 @@ import childProcess from 'node:child_process'
 import type { Writable } from 'node:stream'
 import { CnilabError } from '../errors.ts'
 import { APP } from './host.ts'
+import { dropsPrivileges } from './user.ts'
 
 /** What a finished process left. `code` is undefined when a signal ended it. */
 export interface Finished {
@@ -55,7 +56,7 @@ export function searchPath(): string {
  * unprivileged user, to whom root's own folders are closed: there, home is /tmp and the path the system's alone.
  */
 export function sandboxEnvironment(): Record<string, string> {
-  if (process.getuid?.() !== 0) return { PATH: `${APP.bin}:${searchPath()}` }
+  if (!dropsPrivileges()) return { PATH: `${APP.bin}:${searchPath()}` }
   return {
     PATH: `${APP.bin}:${systemFolders.join(':')}`,
     HOME: '/tmp',

@@ -4,11 +4,9 @@ import { CnilabError } from '../errors.ts'
 import { spawnDetached } from '../kernel/spawn.ts'
 import { enter, RECORD, type Sandbox, type SandboxRecord, startTime } from './find.ts'
 import { type Host, JOURNAL, LOCK } from '../kernel/host.ts'
-import { runtimeFolder, userId } from './runtime-folder.ts'
+import { dropsPrivileges, NOBODY, userId } from '../kernel/user.ts'
+import { runtimeFolder } from './runtime-folder.ts'
 import { HOLD, PREPARE, READ_ONLY, WATCH } from './scripts.ts'
-
-/** The unprivileged user that a sandbox of root's belongs to. */
-const NOBODY = 65534
 
 /** A sandbox that lives as long as this process, unless it is kept. */
 export interface LiveSandbox {
@@ -31,7 +29,7 @@ export function packageFolder(): string {
 export async function createSandbox(name: string): Promise<LiveSandbox> {
   const runtime = runtimeFolder()
   const folder = mkdtempSync(join(runtime, `${name}~`))
-  const isRoot = userId() === 0
+  const isRoot = dropsPrivileges()
   if (isRoot) {
     // cnilab writes these from outside as root and from inside as the sandbox's user
     for (const file of [JOURNAL, LOCK]) writeFileSync(join(folder, file), '')

@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { HOST_FOLDER, type Host } from '../kernel/host.ts'
-import { runtimeFolder, userId } from './runtime-folder.ts'
+import { dropsPrivileges, userId } from '../kernel/user.ts'
+import { runtimeFolder } from './runtime-folder.ts'
 import { HOLDER } from './scripts.ts'
 
 /** What is written down about a sandbox. A pid alone would not do: it can be another process's by now. */
@@ -103,7 +104,7 @@ export function findHolders(): { pid: number; name: string }[] {
 
 /** How to act in a sandbox from outside. Root enters it as the unprivileged user that it was made by. */
 export function enter(sandbox: Sandbox): Host {
-  const as = userId() === 0 ? ['-S', '0', '-G', '0'] : ['--preserve-credentials']
+  const as = dropsPrivileges() ? ['-S', '0', '-G', '0'] : ['--preserve-credentials']
   return {
     kind: 'sandbox',
     name: sandbox.name,

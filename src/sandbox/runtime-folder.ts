@@ -1,11 +1,7 @@
 import { lstatSync, mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { CnilabError } from '../errors.ts'
-
-/** This user's id. */
-export function userId(): number {
-  return process.getuid?.() ?? 0
-}
+import { userId } from '../kernel/user.ts'
 
 /**
  * The folder of this user's sandboxes, made if need be: below XDG_RUNTIME_DIR if that is the user's own, else in /tmp,
