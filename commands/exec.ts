@@ -1,7 +1,7 @@
 import { Flags } from '@oclif/core'
+import { requireNetns } from '../src/engine/open-host.ts'
 import { CnilabError } from '../src/errors.ts'
 import { exec } from '../src/kernel/exec.ts'
-import { namespaceNames } from '../src/kernel/snapshot.ts'
 import { anyNetns } from '../src/operations/names.ts'
 import { BaseCommand, hostFlags } from '../src/ui/base-command.ts'
 
@@ -23,9 +23,8 @@ export default class Exec extends BaseCommand {
     if (command.length === 0)
       throw new CnilabError('usage', 'no command given', { fix: 'for example: cnilab exec -- ip -br link' })
     const netns = flags.netns === undefined ? undefined : anyNetns.parse(flags.netns)
-    const { host } = await this.openHost(flags)
-    if (netns !== undefined && !(await namespaceNames(host)).includes(netns))
-      throw new CnilabError('state', `there is no namespace ${netns}`, { fix: `cnilab netns create ${netns}` })
+    const host = await this.openHost(flags)
+    await requireNetns(host, netns)
     process.exitCode = await exec(host, netns, command)
   }
 }

@@ -1,5 +1,4 @@
 import { Args, Flags } from '@oclif/core'
-import { removeUnusedForwarding } from '../src/engine/remove.ts'
 import { isIpv6 } from '../src/operations/names.ts'
 import { parseOperation } from '../src/operations/registry.ts'
 import { FORWARDING } from '../src/operations/sysctl.ts'
@@ -25,7 +24,7 @@ export default class Masquerade extends OperationCommand {
     const operation = parseOperation('masquerade', { subnet: args.subnet })
     const key = FORWARDING[isIpv6(args.subnet) ? 'inet6' : 'inet']
     return flags.delete
-      ? this.takeBack(operation, flags, `Stop masquerading ${args.subnet}`, removeUnusedForwarding)
+      ? this.takeBack(operation, flags, `Stop masquerading ${args.subnet}`)
       : this.perform([parseOperation('sysctl', { key, value: '1' }), operation], flags)
   }
 }

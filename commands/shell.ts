@@ -1,7 +1,6 @@
 import { Args } from '@oclif/core'
-import { CnilabError } from '../src/errors.ts'
+import { requireNetns } from '../src/engine/open-host.ts'
 import { exec } from '../src/kernel/exec.ts'
-import { namespaceNames } from '../src/kernel/snapshot.ts'
 import { anyNetns } from '../src/operations/names.ts'
 import { BaseCommand, hostFlags } from '../src/ui/base-command.ts'
 import { shellWithPrompt } from '../src/ui/shell.ts'
@@ -17,9 +16,8 @@ export default class Shell extends BaseCommand {
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Shell)
     const netns = args.container === undefined ? undefined : anyNetns.parse(args.container)
-    const { host } = await this.openHost(flags)
-    if (netns !== undefined && !(await namespaceNames(host)).includes(netns))
-      throw new CnilabError('state', `there is no namespace ${netns}`, { fix: `cnilab netns create ${netns}` })
+    const host = await this.openHost(flags)
+    await requireNetns(host, netns)
     const { argv, env } = shellWithPrompt(netns === undefined ? host.name : `${host.name}/${netns}`)
     process.exitCode = await exec(host, netns, argv, env)
   }

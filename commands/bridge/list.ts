@@ -15,7 +15,7 @@ export default class BridgeList extends BaseCommand {
 
   async run(): Promise<BridgeDocument> {
     const { flags } = await this.parse(BridgeList)
-    const { host } = await this.openHost(flags)
+    const host = await this.openHost(flags)
     const state = await kernelOf(host).read({ namespaces: new Set() })
     const bridges = (state.get(HOST)?.links ?? [])
       .filter((link) => link.kind === 'bridge')

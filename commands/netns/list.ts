@@ -15,7 +15,7 @@ export default class NetnsList extends BaseCommand {
 
   async run(): Promise<NetnsDocument> {
     const { flags } = await this.parse(NetnsList)
-    const { host } = await this.openHost(flags)
+    const host = await this.openHost(flags)
     const state = await kernelOf(host).read()
     const containers = [...state]
       .filter(([name]) => name !== HOST && name !== INTERNET)

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs'
 import { CnilabError } from '../errors.ts'
 import { exclusively } from '../journal/exclusively.ts'
 import { appendJournal, readJournal } from '../journal/journal.ts'
+import { flagsFor, type Host } from '../kernel/host.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { KernelError, type Progress } from '../kernel/run.ts'
 import type { Command, Resource, Verdict } from '../operations/operation.ts'
@@ -51,7 +52,7 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
   const operations = marked.map(derive)
   const now = known.now ?? (await kernel.read(scopeOf(operations)))
   const judged = operations.map((operation) => ({ operation, verdict: operation.judge(now) }))
-  const todo = choose(judged, now, known.provided, host.kind === 'machine' ? ownership(kernel) : undefined)
+  const todo = choose(host, judged, now, known.provided)
 
   const batch = `${process.pid}-${process.hrtime.bigint().toString(36)}`
   const entries = judged.map(({ operation, verdict }, i) => ({
@@ -98,21 +99,22 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
 
 /** Picks what has to be done; throws if the state refuses any of it. */
 function choose(
+  host: Host,
   judged: readonly { operation: Derived; verdict: Verdict }[],
   now: State,
   provided: ReadonlySet<Resource> = new Set(),
-  isOurs?: (operation: Derived, now: State) => boolean,
 ): Set<Derived> {
+  const isOurs = host.kind === 'machine' ? ownership(host) : undefined
   const todo = new Set<Derived>()
   const coming = new Set<Resource>(provided)
   for (const { operation, verdict } of judged) {
-    if (verdict.status === 'differs') throw inTheWay(operation, verdict)
+    if (verdict.status === 'differs') throw inTheWay(host, operation, verdict)
     if (
       verdict.status === 'blocked' &&
       !coming.has(verdict.missing) &&
       !operation.needs.some((need) => coming.has(need))
     )
-      throw blocked(operation, verdict)
+      throw blocked(host, operation, verdict)
     if (verdict.status === 'present') {
       if (isOurs?.(operation, now) === false) throw foreign(operation, now)
       continue
@@ -123,27 +125,32 @@ function choose(
   return todo
 }
 
-function inTheWay({ explain, apply }: Derived, verdict: Verdict): CnilabError {
+function inTheWay(host: Host, { explain, apply }: Derived, verdict: Verdict): CnilabError {
   return new CnilabError('state', `${explain.what}: ${verdict.actual}`, {
     ...(apply[0] ? { command: toLine(apply[0], '1') } : {}),
-    fix: 'see what is there with: cnilab exec -- ip -d link; then remove it or choose another name',
+    fix: `see what is there with: cnilab exec${flagsFor(host)} -- ip -d link; then remove it or choose another name`,
   })
 }
 
-function blocked({ operation, explain }: Derived, verdict: Extract<Verdict, { status: 'blocked' }>): CnilabError {
-  return new CnilabError('state', `${explain.what}: ${verdict.actual}`, { fix: remedyFor(verdict.missing, operation) })
+function blocked(
+  host: Host,
+  { operation, explain }: Derived,
+  verdict: Extract<Verdict, { status: 'blocked' }>,
+): CnilabError {
+  const fix = remedyFor(verdict.missing, operation, flagsFor(host))
+  return new CnilabError('state', `${explain.what}: ${verdict.actual}`, { fix })
 }
 
-/** The command that brings a missing resource. Words in capitals are for the user to choose. */
-function remedyFor(missing: Resource, operation: Operation): string {
+/** The command that brings a missing resource, with flags that say where. Words in capitals are for the user to choose. */
+function remedyFor(missing: Resource, operation: Operation, flags: string): string {
   const [what, where = ''] = missing.split(':')
   const [netns = '', ifname = ''] = where.split('/')
-  if (what === 'netns') return `cnilab netns create ${where}`
-  const flag = netns === HOST ? '' : ` --netns ${netns}`
+  if (what === 'netns') return `cnilab netns create ${where}${flags}`
+  const flag = `${netns === HOST ? '' : ` --netns ${netns}`}${flags}`
   if (what === 'onlink') return `cnilab ip assign ADDRESS/PREFIX IFNAME${flag} && cnilab up IFNAME${flag}`
-  if (netns !== HOST) return `cnilab attach IFNAME --netns ${netns} --name ${ifname}`
+  if (netns !== HOST) return `cnilab attach IFNAME --netns ${netns} --name ${ifname}${flags}`
   const isBridge = operation.kind === 'attach-bridge' && operation.params.bridge === ifname
-  return isBridge ? `cnilab bridge create ${ifname}` : `cnilab veth pair ${ifname} PEER`
+  return isBridge ? `cnilab bridge create ${ifname}${flags}` : `cnilab veth pair ${ifname} PEER${flags}`
 }
 
 function foreign(operation: Derived, now: State): CnilabError {
@@ -156,7 +163,7 @@ function foreign(operation: Derived, now: State): CnilabError {
 const markedKinds = new Set<string>(['netns', 'bridge', 'veth'] satisfies Operation['kind'][])
 
 /** Tells whether something on the machine is ours: the journal has it, and would still find it to undo. */
-function ownership({ host }: Kernel): (operation: Derived, now: State) => boolean {
+function ownership(host: Host): (operation: Derived, now: State) => boolean {
   const mine = readJournal(host)
     .filter((entry) => entry.status !== 'adopted')
     .map(({ operation, before }) => ({ derived: derive(operation), before }))

@@ -44,8 +44,8 @@ export async function openSession(options: SessionOptions, own?: Promise<LiveSan
   if (own) return privateSession(await own)
   const here = options.host ? machine() : ownSandbox()
   if (here) return sessionOn(here, options.keep)
-  const { host, created } = await openSandbox(options.sandbox)
-  return sessionOn(host, true, created)
+  const { host, state } = await openSandbox(options.sandbox)
+  return sessionOn(host, true, state !== 'found')
 }
 
 function privateSession(live: LiveSandbox): Session {

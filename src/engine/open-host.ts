@@ -1,13 +1,14 @@
 import { CnilabError } from '../errors.ts'
-import { HOST_FOLDER, type Host } from '../kernel/host.ts'
-import { ownSandbox } from '../sandbox/find.ts'
-import { openSandbox } from '../sandbox/open.ts'
+import { flagsFor, HOST_FOLDER, type Host } from '../kernel/host.ts'
+import { namespaceNames } from '../kernel/snapshot.ts'
 import { userId } from '../kernel/user.ts'
+import { enter, ownSandbox } from '../sandbox/find.ts'
+import { findSandbox, type OpenedSandbox, openSandbox } from '../sandbox/open.ts'
 
-/** Where a command acts, and whether its sandbox was made just now. */
-export interface Opened {
-  host: Host
-  created: boolean
+/** Where a command is to act: on the machine itself, or in the sandbox of this name. */
+interface Place {
+  host: boolean
+  sandbox: string
 }
 
 /** The machine itself, for `--host`. Throws CnilabError `machine` unless we are root there. */
@@ -25,6 +26,23 @@ export function machine(): Host {
 }
 
 /** The machine with `--host`, else the sandbox of this name, made if there is none. */
-export async function openHost(flags: { host: boolean; sandbox: string }): Promise<Opened> {
-  return flags.host ? { host: machine(), created: false } : openSandbox(flags.sandbox)
+export async function openHost(flags: Place): Promise<OpenedSandbox> {
+  return flags.host ? { host: machine(), state: 'found' } : openSandbox(flags.sandbox)
+}
+
+/** The same for a command that changes nothing: undefined if there is no such sandbox. */
+export function findHost(flags: Place): Host | undefined {
+  if (flags.host) return machine()
+  const own = ownSandbox()
+  if (own) return own
+  const sandbox = findSandbox(flags.sandbox)
+  return sandbox && enter(sandbox)
+}
+
+/** Refuses a namespace that does not exist: CnilabError `state`. */
+export async function requireNetns(host: Host, netns: string | undefined): Promise<void> {
+  if (netns === undefined || (await namespaceNames(host)).includes(netns)) return
+  throw new CnilabError('state', `there is no namespace ${netns}`, {
+    fix: `cnilab netns create ${netns}${flagsFor(host)}`,
+  })
 }

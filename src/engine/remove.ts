@@ -1,6 +1,7 @@
 import { CnilabError } from '../errors.ts'
 import { exclusively } from '../journal/exclusively.ts'
-import { appendJournal, type Entry, readJournal } from '../journal/journal.ts'
+import { endEntries, type Entry, readJournal } from '../journal/journal.ts'
+import { flagsFor, type Host } from '../kernel/host.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Command } from '../operations/operation.ts'
 import { type Derived, derive, type Operation } from '../operations/registry.ts'
@@ -8,39 +9,64 @@ import { FORWARDING } from '../operations/sysctl.ts'
 import { scopeOf } from '../plan/scope.ts'
 import type { State } from '../state/state.ts'
 import { ownerOf } from './owner.ts'
-import { undoExclusively } from './undo.ts'
 
-/** What came of taking something away. `commands` is empty when it was gone already. */
-export interface Removed {
-  operation: Derived
+/** What taking an operation back comes to: its commands, none if it is gone already, and the journal's entries that end. */
+interface Removal {
   commands: Command[]
+  ended: Entry[]
 }
 
 /**
  * Takes back one operation that the user names, whoever did it in a sandbox; on the machine only what the journal and
- * the mark say is ours. Throws CnilabError `state` while others use it or if it is somebody else's.
+ * the mark say is ours. With the last masquerade goes the forwarding that was turned on for it. Returns the commands
+ * that it took. Throws CnilabError `state` while others use it or if it is somebody else's.
  */
-export async function removeOperation(kernel: Kernel, operation: Operation): Promise<Removed> {
+export async function removeOperation(kernel: Kernel, operation: Operation): Promise<Command[]> {
   return exclusively(kernel.host, async () => {
-    const entry = findEntry(kernel, operation)
-    const derived = derive(entry?.operation ?? operation)
-    const now = await kernel.read(scopeOf([derived]))
-    const commands = derived.undo(entry?.before ?? {}, now)
-    if (kernel.host.kind === 'machine' && commands.length === 0 && derive(operation).undo({}, now).length > 0)
-      throw notOurs(operation, derived, now)
-    if (kernel.host.kind === 'machine' && !entry && commands.length > 0) throw notOurs(operation, derived, now)
-    refuseWhileUsed(operation, derived, now)
+    const { commands, ended } = await planRemoval(kernel, operation)
     await kernel.run(commands)
-    if (entry) appendJournal(kernel.host, [{ undone: entry.id }])
-    return { operation: derived, commands: [...commands] }
+    endEntries(
+      kernel.host,
+      ended.map((entry) => entry.id),
+    )
+    return commands
   })
 }
 
+/** The same, but only says which commands it would take. */
+export async function planRemoval(kernel: Kernel, operation: Operation): Promise<Removal> {
+  const journal = readJournal(kernel.host).filter((entry) => entry.status !== 'adopted')
+  const entry = findEntry(journal, operation)
+  const derived = derive(entry?.operation ?? operation)
+  const settings = operation.kind === 'masquerade' ? journal.filter(isForwarding) : []
+  const now = await kernel.read(scopeOf([derived, ...settings.map((setting) => derive(setting.operation))]))
+  const commands = derived.undo(entry?.before ?? {}, now)
+  if (kernel.host.kind === 'machine' && commands.length === 0 && derive(operation).undo({}, now).length > 0)
+    throw notOurs(operation, derived, now)
+  if (kernel.host.kind === 'machine' && !entry && commands.length > 0) throw notOurs(operation, derived, now)
+  refuseWhileUsed(kernel.host, operation, derived, now)
+  const unused = settings.filter((setting) => derive(setting.operation).users(now).every(isDeletedBy(commands)))
+  return {
+    commands: [...commands, ...unused.flatMap((setting) => derive(setting.operation).undo(setting.before, now))],
+    ended: [...(entry ? [entry] : []), ...unused],
+  }
+}
+
+function isForwarding({ operation }: Entry): boolean {
+  const keys: readonly string[] = Object.values(FORWARDING)
+  return operation.kind === 'sysctl' && keys.includes(operation.params.key)
+}
+
+/** Tells whether a table is deleted by these commands. */
+function isDeletedBy(commands: readonly Command[]): (table: string) => boolean {
+  return (table) => commands.some(({ argv }) => argv.slice(0, 2).join(' ') === 'delete table' && argv[3] === table)
+}
+
 /** The journal's own entry of an operation; a veth pair is known by either end. */
-function findEntry({ host }: Kernel, operation: Operation): Entry | undefined {
+function findEntry(journal: readonly Entry[], operation: Operation): Entry | undefined {
   const { id } = derive(operation)
-  return readJournal(host).findLast(({ operation: other, status }) => {
-    if (status === 'adopted' || other.kind !== operation.kind) return false
+  return journal.findLast(({ operation: other }) => {
+    if (other.kind !== operation.kind) return false
     if (other.kind === 'veth' && operation.kind === 'veth')
       return [other.params.name, other.params.peer].includes(operation.params.name)
     return derive(other).id === id
@@ -54,7 +80,7 @@ function notOurs(operation: Operation, { explain }: Derived, now: State): Cnilab
 }
 
 /** A bridge with ports is not deleted under them; addresses and settings are taken back on demand. */
-function refuseWhileUsed({ kind, params }: Operation, derived: Derived, now: State): void {
+function refuseWhileUsed(host: Host, { kind, params }: Operation, derived: Derived, now: State): void {
   if (kind !== 'bridge') return
   const { name } = params
   const users = derived.users(now)
@@ -64,20 +90,7 @@ function refuseWhileUsed({ kind, params }: Operation, derived: Derived, now: Sta
     'state',
     `${derived.expected} and has ${users.length} port${users.length === 1 ? '' : 's'}: ${users.join(', ')}`,
     {
-      fix: `cnilab attach ${first} --bridge ${name} --undo, or cnilab veth delete ${first}`,
+      fix: `cnilab attach ${first} --bridge ${name} --undo${flagsFor(host)}, or cnilab veth delete ${first}${flagsFor(host)}`,
     },
   )
-}
-
-/**
- * Turns forwarding off again if cnilab turned it on and no rule masquerades any more. Returns the commands that it took.
- */
-export async function removeUnusedForwarding(kernel: Kernel): Promise<Command[]> {
-  return exclusively(kernel.host, async () => {
-    const keys: readonly string[] = Object.values(FORWARDING)
-    const entries = readJournal(kernel.host).filter(
-      ({ operation }) => operation.kind === 'sysctl' && keys.includes(operation.params.key),
-    )
-    return entries.length === 0 ? [] : (await undoExclusively(kernel, entries)).commands
-  })
 }

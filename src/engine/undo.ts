@@ -1,5 +1,5 @@
 import { exclusively } from '../journal/exclusively.ts'
-import { appendJournal, closeJournal, type Entry, readJournal } from '../journal/journal.ts'
+import { endEntries, type Entry } from '../journal/journal.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Command } from '../operations/operation.ts'
 import { type Derived, derive } from '../operations/registry.ts'
@@ -60,11 +60,10 @@ export async function undoExclusively(kernel: Kernel, entries: readonly Entry[])
     (item) => !goesWithAnother(item, items, last) && item.derived.undo(item.entry.before, last).length > 0,
   )
   const kept = remaining.filter(({ derived }) => derived.users(last).length > 0)
-  appendJournal(
+  endEntries(
     kernel.host,
-    items.filter((item) => !remaining.includes(item)).map(({ entry }) => ({ undone: entry.id })),
+    items.filter((item) => !remaining.includes(item)).map(({ entry }) => entry.id),
   )
-  if (readJournal(kernel.host).every((entry) => entry.status === 'adopted')) closeJournal(kernel.host)
   const words = (some: readonly Item[]) => some.map(({ derived }) => derived.expected)
   return { commands, left: words(remaining.filter((item) => !kept.includes(item))), kept: words(kept) }
 }

@@ -1,16 +1,24 @@
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
-import { type Host, LOCK } from '../kernel/host.ts'
+import { rmdirSync } from 'node:fs'
+import type { Host } from '../kernel/host.ts'
 import { lock } from '../kernel/lock.ts'
 
 /** Runs `act` while no other cnilab changes this host: what several containers share is made and undone one at a time. */
 export async function exclusively<T>(host: Host, act: () => Promise<T>): Promise<T> {
   if (!host.common) return act()
-  mkdirSync(host.folder, { recursive: true, mode: 0o700 })
-  const unlock = await lock(join(host.folder, LOCK))
+  const unlock = await lock(host.folder)
   try {
     return await act()
   } finally {
+    if (host.kind === 'machine') removeIfEmpty(host.folder)
     unlock()
+  }
+}
+
+/** The machine's folder holds nothing once its journal is closed. */
+function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder)
+  } catch {
+    // the journal is in it
   }
 }

@@ -112,8 +112,16 @@ export function appendJournal(host: Host, lines: readonly JournalLine[]): void {
   }
 }
 
-/** Ends a journal that has nothing left to undo. A sandbox keeps the file, which both its users may write. */
-export function closeJournal(host: Host): void {
+/**
+ * Writes that entries were undone, and ends a journal that has nothing left to undo. A sandbox keeps the file, which
+ * both its users may write.
+ */
+export function endEntries(host: Host, ids: readonly string[]): void {
+  appendJournal(
+    host,
+    ids.map((id) => ({ undone: id })),
+  )
+  if (readJournal(host).some((entry) => entry.status !== 'adopted')) return
   const file = join(host.folder, JOURNAL)
   if (host.kind === 'machine') rmSync(file, { force: true })
   else if (existsSync(file)) truncateSync(file)

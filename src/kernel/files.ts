@@ -1,5 +1,6 @@
-import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { HOST_FOLDER, type Host } from './host.ts'
 
@@ -13,17 +14,17 @@ export async function withFiles<T>(
   use: (folder: string) => Promise<T>,
 ): Promise<T> {
   const umask = process.umask(0o022) // inside a sandbox another uid reads them
+  const isMachine = host.kind === 'machine'
   let folder: string
   try {
-    mkdirSync(host.folder, { recursive: true })
-    folder = mkdtempSync(join(host.folder, 'batch-'))
+    folder = mkdtempSync(join(isMachine ? tmpdir() : host.folder, 'cnilab-batch-'))
     chmodSync(folder, 0o755)
     for (const [name, lines] of files) writeFileSync(join(folder, name), `${lines.join('\n')}\n`)
   } finally {
     process.umask(umask)
   }
   try {
-    return await use(join(HOST_FOLDER, basename(folder)))
+    return await use(isMachine ? folder : join(HOST_FOLDER, basename(folder)))
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

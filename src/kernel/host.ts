@@ -9,10 +9,20 @@ export interface Host {
   root: string
   /** The pid, as commands on the host see it, of a process in the host's network namespace. */
   pid: number
-  /** Folder of the journal, the lock and the batches, as this process sees it. */
+  /** Folder of the journal and the batches, as this process sees it; whoever changes the host holds a lock on it. */
   folder: string
   /** Whether other commands may change it at the same time; false for a sandbox that lives for one run only. */
   common: boolean
+}
+
+/** The sandbox that commands act in when none is named. */
+export const DEFAULT_SANDBOX = 'default'
+
+/** What to add to a `cnilab` command, typed where this one was, so that it acts on the same host: ` --host`, or nothing. */
+export function flagsFor(host: Host): string {
+  if (host.kind === 'machine') return ' --host'
+  const isInside = host.root === ''
+  return isInside || host.name === DEFAULT_SANDBOX ? '' : ` --sandbox ${host.name}`
 }
 
 /** The same folder as commands on the host see it: a sandbox has nothing else at this path, and the machine keeps its own journal there. */
@@ -20,9 +30,6 @@ export const HOST_FOLDER = '/run/cnilab'
 
 /** The journal's file name, in the host's folder. */
 export const JOURNAL = 'journal.jsonl'
-
-/** The lock's file name, in the host's folder: whoever changes the host holds it. */
-export const LOCK = 'lock'
 
 /** Where the sandbox finds cnilab itself, mounted read-only, and the `cnilab` command that starts it. */
 export const APP = { package: '/run/cnilab-app', node: '/run/cnilab-node', bin: '/run/cnilab-bin' }

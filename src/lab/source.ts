@@ -30,7 +30,7 @@ export function readSource(text: string, file: string): Source {
     const path = [...base, ...issue.path]
     if (issue.code === 'unrecognized_keys') {
       const [key = ''] = issue.keys
-      return errorAt([...path, key], `unknown key '${key}'`)
+      return at(offsetOf(document, [...path, key], 'key'), `unknown key '${key}'`)
     }
     const name = path.at(-1)
     const missing = document.getIn(path) === undefined
@@ -44,15 +44,15 @@ export function readSource(text: string, file: string): Source {
   }
 }
 
-/** Where a key stands, or its nearest parent if it is missing. */
-function offsetOf(document: Document, path: readonly PropertyKey[]): number {
+/** Where the value of a path stands, or its key, or its nearest parent if it is missing. */
+function offsetOf(document: Document, path: readonly PropertyKey[], what: 'value' | 'key' = 'value'): number {
   for (let length = path.length; length > 0; length--) {
     const parent = document.getIn(path.slice(0, length - 1), true)
     const key = path[length - 1]
     if (isMap(parent)) {
       const pair = parent.items.find((item) => isNode(item.key) && String(item.key) === String(key))
-      if (pair && isNode(pair.value) && length === path.length && !isMap(pair.value) && pair.value.range)
-        return pair.value.range[0]
+      const isValue = what === 'value' && length === path.length
+      if (isValue && pair && isNode(pair.value) && !isMap(pair.value) && pair.value.range) return pair.value.range[0]
       if (pair && isNode(pair.key) && pair.key.range) return pair.key.range[0]
       continue
     }

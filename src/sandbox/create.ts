@@ -3,10 +3,10 @@ import { dirname, join } from 'node:path'
 import { CnilabError } from '../errors.ts'
 import { spawnDetached } from '../kernel/spawn.ts'
 import { enter, RECORD, type Sandbox, type SandboxRecord, startTime } from './find.ts'
-import { type Host, JOURNAL, LOCK } from '../kernel/host.ts'
+import { type Host, JOURNAL } from '../kernel/host.ts'
 import { dropsPrivileges, NOBODY, userId } from '../kernel/user.ts'
-import { runtimeFolder } from './runtime-folder.ts'
-import { HOLD, PREPARE, READ_ONLY, WATCH } from './scripts.ts'
+import { makeRuntimeFolder, runtimeFolder } from './runtime-folder.ts'
+import { HOLD, KEPT, PREPARE, READ_ONLY, WATCH } from './scripts.ts'
 
 /** A sandbox that lives as long as this process, unless it is kept. */
 export interface LiveSandbox {
@@ -25,15 +25,23 @@ export function packageFolder(): string {
   return folder
 }
 
+function newFolder(name: string): string {
+  const make = () => mkdtempSync(join(makeRuntimeFolder(), `${name}~`))
+  try {
+    return make()
+  } catch {
+    return make() // the last sandbox to end had just removed the folder of all of them
+  }
+}
+
 /** Makes a sandbox. Takes some 30 ms. Throws CnilabError `machine` where the system refuses one of the pieces. */
 export async function createSandbox(name: string): Promise<LiveSandbox> {
-  const runtime = runtimeFolder()
-  const folder = mkdtempSync(join(runtime, `${name}~`))
+  const folder = newFolder(name)
   const isRoot = dropsPrivileges()
   if (isRoot) {
-    // cnilab writes these from outside as root and from inside as the sandbox's user
-    for (const file of [JOURNAL, LOCK]) writeFileSync(join(folder, file), '')
-    for (const path of [folder, join(folder, JOURNAL), join(folder, LOCK)]) chownSync(path, NOBODY, NOBODY)
+    // cnilab writes it from outside as root and from inside as the sandbox's user
+    writeFileSync(join(folder, JOURNAL), '')
+    for (const path of [folder, join(folder, JOURNAL)]) chownSync(path, NOBODY, NOBODY)
   }
   const unshare = ['unshare', '--user', '--map-root-user', '--mount', '--propagation', 'private', '--']
   const drop = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', ...unshare]
@@ -60,13 +68,14 @@ export async function createSandbox(name: string): Promise<LiveSandbox> {
     HOLD,
     name,
     String(userId()),
-    runtime,
+    runtimeFolder(),
   ])
   try {
     const record = recordOf(name, await holder.firstLine)
     writeFileSync(join(folder, RECORD), JSON.stringify(record), { mode: 0o644 })
     const sandbox = { ...record, folder }
     const keep = () => {
+      writeFileSync(join(folder, KEPT), '')
       holder.lifeline.write('keep\n')
       holder.release()
     }

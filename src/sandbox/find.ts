@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { HOST_FOLDER, type Host } from '../kernel/host.ts'
 import { dropsPrivileges, userId } from '../kernel/user.ts'
@@ -25,17 +25,29 @@ export interface Sandbox extends SandboxRecord {
   folder: string
 }
 
-/** This user's living sandboxes, by name; folders that dead ones left are removed. */
+/** This user's living sandboxes, by name. */
 export function listSandboxes(): Sandbox[] {
+  return findSandboxes().alive
+}
+
+/**
+ * This user's living sandboxes, by name, and the names of those that were meant to live and do not: killed by hand, or
+ * by a reboot. Folders that dead ones left are removed.
+ */
+export function findSandboxes(): { alive: Sandbox[]; ended: string[] } {
   const runtime = runtimeFolder()
-  const found: Sandbox[] = []
-  for (const entry of readdirSync(runtime)) {
+  const alive: Sandbox[] = []
+  const ended: string[] = []
+  for (const entry of existsSync(runtime) ? readdirSync(runtime) : []) {
     const folder = join(runtime, entry)
     const record = readRecord(folder)
-    if (record && isHolder(record)) found.push({ ...record, folder })
-    else if (record || isOld(folder)) rmSync(folder, { recursive: true, force: true })
+    if (record && isHolder(record)) alive.push({ ...record, folder })
+    else if (record || isOld(folder)) {
+      if (record) ended.push(record.name)
+      rmSync(folder, { recursive: true, force: true })
+    }
   }
-  return found.toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  return { alive: alive.toSorted((a, b) => (a.name < b.name ? -1 : 1)), ended }
 }
 
 /** A folder without a record is one that is just being made, or was left by a kill in that moment. */

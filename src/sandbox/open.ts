@@ -1,31 +1,39 @@
-import { join } from 'node:path'
 import type { Host } from '../kernel/host.ts'
 import { lock } from '../kernel/lock.ts'
 import { createSandbox } from './create.ts'
-import { enter, listSandboxes, ownSandbox, type Sandbox } from './find.ts'
-import { runtimeFolder } from './runtime-folder.ts'
+import { enter, findSandboxes, listSandboxes, ownSandbox, type Sandbox } from './find.ts'
+import { makeRuntimeFolder } from './runtime-folder.ts'
 
 /** Finds a living sandbox by name. */
 export function findSandbox(name: string): Sandbox | undefined {
   return listSandboxes().find((sandbox) => sandbox.name === name)
 }
 
+/** A sandbox in which a command can act. `created again`: the one of this name had died, with all that was in it. */
+export interface OpenedSandbox {
+  host: Host
+  state: 'found' | 'created' | 'created again'
+}
+
 /**
  * The sandbox of this name, made and kept if there is none; of several that ask at once, one makes it. Inside a sandbox
  * it is always that one.
  */
-export async function openSandbox(name: string): Promise<{ host: Host; created: boolean }> {
+export async function openSandbox(name: string): Promise<OpenedSandbox> {
   const own = ownSandbox()
-  if (own) return { host: own, created: false }
-  const found = findSandbox(name)
-  if (found) return { host: enter(found), created: false }
-  const unlock = await lock(join(runtimeFolder(), '.lock'))
+  if (own) return { host: own, state: 'found' }
+  const is = (sandbox: Sandbox) => sandbox.name === name
+  const before = findSandboxes()
+  const found = before.alive.find(is)
+  if (found) return { host: enter(found), state: 'found' }
+  const unlock = await lock(makeRuntimeFolder())
   try {
-    const meanwhile = findSandbox(name)
-    if (meanwhile) return { host: enter(meanwhile), created: false }
+    const now = findSandboxes()
+    const meanwhile = now.alive.find(is)
+    if (meanwhile) return { host: enter(meanwhile), state: 'found' }
     const { host, keep } = await createSandbox(name)
     keep()
-    return { host, created: true }
+    return { host, state: [...before.ended, ...now.ended].includes(name) ? 'created again' : 'created' }
   } finally {
     unlock()
   }

@@ -1,12 +1,16 @@
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { lock } from '../kernel/lock.ts'
 import { findHolders, listSandboxes, type Sandbox, startTime } from './find.ts'
+import { runtimeFolder } from './runtime-folder.ts'
+import { KEPT } from './scripts.ts'
 
 /** Ends a sandbox: its first process is killed, and the kernel removes every process, namespace and interface in it. */
-export async function removeSandbox(sandbox: Pick<Sandbox, 'pid' | 'folder'>): Promise<void> {
-  await kill(sandbox.pid)
-  rmSync(sandbox.folder, { recursive: true, force: true })
-  await until(() => !existsSync(sandbox.folder))
+export async function removeSandbox({ pid, folder }: Pick<Sandbox, 'pid' | 'folder'>): Promise<void> {
+  rmSync(join(folder, KEPT), { force: true }) // so that its watcher removes the folder
+  if (await kill(pid)) await until(() => !existsSync(folder))
+  rmSync(folder, { recursive: true, force: true })
 }
 
 /** Ends all of this user's sandboxes, also those whose record was lost. Returns their names. */
@@ -15,17 +19,34 @@ export async function removeAll(): Promise<string[]> {
   await Promise.all(sandboxes.map(removeSandbox))
   const lost = findHolders()
   await Promise.all(lost.map(({ pid }) => kill(pid)))
-  listSandboxes() // sweeps what is left of folders
+  await removeRuntimeFolder()
   return [...sandboxes, ...lost].map(({ name }) => name)
 }
 
-async function kill(pid: number): Promise<void> {
+/** Removes the folder of the sandboxes if it is empty. */
+async function removeRuntimeFolder(): Promise<void> {
+  const folder = runtimeFolder()
+  if (!existsSync(folder)) return
+  const unlock = await lock(folder)
+  try {
+    listSandboxes() // sweeps what is left of dead ones
+    rmdirSync(folder)
+  } catch {
+    // one is being made
+  } finally {
+    unlock()
+  }
+}
+
+/** Kills a process and waits until it is gone. Returns false if it was gone before. */
+async function kill(pid: number): Promise<boolean> {
   try {
     process.kill(pid, 'SIGKILL')
   } catch {
-    return // it ended by itself
+    return false // it ended by itself
   }
   await until(() => startTime(pid) === undefined)
+  return true
 }
 
 /** Waits until something holds, at most two seconds. */

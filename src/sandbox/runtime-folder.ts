@@ -4,23 +4,29 @@ import { CnilabError } from '../errors.ts'
 import { userId } from '../kernel/user.ts'
 
 /**
- * The folder of this user's sandboxes, made if need be: below XDG_RUNTIME_DIR if that is the user's own, else in /tmp,
- * where somebody else's folder of the same name is refused.
+ * The folder of this user's sandboxes, which need not exist: below XDG_RUNTIME_DIR if that is the user's own, else in
+ * /tmp, where somebody else's folder of the same name is refused.
  */
 export function runtimeFolder(): string {
   const given = process.env['XDG_RUNTIME_DIR']
-  if (given !== undefined && given !== '' && isOwn(given)) return made(join(given, 'cnilab'))
-  return made(`/tmp/cnilab-${userId()}`)
+  if (given !== undefined && given !== '' && isOwn(given)) return checked(join(given, 'cnilab'))
+  return checked(`/tmp/cnilab-${userId()}`)
+}
+
+/** The same, made if need be. */
+export function makeRuntimeFolder(): string {
+  const folder = runtimeFolder()
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  return checked(folder)
 }
 
 function isOwn(folder: string): boolean {
   return statSync(folder, { throwIfNoEntry: false })?.uid === userId()
 }
 
-function made(folder: string): string {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const { uid, mode } = lstatSync(folder)
-  if (uid === userId() && (mode & 0o170077) === 0o040000) return folder
+function checked(folder: string): string {
+  const info = lstatSync(folder, { throwIfNoEntry: false })
+  if (!info || (info.uid === userId() && (info.mode & 0o170077) === 0o040000)) return folder
   throw new CnilabError('machine', `${folder} is not a private folder of yours`, {
     fix: `remove it, or set XDG_RUNTIME_DIR to a folder of your own`,
   })

@@ -4,14 +4,19 @@ import { UPLINK } from '../state/state.ts'
 /** The holder's program; its path is how a holder is recognised in /proc. */
 export const HOLDER = '/run/cnilab-sandbox'
 
+/** A file in the folder of a sandbox that was to outlive its maker. */
+export const KEPT = 'kept'
+
 /**
- * Waits for the sandbox to end, however that happens, and removes its folder.
+ * Waits for the sandbox to end, however that happens, and removes its folder, and the one around it if that was the last.
+ * The folder of a kept one stays when somebody else ended it: whoever asks for it next is told, and removes it.
  * Arguments: the folder, then the command that makes the sandbox.
  */
 export const WATCH = `folder=$1; shift
 "$@"
 status=$?
-rm -rf "$folder"
+[ -e "$folder/${KEPT}" ] || rm -rf "$folder"
+{ exec 3<"\${folder%/*}" && flock -n 3 && rmdir "\${folder%/*}"; } 2>/dev/null
 exit $status
 `
 

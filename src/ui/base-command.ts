@@ -1,6 +1,7 @@
 import { Command, Flags } from '@oclif/core'
-import { type Opened, openHost } from '../engine/open-host.ts'
+import { openHost } from '../engine/open-host.ts'
 import { CnilabError } from '../errors.ts'
+import { DEFAULT_SANDBOX, type Host } from '../kernel/host.ts'
 import { errorDocument, formatError, show } from './error.ts'
 import { style } from './style.ts'
 
@@ -26,7 +27,7 @@ export const hostFlags = {
   }),
   sandbox: Flags.string({
     description: 'sandbox to act in',
-    default: 'default',
+    default: DEFAULT_SANDBOX,
     env: 'CNILAB_SANDBOX',
     helpGroup: 'GLOBAL',
     parse: sandboxName,
@@ -43,10 +44,11 @@ export abstract class BaseCommand extends Command {
   }
 
   /** Opens where to act, and says so if a sandbox had to be made. */
-  protected async openHost(flags: { host: boolean; sandbox: string }): Promise<Opened> {
-    const opened = await openHost(flags)
-    if (opened.created) this.notice(`sandbox '${flags.sandbox}' started · cnilab clean removes it`)
-    return opened
+  protected async openHost(flags: { host: boolean; sandbox: string }): Promise<Host> {
+    const { host, state } = await openHost(flags)
+    if (state === 'created again') this.notice(`sandbox '${host.name}' had died, and what was in it is gone`)
+    if (state !== 'found') this.notice(`sandbox '${host.name}' started · cnilab clean removes it`)
+    return host
   }
 
   /** oclif's own takes the text apart again to colour it: 100 MB for a thousand containers. */

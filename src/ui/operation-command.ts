@@ -1,7 +1,8 @@
 import { Flags } from '@oclif/core'
 import { doPlan } from '../engine/do.ts'
-import { type Removed, removeOperation } from '../engine/remove.ts'
-import { type Kernel, kernelOf } from '../kernel/kernel.ts'
+import { findHost } from '../engine/open-host.ts'
+import { planRemoval, removeOperation } from '../engine/remove.ts'
+import { kernelOf } from '../kernel/kernel.ts'
 import type { Command } from '../operations/operation.ts'
 import { type Derived, derive, type Operation } from '../operations/registry.ts'
 import { toLine } from '../plan/command-line.ts'
@@ -36,7 +37,7 @@ export abstract class OperationCommand extends BaseCommand {
     if (flags.explain) return this.explain(plan.map(derive))
     if (flags['dry-run'])
       return this.dryRun(plan.map(derive).map((operation) => ({ operation, commands: operation.apply })))
-    const { host } = await this.openHost(flags)
+    const host = await this.openHost(flags)
     const { done } = await doPlan(kernelOf(host), plan)
     for (const { operation, status } of done) this.report(operation, status, operation.apply)
     return {
@@ -47,20 +48,17 @@ export abstract class OperationCommand extends BaseCommand {
     }
   }
 
-  /** Takes one operation back, which is called `what`; `after` may add what follows from it. */
-  protected async takeBack(
-    operation: Operation,
-    flags: Flags_,
-    what: string,
-    after: (kernel: Kernel) => Promise<readonly Command[]> = () => Promise.resolve([]),
-  ): Promise<OperationsDocument> {
+  /** Takes one operation back, which is called `what`. */
+  protected async takeBack(operation: Operation, flags: Flags_, what: string): Promise<OperationsDocument> {
     const derived = derive(operation)
     if (flags.explain) return this.explain([derived], what)
-    const { host } = await this.openHost(flags)
-    const kernel = kernelOf(host)
-    if (flags['dry-run']) return this.dryRun([{ operation: derived, commands: derived.undo({}, await kernel.read()) }])
-    const removed: Removed = await removeOperation(kernel, operation)
-    const commands = [...removed.commands, ...(await after(kernel))]
+    if (flags['dry-run']) {
+      const found = findHost(flags)
+      const { commands } = found ? await planRemoval(kernelOf(found), operation) : { commands: [] }
+      return this.dryRun([{ operation: derived, commands }])
+    }
+    const host = await this.openHost(flags)
+    const commands = await removeOperation(kernelOf(host), operation)
     const status = commands.length > 0 ? 'done' : 'already'
     this.log(status === 'done' ? `${mark.done} ${what}` : `${mark.already} Not there, nothing to do: ${what}`)
     for (const command of commands) this.log(`  ${style.command(toLine(command, '1'))}`)

@@ -1,12 +1,25 @@
+import Table from 'cli-table3'
 import { style } from './style.ts'
 
-/** Rows under a heading, in columns as wide as their widest cell. Cells hold no colour codes. */
+const noLines = Object.fromEntries(
+  ['top', 'bottom', 'left', 'right'].flatMap((side) => [
+    [side, ''],
+    [`${side}-mid`, ''],
+    [`${side}-left`, ''],
+    [`${side}-right`, ''],
+  ]),
+)
+
+/** Rows under a heading, in columns as wide as their widest cell, without lines between them. */
 export function table(heading: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = heading.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)))
-  const line = (cells: readonly string[]) =>
-    cells
-      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-      .join('  ')
-      .trimEnd()
-  return [style.title(line(heading)), ...rows.map(line)].join('\n')
+  const drawn = new Table({
+    chars: { ...noLines, mid: '', 'mid-mid': '', middle: '  ' },
+    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
+  })
+  drawn.push(heading.map(style.title), ...rows.map((row) => [...row]))
+  return drawn
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n')
 }

@@ -24,8 +24,8 @@ it('--host builds on the machine itself, and clean --host undoes all of it', () 
     ip -d link show cni0 | grep -o 'made by cnilab'
     cnilab clean --host >/dev/null || echo not clean
     dump >/run/after; diff /run/before /run/after && echo as before
-    ls /run/cnilab`)
-  expect(output).toBe('made by cnilab\nas before\nlock\n')
+    ls /run`)
+  expect(output).toBe('made by cnilab\nas before\nafter\nbefore\nnetns\n')
 })
 
 it('--host touches nothing of anybody else', () => {

@@ -82,6 +82,19 @@ it('says that it is already there, in words, and runs nothing', async () => {
   expect([gone.code, gone.stdout.includes('nothing to do')]).toEqual([0, true])
 })
 
+it('--dry-run of taking back starts no sandbox, and shows what really follows', async () => {
+  const nowhere = await cli(['netns', 'delete', 'red', '--dry-run', '--sandbox', 'none'])
+  expect(nowhere).toEqual({ code: 0, stdout: '', stderr: '' })
+  expect((await cli(['sandbox', 'list', '--json'])).stdout).not.toContain('"none"')
+  await cli(['exec', '--', 'sysctl', '-w', 'net.ipv4.ip_forward=0'])
+  await cli(['masquerade', '10.8.0.0/16'])
+  const planned = await cli(['masquerade', '10.8.0.0/16', '--delete', '--dry-run'])
+  expect(planned.stdout).toContain('nft delete table ip cnilab_10_8_0_0_16\nsysctl -w net.ipv4.ip_forward=0\n')
+  expect((await cli(forwarding)).stdout).toBe('1\n')
+  const done = await cli(['masquerade', '10.8.0.0/16', '--delete'])
+  expect(done.stdout.split('\n  ').slice(1).join('\n')).toBe(planned.stdout)
+})
+
 it('forwarding stays on until the last masquerade goes', async () => {
   await cli(['exec', '--', 'sysctl', '-w', 'net.ipv4.ip_forward=0'])
   await cli(['masquerade', '10.8.0.0/16'])

@@ -26,7 +26,7 @@ describe('a mistake is named with file, line and column', () => {
     ['title: Create a bridge', 'titel: Create a bridge', /^x\.yaml:\d+:\d+: unknown key 'titel'/],
     ['    title: Create a bridge\n', '', /^x\.yaml:21:5: 'title' is missing/],
     ['veth-c, peer: veth-b', 'veth-c, peer: veth-c', /^x\.yaml:31:37: peer: both ends/],
-    ['peer: veth-b', 'peer: veth-b, x: 1', /^x\.yaml:31:48: unknown key 'x'/],
+    ['peer: veth-b', 'peer: veth-b, x: 1', /^x\.yaml:31:45: unknown key 'x'/],
     ['default: 10.22.0.0/16', 'default: 10.22.0.1/16', /^x\.yaml:\d+:\d+: the default of subnet: .*host bits/],
     ['${gateway}/${subnet.prefix}"', '${gatewax}/${subnet.prefix}"', /^x\.yaml:49:9: \$\{gatewax\} names nothing/],
     ['- bridge: {', '- bridg: {', /^x\.yaml:25:9: there is no operation 'bridg'/],
