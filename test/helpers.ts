@@ -1,9 +1,10 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
 import { type Kernel, kernelOf } from '../src/kernel/kernel.ts'
+import { searchPath } from '../src/kernel/spawn.ts'
 import { createSandbox, type LiveSandbox } from '../src/sandbox/create.ts'
 import { listSandboxes } from '../src/sandbox/find.ts'
 import { removeSandbox } from '../src/sandbox/remove.ts'
@@ -11,6 +12,11 @@ import { removeSandbox } from '../src/sandbox/remove.ts'
 /** A runtime folder of this test file's own: its sandboxes are nobody else's. */
 export const runtime = mkdtempSync(join(tmpdir(), 'cnilab-test-'))
 process.env['XDG_RUNTIME_DIR'] = runtime
+// What the tests run by themselves, such as nft and sysctl, is not on an ordinary user's path.
+process.env['PATH'] = searchPath()
+
+/** The built program. */
+export const program = join(import.meta.dirname, '..', 'dist', 'src', 'cnilab.js')
 
 afterAll(async () => {
   await removeSandboxes()
@@ -47,7 +53,6 @@ export function cli(
   meanwhile?: (kill: (signal: NodeJS.Signals) => void) => void,
   extra: Readonly<Record<string, string>> = {},
 ): Promise<Run> {
-  const program = join(import.meta.dirname, '..', 'dist', 'src', 'cnilab.js')
   const child = spawn(process.execPath, [program, ...args], {
     env: { ...process.env, XDG_RUNTIME_DIR: runtime, NO_COLOR: '1', ...extra },
   })
@@ -60,6 +65,19 @@ export function cli(
   return new Promise((resolve) =>
     child.on('close', (code, signal) => resolve({ code: signal === 'SIGINT' ? 130 : code, stdout, stderr })),
   )
+}
+
+/**
+ * Runs a shell script as root of namespaces of its own, with an empty /run, so that it can play a machine on which cnilab
+ * never was. Returns its exit status and what it printed.
+ */
+export function onEmptyMachine(script: string, input = ''): { status: number | null; stdout: string } {
+  const { status, stdout, error } = spawnSync('unshare', ['-Urnm', 'sh', '-c', `mount -t tmpfs run /run; ${script}`], {
+    input,
+    encoding: 'utf8',
+  })
+  if (error) throw error
+  return { status, stdout }
 }
 
 /** The processes whose command line holds a text, zombies left out. */

@@ -15,5 +15,13 @@ export function toScript(heading: string, parts: readonly ScriptPart[]): string 
   const body = parts.map(({ title, commands }) =>
     [`# ${title}`, ...commands.map((command) => toLine(command, '$$'))].join('\n'),
   )
-  return ['#!/bin/sh', `# ${heading}`, 'set -eu', 'mkdir -p /run/netns', ...body, ''].join('\n')
+  return [
+    '#!/bin/sh',
+    `# ${heading}`,
+    'set -eu',
+    'PATH=$PATH:/usr/sbin:/sbin',
+    'mkdir -p /run/netns',
+    ...body,
+    '',
+  ].join('\n')
 }

@@ -1,10 +1,8 @@
 import { expect, it } from 'vitest'
-import { cli, runtime } from '../helpers.ts'
+import { cli, program, runtime } from '../helpers.ts'
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-
-const program = join(import.meta.dirname, '..', '..', 'dist', 'src', 'cnilab.js')
 
 /** Runs commands as root of a user namespace that knows no other user, and may not make a further one. */
 function whereRefused(limit: number, ...args: string[]) {

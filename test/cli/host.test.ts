@@ -1,13 +1,10 @@
-import { execFileSync } from 'node:child_process'
-import { join } from 'node:path'
 import { expect, it } from 'vitest'
-
-const program = join(import.meta.dirname, '..', '..', 'dist', 'src', 'cnilab.js')
+import { onEmptyMachine, program } from '../helpers.ts'
 
 /** Runs a script in namespaces of its own that play the machine; `cnilab` is a function in it, and what it says on stderr counts as output. */
 function onMachine(script: string): string {
-  const shell = `exec 2>&1; mount -t tmpfs run /run; mkdir /run/netns; cnilab() { NO_COLOR=1 "${process.execPath}" "${program}" "$@"; }; ${script}`
-  return execFileSync('unshare', ['-Urnm', 'sh', '-c', shell], { encoding: 'utf8' })
+  const cnilab = `cnilab() { NO_COLOR=1 "${process.execPath}" "${program}" "$@"; }`
+  return onEmptyMachine(`exec 2>&1; mkdir /run/netns; ${cnilab}; ${script}`).stdout
 }
 
 const dump =

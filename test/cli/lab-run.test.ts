@@ -1,11 +1,8 @@
-import { execFileSync } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import * as z from 'zod'
-import { parseNamespace, parseRuleset, READ_BATCH } from '../../src/state/parse.ts'
-import { describe as lines } from '../../src/state/diff.ts'
-import { cli, eventually, processesWith, runtime, withSandbox } from '../helpers.ts'
+import { cli, eventually, processesWith, runtime } from '../helpers.ts'
 
 const finding = z.object({
   id: z.string(),
@@ -115,34 +112,6 @@ it('stays with --keep, once, until it is deleted', async () => {
   expect([again.code, again.stderr.includes('sandbox delete kept')]).toEqual([1, true])
   expect((await cli(['sandbox', 'delete', 'kept'])).code).toBe(0)
   expect((await cli(['sandbox', 'list', '--json'])).stdout).toContain('"sandboxes": []')
-})
-
-it('builds the same network as its script does alone', async () => {
-  const { stdout: script } = await cli(['lab', 'run', '--script'])
-  const read =
-    "ip -j -d -batch - <<'END' && nft -j list ruleset && ip netns exec red ip -j -d -batch - <<'END'\n" +
-    READ_BATCH +
-    'END\n' +
-    READ_BATCH +
-    'END\n'
-  const shell = `mount -t tmpfs run /run && (sh -es) >/dev/null <<'SCRIPT'\n${script}SCRIPT\n${read}`
-  const output = execFileSync('unshare', ['-Urnm', 'sh', '-ec', shell], { encoding: 'utf8' }).trimEnd().split('\n')
-  const rest = { inode: 0, sysctls: {} }
-  const fromScript = new Map([
-    ['host', parseNamespace(output.slice(0, 3), { ...rest, rules: parseRuleset(output[3] ?? '') })],
-    ['red', parseNamespace(output.slice(4, 7), { ...rest, rules: [] })],
-  ])
-  const ours = await withSandbox(async (kernel) => {
-    const { doPlan } = await import('../../src/engine/do.ts')
-    const { loadLab } = await import('../../src/engine/lab-files.ts')
-    for (const step of loadLab('eight-steps').steps) await doPlan(kernel, step.operations)
-    return kernel.read()
-  })
-  // What the sandbox has besides is its uplink, and what the empty namespace lacks is a loopback that is up.
-  const built = (all: string[]) =>
-    all.filter((line) => /^red: |cni0|veth-b/.test(line)).filter((line) => !/forwarding/.test(line))
-  expect(built(lines(fromScript))).toEqual(built(lines(ours)))
-  expect(built(lines(ours)).length).toBeGreaterThan(10)
 })
 
 it('prints what it would run, and runs nothing', async () => {

@@ -2,9 +2,7 @@ import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { eventually, processesWith, runtime } from '../helpers.ts'
-
-const program = join(import.meta.dirname, '..', '..', 'dist', 'src', 'cnilab.js')
+import { eventually, processesWith, program, runtime } from '../helpers.ts'
 
 /**
  * Runs the program on a terminal, made by script(1). Each key is typed once the text before it has been shown; returns

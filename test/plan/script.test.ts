@@ -1,4 +1,3 @@
-import { execFileSync, spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import { doPlan } from '../../src/engine/do.ts'
 import { loadLab } from '../../src/engine/lab-files.ts'
@@ -8,7 +7,7 @@ import { toScript } from '../../src/plan/script.ts'
 import { describe as lines } from '../../src/state/diff.ts'
 import { parseNamespace, parseRuleset, READ_BATCH, READ_DOCUMENTS } from '../../src/state/parse.ts'
 import type { State } from '../../src/state/state.ts'
-import { withSandbox } from '../helpers.ts'
+import { cli, onEmptyMachine, withSandbox } from '../helpers.ts'
 
 /** The script as `lab run --script` prints it. */
 function scriptOf(lab: Lab): string {
@@ -24,9 +23,10 @@ function scriptOf(lab: Lab): string {
 /** Runs a script in empty namespaces, where nothing of cnilab's is, and reads what it left there. */
 function builtAlone(script: string): State {
   const read = `{ nft -j list ruleset; ip -j -d -batch /run/read; for file in /run/netns/*; do basename "$file"; nsenter --net="$file" ip -j -d -batch /run/read; done; }`
-  const shell = `mount -t tmpfs run /run; printf '${READ_BATCH.replaceAll('\n', '\\n')}' >/run/read; cat >/run/script; sh /run/script >/run/log; ${read}`
-  const output = execFileSync('unshare', ['-Urnm', 'sh', '-ec', shell], { input: script, encoding: 'utf8' })
-  const [rules = '', ...rest] = output.trimEnd().split('\n')
+  const shell = `set -e; printf '${READ_BATCH.replaceAll('\n', '\\n')}' >/run/read; cat >/run/script; sh /run/script >/run/log; ${read}`
+  const { status, stdout } = onEmptyMachine(shell, script)
+  expect(status).toBe(0)
+  const [rules = '', ...rest] = stdout.trimEnd().split('\n')
   const none = { inode: 0, sysctls: {}, rules: [] }
   const state: [string, ReturnType<typeof parseNamespace>][] = [
     ['host', parseNamespace(rest.slice(0, READ_DOCUMENTS), { ...none, rules: parseRuleset(rules) })],
@@ -69,7 +69,9 @@ describe('the script of a lab builds, alone, what the lab builds in a sandbox', 
       const lab = loadLab(name, set)
       for (const step of lab.steps) await doPlan(kernel, step.operations)
       const ours = built(await kernel.read())
-      expect(built(builtAlone(scriptOf(lab)))).toEqual(ours)
+      const { stdout: script } = await cli(['lab', 'run', name, '--script', ...set.flatMap((one) => ['--set', one])])
+      expect(script).toBe(scriptOf(lab))
+      expect(built(builtAlone(script))).toEqual(ours)
       expect(ours).toEqual(expect.arrayContaining(some))
       expect(ours.filter((line) => line.includes('masquerade'))).not.toEqual([])
     }),
@@ -79,8 +81,8 @@ describe('the script of a lab builds, alone, what the lab builds in a sandbox', 
 it('stops at the first command that fails', () => {
   const script = scriptOf(loadLab('eight-steps'))
   // A bridge of that name is there already: nothing of step 3 may be done.
-  const shell = `mount -t tmpfs run /run; ip link add name cni0 type bridge; sh -s || { ip -br link | cut -d' ' -f1; exit 9; }`
-  const { status, stdout } = spawnSync('unshare', ['-Urnm', 'sh', '-c', shell], { input: script, encoding: 'utf8' })
+  const shell = `ip link add name cni0 type bridge; sh -s || { ip -br link | cut -d' ' -f1; exit 9; }`
+  const { status, stdout } = onEmptyMachine(shell, script)
   expect([status, stdout]).toEqual([9, 'lo\ncni0\n'])
 })
 
@@ -88,7 +90,6 @@ it('quotes what a shell would take for its own', () => {
   const script = toScript('t', [
     { title: 'x', commands: [{ tool: 'ip', argv: ['link', 'set', 'dev', 'a', 'alias', `it's $HOME; *`] }] },
   ])
-  const shell = `mount -t tmpfs run /run; ip link add name a type bridge; sh -es; ip -j link show dev a`
-  const output = execFileSync('unshare', ['-Urnm', 'sh', '-ec', shell], { input: script, encoding: 'utf8' })
-  expect(JSON.parse(output)).toMatchObject([{ ifname: 'a', ifalias: `it's $HOME; *` }])
+  const { stdout } = onEmptyMachine('ip link add name a type bridge; sh -es; ip -j link show dev a', script)
+  expect(JSON.parse(stdout)).toMatchObject([{ ifname: 'a', ifalias: `it's $HOME; *` }])
 })

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import * as z from 'zod'
 import { listSandboxes, startTime } from '../../src/sandbox/find.ts'
-import { cli, eventually, processesWith, removeSandboxes, runtime, withSandbox } from '../helpers.ts'
+import { cli, eventually, processesWith, removeSandboxes, program, runtime, withSandbox } from '../helpers.ts'
 
 /** The machine's own links, without what changes by itself. */
 function machineLinks(): string {
@@ -124,7 +124,6 @@ it('runs programs with their own input, output and status', async () => {
 it('clean ends all of them, also one whose record was lost', () => {
   // In a pid namespace of its own, because clean looks for holders in /proc: those of other tests must not be there.
   const asUser = process.getuid?.() === 0 ? [] : ['-U', '--map-current-user', '--keep-caps']
-  const program = join(import.meta.dirname, '..', '..', 'dist', 'src', 'cnilab.js')
   const script = `cnilab() { "${process.execPath}" "${program}" "$@" 2>/dev/null; }
     holders() { for file in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <"$file"; echo; done 2>/dev/null | sed -n 's|^sh /run/cnilab-sandbox \\([a-z]*\\) .*|holder \\1|p'; }
     cnilab netns list --sandbox one >/dev/null; cnilab netns list --sandbox two >/dev/null; holders
