@@ -4,7 +4,6 @@ import { mkdirSync } from 'node:fs'
 import module from 'node:module'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { setFlagsFromString } from 'node:v8'
 import pkg from '../package.json' with { type: 'json' }
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
@@ -40,8 +39,6 @@ if (problem !== undefined) {
 } else if (process.argv.length === 3 && process.argv[2] === '--version') {
   process.stdout.write(`${pkg.name}/${pkg.version} ${process.platform}-${process.arch} node-${process.version}\n`)
 } else {
-  // Else a lab of a thousand containers lets 100 MB of garbage pile up before the first collection of all.
-  setFlagsFromString('--optimize-for-size')
   const folder = cacheFolder()
   if (folder !== undefined) module.enableCompileCache(folder)
   const { main } = await import('./main.ts')
