@@ -4,6 +4,14 @@ import { UPLINK } from '../state/state.ts'
 /** The holder's program; its path is how a holder is recognised in /proc. */
 export const HOLDER = '/run/cnilab-sandbox'
 
+/**
+ * Shell text that makes several mounts, listed in the form of fstab(5), with one `mount`, which takes as long as one of
+ * them. The list has to be a file, and each user one of its own.
+ */
+function mountAll(file: string, list: readonly string[], options = ''): string {
+  return `printf '%s\\n' "${list.join('\n')}" >/run/${file}\nmount --all ${options}--fstab /run/${file}`
+}
+
 /** A file in the folder of a sandbox that was to outlive its maker. */
 export const KEPT = 'kept'
 
@@ -22,45 +30,58 @@ exit $status
 
 /**
  * In a mount namespace of its own: an empty /run with the sandbox's folder and cnilab in it. The folders are opened
- * first, because /run may hide them. Arguments: folder, package, node, owner of /run, then the command to go on with.
+ * first, because /run may hide them. Arguments: folder, package, node, options of /run, then the command to go on with.
  */
 export const PREPARE = `set -eu
 exec 3<"$1" 4<"$2" 5<"$3"
-owner=$4; shift 4
-mount -t tmpfs -o mode=755 cnilab /run
+options=$4; shift 4
+mount -t tmpfs -o "$options" cnilab /run
 mkdir ${HOST_FOLDER} ${APP.package} ${APP.bin}
 : >${APP.node}
-mount --no-canonicalize --bind /proc/self/fd/3 ${HOST_FOLDER}
-mount --no-canonicalize --bind /proc/self/fd/4 ${APP.package}
-mount --no-canonicalize --bind /proc/self/fd/5 ${APP.node}
+${mountAll(
+  'cnilab-binds',
+  [
+    `/proc/self/fd/3 ${HOST_FOLDER} none bind`,
+    `/proc/self/fd/4 ${APP.package} none bind`,
+    `/proc/self/fd/5 ${APP.node} none bind`,
+  ],
+  '--no-canonicalize ',
+)}
 exec 3<&- 4<&- 5<&-
 printf '#!/bin/sh\\nexec ${APP.node} ${APP.package}/dist/src/cnilab.js "$@"\\n' >${APP.bin}/cnilab
 chmod 755 ${APP.bin}/cnilab
-chown "$owner" /run
 exec "$@"
 `
 
 /**
  * In the outer user namespace: everything read-only but the sandbox's own folders. The inner namespaces are then made
  * in one more user namespace, from which these mounts cannot be changed back (mount_namespaces(7), "Restrictions").
+ * What `mount` did is read again. (Of a list it passes over `/`, but not over `/.`.)
  * Arguments: the holder's program, the sandbox's name, the user's id, the folder of the user's sandboxes.
  */
 export const READ_ONLY = `set -eu
-while read -r _ _ _ _ point options _; do
-  case $options in rw*) ;; *) continue ;; esac
-  case $point in
-    /proc | /proc/* | /sys | /sys/* | /run | ${HOST_FOLDER}) continue ;;
-    ${APP.package} | ${APP.node}) ;;
-    /run/*) continue ;;
-  esac
-  point=$(printf '%b' "$point")
-  mount -o "remount,bind,ro\${options#rw}" "$point" 2>/dev/null || [ ! -w "$point" ] || {
-    echo "cannot make $point read-only" >&2
-    exit 1
-  }
-done </proc/self/mountinfo
-mount -t tmpfs -o mode=1777 cnilab /tmp
-mount -t tmpfs -o mode=755 cnilab /var/lib
+writable() {
+  while read -r _ _ _ _ point options _; do
+    case $options in rw*) ;; *) continue ;; esac
+    case $point in
+      /proc | /proc/* | /sys | /sys/* | /run | ${HOST_FOLDER}) continue ;;
+      ${APP.package} | ${APP.node}) ;;
+      /run/*) continue ;;
+    esac
+    "$1" "$point" "\${options#rw}"
+  done </proc/self/mountinfo
+}
+remount() {
+  [ "$1" != / ] || set -- /. "$2"
+  printf 'cnilab %s none remount,bind,ro%s\\n' "$1" "$2"
+}
+refuse() {
+  point=$(printf '%b' "$1")
+  [ ! -w "$point" ] || { echo "cannot make $point read-only" >&2; exit 1; }
+}
+${mountAll('cnilab-mounts', ['$(writable remount)'])} 2>/dev/null || :
+writable refuse
+${mountAll('cnilab-mounts', ['cnilab /tmp tmpfs mode=1777', 'cnilab /var/lib tmpfs mode=755'])}
 printf '%s' "$1" >${HOLDER}
 exec unshare --user --map-root-user --net --mount --pid --fork --kill-child -- sh ${HOLDER} "$2" "$3" "$4"
 `
@@ -72,8 +93,7 @@ exec unshare --user --map-root-user --net --mount --pid --fork --kill-child -- s
  */
 export const HOLD = `set -eu
 read -r pid _ </proc/self/stat
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
+${mountAll('cnilab-mounts', ['cnilab /proc proc', 'cnilab /sys sysfs'])}
 set_to() { value=$1; shift; for file; do [ ! -e "$file" ] || echo "$value" >"$file"; done; }
 cd /proc/sys/net
 set_to 0 ipv4/ip_forward ipv6/conf/all/forwarding bridge/bridge-nf-call-*
@@ -95,12 +115,12 @@ link set dev eth0 addrgenmode none
 address add ${UPLINK.gateway}/${UPLINK.prefix} dev eth0
 link set dev eth0 up
 END
-mkfifo /run/cnilab-hold
 echo "ready $pid"
 exec >/dev/null 2>&1
 trap '' CHLD
 read -r word || exit 0
 [ "$word" = keep ] || exit 0
+mkfifo /run/cnilab-hold
 exec <>/run/cnilab-hold
 while :; do read -r word || :; done
 `
