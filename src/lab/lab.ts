@@ -81,6 +81,9 @@ function inFile<T>(source: Source, path: readonly PropertyKey[], act: () => T): 
   }
 }
 
+/** So often an operation may be repeated: a bridge takes 1023 ports. */
+const MOST = 1023
+
 const itemSchema = z.object({ repeat: z.string().optional() })
 
 function operations(
@@ -112,7 +115,8 @@ function operations(
   }
   if (repeat === undefined) return [one(variables)]
   const times = Number(inFile(source, [...path, 'repeat'], () => fill(repeat, variables)))
-  if (!Number.isInteger(times)) throw source.errorAt([...path, 'repeat'], 'repeat is a whole number')
+  if (!Number.isInteger(times) || times < 1 || times > MOST)
+    throw source.errorAt([...path, 'repeat'], `repeat is a whole number from 1 to ${MOST}`)
   return Array.from({ length: times }, (_, i) => one({ ...variables, i: String(i + 1) }))
 }
 

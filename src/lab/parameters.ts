@@ -25,7 +25,7 @@ export function resolveParameters(
   }
   const values: Record<string, string> = { ...builtIn }
   for (const [name, definition] of Object.entries(definitions))
-    values[name] = check(name, definition, set[name], values)
+    values[name] = check(name, definition, Object.hasOwn(set, name) ? set[name] : undefined, values)
   return values
 }
 

@@ -35,6 +35,7 @@ export function readSource(text: string, file: string): Source {
     const name = path.at(-1)
     const missing = document.getIn(path) === undefined
     if (missing) return errorAt(path, `'${String(name)}' is missing`)
+    if (path.length === 0) return errorAt(path, 'a lab is a map of keys: version, id, title, text, steps')
     return errorAt(path, typeof name === 'string' ? `${name}: ${issue.message}` : issue.message)
   }
   try {

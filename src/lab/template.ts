@@ -13,7 +13,7 @@ export class TemplateError extends Error {}
 export function fill(text: string, variables: Variables): string {
   return text.replaceAll(/\$\{([^}]*)\}/g, (_, expression: string) => {
     const [, name = '', index, prefix] = /^(\w+)(?:\[([^\]]+)\]|(\.prefix))?$/.exec(expression.trim()) ?? []
-    const value = variables[name]
+    const value = Object.hasOwn(variables, name) ? variables[name] : undefined
     if (value === undefined)
       throw new TemplateError(`\${${expression}} names nothing; there are: ${Object.keys(variables).join(', ')}`)
     if (prefix !== undefined) return value.split('/')[1] ?? ''
@@ -28,7 +28,8 @@ export function fill(text: string, variables: Variables): string {
 function sum(expression: string, variables: Variables): number {
   return expression
     .split('+')
-    .map((term) => Number(variables[term.trim()] ?? term))
+    .map((term) => term.trim())
+    .map((term) => Number(Object.hasOwn(variables, term) ? variables[term] : term))
     .reduce((a, b) => {
       if (!Number.isInteger(b)) throw new TemplateError(`[${expression}] is not a sum of whole numbers`)
       return a + b

@@ -34,6 +34,19 @@ describe('a mistake is named with file, line and column', () => {
     ['version: 1', 'version: 2', /^x\.yaml:1:10: version: version must be 1/],
     ['- not: {', '- nott: {', /^x\.yaml:56:9: a check is one of/],
     ['veth-c, netns', 'veth-c%, netns', /^x\.yaml:36:33: ifname: /],
+    ['title: Create a bridge', 'title: ${toString}', /^x\.yaml:22:12: \$\{toString\} names nothing/],
+    [
+      '- bridge: { name: "${bridge}" }',
+      '- { bridge: { name: b }, repeat: 0 }',
+      /^x\.yaml:25:40: repeat is a whole number/,
+    ],
+    [
+      '- bridge: { name: "${bridge}" }',
+      '- { bridge: { name: b }, repeat: 99999999999 }',
+      /repeat is .* from 1 to 1023/,
+    ],
+    [text, '- a', /^x\.yaml:1:1: a lab is a map of keys/],
+    [text, '', /^x\.yaml:1:1: a lab is a map of keys/],
   ])('%j → %j', (from, to, message) => {
     expect(text).toContain(from)
     expect(() =>
@@ -43,6 +56,12 @@ describe('a mistake is named with file, line and column', () => {
       ),
     ).toThrow(message)
   })
+})
+
+it('a parameter may be called as what every object has', () => {
+  const called = text.replaceAll('${bridge}', '${constructor}').replace('  bridge: { type', '  constructor: { type')
+  const lab = parseLab(called, 'x.yaml')
+  expect(lab.parameters.find(({ name }) => name === 'constructor')?.value).toBe('cni0')
 })
 
 it.each([
