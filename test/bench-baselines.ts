@@ -103,3 +103,20 @@ export const naiveBatch = (n: number, ends: Ends) =>
     `{\n${lines('echo', BRIDGE)}\n${each(n, lines('echo', HOST_SIDE(ends)))}\n} | ip -batch -
 ${each(n, `{\n${lines('echo', INSIDE)}\n} | ip -n c$i -batch -`)}`,
   )
+
+/** Mininet's own way to as many hosts on one Linux bridge, by the Python that it is installed for. */
+export const mininet = (n: number) => `${PREPARE}
+ip link set dev lo up
+python=$(sed -n '1s/^#! *//p' "$(command -v mn)")
+$python - 2>/dev/null <<'END'
+from mininet.net import Mininet
+from mininet.nodelib import LinuxBridge
+from mininet.topo import SingleSwitchTopo
+print('${MARKS.start}', flush=True)
+net = Mininet(SingleSwitchTopo(${n}), switch=LinuxBridge, controller=None)
+net.start()
+print('${MARKS.end}', flush=True)
+assert net.ping(net.hosts[:2]) == 0
+net.stop()
+END
+`
