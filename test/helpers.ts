@@ -68,6 +68,45 @@ export function cli(
 }
 
 /**
+ * Runs the program on a terminal, made by script(1). Each key is typed once the text before it has been shown; returns
+ * the exit status, or undefined if it had not ended after 20 s.
+ */
+export function onTerminal(
+  args: string,
+  typed: readonly (readonly [string, string])[] = [],
+): Promise<{ code: number | undefined; screen: string }> {
+  const child = spawn(
+    'script',
+    ['-qefc', `stty cols 100 rows 40; "${process.execPath}" "${program}" ${args}`, '/dev/null'],
+    {
+      env: { ...process.env, XDG_RUNTIME_DIR: runtime, TERM: 'xterm' },
+    },
+  )
+  let screen = ''
+  let [next, from] = [0, 0]
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    screen += text
+    for (const [shown, keys] of typed.slice(next)) {
+      const at = screen.indexOf(shown, from)
+      if (at < 0) return
+      from = at + shown.length
+      next++
+      child.stdin.write(keys)
+    }
+  })
+  return new Promise((resolve) => {
+    const late = setTimeout(() => {
+      child.kill('SIGKILL')
+      resolve({ code: undefined, screen })
+    }, 20_000)
+    child.on('close', (code) => {
+      clearTimeout(late)
+      resolve({ code: code ?? undefined, screen })
+    })
+  })
+}
+
+/**
  * Runs a shell script as root of namespaces of its own, with an empty /run, so that it can play a machine on which cnilab
  * never was. Returns its exit status and what it printed.
  */

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { HOST, type Namespace } from '../state/state.ts'
+import { HOST, type Namespace, type NftObject } from '../state/state.ts'
 import { anyNetns, contains, isIpv6, subnet } from './names.ts'
 import { type OperationKind, MARK_ALIAS, missingNetns, placeId, resource } from './operation.ts'
 
@@ -152,4 +152,17 @@ function covering(outer: string, inner: string): boolean {
 /** Whether an expression of a rule masquerades. */
 export function isMasquerade(expression: unknown): boolean {
   return masqueradeSchema.safeParse(expression).success
+}
+
+/** The subnets of which some rule masquerades packets, as far as the rules name one. */
+export function masqueradedSubnets(rules: readonly NftObject[]): string[] {
+  const subnets = rules.flatMap(({ rule }) => {
+    const { data } = ruleSchema.safeParse(rule)
+    if (!data?.expr.some((e) => isMasquerade(e))) return []
+    return data.expr.flatMap((e) => {
+      const match = addressMatch.safeParse(e).data?.match
+      return match?.op === '==' && match.left.payload.field === 'saddr' ? [match.right] : []
+    })
+  })
+  return [...new Set(subnets)]
 }

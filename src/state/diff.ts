@@ -1,3 +1,4 @@
+import * as z from 'zod'
 import type { Link, Namespace, State } from './state.ts'
 
 /**
@@ -35,9 +36,37 @@ const volatile = new Set(['handle', 'packets', 'bytes'])
 
 function describeLink(link: Link): string[] {
   return [
-    `link ${link.name} ${link.kind} ${link.up ? 'up' : 'down'} mtu ${link.mtu}${link.master === undefined ? '' : ` master ${link.master}`}`,
+    `link ${link.name}${link.kind === '' ? '' : ` ${link.kind}`} ${link.up ? 'up' : 'down'} mtu ${link.mtu}${link.master === undefined ? '' : ` master ${link.master}`}`,
     ...link.addresses.filter((a) => a.scope !== 'link').map((a) => `address ${link.name} ${a.address}/${a.prefix}`),
   ]
+}
+
+/**
+ * The same for a learner: links, addresses, routes and rules, without the settings that follow from others. A rule is
+ * named by its place alone.
+ */
+export function summarize(state: State): string[] {
+  return describe(state)
+    .filter((line) => !/: forwarding |accept_redirects/.test(line))
+    .map((line) => line.replace(/(: nft )({.*})$/, (_, start: string, json: string) => start + nftName(json)))
+}
+
+const nftSchema = z.record(
+  z.string(),
+  z.looseObject({
+    family: z.string(),
+    table: z.string().optional(),
+    chain: z.string().optional(),
+    name: z.string().optional(),
+  }),
+)
+
+/** `rule in ip nat postrouting` of an object of `nft -j`. */
+function nftName(json: string): string {
+  const [[kind, { family, table, chain, name }] = ['', { family: '' }]] = Object.entries(
+    nftSchema.parse(JSON.parse(json)),
+  )
+  return [kind, family, table, chain, name].filter((word) => word !== undefined).join(' ')
 }
 
 /** The lines that one description has and the other lacks. */

@@ -10,6 +10,7 @@ const linkSchema = z.object({
   ifalias: z.string().optional(),
   address: z.string().optional(),
   link: z.string().optional(),
+  link_index: z.number().optional(),
   linkinfo: z.object({ info_kind: z.string().optional() }).optional(),
   inet6_addr_gen_mode: z.string().optional(),
   addr_info: z
@@ -60,6 +61,7 @@ function toLink(raw: z.infer<typeof linkSchema>): Link {
     master: raw.master,
     alias: raw.ifalias,
     peer: raw.link,
+    peerIndex: raw.link_index,
     linkLocal: raw.inet6_addr_gen_mode !== 'none',
     addresses,
   }
@@ -88,7 +90,6 @@ export function parseNamespace(
       forwarding[entry.family][entry.interface] = entry.forwarding === true
   return {
     ...rest,
-    // ip leaves an empty object where it filtered something out
     // ip leaves an empty object where it filtered something out
     links: z
       .array(z.looseObject({}))

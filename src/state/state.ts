@@ -18,6 +18,8 @@ export interface Link {
   alias: string | undefined
   /** A veth's other end, if that is in the same namespace. */
   peer: string | undefined
+  /** The index of a veth's other end, if that is in another namespace. */
+  peerIndex: number | undefined
   /** Whether the kernel gives it an IPv6 link-local address by itself when it comes up. */
   linkLocal: boolean
   addresses: readonly Address[]

@@ -1,47 +1,7 @@
-import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { eventually, processesWith, program, runtime } from '../helpers.ts'
-
-/**
- * Runs the program on a terminal, made by script(1). Each key is typed once the text before it has been shown; returns
- * the exit status, or undefined if it had not ended after 20 s.
- */
-function onTerminal(
-  args: string,
-  typed: readonly (readonly [string, string])[] = [],
-): Promise<{ code: number | undefined; screen: string }> {
-  const child = spawn(
-    'script',
-    ['-qefc', `stty cols 100 rows 40; "${process.execPath}" "${program}" ${args}`, '/dev/null'],
-    {
-      env: { ...process.env, XDG_RUNTIME_DIR: runtime, TERM: 'xterm' },
-    },
-  )
-  let screen = ''
-  let [next, from] = [0, 0]
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    screen += text
-    for (const [shown, keys] of typed.slice(next)) {
-      const at = screen.indexOf(shown, from)
-      if (at < 0) return
-      from = at + shown.length
-      next++
-      child.stdin.write(keys)
-    }
-  })
-  return new Promise((resolve) => {
-    const late = setTimeout(() => {
-      child.kill('SIGKILL')
-      resolve({ code: undefined, screen })
-    }, 20_000)
-    child.on('close', (code) => {
-      clearTimeout(late)
-      resolve({ code: code ?? undefined, screen })
-    })
-  })
-}
+import { eventually, onTerminal, processesWith, runtime } from '../helpers.ts'
 
 const nothingLeft = () => eventually(() => processesWith(`${runtime}/cnilab/run-`).length === 0)
 

@@ -1,0 +1,62 @@
+import { masqueradedSubnets } from '../operations/masquerade.ts'
+import { HOST, INTERNET, type Link, type Namespace, type State } from '../state/state.ts'
+import { otherEnd } from '../state/topology.ts'
+
+/** A line of the picture, and what hangs below it. */
+interface Branch {
+  text: string
+  below: Branch[]
+}
+
+/**
+ * A picture of a network as a tree, one line each for namespaces, interfaces and what else decides where packets go:
+ *
+ *     host
+ *     ├─ cni0 (bridge) up 10.22.0.1/16
+ *     │  └─ veth-b up ── red: eth0
+ *     └─ forwards IPv4, masquerades 10.22.0.0/16
+ *
+ * `plain` draws it without box characters, for screen readers.
+ */
+export function picture(state: State, plain: boolean): string[] {
+  const names = [...state.keys()].filter((name) => name !== HOST && name !== INTERNET).toSorted()
+  return [HOST, ...names].flatMap((name) => {
+    const namespace = state.get(name)
+    if (!namespace) return []
+    return [name, ...lines(branches(state, name, namespace), plain)]
+  })
+}
+
+function lines(all: readonly Branch[], plain: boolean, indent = ''): string[] {
+  return all.flatMap(({ text, below }, i) => {
+    const isLast = i === all.length - 1
+    const [mark, rest] = plain ? ['  ', '  '] : isLast ? ['└─ ', '   '] : ['├─ ', '│  ']
+    return [`${indent}${mark}${text}`, ...lines(below, plain, `${indent}${rest}`)]
+  })
+}
+
+function branches(state: State, netns: string, namespace: Namespace): Branch[] {
+  const draw = (link: Link): Branch => ({
+    text: interfaceText(state, netns, link),
+    below: namespace.links.filter((port) => port.master === link.name).map(draw),
+  })
+  const links = namespace.links.filter((link) => link.master === undefined && (netns !== HOST || link.name !== 'lo'))
+  const routes = namespace.routes.flatMap(({ dst, via }) => (via === undefined ? [] : [`${dst} via ${via}`]))
+  const forwards = (['inet', 'inet6'] as const)
+    .filter((family) => namespace.forwarding[family]['all'] === true)
+    .map((family) => `forwards ${family === 'inet' ? 'IPv4' : 'IPv6'}`)
+  const masquerades = masqueradedSubnets(namespace.rules).map((subnet) => `masquerades ${subnet}`)
+  const texts = [
+    ...routes,
+    ...(forwards.length + masquerades.length > 0 ? [[...forwards, ...masquerades].join(', ')] : []),
+  ]
+  return [...links.map(draw), ...texts.map((text) => ({ text, below: [] }))]
+}
+
+function interfaceText(state: State, netns: string, link: Link): string {
+  const addresses = link.addresses.filter((a) => a.scope !== 'link').map((a) => `${a.address}/${a.prefix}`)
+  const kind = link.kind === '' || link.kind === 'veth' ? '' : ` (${link.kind})`
+  const other = link.kind === 'veth' ? otherEnd(state, { netns, link }) : undefined
+  const cable = other === undefined ? [] : [`── ${other.netns === netns ? '' : `${other.netns}: `}${other.link.name}`]
+  return [`${link.name}${kind}`, link.up ? 'up' : 'down', ...addresses, ...cable].join(' ')
+}

@@ -1,0 +1,55 @@
+import type { StepResult, StepState } from '../engine/lab-steps.ts'
+import type { Lab, LabStep } from '../lab/lab.ts'
+import { derive } from '../operations/registry.ts'
+import { toLine } from '../plan/command-line.ts'
+import type { Finding } from '../plan/finding.ts'
+import { diff, summarize } from '../state/diff.ts'
+import type { Document } from './base-command.ts'
+
+/** What `step --json` prints: the map, or one step. */
+export interface StepDocument extends Document {
+  lab: string
+  sandbox?: string
+  steps?: { id: string; number: number; title: string; status: StepState['status'] }[]
+  step?: {
+    id: string
+    title: string
+    status: 'done' | 'already' | 'shown' | 'undone'
+    commands: string[]
+    /** What changed in the kernel, in the lines of `summarize`. */
+    changed: { gone: string[]; added: string[] }
+    findings: Finding[]
+  }
+}
+
+const schema = 'cnilab/step/v1'
+
+/** The document of the map. */
+export function mapDocument(lab: Lab, states: readonly StepState[], sandbox: string): StepDocument {
+  const steps = states.map(({ step: { id, title }, number, status }) => ({ id, number, title, status }))
+  return { schema, lab: lab.id, sandbox, steps }
+}
+
+/** The document of one step. Without a result: what it would run. */
+export function stepDocument(
+  lab: Lab,
+  step: LabStep,
+  status: 'done' | 'already' | 'shown' | 'undone',
+  sandbox?: string,
+  result?: Omit<StepResult, 'status'>,
+): StepDocument {
+  const commands = result?.commands ?? step.operations.flatMap((operation) => derive(operation).apply)
+  return {
+    schema,
+    lab: lab.id,
+    ...(sandbox === undefined ? {} : { sandbox }),
+    step: {
+      id: step.id,
+      title: step.title,
+      status,
+      commands: commands.map((command) => toLine(command, '1')),
+      changed: result ? diff(summarize(result.before), summarize(result.after)) : { gone: [], added: [] },
+      findings: result?.findings ?? [],
+    },
+  }
+}
