@@ -13,13 +13,14 @@ export default class Exec extends BaseCommand {
     '<%= config.bin %> exec --netns red -- ping -c1 10.22.0.1',
   ]
   static override enableJsonFlag = false
-  static override strict = false
   static override baseFlags = hostFlags
   static override flags = { netns: Flags.string({ description: 'namespace to run it in' }) }
 
   async run(): Promise<void> {
-    const { argv, flags } = await this.parse(Exec)
-    const command = argv.map(String)
+    // oclif would sort the words of the command, and take its flags for ours.
+    const at = this.argv.indexOf('--')
+    const command = at < 0 ? [] : this.argv.slice(at + 1)
+    const { flags } = await this.parse(Exec, at < 0 ? this.argv : this.argv.slice(0, at))
     if (command.length === 0)
       throw new CnilabError('usage', 'no command given', { fix: 'for example: cnilab exec -- ip -br link' })
     const netns = flags.netns === undefined ? undefined : anyNetns.parse(flags.netns)

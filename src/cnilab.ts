@@ -29,8 +29,8 @@ function cacheFolder() {
   }
 }
 
-// The reader went away, as in `cnilab lab list | head -1`: nobody is left to tell.
-process.stdout.on('error', () => process.exit(0))
+// The reader went away, as in `cnilab lab run | head -1`: nobody is left to tell, but there may be much to tear down.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
 
 const problem = obstacle()
 if (problem !== undefined) {

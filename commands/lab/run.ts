@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8'
 import { Args, Flags } from '@oclif/core'
-import { installMissing } from '../../src/engine/install.ts'
+import { installMissing, missingTools } from '../../src/engine/install.ts'
 import { createSandbox } from '../../src/sandbox/create.ts'
 import { ownSandbox } from '../../src/sandbox/find.ts'
 import { BaseCommand, hostFlags } from '../../src/ui/base-command.ts'
@@ -40,6 +40,7 @@ export default class LabRun extends BaseCommand {
       const { printPlan } = await import('../../src/ui/lab-plan.ts')
       return printPlan(await loadLab(), flags, (line) => this.log(line))
     }
+    if (missingTools().length > 0) await loadLab() // nothing is installed for a lab that does not exist
     await installMissing(flags.yes ? () => Promise.resolve(true) : askToInstall, (line) => this.notice(line))
     const isPrivate = !flags.host && !flags.keep && !ownSandbox()
     // The kernel makes it while the rest of the program and the lab are loaded.

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Assertion } from '../lab/schema.ts'
 import type { Finding } from '../plan/finding.ts'
-import { INTERNET, type State, UPLINK } from '../state/state.ts'
+import { HOST, INTERNET, type State, UPLINK } from '../state/state.ts'
 
 /** A table in the internet's namespace that remembers who called: an nftables set, and so no process at all. */
 const WHO_CALLED = `table ip who_called {
@@ -45,8 +45,12 @@ async function ping(
   }
   if (to === UPLINK.gateway && !now.has(INTERNET))
     return { ...finding, passed: null, actual: 'not tried: the virtual internet exists in a sandbox only' }
+  if (from !== HOST && !now.has(from)) return { ...finding, passed: false, actual: `there is no namespace ${from}` }
   const wait = wanted ? PATIENCE.answer : PATIENCE.silence
-  const { code, stdout, stderr } = await kernel.probe(['ping', '-n', '-c1', `-W${wait}`, to], from)
+  const { code, stdout, stderr } = await kernel.probe(
+    ['ping', '-n', '-c1', `-W${wait}`, to],
+    from === HOST ? undefined : from,
+  )
   const answered = code === 0
   const time = /time=([\d.]+ ms)/.exec(stdout)?.[1]
   const actual = answered

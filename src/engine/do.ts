@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { CnilabError } from '../errors.ts'
 import { exclusively } from '../journal/exclusively.ts'
-import { appendJournal, readJournal } from '../journal/journal.ts'
+import { appendJournal, endEntries, readJournal } from '../journal/journal.ts'
 import { flagsFor, type Host } from '../kernel/host.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { KernelError, type Progress } from '../kernel/run.ts'
@@ -9,7 +9,7 @@ import type { Command, Resource, Verdict } from '../operations/operation.ts'
 import { type Derived, derive, type Operation } from '../operations/registry.ts'
 import { toLine } from '../plan/command-line.ts'
 import { scopeOf } from '../plan/scope.ts'
-import { HOST, type State } from '../state/state.ts'
+import { findLink, HOST, type State } from '../state/state.ts'
 import { ownerOf } from './owner.ts'
 import { undoExclusively } from './undo.ts'
 
@@ -50,7 +50,8 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
   const { host } = kernel
   const marked = host.kind === 'machine' ? plan.map(mark) : plan
   const operations = marked.map(derive)
-  const now = known.now ?? (await kernel.read(scopeOf(operations)))
+  // What was read before the lock was taken may be out of date where others act, too.
+  const now = (host.common ? undefined : known.now) ?? (await kernel.read(scopeOf(operations)))
   const judged = operations.map((operation) => ({ operation, verdict: operation.judge(now) }))
   const todo = choose(host, judged, now, known.provided)
 
@@ -65,7 +66,14 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
     host,
     entries.map(({ id, operation: { operation }, verdict, isTodo }) =>
       isTodo
-        ? { intent: id, operation, before: verdict.status === 'absent' ? verdict.before : {} }
+        ? {
+            intent: id,
+            operation,
+            before: {
+              ...(verdict.status === 'absent' ? verdict.before : {}),
+              ...(operation.kind === 'netns' ? { intended: Date.now() } : {}),
+            },
+          }
         : { adopted: id, operation },
     ),
   )
@@ -78,6 +86,13 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
     )
   } catch (error) {
     const blamed = error instanceof KernelError ? await blame(kernel, error, [...todo]) : error
+    const refused = error instanceof KernelError ? error.command : undefined
+    // Where its first command was refused, nothing of an operation is there, or it is somebody else's.
+    const isRefused = ({ apply: [first] }: Derived) => first !== undefined && toLine(first, '1') === refused
+    endEntries(
+      host,
+      entries.flatMap(({ id, operation }) => (isRefused(operation) ? [id] : [])),
+    )
     const ids = new Set(entries.map((entry) => entry.id))
     // A sandbox that lives for one run only goes as a whole.
     if (host.common)
@@ -109,12 +124,12 @@ function choose(
   const coming = new Set<Resource>(provided)
   for (const { operation, verdict } of judged) {
     if (verdict.status === 'differs') throw inTheWay(host, operation, verdict)
-    if (
-      verdict.status === 'blocked' &&
-      !coming.has(verdict.missing) &&
-      !operation.needs.some((need) => coming.has(need))
-    )
-      throw blocked(host, operation, verdict)
+    if (verdict.status === 'blocked') {
+      const lacking = coming.has(verdict.missing)
+        ? operation.needs.find((need) => !coming.has(need) && !isThere(need, now))
+        : verdict.missing
+      if (lacking !== undefined) throw blocked(host, operation, { ...verdict, missing: lacking })
+    }
     if (verdict.status === 'present') {
       if (isOurs?.(operation, now) === false) throw foreign(operation, now)
       continue
@@ -123,6 +138,15 @@ function choose(
     for (const one of operation.provides) coming.add(one)
   }
   return todo
+}
+
+/** Whether something that an operation needs is in the kernel; of gateways only the kernel itself can tell. */
+function isThere(need: Resource, now: State): boolean {
+  const [what, where = ''] = need.split(':')
+  if (what === 'onlink') return true
+  if (what === 'netns') return now.has(where)
+  const [netns = '', ifname = ''] = where.split('/')
+  return findLink(now, ifname, netns) !== undefined
 }
 
 function inTheWay(host: Host, { explain, apply }: Derived, verdict: Verdict): CnilabError {

@@ -2,6 +2,7 @@ import { accessSync, constants } from 'node:fs'
 import { join } from 'node:path'
 import { CnilabError } from '../errors.ts'
 import { exec } from '../kernel/exec.ts'
+import { MACHINE } from '../kernel/host.ts'
 import { searchPath } from '../kernel/spawn.ts'
 import { userId } from '../kernel/user.ts'
 
@@ -105,18 +106,9 @@ export async function installMissing(
   if (commands.length === 0)
     throw refused(`this machine lacks ${missing.join(', ')}, and has no package manager that cnilab knows`)
   if (!(await ask(lines))) throw refused(`this machine lacks ${missing.join(', ')}`)
-  const here = {
-    kind: 'machine',
-    name: 'machine',
-    enter: [],
-    root: '',
-    pid: process.pid,
-    folder: '',
-    common: true,
-  } as const
   for (const [i, argv] of commands.entries()) {
     tell(`$ ${lines[i] ?? ''}`)
-    const status = await exec(here, undefined, argv, {}, 'stderr')
+    const status = await exec(MACHINE, undefined, argv, {}, 'stderr')
     if (status !== 0) throw refused(`'${lines[i] ?? ''}' exited with status ${status}`)
   }
   const still = missingTools()

@@ -1,5 +1,5 @@
 import { CnilabError } from '../errors.ts'
-import { flagsFor, HOST_FOLDER, type Host } from '../kernel/host.ts'
+import { flagsFor, type Host, MACHINE } from '../kernel/host.ts'
 import { namespaceNames } from '../kernel/snapshot.ts'
 import { userId } from '../kernel/user.ts'
 import { enter, ownSandbox } from '../sandbox/find.ts'
@@ -22,7 +22,7 @@ export function machine(): Host {
     throw new CnilabError('machine', '--host changes this machine itself and needs root', {
       fix: 'sudo cnilab …, or leave --host out to act in your own sandbox',
     })
-  return { kind: 'machine', name: 'machine', enter: [], root: '', pid: process.pid, folder: HOST_FOLDER, common: true }
+  return MACHINE
 }
 
 /** The machine with `--host`, else the sandbox of this name, made if there is none. */

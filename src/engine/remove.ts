@@ -3,7 +3,7 @@ import { exclusively } from '../journal/exclusively.ts'
 import { endEntries, type Entry, readJournal } from '../journal/journal.ts'
 import { flagsFor, type Host } from '../kernel/host.ts'
 import type { Kernel } from '../kernel/kernel.ts'
-import type { Command } from '../operations/operation.ts'
+import type { Command, Resource } from '../operations/operation.ts'
 import { type Derived, derive, type Operation } from '../operations/registry.ts'
 import { FORWARDING } from '../operations/sysctl.ts'
 import { scopeOf } from '../plan/scope.ts'
@@ -40,16 +40,30 @@ export async function planRemoval(kernel: Kernel, operation: Operation): Promise
   const derived = derive(entry?.operation ?? operation)
   const settings = operation.kind === 'masquerade' ? journal.filter(isForwarding) : []
   const now = await kernel.read(scopeOf([derived, ...settings.map((setting) => derive(setting.operation))]))
-  const commands = derived.undo(entry?.before ?? {}, now)
-  if (kernel.host.kind === 'machine' && commands.length === 0 && derive(operation).undo({}, now).length > 0)
+  const isMachine = kernel.host.kind === 'machine'
+  const known = derived.undo(entry?.before ?? {}, now)
+  // In a sandbox it does not matter who made it, or made it anew.
+  const commands = known.length > 0 || isMachine ? known : derive(operation).undo({}, now)
+  if (isMachine && commands.length === 0 && derive(operation).undo({}, now).length > 0)
     throw notOurs(operation, derived, now)
-  if (kernel.host.kind === 'machine' && !entry && commands.length > 0) throw notOurs(operation, derived, now)
+  if (isMachine && !entry && commands.length > 0) throw notOurs(operation, derived, now)
   refuseWhileUsed(kernel.host, operation, derived, now)
   const unused = settings.filter((setting) => derive(setting.operation).users(now).every(isDeletedBy(commands)))
   return {
     commands: [...commands, ...unused.flatMap((setting) => derive(setting.operation).undo(setting.before, now))],
-    ended: [...(entry ? [entry] : []), ...unused],
+    ended: [...(entry ? [entry] : []), ...unused, ...(commands.length > 0 ? goingWith(derived, journal) : [])],
   }
+}
+
+/** The entries of what goes with something that is removed: an interface's addresses, all that is in a namespace. */
+function goingWith(removed: Derived, journal: readonly Entry[]): Entry[] {
+  const gone = new Set<Resource>(removed.provides)
+  return journal.filter(({ operation }) => {
+    const { id, needs, provides } = derive(operation)
+    if (id === removed.id || !needs.some((need) => !need.startsWith('onlink:') && gone.has(need))) return false
+    for (const one of provides) if (!one.startsWith('onlink:')) gone.add(one)
+    return true
+  })
 }
 
 function isForwarding({ operation }: Entry): boolean {

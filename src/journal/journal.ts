@@ -1,17 +1,18 @@
 import {
   appendFileSync,
   closeSync,
+  constants,
   existsSync,
+  fstatSync,
   fsyncSync,
   mkdirSync,
   openSync,
   readFileSync,
   rmSync,
-  statSync,
-  truncateSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
+import { CnilabError } from '../errors.ts'
 import { type Host, JOURNAL } from '../kernel/host.ts'
 import { type Before, beforeSchema } from '../operations/operation.ts'
 import { isKind, type Operation, parseOperation } from '../operations/registry.ts'
@@ -49,16 +50,25 @@ const lineSchema = z.union([
  * oldest first. After a reboot nothing of it is left, so what another boot wrote does not count.
  */
 export function readJournal(host: Host): Entry[] {
+  return fold(host).entries
+}
+
+/** `unknown`: how many operations are there that only a later version can read. */
+function fold(host: Host): { entries: Entry[]; unknown: number; boot: string | undefined } {
   const entries = new Map<string, Entry>()
-  let isThisBoot = false
+  const unknown = new Set<string>()
+  let boot: string | undefined
   for (const line of readLines(host)) {
     if ('boot' in line) {
-      isThisBoot = line.boot === bootId()
+      boot = line.boot
       entries.clear()
-    } else if (!isThisBoot) {
+      unknown.clear()
+    } else if (boot !== bootId()) {
       continue
-    } else if ('undone' in line) entries.delete(line.undone)
-    else if ('created' in line) {
+    } else if ('undone' in line) {
+      entries.delete(line.undone)
+      unknown.delete(line.undone)
+    } else if ('created' in line) {
       const entry = entries.get(line.created)
       if (entry)
         entries.set(entry.id, {
@@ -67,26 +77,27 @@ export function readJournal(host: Host): Entry[] {
           before: line.inode === undefined ? entry.before : { ...entry.before, inode: line.inode },
         })
     } else {
-      const { kind, params } = line.operation
-      if (!isKind(kind)) continue // written by a later version
-      const operation = parseOperation(kind, params)
-      const entry: Entry =
-        'intent' in line
-          ? { id: line.intent, operation, before: line.before, status: 'intent' }
-          : { id: line.adopted, operation, before: {}, status: 'adopted' }
-      entries.set(entry.id, entry)
+      const id = 'intent' in line ? line.intent : line.adopted
+      const operation = readOperation(line.operation)
+      if (!operation) unknown.add(id)
+      else if ('intent' in line) entries.set(id, { id, operation, before: line.before, status: 'intent' })
+      else entries.set(id, { id, operation, before: {}, status: 'adopted' })
     }
   }
-  return [...entries.values()]
+  return { entries: [...entries.values()], unknown: unknown.size, boot }
+}
+
+/** Undefined for one that a later version wrote. */
+function readOperation({ kind, params }: { kind: string; params?: unknown }): Operation | undefined {
+  try {
+    return isKind(kind) ? parseOperation(kind, params) : undefined
+  } catch {
+    return undefined
+  }
 }
 
 function readLines(host: Host): z.infer<typeof lineSchema>[] {
-  let text: string
-  try {
-    text = readFileSync(join(host.folder, JOURNAL), 'utf8')
-  } catch {
-    return []
-  }
+  const text = readOwn(join(host.folder, JOURNAL))
   return text.split('\n').flatMap((line) => {
     try {
       return lineSchema.safeParse(JSON.parse(line)).data ?? []
@@ -100,12 +111,12 @@ function readLines(host: Host): z.infer<typeof lineSchema>[] {
 export function appendJournal(host: Host, lines: readonly JournalLine[]): void {
   if (lines.length === 0) return
   mkdirSync(host.folder, { recursive: true, mode: 0o700 })
-  const isNew = (statSync(join(host.folder, JOURNAL), { throwIfNoEntry: false })?.size ?? 0) === 0
-  const text = [...(isNew ? [{ boot: bootId() }] : []), ...lines].map((line) => `${JSON.stringify(line)}\n`).join('')
-  const file = openSync(join(host.folder, JOURNAL), 'a', 0o600)
+  const isOtherBoot = fold(host).boot !== bootId()
+  const text = [...(isOtherBoot ? [{ boot: bootId() }] : []), ...lines].map((line) => `${JSON.stringify(line)}\n`)
+  const file = openOwn(join(host.folder, JOURNAL), constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT)
   try {
     // A torn last line must not swallow the next one.
-    appendFileSync(file, isNew ? text : `\n${text}`)
+    appendFileSync(file, `${fstatSync(file).size === 0 ? '' : '\n'}${text.join('')}`)
     if (host.kind === 'machine') fsyncSync(file)
   } finally {
     closeSync(file)
@@ -121,10 +132,37 @@ export function endEntries(host: Host, ids: readonly string[]): void {
     host,
     ids.map((id) => ({ undone: id })),
   )
-  if (readJournal(host).some((entry) => entry.status !== 'adopted')) return
-  const file = join(host.folder, JOURNAL)
-  if (host.kind === 'machine') rmSync(file, { force: true })
-  else if (existsSync(file)) truncateSync(file)
+  const { entries, unknown } = fold(host)
+  const path = join(host.folder, JOURNAL)
+  if (unknown > 0 || entries.some((entry) => entry.status !== 'adopted') || !existsSync(path)) return
+  if (host.kind === 'machine') rmSync(path, { force: true })
+  else closeSync(openOwn(path, constants.O_WRONLY | constants.O_TRUNC))
+}
+
+/**
+ * Opens a file that programs of the sandbox may have replaced: by a link to a file of the machine, or by a pipe that
+ * never answers. Either is refused.
+ */
+function openOwn(path: string, flags: number): number {
+  try {
+    const file = openSync(path, flags | constants.O_NOFOLLOW | constants.O_NONBLOCK, 0o600)
+    if (fstatSync(file).isFile()) return file
+    closeSync(file)
+  } catch {
+    // refused below
+  }
+  throw new CnilabError('state', `${path} is not a file that cnilab wrote`, { fix: 'cnilab clean, and begin anew' })
+}
+
+/** The text of such a file; '' if there is none. */
+function readOwn(path: string): string {
+  if (!existsSync(path)) return ''
+  const file = openOwn(path, constants.O_RDONLY)
+  try {
+    return readFileSync(file, 'utf8')
+  } finally {
+    closeSync(file)
+  }
 }
 
 function bootId(): string {

@@ -17,7 +17,8 @@ export async function exec(
   output: 'stdout' | 'stderr' = 'stdout',
 ): Promise<number> {
   // In a sandbox as it is outside, if it can be seen there; root's sandbox belongs to another user, who may not.
-  const folder = !dropsPrivileges() && existsSync(`${host.root}${process.cwd()}`) ? process.cwd() : '/tmp'
+  const here = currentFolder()
+  const folder = here !== undefined && !dropsPrivileges() && existsSync(`${host.root}${here}`) ? here : '/tmp'
   const enter = host.enter.map((argument) => (argument === '--' ? [`--wdns=${folder}`, '--'] : [argument])).flat()
   const [file = '', ...rest] = inside({ ...host, enter }, netns, argv)
   const ignore = () => undefined // Ctrl-C is the program's; it ends, and then we do
@@ -29,6 +30,7 @@ export async function exec(
       stdout: output === 'stdout' ? 'inherit' : process.stderr,
       stderr: 'inherit',
       reject: false,
+      cwd: here ?? '/',
       env: { ...(host.kind === 'sandbox' ? sandboxEnvironment() : { PATH: searchPath() }), ...env },
     })
     if ('code' in result && result.code === 'ENOENT') {
@@ -39,5 +41,14 @@ export async function exec(
     return result.exitCode ?? 128 + number
   } finally {
     process.off('SIGINT', ignore)
+  }
+}
+
+/** Undefined where it was deleted meanwhile. */
+function currentFolder(): string | undefined {
+  try {
+    return process.cwd()
+  } catch {
+    return undefined
   }
 }

@@ -1,8 +1,7 @@
 import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { HOST_FOLDER, type Host } from './host.ts'
+import type { Host } from './host.ts'
 
 /**
  * Writes files (name → lines) that commands on the host can read, calls `use` with their folder as the host sees it,
@@ -14,17 +13,16 @@ export async function withFiles<T>(
   use: (folder: string) => Promise<T>,
 ): Promise<T> {
   const umask = process.umask(0o022) // inside a sandbox another uid reads them
-  const isMachine = host.kind === 'machine'
   let folder: string
   try {
-    folder = mkdtempSync(join(isMachine ? tmpdir() : host.folder, 'cnilab-batch-'))
+    folder = mkdtempSync(join(host.batches.folder, 'cnilab-batch-'))
     chmodSync(folder, 0o755)
     for (const [name, lines] of files) writeFileSync(join(folder, name), `${lines.join('\n')}\n`)
   } finally {
     process.umask(umask)
   }
   try {
-    return await use(isMachine ? folder : join(HOST_FOLDER, basename(folder)))
+    return await use(join(host.batches.seen, basename(folder)))
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

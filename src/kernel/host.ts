@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os'
+
 /** Where commands act: a sandbox, or the machine itself. */
 export interface Host {
   kind: 'sandbox' | 'machine'
@@ -9,8 +11,10 @@ export interface Host {
   root: string
   /** The pid, as commands on the host see it, of a process in the host's network namespace. */
   pid: number
-  /** Folder of the journal and the batches, as this process sees it; whoever changes the host holds a lock on it. */
+  /** Folder of the journal, as this process sees it; whoever changes the host holds a lock on it. */
   folder: string
+  /** Folder for files that commands on the host read: as this process sees it, and as they do, who cannot write there. */
+  batches: { folder: string; seen: string }
   /** Whether other commands may change it at the same time; false for a sandbox that lives for one run only. */
   common: boolean
 }
@@ -28,8 +32,26 @@ export function flagsFor(host: Host): string {
 /** The same folder as commands on the host see it: a sandbox has nothing else at this path, and the machine keeps its own journal there. */
 export const HOST_FOLDER = '/run/cnilab'
 
+/** Where the sandbox finds what it is given from outside, mounted read-only: its record, and batches. */
+export const GIVEN_FOLDER = '/run/cnilab-given'
+
+/** Batches of commands that run where this process does. */
+export const OWN_BATCHES = { folder: tmpdir(), seen: tmpdir() }
+
 /** The journal's file name, in the host's folder. */
 export const JOURNAL = 'journal.jsonl'
 
 /** Where the sandbox finds cnilab itself, mounted read-only, and the `cnilab` command that starts it. */
 export const APP = { package: '/run/cnilab-app', node: '/run/cnilab-node', bin: '/run/cnilab-bin' }
+
+/** The machine itself. */
+export const MACHINE: Host = {
+  kind: 'machine',
+  name: 'machine',
+  enter: [],
+  root: '',
+  pid: process.pid,
+  folder: HOST_FOLDER,
+  batches: OWN_BATCHES,
+  common: true,
+}

@@ -9,14 +9,15 @@ export type Launch = (netns: string | undefined, argv: readonly string[], input?
 /**
  * Runs each program that it is told on its standard input: two counts, so many arguments and so many lines of input, one
  * a line. Arguments are data, never parsed as shell text. What the program prints is passed on; a line with the token
- * follows on stdout, with the exit status, and on stderr. Ctrl-C is meant for whoever started us, and for ping.
+ * follows on stdout, with the exit status, and on stderr. Input that it leaves unread is thrown away, and never taken
+ * for the next program. Ctrl-C is meant for whoever started us, and for ping.
  */
 const LOOP = `trap '' INT HUP
 lines() { n=$1; while [ $n -gt 0 ]; do IFS= read -r line; printf '%s\\n' "$line"; n=$((n - 1)); done; }
 while read -r arguments input; do
   set --
   while [ $arguments -gt 0 ]; do IFS= read -r line; set -- "$@" "$line"; arguments=$((arguments - 1)); done
-  if [ $input -gt 0 ]; then lines $input | "$@"; else "$@" </dev/null; fi
+  if [ $input -gt 0 ]; then lines $input | { "$@"; s=$?; while read -r _; do :; done; exit $s; }; else "$@" </dev/null; fi
   printf '%s %d\\n' "$token" $?
   printf '%s\\n' "$token" >&2
 done`

@@ -26,13 +26,13 @@ export async function snapshot(host: Host, launch: Launch, scope?: Scope): Promi
   const names = await namespaceNames(host)
   const wanted = names.filter((name) => scope?.namespaces?.has(name) ?? true)
   const [own, rules, sysctls, inner] = await Promise.all([
-    readDocuments(launch, undefined),
+    readHost(launch),
     (scope?.rules ?? scope === undefined) ? readRules(launch) : [],
     readSysctls(launch, scope ? (scope.sysctls ?? []) : usual),
     readNamespaces(host, launch, wanted),
   ])
   return new Map<string, Namespace | undefined>([
-    [HOST, parseNamespace(own, { inode: 0, rules, sysctls })],
+    [HOST, parseNamespace(own, { ...nowhere, rules, sysctls })],
     ...names.map((name) => [name, inner.get(name)] as const),
   ])
 }
@@ -46,13 +46,15 @@ export async function namespaceNames(host: Host): Promise<string[]> {
   }
 }
 
-async function readDocuments(launch: Launch, netns: string | undefined): Promise<string[]> {
-  const { code, stdout, stderr } = await launch(netns, ['ip', '-j', '-d', '-batch', '-'], READ_BATCH)
-  if (code !== 0)
-    throw new CnilabError(
-      'state',
-      `could not read the network${netns === undefined ? '' : ` of ${netns}`}: ${stderr.trim()}`,
-    )
+/** Undefined for a namespace that has vanished meanwhile, or a file that is none. */
+async function readNetns(launch: Launch, netns: string): Promise<string[] | undefined> {
+  const { code, stdout } = await launch(netns, ['ip', '-j', '-d', '-batch', '-'], READ_BATCH)
+  return code === 0 ? stdout.trimEnd().split('\n') : undefined
+}
+
+async function readHost(launch: Launch): Promise<string[]> {
+  const { code, stdout, stderr } = await launch(undefined, ['ip', '-j', '-d', '-batch', '-'], READ_BATCH)
+  if (code !== 0) throw new CnilabError('state', `could not read the network: ${stderr.trim()}`)
   return stdout.trimEnd().split('\n')
 }
 
@@ -79,20 +81,26 @@ async function readNamespaces(host: Host, launch: Launch, names: readonly string
     const some = names.slice(at, at + CHUNK)
     const documents =
       some.length <= FEW
-        ? await Promise.all(some.map((name) => readDocuments(launch, name)))
+        ? await Promise.all(some.map((name) => readNetns(launch, name)))
         : await readMany(host, launch, some)
-    const inodes = await Promise.all(some.map((name) => inodeOf(host, name)))
-    for (const [i, name] of some.entries())
-      read.set(name, parseNamespace(documents[i] ?? [], { inode: inodes[i] ?? 0, rules: [], sysctls: {} }))
+    const files = await Promise.all(some.map((name) => fileOf(host, name)))
+    for (const [i, name] of some.entries()) {
+      const own = documents[i]
+      if (own) read.set(name, parseNamespace(own, { ...(files[i] ?? nowhere), rules: [], sysctls: {} }))
+    }
   }
   return read
 }
 
-async function inodeOf(host: Host, name: string): Promise<number> {
+const nowhere = { inode: 0, since: 0 }
+
+/** What the namespace's file tells: its identity, and since when it has that name. */
+async function fileOf(host: Host, name: string): Promise<Pick<Namespace, 'inode' | 'since'>> {
   try {
-    return (await stat(join(`${host.root}/run/netns`, name))).ino
+    const { ino, ctimeMs } = await stat(join(`${host.root}/run/netns`, name))
+    return { inode: ino, since: ctimeMs }
   } catch {
-    return 0
+    return nowhere
   }
 }
 
@@ -100,7 +108,7 @@ async function inodeOf(host: Host, name: string): Promise<number> {
  * Two xargs side by side, each with a pipe of its own, so that no output is mixed. A namespace that vanished meanwhile
  * leaves a gap; then each is read by itself.
  */
-async function readMany(host: Host, launch: Launch, names: readonly string[]): Promise<string[][]> {
+async function readMany(host: Host, launch: Launch, names: readonly string[]): Promise<(string[] | undefined)[]> {
   const half = Math.ceil(names.length / 2)
   const lines = await withFiles(host, new Map([['read', [READ_BATCH]]]), async (folder) => {
     const chunk = async (part: readonly string[]) => {
@@ -122,7 +130,6 @@ async function readMany(host: Host, launch: Launch, names: readonly string[]): P
     }
     return (await Promise.all([chunk(names.slice(0, half)), chunk(names.slice(half))])).flat()
   })
-  if (lines.length !== names.length * READ_DOCUMENTS)
-    return Promise.all(names.map((name) => readDocuments(launch, name)))
+  if (lines.length !== names.length * READ_DOCUMENTS) return Promise.all(names.map((name) => readNetns(launch, name)))
   return names.map((_, i) => lines.slice(i * READ_DOCUMENTS, (i + 1) * READ_DOCUMENTS))
 }

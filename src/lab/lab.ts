@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { CnilabError } from '../errors.ts'
 import { isKind, kinds, type Operation, parseOperation } from '../operations/registry.ts'
 import { resolveParameters } from './parameters.ts'
-import { type Assertion, assertionSchema, type LabFile, labSchema } from './schema.ts'
+import { type Assertion, filledSchema, type LabFile, labSchema } from './schema.ts'
 import { readSource, type Source } from './source.ts'
 import { fill, fillTree, TemplateError, type Variables } from './template.ts'
 
@@ -38,6 +38,7 @@ export function parseLab(text: string, file: string, set: Readonly<Record<string
   if (!parsed.success) throw source.complaint(parsed.error)
   const lab = parsed.data
   checkIds(lab, source)
+  checkSubnets(lab, source)
   const variables = inFile(source, ['parameters'], () => resolveParameters(lab.parameters, set))
   return {
     id: lab.id,
@@ -72,6 +73,19 @@ function checkIds(lab: LabFile, source: Source): void {
   }
 }
 
+/** An address that lies in a subnet is checked against it: a name that is none would switch the check off. */
+function checkSubnets(lab: LabFile, source: Source): void {
+  const subnets: string[] = []
+  for (const [name, definition] of Object.entries(lab.parameters)) {
+    if (definition.in !== undefined && !subnets.includes(definition.in))
+      throw source.errorAt(
+        ['parameters', name, 'in'],
+        `in: '${definition.in}' is not an earlier parameter of type subnet; there are: ${subnets.join(', ') || 'none'}`,
+      )
+    if (definition.type === 'subnet') subnets.push(name)
+  }
+}
+
 /** Turns a `${…}` that cannot be filled in into an error at its place in the file. */
 function inFile<T>(source: Source, path: readonly PropertyKey[], act: () => T): T {
   try {
@@ -84,7 +98,10 @@ function inFile<T>(source: Source, path: readonly PropertyKey[], act: () => T): 
 /** So often an operation may be repeated: a bridge takes 1023 ports. */
 const MOST = 1023
 
-const itemSchema = z.object({ repeat: z.string().optional() })
+/** A mark is how the program finds again what it made on the machine: nothing that a lab may choose. */
+const unmarkedSchema = z.looseObject({}).check((ctx) => {
+  if ('mark' in ctx.value) ctx.issues.push({ code: 'unrecognized_keys', keys: ['mark'], input: ctx.value })
+})
 
 function operations(
   source: Source,
@@ -92,7 +109,7 @@ function operations(
   item: Readonly<Record<string, unknown>>,
   variables: Variables,
 ): Operation[] {
-  const { repeat } = itemSchema.safeParse(item).data ?? {}
+  const { repeat } = item
   const [kind, ...more] = Object.keys(item).filter((key) => key !== 'repeat')
   if (kind === undefined) throw source.errorAt(path, 'an operation names its kind, for example: bridge: {name: cni0}')
   if (more[0] !== undefined)
@@ -103,6 +120,8 @@ function operations(
       `there is no operation '${kind}'; there are: ${Object.keys(kinds).join(', ')}`,
     )
   const at = [...path, kind]
+  const unmarked = unmarkedSchema.safeParse(item[kind])
+  if (!unmarked.success) throw source.complaint(unmarked.error, at)
   const one = (values: Variables) => {
     try {
       return parseOperation(
@@ -114,9 +133,10 @@ function operations(
     }
   }
   if (repeat === undefined) return [one(variables)]
-  const times = Number(inFile(source, [...path, 'repeat'], () => fill(repeat, variables)))
-  if (!Number.isInteger(times) || times < 1 || times > MOST)
-    throw source.errorAt([...path, 'repeat'], `repeat is a whole number from 1 to ${MOST}`)
+  const digits = inFile(source, [...path, 'repeat'], () => fillTree(repeat, variables))
+  // Number would also take 0x2, 1e2 and nothing at all.
+  const times = typeof digits === 'string' && /^\d+$/.test(digits) ? Number(digits) : 0
+  if (times < 1 || times > MOST) throw source.errorAt([...path, 'repeat'], `repeat is a whole number from 1 to ${MOST}`)
   return Array.from({ length: times }, (_, i) => one({ ...variables, i: String(i + 1) }))
 }
 
@@ -126,7 +146,12 @@ function assertions(
   items: readonly Assertion[],
   variables: Variables,
 ): Assertion[] {
-  return items.map((item, i) => assertionSchema.parse(inFile(source, [...path, i], () => fillTree(item, variables))))
+  return items.map((item, i) => {
+    const at = [...path, i]
+    const parsed = filledSchema(item).safeParse(inFile(source, at, () => fillTree(item, variables)))
+    if (!parsed.success) throw source.complaint(parsed.error, at)
+    return parsed.data
+  })
 }
 
 /** Refuses a name that is neither a lab's nor a path. */

@@ -25,15 +25,16 @@ export function fill(text: string, variables: Variables): string {
   })
 }
 
+/** Never negative, nor a fraction or infinite, which addressAt could not count to. */
 function sum(expression: string, variables: Variables): number {
-  return expression
+  const terms = expression
     .split('+')
     .map((term) => term.trim())
-    .map((term) => Number(Object.hasOwn(variables, term) ? variables[term] : term))
-    .reduce((a, b) => {
-      if (!Number.isInteger(b)) throw new TemplateError(`[${expression}] is not a sum of whole numbers`)
-      return a + b
-    }, 0)
+    .map((term) => (Object.hasOwn(variables, term) ? (variables[term] ?? '') : term))
+  const total = terms.map(Number).reduce((a, b) => a + b, 0)
+  if (!terms.every((term) => /^\d+$/.test(term)) || !Number.isSafeInteger(total))
+    throw new TemplateError(`[${expression}] is not a sum of whole numbers from 0`)
+  return total
 }
 
 /** Fills in every text in a tree of objects and arrays. */

@@ -1,11 +1,10 @@
 import * as z from 'zod'
 import { HOST, type Namespace, type NftObject } from '../state/state.ts'
-import { anyNetns, contains, isIpv6, subnet } from './names.ts'
-import { type OperationKind, MARK_ALIAS, missingNetns, placeId, resource } from './operation.ts'
+import { contains, isIpv6, subnet } from './names.ts'
+import { type OperationKind, MARK_ALIAS, placeId } from './operation.ts'
 
 interface Params {
   subnet: string
-  netns?: string | undefined
 }
 
 const tableOf = (p: Params) => `cnilab_${p.subnet.replace(/[^0-9a-f]/g, '_')}`
@@ -14,13 +13,13 @@ const familyOf = (p: Params) => (isIpv6(p.subnet) ? 'ip6' : 'ip')
 /** Source NAT for a subnet, one nftables table each, so that undoing it is deleting the table: nft(8), masquerade. */
 export const masquerade: OperationKind<'masquerade', Params> = {
   kind: 'masquerade',
-  params: z.strictObject({ subnet, netns: anyNetns.optional() }),
-  id: (p) => placeId(p.netns, p.subnet),
+  params: z.strictObject({ subnet }),
+  id: (p) => placeId(undefined, p.subnet),
   provides: () => [],
-  needs: (p) => (p.netns === undefined ? [] : [resource.netns(p.netns)]),
+  needs: () => [],
   apply: (p) => {
     const [family, table] = [familyOf(p), tableOf(p)]
-    const nft = (...argv: string[]) => ({ tool: 'nft', argv, netns: p.netns }) as const
+    const nft = (...argv: string[]) => ({ tool: 'nft', argv }) as const
     return [
       nft('add', 'table', family, table),
       nft(
@@ -52,10 +51,10 @@ export const masquerade: OperationKind<'masquerade', Params> = {
   },
   undo: (p, _before, now) =>
     // The table alone counts: it may be there without its rule, if something stopped us between the two.
-    (now.get(p.netns ?? HOST)?.rules ?? []).some(
+    (now.get(HOST)?.rules ?? []).some(
       ({ table }) => tableSchema.safeParse(table).data === `${familyOf(p)} ${tableOf(p)}`,
     )
-      ? [{ tool: 'nft', argv: ['delete', 'table', familyOf(p), tableOf(p)], netns: p.netns }]
+      ? [{ tool: 'nft', argv: ['delete', 'table', familyOf(p), tableOf(p)] }]
       : [],
   explain: (p) => ({
     what: `Masquerade ${p.subnet}`,
@@ -63,9 +62,7 @@ export const masquerade: OperationKind<'masquerade', Params> = {
   }),
   expected: (p) => `a rule masquerades ${p.subnet}`,
   judge: (p, now) => {
-    const blocked = missingNetns(p.netns, now)
-    if (blocked) return blocked
-    const table = masqueradedBy(p, now.get(p.netns ?? HOST))
+    const table = masqueradedBy(p, now.get(HOST))
     return table !== undefined
       ? { status: 'present', actual: `table ${table} masquerades ${p.subnet}` }
       : { status: 'absent', actual: `no rule masquerades ${p.subnet}`, before: {} }
@@ -77,10 +74,18 @@ const tableSchema = z
   .object({ family: z.string(), name: z.string() })
   .transform(({ family, name }) => `${family} ${name}`)
 
+const placeOf = (family: string, table: string, chain: string) => `${family} ${table} ${chain}`
+
+/** A chain that sees every packet on its way out, as its place. */
+const hookedSchema = z
+  .object({ family: z.string(), table: z.string(), name: z.string(), hook: z.literal('postrouting') })
+  .transform(({ family, table, name }) => placeOf(family, table, name))
+
 /** The parts of libnftables-json(5) that tell a masquerade rule. */
 const ruleSchema = z.object({
   family: z.string(),
   table: z.string(),
+  chain: z.string(),
   expr: z.array(z.looseObject({})).default([]),
 })
 
@@ -120,9 +125,12 @@ const xtMatch = z.object({
 /** The table of the first rule that masquerades what leaves this subnet, whoever wrote it. */
 function masqueradedBy(p: Params, namespace: Namespace | undefined): string | undefined {
   const uplinks = (namespace?.routes ?? []).filter((route) => route.dst === 'default').map((route) => route.dev)
+  // Rules of other chains see packets only if some rule jumps there.
+  const hooked = new Set((namespace?.rules ?? []).map(({ chain }) => hookedSchema.safeParse(chain).data))
   for (const { rule } of namespace?.rules ?? []) {
     const { data } = ruleSchema.safeParse(rule)
-    if (!data || ![familyOf(p), 'inet'].includes(data.family) || !data.expr.some((e) => isMasquerade(e))) continue
+    if (!data || !hooked.has(placeOf(data.family, data.table, data.chain))) continue
+    if (![familyOf(p), 'inet'].includes(data.family) || !data.expr.some((e) => isMasquerade(e))) continue
     if (data.expr.every((e) => lets(e, p, uplinks))) return data.table
   }
   return undefined

@@ -38,11 +38,13 @@ function identifierOf(what: string, longest: number, example: string, reserved: 
     const name = ctx.value
     const rule = reserved.includes(name)
       ? 'is reserved'
-      : !identifier.test(name)
-        ? 'must begin with a letter or digit and contain only letters, digits, _ . -'
-        : name.length > longest
-          ? `is ${name.length} characters long; ${longest} are allowed`
-          : undefined
+      : /^\d+$/.test(name)
+        ? 'must not be a number, which ip takes for a process id'
+        : !identifier.test(name)
+          ? 'must begin with a letter or digit and contain only letters, digits, _ . -'
+          : name.length > longest
+            ? `is ${name.length} characters long; ${longest} are allowed`
+            : undefined
     if (rule)
       ctx.issues.push({ code: 'custom', input: name, message: `${what} '${name}' ${rule}, for example: ${example}` })
   })

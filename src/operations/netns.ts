@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { netnsName } from './names.ts'
-import { type OperationKind, ip, MARK_ALIAS, resource } from './operation.ts'
+import type { Namespace } from '../state/state.ts'
+import { type Before, type OperationKind, ip, MARK_ALIAS, resource } from './operation.ts'
 
 interface Params {
   name: string
@@ -17,8 +18,7 @@ export const netns: OperationKind<'netns', Params> = {
   undo: (p, before, now) => {
     const namespace = now.get(p.name)
     if (!now.has(p.name)) return []
-    const replaced = before.inode !== undefined && namespace !== undefined && namespace.inode !== before.inode
-    return replaced ? [] : [ip(undefined, 'netns', 'delete', p.name)]
+    return namespace && isAnother(namespace, before) ? [] : [ip(undefined, 'netns', 'delete', p.name)]
   },
   users: (p, now) =>
     (now.get(p.name)?.links ?? [])
@@ -33,4 +33,16 @@ export const netns: OperationKind<'netns', Params> = {
     now.has(p.name)
       ? { status: 'present', actual: `namespace ${p.name} is there` }
       : { status: 'absent', actual: `there is no namespace ${p.name}`, before: {} },
+}
+
+/** How long after an intent a namespace without a recorded inode may still be the one that was meant, in milliseconds. */
+const SOON = 10_000
+
+/**
+ * Whether a namespace of this name is not the one that was made: it has another inode or, where we were killed before
+ * that could be written down, was made at another time.
+ */
+function isAnother({ inode, since }: Namespace, before: Before): boolean {
+  if (before.inode !== undefined) return inode !== before.inode
+  return before.intended !== undefined && Math.abs(since - before.intended) > SOON
 }

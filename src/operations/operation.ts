@@ -32,6 +32,8 @@ export const beforeSchema = z.object({
   alongside: z.record(z.string(), z.string()).optional(),
   /** Inode of the namespace that was made. */
   inode: z.number().optional(),
+  /** When a namespace was about to be made, in milliseconds since the epoch. */
+  intended: z.number().optional(),
 })
 export type Before = z.infer<typeof beforeSchema>
 

@@ -1,13 +1,11 @@
 import * as z from 'zod'
 import { HOST, type Namespace } from '../state/state.ts'
 import { isMasquerade } from './masquerade.ts'
-import { anyNetns } from './names.ts'
-import { type Before, type Command, type OperationKind, inNetns, missingNetns, placeId, resource } from './operation.ts'
+import { type Before, type Command, type OperationKind, placeId } from './operation.ts'
 
 interface Params {
   key: string
   value: string
-  netns?: string | undefined
 }
 
 /** The sysctls that turn forwarding on for a whole namespace (kernel docs, networking/ip-sysctl). */
@@ -16,11 +14,7 @@ export const FORWARDING = { inet: 'net.ipv4.ip_forward', inet6: 'net.ipv6.conf.a
 /** Whether ICMP redirects are believed: the kernel turns it round when ip_forward is written. */
 export const REDIRECTS = 'net.ipv4.conf.all.accept_redirects'
 
-const set = (netns: string | undefined, ...assignments: string[]): Command => ({
-  tool: 'sysctl',
-  argv: ['-w', ...assignments],
-  netns,
-})
+const set = (...assignments: string[]): Command => ({ tool: 'sysctl', argv: ['-w', ...assignments] })
 
 /** A kernel setting of a network namespace: sysctl(8). */
 export const sysctl: OperationKind<'sysctl', Params> = {
@@ -32,35 +26,36 @@ export const sysctl: OperationKind<'sysctl', Params> = {
         `'${String(issue.input)}' is not a sysctl of a network namespace, for example: net.ipv4.ip_forward`,
     }),
     value: z.string().regex(/^[\w.-]+$/, { error: 'a sysctl value is a number or a word, for example: 1' }),
-    netns: anyNetns.optional(),
   }),
-  id: (p) => placeId(p.netns, p.key),
+  id: (p) => placeId(undefined, p.key),
   provides: () => [],
-  needs: (p) => (p.netns === undefined ? [] : [resource.netns(p.netns)]),
-  apply: (p) => [set(p.netns, `${p.key}=${p.value}`)],
+  needs: () => [],
+  apply: (p) => [set(`${p.key}=${p.value}`)],
   undo: (p, before, now) => {
-    const namespace = now.get(p.netns ?? HOST)
+    const namespace = now.get(HOST)
     if (before.value === undefined || before.value === p.value) return []
     if (namespace?.sysctls[p.key] !== p.value) return [] // somebody changed it since: theirs now
     const restore = Object.entries(before.alongside ?? {}).filter(([key]) => exists(namespace, key))
-    return [set(p.netns, `${p.key}=${before.value}`), ...restore.map(([key, value]) => set(p.netns, `${key}=${value}`))]
+    return [set(`${p.key}=${before.value}`), ...restore.map(([key, value]) => set(`${key}=${value}`))]
   },
   users: (p, now) =>
-    p.key === FORWARDING.inet || p.key === FORWARDING.inet6 ? natTables(now.get(p.netns ?? HOST)) : [],
+    p.key === FORWARDING.inet
+      ? natTables('ip', now.get(HOST))
+      : p.key === FORWARDING.inet6
+        ? natTables('ip6', now.get(HOST))
+        : [],
   explain: (p) => ({
-    what: `Set ${p.key} to ${p.value}${inNetns(p.netns)}`,
+    what: `Set ${p.key} to ${p.value}`,
     why:
       p.key === FORWARDING.inet || p.key === FORWARDING.inet6
         ? 'By default Linux drops packets that are not for itself. Forwarding makes it a router, which it must be between the bridge and the uplink.'
         : 'A setting of this network stack alone; other namespaces keep theirs.',
   }),
-  expected: (p) => `${p.key} is ${p.value}${inNetns(p.netns)}`,
+  expected: (p) => `${p.key} is ${p.value}`,
   judge: (p, now) => {
-    const blocked = missingNetns(p.netns, now)
-    if (blocked) return blocked
-    const namespace = now.get(p.netns ?? HOST)
+    const namespace = now.get(HOST)
     const value = namespace?.sysctls[p.key]
-    const actual = value === undefined ? `${p.key} was not found` : `${p.key} is ${value}${inNetns(p.netns)}`
+    const actual = value === undefined ? `${p.key} was not found` : `${p.key} is ${value}`
     if (value === p.value) return { status: 'present', actual }
     return { status: 'absent', actual, before: value === undefined ? {} : { value, ...alongside(p.key, namespace) } }
   },
@@ -90,10 +85,12 @@ function exists(namespace: Namespace, key: string): boolean {
   return name === undefined || name.replaceAll('/', '.') in namespace.forwarding[family === 'ipv4' ? 'inet' : 'inet6']
 }
 
-/** Tables whose rules masquerade: they are what forwarding is on for. */
-function natTables(namespace: Namespace | undefined): string[] {
+/** Tables whose rules masquerade packets of a family: they are what forwarding is on for. */
+function natTables(family: 'ip' | 'ip6', namespace: Namespace | undefined): string[] {
   const tables = (namespace?.rules ?? []).flatMap(({ rule }) => {
-    const parsed = z.object({ table: z.string(), expr: z.array(z.unknown()) }).safeParse(rule)
+    const parsed = z
+      .object({ family: z.enum([family, 'inet']), table: z.string(), expr: z.array(z.unknown()) })
+      .safeParse(rule)
     return parsed.success && parsed.data.expr.some((e) => isMasquerade(e)) ? [parsed.data.table] : []
   })
   return [...new Set(tables)]

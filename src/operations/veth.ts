@@ -1,5 +1,6 @@
 import * as z from 'zod'
-import { findLink, findLinkAnywhere, HOST, type Link, type State } from '../state/state.ts'
+import { findLink, findLinkAnywhere, HOST, INTERNET, type State } from '../state/state.ts'
+import { type CableEnd, otherEnd } from '../state/topology.ts'
 import { anyNetns, interfaceName } from './names.ts'
 import {
   type OperationKind,
@@ -65,7 +66,11 @@ export const veth: OperationKind<'veth', Params> = {
     return mark ? [add, alias(name, netns), alias(peer, peerNetns)] : [add]
   },
   undo: (p, _before, now) => {
-    const end = p.mark ? (findByMac(now, p.mark.mac) ?? findByMac(now, p.mark.peerMac)) : findEnd(p, now)
+    const end = p.mark
+      ? (findByMac(now, p.mark.mac) ?? findByMac(now, p.mark.peerMac))
+      : p.name === p.peer
+        ? findOne(p.name, now)
+        : findPair(p, now).end
     return end?.link.kind === 'veth'
       ? [ip(end.netns === HOST ? undefined : end.netns, 'link', 'delete', 'dev', end.link.name)]
       : []
@@ -78,24 +83,42 @@ export const veth: OperationKind<'veth', Params> = {
   judge: (p, now) => missingNetns(p.netns, now) ?? missingNetns(p.peerNetns, now) ?? judgeEnds(p, now),
 }
 
-/** One of the two ends: where it was made, or, if that was the host, wherever it was moved to. */
-function findEnd(p: Params, now: State): { link: Link; netns: string } | undefined {
+/**
+ * How the two ends are found. An end that was made on the host may have been moved since, and renamed on the way: then
+ * the other one tells. `other`: something else has one of the names.
+ */
+function findPair(p: Params, now: State): { end?: CableEnd; other?: string } {
   const ends = [
-    [p.name, p.netns],
-    [p.peer, p.peerNetns],
+    [p.name, p.netns, p.peer, p.peerNetns],
+    [p.peer, p.peerNetns, p.name, p.netns],
   ] as const
-  for (const [ifname, netns] of ends) {
+  for (const [ifname, netns, peer, peerNetns] of ends) {
     const link = findLink(now, ifname, netns)
-    if (link) return { link, netns: netns ?? HOST }
+    if (!link) continue
+    if (link.kind !== 'veth') return { other: `${ifname}${inNetns(netns)} is not a veth` }
+    const end = { netns: netns ?? HOST, link }
+    const far = otherEnd(now, end)
+    if (far?.netns === INTERNET) return { other: `${ifname} is the uplink` }
+    const isMoved = peerNetns === undefined && far !== undefined && far.netns !== HOST
+    const isPeer = far?.link.name === peer && far.netns === (peerNetns ?? HOST)
+    if (far && !isMoved && !isPeer)
+      return {
+        other: `the other end of ${ifname} is ${far.link.name}${inNetns(far.netns === HOST ? undefined : far.netns)}, not ${peer}`,
+      }
+    return { end }
   }
-  for (const [ifname, netns] of ends) {
-    const moved = netns === undefined ? findLinkAnywhere(now, ifname) : undefined
-    if (moved) return moved
-  }
-  return undefined
+  if (p.netns !== undefined || p.peerNetns !== undefined) return {}
+  const [near, far] = [findLinkAnywhere(now, p.name), findLinkAnywhere(now, p.peer)]
+  return near && far && otherEnd(now, near)?.link === far.link ? { end: near } : {}
 }
 
-function findByMac(now: State, mac: string | undefined): { link: Link; netns: string } | undefined {
+/** The end of a pair of which only one name is known: on the host, or wherever it was moved to. */
+function findOne(name: string, now: State): CableEnd | undefined {
+  const end = findLinkAnywhere(now, name)
+  return end?.link.kind === 'veth' && otherEnd(now, end)?.netns !== INTERNET && end.netns !== INTERNET ? end : undefined
+}
+
+function findByMac(now: State, mac: string | undefined): CableEnd | undefined {
   for (const [netns, namespace] of now) {
     const link = namespace?.links.find((candidate) => candidate.mac === mac)
     if (link) return { link, netns }
@@ -104,16 +127,8 @@ function findByMac(now: State, mac: string | undefined): { link: Link; netns: st
 }
 
 function judgeEnds(p: Params, now: State): ReturnType<typeof veth.judge> {
-  const near = findLink(now, p.name, p.netns)
-  const far = findLink(now, p.peer, p.peerNetns)
-  for (const [link, ifname, netns] of [
-    [near, p.name, p.netns],
-    [far, p.peer, p.peerNetns],
-  ] as const)
-    if (link && link.kind !== 'veth') return { status: 'differs', actual: `${ifname}${inNetns(netns)} is not a veth` }
-  if (near && far && p.netns === p.peerNetns && near.peer !== far.name)
-    return { status: 'differs', actual: `${p.name} and ${p.peer} are ends of two different pairs` }
-  const end = findEnd(p, now)?.link
-  if (end?.kind === 'veth') return { status: 'present', actual: `${end.name} is one end of a veth pair` }
+  const { end, other } = findPair(p, now)
+  if (other !== undefined) return { status: 'differs', actual: other }
+  if (end) return { status: 'present', actual: `${end.link.name} is one end of a veth pair` }
   return { status: 'absent', actual: `there is no veth pair ${p.name} and ${p.peer}`, before: {} }
 }

@@ -9,18 +9,19 @@ export interface Batch {
 
 /**
  * Groups commands for few processes without changing what they do: neighbours of one namespace and tool go together,
- * and between two commands of the host the namespaces' own commands are gathered, as they cannot see one another.
+ * and between two commands of the host the namespaces' own commands are gathered, as they cannot see one another; one
+ * that names a further namespace (`… netns red`) stands alone like one of the host.
  * Returns stages; a stage's batches belong to different namespaces, and those of one namespace are in order.
  */
 export function toStages(commands: readonly Command[]): Batch[][] {
   const stages: Batch[][] = []
   let inside: Map<string, Batch[]> | undefined
   for (const command of commands) {
-    if (command.netns === undefined) {
+    if (command.netns === undefined || command.argv.includes('netns')) {
       inside = undefined
-      const last = stages.at(-1)?.at(-1)
-      if (last?.netns === undefined && last?.tool === command.tool) last.commands.push(command)
-      else stages.push([{ netns: undefined, tool: command.tool, commands: [command] }])
+      const [last, another] = stages.at(-1) ?? []
+      if (last && !another && last.netns === command.netns && last.tool === command.tool) last.commands.push(command)
+      else stages.push([{ netns: command.netns, tool: command.tool, commands: [command] }])
       continue
     }
     if (!inside) {

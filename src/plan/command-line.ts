@@ -2,21 +2,23 @@ import { type Command, HOST_PID } from '../operations/operation.ts'
 
 /** Quotes one argument for a POSIX shell. */
 function quote(argument: string): string {
-  if (/^[\w@%+=:,./!-]+$/.test(argument)) return argument
+  if (argument === '!=' || /^[\w@%+=:,./-]+$/.test(argument)) return argument
   return `'${argument.replaceAll("'", `'\\''`)}'`
 }
 
 /** The argv that a person would type: `ip -n red address add …`, `ip netns exec red nft …`. `hostPid` stands for the host's namespace. */
 export function toArgv(command: Command, hostPid: string): string[] {
-  const argv = command.argv.map((argument) => (argument === HOST_PID ? hostPid : argument))
-  if (command.netns === undefined) return [command.tool, ...argv]
-  if (command.tool === 'ip') return ['ip', '-n', command.netns, ...argv]
-  return ['ip', 'netns', 'exec', command.netns, command.tool, ...argv]
+  return typed(command).map((argument) => (argument === HOST_PID ? hostPid : argument))
 }
 
-/** One command as a line that can be pasted into a shell. */
+/** One command as a line that can be pasted into a shell; `hostPid` may be what the shell itself fills in, such as `$$`. */
 export function toLine(command: Command, hostPid: string): string {
-  return toArgv(command, hostPid)
-    .map((argument) => (argument === '$$' ? argument : quote(argument)))
+  return typed(command)
+    .map((argument) => (argument === HOST_PID ? hostPid : quote(argument)))
     .join(' ')
+}
+
+function typed({ tool, argv, netns }: Command): string[] {
+  if (netns === undefined) return [tool, ...argv]
+  return tool === 'ip' ? ['ip', '-n', netns, ...argv] : ['ip', 'netns', 'exec', netns, tool, ...argv]
 }

@@ -13,15 +13,20 @@ export interface ScriptPart {
  */
 export function toScript(heading: string, parts: readonly ScriptPart[]): string {
   const body = parts.map(({ title, commands }) =>
-    [`# ${title}`, ...commands.map((command) => toLine(command, '$$'))].join('\n'),
+    [comment(title), ...commands.map((command) => toLine(command, '$$'))].join('\n'),
   )
   return [
     '#!/bin/sh',
-    `# ${heading}`,
+    comment(heading),
     'set -eu',
     'PATH=$PATH:/usr/sbin:/sbin',
     'mkdir -p /run/netns',
     ...body,
     '',
   ].join('\n')
+}
+
+/** A comment in one line, whatever the text. */
+function comment(text: string): string {
+  return `# ${text.replaceAll(/\s+/g, ' ')}`
 }

@@ -1,4 +1,4 @@
-import { chownSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { CnilabError } from '../errors.ts'
 import { spawnDetached } from '../kernel/spawn.ts'
@@ -6,7 +6,7 @@ import { enter, RECORD, type Sandbox, type SandboxRecord, startTime } from './fi
 import { type Host, JOURNAL } from '../kernel/host.ts'
 import { dropsPrivileges, NOBODY, userId } from '../kernel/user.ts'
 import { makeRuntimeFolder, runtimeFolder } from './runtime-folder.ts'
-import { HOLD, KEPT, PREPARE, READ_ONLY, WATCH } from './scripts.ts'
+import { ENTER, GIVEN, HOLD, KEPT, PREPARE, READ_ONLY, SHARED, WATCH } from './scripts.ts'
 
 /** A sandbox that lives as long as this process, unless it is kept. */
 export interface LiveSandbox {
@@ -38,11 +38,12 @@ function newFolder(name: string): string {
 export async function createSandbox(name: string): Promise<LiveSandbox> {
   const folder = newFolder(name)
   const isRoot = dropsPrivileges()
-  if (isRoot) {
-    // cnilab writes it from outside as root and from inside as the sandbox's user
-    writeFileSync(join(folder, JOURNAL), '')
-    for (const path of [folder, join(folder, JOURNAL)]) chownSync(path, NOBODY, NOBODY)
-  }
+  const [shared, given] = [join(folder, SHARED), join(folder, GIVEN)]
+  for (const part of [shared, given]) mkdirSync(part)
+  chmodSync(given, 0o755) // root's programs in a sandbox are another user's
+  // cnilab writes the journal from outside as root and from inside as the sandbox's user
+  writeFileSync(join(shared, JOURNAL), '')
+  if (isRoot) for (const path of [shared, join(shared, JOURNAL)]) chownSync(path, NOBODY, NOBODY)
   const unshare = ['unshare', '--user', '--map-root-user', '--mount', '--propagation', 'private', '--']
   const drop = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', ...unshare]
   const holder = spawnDetached([
@@ -66,13 +67,14 @@ export async function createSandbox(name: string): Promise<LiveSandbox> {
     READ_ONLY,
     'cnilab-read-only',
     HOLD,
+    ENTER,
     name,
     String(userId()),
     runtimeFolder(),
   ])
   try {
     const record = recordOf(name, await holder.firstLine)
-    writeFileSync(join(folder, RECORD), JSON.stringify(record), { mode: 0o644 })
+    for (const place of [given, folder]) writeFileSync(join(place, RECORD), JSON.stringify(record), { mode: 0o644 })
     const sandbox = { ...record, folder }
     const keep = () => {
       writeFileSync(join(folder, KEPT), '')

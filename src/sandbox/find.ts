@@ -1,9 +1,9 @@
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { HOST_FOLDER, type Host } from '../kernel/host.ts'
+import { GIVEN_FOLDER, HOST_FOLDER, type Host, OWN_BATCHES } from '../kernel/host.ts'
 import { dropsPrivileges, userId } from '../kernel/user.ts'
 import { runtimeFolder } from './runtime-folder.ts'
-import { HOLDER } from './scripts.ts'
+import { GIVEN, HOLDER, SHARED } from './scripts.ts'
 
 /** What is written down about a sandbox. A pid alone would not do: it can be another process's by now. */
 export interface SandboxRecord {
@@ -17,7 +17,7 @@ export interface SandboxRecord {
   created: string
 }
 
-/** The record's file name, in the sandbox's folder. */
+/** The record's file name, in the sandbox's folder and, for those inside, in what they are given. */
 export const RECORD = 'sandbox.json'
 
 /** A sandbox that is alive. */
@@ -120,10 +120,11 @@ export function enter(sandbox: Sandbox): Host {
   return {
     kind: 'sandbox',
     name: sandbox.name,
-    enter: ['nsenter', '-t', String(sandbox.pid), '-U', '-n', '-m', '-p', ...as, '--'],
+    enter: ['nsenter', '-t', String(sandbox.pid), '-U', '-n', '-i', '-m', '-p', ...as, '--'],
     root: `/proc/${sandbox.pid}/root`,
     pid: 1,
-    folder: sandbox.folder,
+    folder: join(sandbox.folder, SHARED),
+    batches: { folder: join(sandbox.folder, GIVEN), seen: GIVEN_FOLDER },
     common: true,
   }
 }
@@ -133,10 +134,19 @@ export function enter(sandbox: Sandbox): Host {
  * holder. From within one of its containers, commands for the host go back to that namespace.
  */
 export function ownSandbox(): Host | undefined {
-  const record = readRecord(HOST_FOLDER)
+  const record = readRecord(GIVEN_FOLDER)
   if (!record || networkOf('1') !== record.netns) return undefined
   const back = networkOf('self') === record.netns ? [] : ['nsenter', '-t', '1', '-n', '--']
-  return { kind: 'sandbox', name: record.name, enter: back, root: '', pid: 1, folder: HOST_FOLDER, common: true }
+  return {
+    kind: 'sandbox',
+    name: record.name,
+    enter: back,
+    root: '',
+    pid: 1,
+    folder: HOST_FOLDER,
+    batches: OWN_BATCHES,
+    common: true,
+  }
 }
 
 /** Inode of a process's network namespace; undefined for a process that is another user's. */

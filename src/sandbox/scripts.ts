@@ -1,4 +1,4 @@
-import { APP, HOST_FOLDER } from '../kernel/host.ts'
+import { APP, GIVEN_FOLDER, HOST_FOLDER } from '../kernel/host.ts'
 import { UPLINK } from '../state/state.ts'
 
 /** The holder's program; its path is how a holder is recognised in /proc. */
@@ -11,6 +11,13 @@ export const HOLDER = '/run/cnilab-sandbox'
 function mountAll(file: string, list: readonly string[], options = ''): string {
   return `printf '%s\\n' "${list.join('\n')}" >/run/${file}\nmount --all ${options}--fstab /run/${file}`
 }
+
+/** How the two that make a sandbox's mounts tell each other of the process to mount for, and that it is done. */
+const PIPES = { pid: '/run/cnilab-pid', mounted: '/run/cnilab-mounted' }
+
+/** Parts of a sandbox's folder: what its programs may write, and what they may only read. The rest they never see. */
+export const SHARED = 'shared'
+export const GIVEN = 'given'
 
 /** A file in the folder of a sandbox that was to outlive its maker. */
 export const KEPT = 'kept'
@@ -33,10 +40,10 @@ exit $status
  * first, because /run may hide them. Arguments: folder, package, node, options of /run, then the command to go on with.
  */
 export const PREPARE = `set -eu
-exec 3<"$1" 4<"$2" 5<"$3"
+exec 3<"$1/${SHARED}" 4<"$2" 5<"$3" 6<"$1/${GIVEN}"
 options=$4; shift 4
 mount -t tmpfs -o "$options" cnilab /run
-mkdir ${HOST_FOLDER} ${APP.package} ${APP.bin}
+mkdir ${HOST_FOLDER} ${GIVEN_FOLDER} ${APP.package} ${APP.bin}
 : >${APP.node}
 ${mountAll(
   'cnilab-binds',
@@ -44,10 +51,11 @@ ${mountAll(
     `/proc/self/fd/3 ${HOST_FOLDER} none bind`,
     `/proc/self/fd/4 ${APP.package} none bind`,
     `/proc/self/fd/5 ${APP.node} none bind`,
+    `/proc/self/fd/6 ${GIVEN_FOLDER} none bind`,
   ],
   '--no-canonicalize ',
 )}
-exec 3<&- 4<&- 5<&-
+exec 3<&- 4<&- 5<&- 6<&-
 printf '#!/bin/sh\\nexec ${APP.node} ${APP.package}/dist/src/cnilab.js "$@"\\n' >${APP.bin}/cnilab
 chmod 755 ${APP.bin}/cnilab
 exec "$@"
@@ -57,7 +65,8 @@ exec "$@"
  * In the outer user namespace: everything read-only but the sandbox's own folders. The inner namespaces are then made
  * in one more user namespace, from which these mounts cannot be changed back (mount_namespaces(7), "Restrictions").
  * What `mount` did is read again. (Of a list it passes over `/`, but not over `/.`.)
- * Arguments: the holder's program, the sandbox's name, the user's id, the folder of the user's sandboxes.
+ * Arguments: the holder's program, the one that starts it, the sandbox's name, the user's id, the folder of the user's
+ * sandboxes.
  */
 export const READ_ONLY = `set -eu
 writable() {
@@ -65,7 +74,7 @@ writable() {
     case $options in rw*) ;; *) continue ;; esac
     case $point in
       /proc | /proc/* | /sys | /sys/* | /run | ${HOST_FOLDER}) continue ;;
-      ${APP.package} | ${APP.node}) ;;
+      ${APP.package} | ${APP.node} | ${GIVEN_FOLDER}) ;;
       /run/*) continue ;;
     esac
     "$1" "$point" "\${options#rw}"
@@ -83,17 +92,37 @@ ${mountAll('cnilab-mounts', ['$(writable remount)'])} 2>/dev/null || :
 writable refuse
 ${mountAll('cnilab-mounts', ['cnilab /tmp tmpfs mode=1777', 'cnilab /var/lib tmpfs mode=755'])}
 printf '%s' "$1" >${HOLDER}
-exec unshare --user --map-root-user --net --mount --pid --fork --kill-child -- sh ${HOLDER} "$2" "$3" "$4"
+printf '%s\\n' 'cnilab /proc proc' 'cnilab /sys sysfs' >/run/cnilab-mounts
+mkfifo ${PIPES.pid} ${PIPES.mounted}
+{
+  read -r pid <${PIPES.pid}
+  mounted=no
+  ! nsenter --target "$pid" --net --pid -- mount --all --fstab /run/cnilab-mounts || mounted=yes
+  echo $mounted >${PIPES.mounted}
+} &
+exec unshare --user --map-root-user --net --ipc --pid --fork --kill-child -- sh -c "$2" cnilab-enter "$3" "$4" "$5"
 `
 
 /**
- * The holder: process 1 of the sandbox. It sets the starting state (fresh /proc and /sys, known sysctls, the uplink and
- * the internet beyond it), says \`ready PID\`, and then lives as long as somebody holds the other end of its standard
+ * Process 1 of the sandbox, before it has mounts of its own. /proc and /sys of its network and processes are mounted
+ * from the outer user namespace: what is there when the inner mounts are made cannot be taken away again, or the
+ * machine's would show below. Arguments: as those of the holder.
+ */
+export const ENTER = `set -eu
+read -r pid _ </proc/self/stat
+export pid
+echo "$pid" >${PIPES.pid}
+read -r mounted <${PIPES.mounted}
+[ "$mounted" = yes ] || exit 1
+exec unshare --mount -- sh ${HOLDER} "$@"
+`
+
+/**
+ * The holder: process 1 of the sandbox. It sets the starting state (known sysctls, the uplink and the internet beyond
+ * it), says \`ready PID\`, and then lives as long as somebody holds the other end of its standard
  * input, or for good once \`keep\` was written into it.
  */
 export const HOLD = `set -eu
-read -r pid _ </proc/self/stat
-${mountAll('cnilab-mounts', ['cnilab /proc proc', 'cnilab /sys sysfs'])}
 set_to() { value=$1; shift; for file; do [ ! -e "$file" ] || echo "$value" >"$file"; done; }
 cd /proc/sys/net
 set_to 0 ipv4/ip_forward ipv6/conf/all/forwarding bridge/bridge-nf-call-*

@@ -32,6 +32,7 @@ const routeSchema = z.object({
   dev: z.string().optional(),
   table: z.string().optional(),
   protocol: z.string().optional(),
+  pref: z.string().optional(),
 })
 
 const netconfSchema = z.object({
@@ -71,7 +72,9 @@ function toLink(raw: z.infer<typeof linkSchema>): Link {
 function toRoutes(raw: z.infer<typeof routeSchema>): Route[] {
   const inMain = raw.table === undefined || raw.table === 'main'
   if (!inMain || (raw.type !== undefined && raw.type !== 'unicast') || raw.dst === 'multicast') return []
-  const family = raw.dst.includes(':') || raw.gateway?.includes(':') === true ? 'inet6' : 'inet'
+  // Only IPv6 routes have a preference; a default route without a gateway tells its family by nothing else.
+  const isIpv6 = raw.dst.includes(':') || raw.gateway?.includes(':') === true || raw.pref !== undefined
+  const family = isIpv6 ? 'inet6' : 'inet'
   return [{ family, dst: raw.dst, via: raw.gateway, dev: raw.dev, protocol: raw.protocol ?? 'boot' }]
 }
 
@@ -81,7 +84,7 @@ function toRoutes(raw: z.infer<typeof routeSchema>): Route[] {
  */
 export function parseNamespace(
   documents: readonly string[],
-  rest: Pick<Namespace, 'inode' | 'rules' | 'sysctls'>,
+  rest: Pick<Namespace, 'inode' | 'since' | 'rules' | 'sysctls'>,
 ): Namespace {
   const [links = '[]', routes = '[]', netconf = '[]'] = documents
   const forwarding: { inet: Record<string, boolean>; inet6: Record<string, boolean> } = { inet: {}, inet6: {} }

@@ -49,6 +49,8 @@ export const UPLINK = { gateway: '203.0.113.1', address: '203.0.113.2', prefix: 
 export interface Namespace {
   /** Inode of the namespace: its identity while the machine is up. 0 for the host's own. */
   inode: number
+  /** When its file was made, in milliseconds since the epoch; 0 for the host's own. */
+  since: number
   links: readonly Link[]
   routes: readonly Route[]
   /** Per interface, and for `all` and `default`: is IPv4 / IPv6 forwarding on? */

@@ -5,7 +5,7 @@ import { doPlan } from '../../src/engine/do.ts'
 import { loadLab } from '../../src/engine/lab-files.ts'
 import { undoEntries } from '../../src/engine/undo.ts'
 import { readJournal } from '../../src/journal/journal.ts'
-import { HOST_FOLDER, type Host } from '../../src/kernel/host.ts'
+import { type Host, MACHINE } from '../../src/kernel/host.ts'
 import { type Kernel, kernelOf } from '../../src/kernel/kernel.ts'
 import { KernelError } from '../../src/kernel/run.ts'
 import { createSandbox } from '../../src/sandbox/create.ts'
@@ -67,16 +67,7 @@ async function main(host: Host): Promise<void> {
   process.stdout.write(`${JSON.stringify({ faults: n - 1, wrong })}\n`)
 }
 
-if (place === 'machine')
-  await main({
-    kind: 'machine',
-    name: 'machine',
-    enter: [],
-    root: '',
-    pid: process.pid,
-    folder: HOST_FOLDER,
-    common: true,
-  })
+if (place === 'machine') await main(MACHINE)
 else if (at === undefined) {
   const live = await createSandbox('faults')
   try {

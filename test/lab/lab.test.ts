@@ -45,6 +45,135 @@ describe('a mistake is named with file, line and column', () => {
       '- { bridge: { name: b }, repeat: 99999999999 }',
       /repeat is .* from 1 to 1023/,
     ],
+    [
+      'checks:\n      - ping: { from: "${container}", to: "${gateway}" }',
+      'checks:\n      - ping: { from: "${container}", to: 10.0.0.999 }',
+      /^x\.yaml:64:43: to: '10\.0\.0\.999' is not an IP address/,
+    ],
+    [
+      'checks:\n      - ping: { from: "${container}", to: "${gateway}" }',
+      'checks:\n      - ping: { from: "${container}", to: "${bridge}" }',
+      /^x\.yaml:64:43: to: 'cni0' is not an IP address/,
+    ],
+    [
+      'checks:\n      - ping: { from: "${container}", to: "${gateway}" }',
+      'checks:\n      - ping: { from: ../x, to: "${gateway}" }',
+      /^x\.yaml:64:23: from: '\.\.\/x' is not a namespace/,
+    ],
+    [
+      '- not: { ping: { from: "${container}", to: "${gateway}" } }',
+      '- not: { ping: { from: "${container}", to: -f } }',
+      /^x\.yaml:56:50: to: '-f' is not an IP address/,
+    ],
+    [
+      '- seen: { from: "${container}", as: "${uplink}" }',
+      '- seen: { from: host, as: "${uplink}" }',
+      /^x\.yaml:77:23: from: .*is reserved/,
+    ],
+    [
+      '- seen: { from: "${container}", as: "${uplink}" }',
+      '- seen: { from: "${container}", as: x }',
+      /^x\.yaml:77:43: as: 'x' is not an IP address/,
+    ],
+    [
+      '- bridge: { name: "${bridge}" }',
+      '- { bridge: { name: b }, repeat: 0x2 }',
+      /^x\.yaml:25:40: repeat is a whole number from 1 to 1023/,
+    ],
+    [
+      '- bridge: { name: "${bridge}" }',
+      '- { bridge: { name: b }, repeat: 1e2 }',
+      /^x\.yaml:25:40: repeat is a whole number from 1 to 1023/,
+    ],
+    [
+      '- bridge: { name: "${bridge}" }',
+      "- { bridge: { name: b }, repeat: '' }",
+      /^x\.yaml:25:40: repeat is a whole number from 1 to 1023/,
+    ],
+    [
+      '- bridge: { name: "${bridge}" }',
+      '- { bridge: { name: b }, repeat: [3] }',
+      /^x\.yaml:25:40: repeat is a whole number from 1 to 1023/,
+    ],
+    [
+      '- bridge: { name: "${bridge}" }',
+      '- { bridge: { name: b }, repeat: "${container}" }',
+      /^x\.yaml:25:40: repeat is a whole number from 1 to 1023/,
+    ],
+    [
+      '- bridge: { name: "${bridge}" }',
+      '- { bridge: { name: b }, repeat: -1 }',
+      /^x\.yaml:25:40: repeat is a whole number from 1 to 1023/,
+    ],
+    [
+      '- bridge: { name: "${bridge}" }',
+      "- { bridge: { name: b }, repeat: ' 3' }",
+      /^x\.yaml:25:40: repeat is a whole number from 1 to 1023/,
+    ],
+    [
+      '- bridge: { name: "${bridge}" }',
+      '- { bridge: { name: b }, repeat: { a: 1 } }',
+      /^x\.yaml:25:32: repeat is a whole number from 1 to 1023/,
+    ],
+    ['id: eight-steps', 'id: ../x', /^x\.yaml:2:5: id: must begin with a letter .*for example: attach-netns/],
+    ['- id: bridge', '- id: $(id)', /^x\.yaml:21:9: id: must begin with/],
+    ['- id: bridge', `- id: ${'a'.repeat(65)}`, /^x\.yaml:21:9: id: .* 64 at most/],
+    [
+      'in: subnet, default: "${subnet[1]}"',
+      'in: subnett, default: "${subnet[1]}"',
+      /^x\.yaml:11:33: in: 'subnett' is not an earlier .*there are: subnet$/,
+    ],
+    [
+      'in: subnet, default: "${subnet[2]}"',
+      'in: gateway, default: "${subnet[2]}"',
+      /^x\.yaml:12:33: in: 'gateway' is not an earlier/,
+    ],
+    [
+      '{ type: interface, default: cni0',
+      '{ type: interface, in: subnet, default: cni0',
+      /^x\.yaml:9:\d+: in: 'subnet' is not an earlier .*there are: none$/,
+    ],
+    [
+      'default: "${subnet[1]}"',
+      'default: "${subnet[-1]}"',
+      /^x\.yaml:\d+:\d+: \[.*\] is not a sum of whole numbers from 0/,
+    ],
+    [
+      'default: "${subnet[1]}"',
+      'default: "${subnet[1+-3]}"',
+      /^x\.yaml:\d+:\d+: \[.*\] is not a sum of whole numbers from 0/,
+    ],
+    [
+      'default: "${subnet[1]}"',
+      'default: "${subnet[0x2]}"',
+      /^x\.yaml:\d+:\d+: \[.*\] is not a sum of whole numbers from 0/,
+    ],
+    [
+      'default: "${subnet[1]}"',
+      'default: "${subnet[1+]}"',
+      /^x\.yaml:\d+:\d+: \[.*\] is not a sum of whole numbers from 0/,
+    ],
+    [
+      'default: "${subnet[1]}"',
+      'default: "${subnet[1.5]}"',
+      /^x\.yaml:\d+:\d+: \[.*\] is not a sum of whole numbers from 0/,
+    ],
+    [
+      'default: "${subnet[1]}"',
+      `default: "\${subnet[${'9'.repeat(400)}]}"`,
+      /^x\.yaml:\d+:\d+: \[.*\] is not a sum of whole numbers from 0/,
+    ],
+    [
+      '- bridge: { name: "${bridge}" }',
+      '- bridge: { name: b, mark: { mac: 02:00:00:00:00:01 } }',
+      /^x\.yaml:25:28: unknown key 'mark'/,
+    ],
+    ['peer: veth-b', 'peer: veth-b, mark: x', /^x\.yaml:31:45: unknown key 'mark'/],
+    ['title: Create a bridge', 'title: "a\\nb"', /^x\.yaml:22:12: title: must be one line/],
+    ['title: Create a bridge', 'title: "a\\e[2J"', /^x\.yaml:22:12: title: must be one line/],
+    ['title: The eight', 'title: "a\\rb" #', /^x\.yaml:3:8: title: must be one line/],
+    ['text: A bridge is', 'text: "a\\e[2J" #', /^x\.yaml:23:11: text: must not contain control/],
+    ['text: the bridge }', 'text: "a\\x9b2J" }', /^x\.yaml:9:\d+: text: must not contain control/],
     [text, '- a', /^x\.yaml:1:1: a lab is a map of keys/],
     [text, '', /^x\.yaml:1:1: a lab is a map of keys/],
   ])('%j → %j', (from, to, message) => {
@@ -56,6 +185,22 @@ describe('a mistake is named with file, line and column', () => {
       ),
     ).toThrow(message)
   })
+})
+
+it('a text may have lines, and the host may ping', () => {
+  const changed = text
+    .replace('text: A bridge is', String.raw`text: "a\nb" #`)
+    .replace(/- ping: \{ from: "[^"]+"/, '- ping: { from: host')
+    .replace('to: "${gateway}" }\n  - id: masq', 'to: FD00::1 }\n  - id: masq')
+  const { steps } = parseLab(changed, 'x.yaml')
+  expect(steps[1]?.text).toBe('a\nb')
+  expect(steps[6]?.checks).toEqual([{ ping: { from: 'host', to: 'fd00::1' } }])
+})
+
+it('an index before the first address is an error, even where the subnet begins at 0', () => {
+  expect(() => parseLab(text.replaceAll('10.22.0.0/16', '0.0.0.0/8').replace('[1]', '[-1]'), 'x.yaml')).toThrow(
+    /^x\.yaml:\d+:\d+: \[-1\] is not a sum/,
+  )
 })
 
 it('a parameter may be called as what every object has', () => {

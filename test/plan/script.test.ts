@@ -27,7 +27,7 @@ function builtAlone(script: string): State {
   const { status, stdout } = onEmptyMachine(shell, script)
   expect(status).toBe(0)
   const [rules = '', ...rest] = stdout.trimEnd().split('\n')
-  const none = { inode: 0, sysctls: {}, rules: [] }
+  const none = { inode: 0, since: 0, sysctls: {}, rules: [] }
   const state: [string, ReturnType<typeof parseNamespace>][] = [
     ['host', parseNamespace(rest.slice(0, READ_DOCUMENTS), { ...none, rules: parseRuleset(rules) })],
   ]
