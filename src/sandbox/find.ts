@@ -90,7 +90,8 @@ export function startTime(pid: number): string | undefined {
   }
 }
 
-function isHolder(record: SandboxRecord): boolean {
+/** Whether the process that a record names is still the one that it was written for. */
+export function isHolder(record: Pick<SandboxRecord, 'pid' | 'started' | 'netns'>): boolean {
   if (startTime(record.pid) !== record.started) return false
   return networkOf(String(record.pid)) === record.netns
 }

@@ -9,6 +9,7 @@ it.each([
   ['netns', 'create'],
   ['netns', 'create', ''],
   ['netns', 'create', 'host'],
+  ['netns', 'create', '1'],
   ['netns', 'create', 'internet'],
   ['netns', 'create', '../x'],
   ['netns', 'create', '--', '-n'],

@@ -36,6 +36,30 @@ it('--host touches nothing of anybody else', () => {
   expect(output).toMatch(/nothing to remove\ndocker0\ntheirs\n$/)
 })
 
+it('--host leaves what others made anew under a name of ours', () => {
+  const output = onMachine(`
+    for step in 'bridge create cni0' 'ip assign 10.22.0.1/16 cni0' 'up cni0' 'bridge delete cni0' 'netns create red'; do cnilab $step --host >/dev/null; done
+    ip link add name cni0 type bridge; ip address add 10.22.0.1/16 dev cni0; ip link set dev cni0 up
+    ip netns delete red; ip netns add red
+    cnilab clean --host; ip -br link show cni0 | cut -d' ' -f1; ip -br address show cni0 | grep -o 10.22.0.1/16; ip -o link show cni0 up | wc -l; ip netns`)
+  expect(output).toBe('nothing to remove\ncni0\n10.22.0.1/16\n1\nred\n')
+})
+
+it('--host leaves a namespace that was made long after an intent', () => {
+  const output = onMachine(`
+    mkdir -m 700 /run/cnilab; boot=$(cat /proc/sys/kernel/random/boot_id)
+    printf '%s\\n' '{"boot":"'$boot'"}' '{"intent":"a","operation":{"kind":"netns","params":{"name":"red"}},"before":{"intended":1000}}' >/run/cnilab/journal.jsonl
+    ip netns add red; cnilab clean --host; ip netns`)
+  expect(output).toBe('nothing to remove\nred\n')
+})
+
+it('--host tears a lab down although nobody reads what it prints', () => {
+  const output = onMachine(
+    `ip link set dev lo up; cnilab lab run --host --auto 2>/dev/null | head -3 >/dev/null; sleep 1; ip -br link | cut -d' ' -f1; ip netns; ls /run`,
+  )
+  expect(output).toBe('lo\nnetns\n')
+})
+
 it('--host keeps a forwarding that was on, and each interface with its own', () => {
   const output = onMachine(`
     ip link add name x type bridge; echo 1 >/proc/sys/net/ipv4/conf/x/forwarding

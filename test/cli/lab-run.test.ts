@@ -140,6 +140,14 @@ it('refuses a subnet that the host reaches already, names the route, and leaves 
   expect(await eventually(nothingLeft)).toBe(true)
 })
 
+it('kept twice at once in one sandbox: neither takes anything from the other', async () => {
+  const runs = await Promise.all([1, 2].map(() => cli(['lab', 'run', '--keep', '--auto', '--sandbox', 'both'])))
+  expect(runs.some(({ code }) => code === 0)).toBe(true)
+  const call = ['exec', '--sandbox', 'both', '--netns', 'red', '--', 'ping', '-c1', '-W2', '203.0.113.1']
+  expect((await cli(call)).code).toBe(0)
+  await cli(['sandbox', 'delete', 'both'])
+})
+
 it('runs several at once, each in a sandbox of its own', async () => {
   const runs = await Promise.all([1, 2, 3].map(() => cli(['lab', 'run', '--json'])))
   const documents = runs.map(({ stdout }) => documentSchema.parse(JSON.parse(stdout)))

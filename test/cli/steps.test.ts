@@ -95,6 +95,23 @@ it('--dry-run of taking back starts no sandbox, and shows what really follows', 
   expect(done.stdout.split('\n  ').slice(1).join('\n')).toBe(planned.stdout)
 })
 
+it('forwarding of one family does not hang on rules of the other', async () => {
+  await cli(['exec', '--', 'sysctl', '-w', 'net.ipv4.ip_forward=0', 'net.ipv6.conf.all.forwarding=0'])
+  await cli(['masquerade', '10.8.0.0/16'])
+  await cli(['masquerade', 'fd00::/64'])
+  await cli(['masquerade', 'fd00::/64', '--delete'])
+  expect((await cli(['exec', '--', 'cat', '/proc/sys/net/ipv6/conf/all/forwarding'])).stdout).toBe('0\n')
+  expect((await cli(forwarding)).stdout).toBe('1\n')
+  await cli(['masquerade', '10.8.0.0/16', '--delete'])
+})
+
+it('deletes a namespace that was made anew by hand', async () => {
+  await cli(['netns', 'create', 'blue'])
+  await cli(['exec', '--', 'sh', '-c', 'ip netns delete blue; ip netns add blue'])
+  await cli(['netns', 'delete', 'blue'])
+  expect((await cli(['exec', '--', 'ip', 'netns', 'list'])).stdout).not.toContain('blue')
+})
+
 it('forwarding stays on until the last masquerade goes', async () => {
   await cli(['exec', '--', 'sysctl', '-w', 'net.ipv4.ip_forward=0'])
   await cli(['masquerade', '10.8.0.0/16'])

@@ -76,6 +76,30 @@ it('finds a veth whose end was moved and renamed, and takes its own uplink for n
     expect(inPlace.judge(await kernel.read()).status).toBe('absent')
   }))
 
+it('tells one pair from another, and the uplink from both', () =>
+  withSandbox(async (kernel) => {
+    const status = async (name: string, peer: string) =>
+      derive(parseOperation('veth', { name, peer })).judge(await kernel.read()).status
+    expect(await status('foo', 'eth0')).toBe('differs')
+    expect(derive(parseOperation('veth', { name: 'foo', peer: 'eth0' })).undo({}, await kernel.read())).toEqual([])
+    await prepare(kernel, ['veth', { name: 'a', peer: 'c' }])
+    expect([await status('a', 'b'), await status('a', 'c'), await status('x', 'y')]).toEqual([
+      'differs',
+      'present',
+      'absent',
+    ])
+    await prepare(kernel, ['netns', { name: 'red' }], ['veth', { name: 'm', peer: 'eth1', peerNetns: 'red' }])
+    expect(await status('foo', 'eth1')).toBe('absent')
+  }))
+
+it('counts no masquerade rule in a chain that no packet sees', () =>
+  withSandbox(async (kernel) => {
+    const rules = 'add table ip n\nadd chain ip n CNI-x\nadd rule ip n CNI-x ip daddr != 224.0.0.0/4 masquerade\n'
+    expect((await kernel.probe(['nft', '-f', '-'], undefined, rules)).code).toBe(0)
+    const masquerade = derive(parseOperation('masquerade', { subnet: '10.22.0.0/16' }))
+    expect(masquerade.judge(await kernel.read()).status).toBe('absent')
+  }))
+
 it('says what is in the way and what is missing', () =>
   withSandbox(async (kernel) => {
     await prepare(kernel, pair)

@@ -86,6 +86,11 @@ it('stops at the first command that fails', () => {
   expect([status, stdout]).toEqual([9, 'lo\ncni0\n'])
 })
 
+it('keeps a title in its comment', () => {
+  const script = toScript('a\ntouch /run/pwned', [{ title: 'b\ntouch /run/pwned', commands: [] }])
+  expect(onEmptyMachine('sh -es; ls /run', script).stdout).toBe('netns\n')
+})
+
 it('quotes what a shell would take for its own', () => {
   const script = toScript('t', [
     { title: 'x', commands: [{ tool: 'ip', argv: ['link', 'set', 'dev', 'a', 'alias', `it's $HOME; *`] }] },

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import * as z from 'zod'
-import { listSandboxes, startTime } from '../../src/sandbox/find.ts'
+import { isHolder, listSandboxes, startTime } from '../../src/sandbox/find.ts'
 import { cli, eventually, processesWith, removeSandboxes, program, runtime, withSandbox } from '../helpers.ts'
 
 /** The machine's own links, without what changes by itself. */
@@ -111,6 +111,7 @@ it('is made anew when its holder was killed by hand', async () => {
 
 it('runs programs with their own input, output and status', async () => {
   expect((await cli(['exec', '--', 'cat'], 'hello')).stdout).toBe('hello')
+  expect((await cli(['exec', '--', 'echo', 'a', 'b', 'a', '--', '--netns', 'a'])).stdout).toBe('a b a -- --netns a\n')
   expect((await cli(['exec', '--', 'sh', '-c', 'exit 7'])).code).toBe(7)
   expect((await cli(['exec', '--', 'sh', '-c', 'kill -9 $$'])).code).toBe(137)
   expect((await cli(['exec', '--', 'no-such-program'])).code).toBe(127)
@@ -156,6 +157,61 @@ it('has settings of its own, whatever the machine has, and changes none of the m
     expect(await own()).toEqual(['1', '1', '1', '1', ''])
     expect(machine()).toEqual(before)
   })
+})
+
+it('is kept in no folder that others can look into', async () => {
+  const open = mkdtempSync(join(tmpdir(), 'cnilab-test-'))
+  try {
+    mkdirSync(join(open, 'cnilab'), { mode: 0o755 })
+    const { code, stderr } = await cli(['netns', 'list'], '', undefined, { XDG_RUNTIME_DIR: open })
+    expect([code, stderr.includes('is not a private folder of yours')]).toEqual([3, true])
+  } finally {
+    rmSync(open, { recursive: true, force: true })
+  }
+})
+
+it('is known by more than its pid', async () => {
+  await cli(['netns', 'list'])
+  const [sandbox] = listSandboxes()
+  const file = join(sandbox?.folder ?? '', 'sandbox.json')
+  const record = readFileSync(file, 'utf8')
+  for (const changed of [
+    record.replace(/"started":"\d+"/, '"started":"1"'),
+    record.replace(/"netns":\d+/, '"netns":1'),
+  ]) {
+    writeFileSync(file, changed)
+    expect(
+      isHolder(z.looseObject({ pid: z.number(), started: z.string(), netns: z.number() }).parse(JSON.parse(changed))),
+    ).toBe(false)
+  }
+  writeFileSync(file, record)
+  expect(listSandboxes()).toEqual([sandbox])
+  await removeSandboxes()
+})
+
+it('cannot uncover the /proc and /sys of the machine', () =>
+  withSandbox(async (kernel) => {
+    for (const point of ['/proc', '/sys']) expect((await kernel.probe(['umount', '-l', point])).code).not.toBe(0)
+    const { stdout } = await kernel.probe(['sh', '-c', 'ls /proc | grep -c "^[0-9]*$"; ls /sys/class/net'])
+    expect(stdout.split('\n').slice(1)).toEqual(['eth0', 'lo', ''])
+    expect(Number(stdout.split('\n')[0])).toBeLessThan(8)
+  }))
+
+it('leaves no shared memory, and is given things that it cannot change', async () => {
+  const segments = () => execFileSync('ipcs', ['-m'], { encoding: 'utf8' })
+  const before = segments()
+  await withSandbox(async (kernel, live) => {
+    expect((await kernel.probe(['ipcmk', '-M', '4096'])).code).toBe(0)
+    expect(segments()).toBe(before)
+    for (const script of [
+      'echo x >/run/cnilab-given/sandbox.json',
+      'mv /run/cnilab-given /run/x',
+      'touch /run/cnilab-given/x',
+    ])
+      expect([script, (await kernel.probe(['sh', '-c', script])).code === 0]).toEqual([script, false])
+    expect(listSandboxes().some(({ pid }) => pid === live.sandbox.pid)).toBe(true)
+  })
+  expect(segments()).toBe(before)
 })
 
 it('sees no process of the machine and cannot leave by /proc', () =>

@@ -1,0 +1,44 @@
+import { expect, it } from 'vitest'
+import { doPlan } from '../../src/engine/do.ts'
+import { readJournal } from '../../src/journal/journal.ts'
+import { derive, parseOperation } from '../../src/operations/registry.ts'
+import { toFindings } from '../../src/plan/finding.ts'
+import { describe as lines } from '../../src/state/diff.ts'
+import { withSandbox } from '../helpers.ts'
+
+const bridge = parseOperation('bridge', { name: 'b0' })
+const address = parseOperation('address', { address: '10.22.0.1/16', ifname: 'b0' })
+const noSuchSetting = parseOperation('sysctl', { key: 'net.ipv4.nosuch', value: '1' })
+
+it('a plan that the kernel refuses half-way leaves nothing, and what was there before stays', () =>
+  withSandbox(async (kernel) => {
+    await doPlan(kernel, [bridge])
+    const before = lines(await kernel.read())
+    const veth = parseOperation('veth', { name: 'a', peer: 'c' })
+    await expect(doPlan(kernel, [bridge, veth, address, noSuchSetting])).rejects.toThrow('nosuch')
+    expect(lines(await kernel.read())).toEqual(before)
+    expect(readJournal(kernel.host).map(({ operation }) => operation.kind)).toEqual(['bridge', 'bridge'])
+  }))
+
+it('refuses what the kernel would refuse before it touches anything', () =>
+  withSandbox(async (kernel) => {
+    const before = lines(await kernel.read())
+    const veth = parseOperation('veth', { name: 'a', peer: 'c' })
+    const port = parseOperation('attach-bridge', { ifname: 'a', bridge: 'nowhere' })
+    await expect(doPlan(kernel, [veth, port])).rejects.toThrow('there is no interface nowhere')
+    expect(lines(await kernel.read())).toEqual(before)
+  }))
+
+it('an address with another prefix is in the way; what depends on a failed finding is skipped', () =>
+  withSandbox(async (kernel) => {
+    await doPlan(kernel, [bridge, address])
+    const other = derive(parseOperation('address', { address: '10.22.0.1/24', ifname: 'b0' }))
+    expect(other.judge(await kernel.read()).status).toBe('differs')
+    const missing = ['bridge', 'address'].map((kind) =>
+      kind === 'bridge'
+        ? parseOperation('bridge', { name: 'b9' })
+        : parseOperation('address', { address: '10.9.0.1/16', ifname: 'b9' }),
+    )
+    const findings = toFindings(missing.map(derive), await kernel.read())
+    expect(findings.map(({ passed }) => passed)).toEqual([false, null])
+  }))
