@@ -54,7 +54,7 @@ export function readJournal(host: Host): Entry[] {
 }
 
 /** `unknown`: how many operations are there that only a later version can read. */
-function fold(host: Host): { entries: Entry[]; unknown: number; boot: string | undefined } {
+function fold(host: Host): { entries: Entry[]; unknown: number } {
   const entries = new Map<string, Entry>()
   const unknown = new Set<string>()
   let boot: string | undefined
@@ -84,7 +84,7 @@ function fold(host: Host): { entries: Entry[]; unknown: number; boot: string | u
       else entries.set(id, { id, operation, before: {}, status: 'adopted' })
     }
   }
-  return { entries: [...entries.values()], unknown: unknown.size, boot }
+  return { entries: [...entries.values()], unknown: unknown.size }
 }
 
 /** Undefined for one that a later version wrote. */
@@ -107,11 +107,15 @@ function readLines(host: Host): z.infer<typeof lineSchema>[] {
   })
 }
 
-/** Appends lines. On the machine they are on disk when this returns: one fsync for all of them. */
+/**
+ * Appends lines. On the machine they are on disk when this returns: one fsync for all of them. Of a sandbox that lives
+ * for one run only nothing is written down: it goes as a whole.
+ */
 export function appendJournal(host: Host, lines: readonly JournalLine[]): void {
-  if (lines.length === 0) return
+  if (lines.length === 0 || !host.common) return
   mkdirSync(host.folder, { recursive: true, mode: 0o700 })
-  const isOtherBoot = fold(host).boot !== bootId()
+  const boots = readOwn(join(host.folder, JOURNAL)).match(/^\{"boot":"[^"]*"\}$/gm)
+  const isOtherBoot = boots?.at(-1) !== JSON.stringify({ boot: bootId() })
   const text = [...(isOtherBoot ? [{ boot: bootId() }] : []), ...lines].map((line) => `${JSON.stringify(line)}\n`)
   const file = openOwn(join(host.folder, JOURNAL), constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT)
   try {
