@@ -1,4 +1,5 @@
-import { Args, Flags } from '@oclif/core'
+import { word } from '../src/ui/word.ts'
+import { Flags } from '@oclif/core'
 import { CnilabError } from '../src/errors.ts'
 import { parseOperation } from '../src/operations/registry.ts'
 import { OperationCommand, type OperationsDocument } from '../src/ui/operation-command.ts'
@@ -13,7 +14,7 @@ export default class Attach extends OperationCommand {
     '<%= config.bin %> attach veth-red-br --bridge cni0 --undo',
   ]
   static override args = {
-    ifname: Args.string({ required: true, description: 'the interface, one end of a veth pair' }),
+    ifname: word({ required: true, description: 'the interface, one end of a veth pair' }),
   }
   static override flags = {
     netns: Flags.string({ description: 'move it into this namespace' }),

@@ -1,4 +1,5 @@
-import { Args, Flags } from '@oclif/core'
+import { word } from '../src/ui/word.ts'
+import { Flags } from '@oclif/core'
 import { isIpv6 } from '../src/operations/names.ts'
 import { parseOperation } from '../src/operations/registry.ts'
 import { FORWARDING } from '../src/operations/sysctl.ts'
@@ -13,7 +14,7 @@ export default class Masquerade extends OperationCommand {
     '<%= config.bin %> masquerade 10.22.0.0/16 --delete',
   ]
   static override args = {
-    subnet: Args.string({ required: true, description: 'the subnet whose packets leave with the address of the host' }),
+    subnet: word({ required: true, description: 'the subnet whose packets leave with the address of the host' }),
   }
   static override flags = {
     delete: Flags.boolean({ description: 'take it back' }),

@@ -1,4 +1,4 @@
-import { Args } from '@oclif/core'
+import { word } from '../src/ui/word.ts'
 import { requireNetns } from '../src/engine/open-host.ts'
 import { exec } from '../src/kernel/exec.ts'
 import { anyNetns } from '../src/operations/names.ts'
@@ -11,7 +11,7 @@ export default class Shell extends BaseCommand {
   static override examples = ['<%= config.bin %> shell', '<%= config.bin %> shell red']
   static override enableJsonFlag = false
   static override baseFlags = hostFlags
-  static override args = { container: Args.string({ description: 'namespace to be in; the host if not given' }) }
+  static override args = { container: word({ description: 'namespace to be in; the host if not given' }) }
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Shell)

@@ -1,4 +1,5 @@
-import { Args, Flags } from '@oclif/core'
+import { word } from '../src/ui/word.ts'
+import { Flags } from '@oclif/core'
 import { loadLab } from '../src/engine/lab-files.ts'
 import { findStep } from '../src/engine/lab-steps.ts'
 import { CnilabError } from '../src/errors.ts'
@@ -22,7 +23,7 @@ export default class Step extends BaseCommand {
   ]
   static override baseFlags = hostFlags
   static override args = {
-    step: Args.string({
+    step: word({
       description: 'netns, bridge, veth, attach-netns, attach-bridge, ip, up, masquerade, or its number',
     }),
   }

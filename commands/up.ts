@@ -1,4 +1,5 @@
-import { Args, Flags } from '@oclif/core'
+import { word } from '../src/ui/word.ts'
+import { Flags } from '@oclif/core'
 import { CnilabError } from '../src/errors.ts'
 import { parseOperation } from '../src/operations/registry.ts'
 import { OperationCommand, type OperationsDocument } from '../src/ui/operation-command.ts'
@@ -12,7 +13,7 @@ export default class Up extends OperationCommand {
     '<%= config.bin %> up eth0 --netns red --undo',
   ]
   static override strict = false
-  static override args = { ifname: Args.string({ required: true, description: 'the interface, or several' }) }
+  static override args = { ifname: word({ required: true, description: 'the interface, or several' }) }
   static override flags = {
     netns: Flags.string({ description: 'namespace of the interfaces; the host if not given' }),
     undo: Flags.boolean({ description: 'bring it down again' }),

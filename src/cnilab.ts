@@ -3,7 +3,7 @@
 import { mkdirSync } from 'node:fs'
 import module from 'node:module'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import pkg from '../package.json' with { type: 'json' }
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
@@ -19,7 +19,8 @@ function obstacle() {
 
 /** The user's own cache folder: the default one in /tmp belongs to whoever came first. */
 function cacheFolder() {
-  const base = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
+  const given = process.env['XDG_CACHE_HOME'] ?? ''
+  const base = isAbsolute(given) ? given : join(homedir(), '.cache')
   const folder = join(base, 'cnilab', pkg.version)
   try {
     mkdirSync(folder, { recursive: true })

@@ -1,4 +1,4 @@
-import { Args } from '@oclif/core'
+import { word } from '../../src/ui/word.ts'
 import { parseOperation } from '../../src/operations/registry.ts'
 import { OperationCommand, type OperationsDocument } from '../../src/ui/operation-command.ts'
 
@@ -7,7 +7,7 @@ export default class BridgeCreate extends OperationCommand {
   static override description = 'A bridge is a virtual switch: containers are plugged into it.'
   static override examples = ['<%= config.bin %> bridge create cni0']
   static override args = {
-    name: Args.string({ required: true, description: 'name of the bridge' }),
+    name: word({ required: true, description: 'name of the bridge' }),
   }
 
   async run(): Promise<OperationsDocument> {

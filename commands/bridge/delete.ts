@@ -1,4 +1,4 @@
-import { Args } from '@oclif/core'
+import { word } from '../../src/ui/word.ts'
 import { parseOperation } from '../../src/operations/registry.ts'
 import { OperationCommand, type OperationsDocument } from '../../src/ui/operation-command.ts'
 
@@ -6,7 +6,7 @@ export default class BridgeDelete extends OperationCommand {
   static override summary = 'Delete a bridge that has no ports any more'
   static override examples = ['<%= config.bin %> bridge delete cni0']
   static override args = {
-    name: Args.string({ required: true, description: 'name of the bridge' }),
+    name: word({ required: true, description: 'name of the bridge' }),
   }
 
   async run(): Promise<OperationsDocument> {

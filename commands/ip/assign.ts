@@ -1,4 +1,5 @@
-import { Args, Flags } from '@oclif/core'
+import { word } from '../../src/ui/word.ts'
+import { Flags } from '@oclif/core'
 import { parseOperation } from '../../src/operations/registry.ts'
 import { OperationCommand, type OperationsDocument } from '../../src/ui/operation-command.ts'
 
@@ -11,8 +12,8 @@ export default class IpAssign extends OperationCommand {
     '<%= config.bin %> ip assign 10.22.0.1/16 cni0 --undo',
   ]
   static override args = {
-    address: Args.string({ required: true, description: 'address with prefix' }),
-    ifname: Args.string({ required: true, description: 'the interface' }),
+    address: word({ required: true, description: 'address with prefix' }),
+    ifname: word({ required: true, description: 'the interface' }),
   }
   static override flags = {
     netns: Flags.string({ description: 'namespace of the interface; the host if not given' }),

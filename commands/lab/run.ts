@@ -1,5 +1,6 @@
+import { word } from '../../src/ui/word.ts'
 import { setFlagsFromString } from 'node:v8'
-import { Args, Flags } from '@oclif/core'
+import { Flags } from '@oclif/core'
 import { installMissing, missingTools } from '../../src/engine/install.ts'
 import { createSandbox } from '../../src/sandbox/create.ts'
 import { ownSandbox } from '../../src/sandbox/find.ts'
@@ -19,7 +20,7 @@ export default class LabRun extends BaseCommand {
   ]
   static override baseFlags = hostFlags
   static override args = {
-    lab: Args.string({ description: 'name of a lab, or a path to a file', default: 'eight-steps' }),
+    lab: word({ description: 'name of a lab, or a path to a file', default: 'eight-steps' }),
   }
   static override flags = {
     auto: Flags.boolean({ description: 'do not pause between the steps' }),

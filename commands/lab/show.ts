@@ -1,4 +1,5 @@
-import { Args, Flags } from '@oclif/core'
+import { word } from '../../src/ui/word.ts'
+import { Flags } from '@oclif/core'
 import { loadLab } from '../../src/engine/lab-files.ts'
 import type { Lab } from '../../src/lab/lab.ts'
 import { derive } from '../../src/operations/registry.ts'
@@ -13,7 +14,7 @@ interface LabDocument extends Document {
 export default class LabShow extends BaseCommand {
   static override summary = 'Print a lab: what it is about, its parameters, its steps and their commands'
   static override examples = ['<%= config.bin %> lab show eight-steps', '<%= config.bin %> lab show ./my-lab.yaml']
-  static override args = { lab: Args.string({ required: true, description: 'name of a lab, or a path to a file' }) }
+  static override args = { lab: word({ required: true, description: 'name of a lab, or a path to a file' }) }
   static override flags = {
     set: Flags.string({ description: 'set a parameter: key=value', multiple: true, multipleNonGreedy: true }),
   }

@@ -1,4 +1,4 @@
-import { Args } from '@oclif/core'
+import { word } from '../../src/ui/word.ts'
 import { parseOperation } from '../../src/operations/registry.ts'
 import { OperationCommand, type OperationsDocument } from '../../src/ui/operation-command.ts'
 
@@ -7,7 +7,7 @@ export default class NetnsCreate extends OperationCommand {
   static override description = 'A network namespace is a private network stack: the network half of a container.'
   static override examples = ['<%= config.bin %> netns create red', '<%= config.bin %> netns create red --dry-run']
   static override args = {
-    name: Args.string({ required: true, description: 'name of the namespace' }),
+    name: word({ required: true, description: 'name of the namespace' }),
   }
 
   async run(): Promise<OperationsDocument> {

@@ -1,4 +1,4 @@
-import { Args } from '@oclif/core'
+import { word } from '../../src/ui/word.ts'
 import { parseOperation } from '../../src/operations/registry.ts'
 import { OperationCommand, type OperationsDocument } from '../../src/ui/operation-command.ts'
 
@@ -6,7 +6,7 @@ export default class NetnsDelete extends OperationCommand {
   static override summary = 'Delete a network namespace and everything in it'
   static override examples = ['<%= config.bin %> netns delete red']
   static override args = {
-    name: Args.string({ required: true, description: 'name of the namespace' }),
+    name: word({ required: true, description: 'name of the namespace' }),
   }
 
   async run(): Promise<OperationsDocument> {

@@ -16,7 +16,7 @@ export default class NetnsList extends BaseCommand {
   async run(): Promise<NetnsDocument> {
     const { flags } = await this.parse(NetnsList)
     const host = await this.openHost(flags)
-    const state = await kernelOf(host).read()
+    const state = await kernelOf(host).read({ namespaces: undefined })
     const containers = [...state]
       .filter(([name]) => name !== HOST && name !== INTERNET)
       .map(([name, namespace]) => ({

@@ -1,4 +1,5 @@
-import { Args, Flags } from '@oclif/core'
+import { word } from '../../src/ui/word.ts'
+import { Flags } from '@oclif/core'
 import { parseOperation } from '../../src/operations/registry.ts'
 import { OperationCommand, type OperationsDocument } from '../../src/ui/operation-command.ts'
 
@@ -7,7 +8,7 @@ export default class RouteAdd extends OperationCommand {
   static override description = 'The interface towards the gateway must be up and have an address in its subnet.'
   static override examples = ['<%= config.bin %> route add default --via 10.22.0.1 --netns red']
   static override args = {
-    dst: Args.string({ required: true, description: 'default, or a subnet' }),
+    dst: word({ required: true, description: 'default, or a subnet' }),
   }
   static override flags = {
     via: Flags.string({ required: true, description: 'address of the gateway' }),

@@ -1,4 +1,4 @@
-import { Args } from '@oclif/core'
+import { word } from '../../src/ui/word.ts'
 import { CnilabError } from '../../src/errors.ts'
 import { findSandbox } from '../../src/sandbox/open.ts'
 import { removeSandbox } from '../../src/sandbox/remove.ts'
@@ -12,7 +12,7 @@ interface DeletedDocument extends Document {
 export default class SandboxDelete extends BaseCommand {
   static override summary = 'End a sandbox; the kernel removes everything in it'
   static override examples = ['<%= config.bin %> sandbox delete default']
-  static override args = { name: Args.string({ required: true, description: 'name of the sandbox' }) }
+  static override args = { name: word({ required: true, description: 'name of the sandbox' }) }
 
   async run(): Promise<DeletedDocument> {
     const {

@@ -1,4 +1,4 @@
-import { Args } from '@oclif/core'
+import { word } from '../../src/ui/word.ts'
 import { interfaceName } from '../../src/operations/names.ts'
 import { OperationCommand, type OperationsDocument } from '../../src/ui/operation-command.ts'
 
@@ -6,7 +6,7 @@ export default class VethDelete extends OperationCommand {
   static override summary = 'Delete a veth pair, named by either end, wherever its ends are'
   static override examples = ['<%= config.bin %> veth delete veth-red-br']
   static override args = {
-    name: Args.string({ required: true, description: 'one of the two ends' }),
+    name: word({ required: true, description: 'one of the two ends' }),
   }
 
   async run(): Promise<OperationsDocument> {

@@ -1,4 +1,4 @@
-import { Args } from '@oclif/core'
+import { word } from '../../src/ui/word.ts'
 import { parseOperation } from '../../src/operations/registry.ts'
 import { OperationCommand, type OperationsDocument } from '../../src/ui/operation-command.ts'
 
@@ -7,8 +7,8 @@ export default class VethPair extends OperationCommand {
   static override description = 'Both ends begin on the host and are attached afterwards.'
   static override examples = ['<%= config.bin %> veth pair veth-red veth-red-br']
   static override args = {
-    name: Args.string({ required: true, description: 'one end' }),
-    peer: Args.string({ required: true, description: 'the other end' }),
+    name: word({ required: true, description: 'one end' }),
+    peer: word({ required: true, description: 'the other end' }),
   }
 
   async run(): Promise<OperationsDocument> {

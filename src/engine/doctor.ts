@@ -76,7 +76,8 @@ const kernelModules: Readonly<Partial<Record<KindName, string>>> = {
 async function tryAll(kernel: Kernel, missing: readonly string[]): Promise<Trial[]> {
   const trials: Trial[] = []
   for (const { what, operation } of plan) {
-    if (operation.kind === 'masquerade' && missing.includes('nft')) continue
+    // Forwarding is judged by the rules, too.
+    if ((operation.kind === 'masquerade' || operation.kind === 'sysctl') && missing.includes('nft')) continue
     try {
       await doPlan(kernel, [operation])
       trials.push({ what, ok: true, detail: 'works' })

@@ -7,7 +7,7 @@ import type { Command, Resource } from '../operations/operation.ts'
 import { type Derived, derive, type Operation } from '../operations/registry.ts'
 import { FORWARDING } from '../operations/sysctl.ts'
 import { scopeOf } from '../plan/scope.ts'
-import type { State } from '../state/state.ts'
+import { findLink, isUplink, type State } from '../state/state.ts'
 import { ownerOf } from './owner.ts'
 
 /** What taking an operation back comes to: its commands, none if it is gone already, and the journal's entries that end. */
@@ -78,12 +78,14 @@ function isDeletedBy(commands: readonly Command[]): (table: string) => boolean {
 
 /** The journal's own entry of an operation; a veth pair is known by either end. */
 function findEntry(journal: readonly Entry[], operation: Operation): Entry | undefined {
-  const { id } = derive(operation)
+  const named = derive(operation)
   return journal.findLast(({ operation: other }) => {
     if (other.kind !== operation.kind) return false
     if (other.kind === 'veth' && operation.kind === 'veth')
       return [other.params.name, other.params.peer].includes(operation.params.name)
-    return derive(other).id === id
+    // What was named may differ from what was made: by its prefix, its gateway, its bridge.
+    const made = derive(other)
+    return made.id === named.id && made.expected === named.expected && made.needs.join() === named.needs.join()
   })
 }
 
@@ -95,6 +97,18 @@ function notOurs(operation: Operation, { explain }: Derived, now: State): Cnilab
 
 /** A bridge with ports is not deleted under them; addresses and settings are taken back on demand. */
 function refuseWhileUsed(host: Host, { kind, params }: Operation, derived: Derived, now: State): void {
+  if (kind === 'netns' && host.kind === 'machine' && derived.users(now).length > 0)
+    throw new CnilabError(
+      'state',
+      `namespace ${params.name} holds what cnilab did not make: ${derived.users(now).join(', ')}`,
+      {
+        fix: 'on the machine itself cnilab removes only what it made',
+      },
+    )
+  if (kind === 'veth' && isUplink(findLink(now, params.name)))
+    throw new CnilabError('state', `${params.name} is the sandbox's uplink`, {
+      fix: `name one of your own: cnilab netns list${flagsFor(host)}`,
+    })
   if (kind !== 'bridge') return
   const { name } = params
   const users = derived.users(now)

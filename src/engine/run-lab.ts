@@ -173,8 +173,12 @@ function refuseOverlaps(lab: Lab, now: State): void {
       .flatMap((step) => step.operations)
       .flatMap(({ kind, params }) => (kind === 'bridge' ? [params.name] : [])),
   )
+  const addresses = lab.steps
+    .flatMap((step) => step.operations)
+    .flatMap(({ kind, params }) => (kind === 'address' && params.netns === undefined ? [params] : []))
   for (const route of now.get(HOST)?.routes ?? []) {
-    const taken = lab.subnets.find(
+    const onOthers = addresses.filter(({ ifname }) => ifname !== route.dev).map(({ address }) => address)
+    const taken = [...lab.subnets, ...onOthers].find(
       (subnet) =>
         route.dst !== 'default' &&
         overlaps(subnet, route.dst.includes('/') ? route.dst : `${route.dst}/${route.family === 'inet' ? 32 : 128}`),

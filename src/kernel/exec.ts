@@ -1,5 +1,5 @@
 import { constants } from 'node:os'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import type { Host } from './host.ts'
 import { inside } from './launcher.ts'
 import { sandboxEnvironment, searchPath } from './spawn.ts'
@@ -20,19 +20,26 @@ export async function exec(
   const here = currentFolder()
   const folder = here !== undefined && !dropsPrivileges() && existsSync(`${host.root}${here}`) ? here : '/tmp'
   const enter = host.enter.map((argument) => (argument === '--' ? [`--wdns=${folder}`, '--'] : [argument])).flat()
-  const [file = '', ...rest] = inside({ ...host, enter }, netns, argv)
+  const [file = '', ...rest] = signalled(
+    inside({ ...host, enter }, netns, enter.length === 0 ? argv : [...RESTORED, ...argv]),
+  )
   const ignore = () => undefined // Ctrl-C is the program's; it ends, and then we do
   const { execa } = await import('execa')
   process.on('SIGINT', ignore)
+  const pass = (signal: NodeJS.Signals) => {
+    for (const pid of [...childrenOf(running.pid), running.pid]) if (pid !== undefined) process.kill(pid, signal)
+  }
+  for (const signal of ENDING) process.on(signal, pass)
+  const running = execa(file, rest, {
+    stdin: 'inherit',
+    stdout: output === 'stdout' ? 'inherit' : process.stderr,
+    stderr: 'inherit',
+    reject: false,
+    cwd: here ?? '/',
+    env: { ...(host.kind === 'sandbox' ? sandboxEnvironment() : { PATH: searchPath() }), ...env },
+  })
   try {
-    const result = await execa(file, rest, {
-      stdin: 'inherit',
-      stdout: output === 'stdout' ? 'inherit' : process.stderr,
-      stderr: 'inherit',
-      reject: false,
-      cwd: here ?? '/',
-      env: { ...(host.kind === 'sandbox' ? sandboxEnvironment() : { PATH: searchPath() }), ...env },
-    })
+    const result = await running
     if ('code' in result && result.code === 'ENOENT') {
       process.stderr.write(`cnilab: ${file}: not found\n`)
       return 127
@@ -41,6 +48,27 @@ export async function exec(
     return result.exitCode ?? 128 + number
   } finally {
     process.off('SIGINT', ignore)
+    for (const signal of ENDING) process.off(signal, pass)
+  }
+}
+
+/** nsenter waits for the program, and must not die of a Ctrl-C that is meant for it; the program gets its signals back. */
+const SHIELD = ['sh', '-c', `trap '' INT QUIT; exec "$@"`, 'sh']
+const RESTORED = ['env', '--default-signal=INT,QUIT']
+
+function signalled(argv: readonly string[]): readonly string[] {
+  return argv.includes(RESTORED[1] ?? '') ? [...SHIELD, ...argv] : argv
+}
+
+/** Signals that end us, and so have to end the program, too. */
+const ENDING = ['SIGTERM', 'SIGHUP'] as const
+
+/** The processes that a process started (proc(5)): nsenter's is the program, which would outlive it. */
+function childrenOf(pid: number | undefined): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number)
+  } catch {
+    return []
   }
 }
 

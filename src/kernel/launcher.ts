@@ -1,7 +1,7 @@
 import { spawn as spawnProcess } from 'node:child_process'
 import { Socket } from 'node:net'
 import type { Host } from './host.ts'
-import { type Finished, missing, searchPath, spawn } from './spawn.ts'
+import { type Finished, missing, sandboxEnvironment, searchPath, spawn } from './spawn.ts'
 
 /** Runs a program on the host and collects what it prints; one at a time. Never throws for an exit status. */
 export type Launch = (netns: string | undefined, argv: readonly string[], input?: string) => Promise<Finished>
@@ -70,10 +70,18 @@ interface Told {
   reject: (error: Error) => void
 }
 
+/** In a sandbox of root's the folders of root's path are closed, and a shell would say so in place of "not found". */
+function pathOf(host: Host): { PATH?: string } {
+  const { PATH } = sandboxEnvironment()
+  return host.kind === 'sandbox' && PATH !== undefined ? { PATH } : {}
+}
+
 function openShell(host: Host): Shell {
   const token = `\x1e${process.pid}-${process.hrtime.bigint()}`
   const [file = '', ...rest] = inside(host, undefined, ['sh', '-c', LOOP])
-  const child = spawnProcess(file, rest, { env: { ...process.env, LC_ALL: 'C', PATH: searchPath(), token } })
+  const child = spawnProcess(file, rest, {
+    env: { ...process.env, LC_ALL: 'C', PATH: searchPath(), ...pathOf(host), token },
+  })
   const { stdin, stdout, stderr } = child
   const queue: Told[] = [] // the first one is running
   const printed = { stdout: '', stderr: '' }

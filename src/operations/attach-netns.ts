@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { findLink } from '../state/state.ts'
+import { findLink, isUplink } from '../state/state.ts'
 import { interfaceName, netnsName } from './names.ts'
 import { type OperationKind, HOST_PID, ip, missingLink, missingNetns, placeId, resource } from './operation.ts'
 
@@ -58,6 +58,7 @@ export const attachNetns: OperationKind<'attach-netns', Params> = {
         actual: `${p.netns} already has an interface ${nameThere(p)}, and ${p.ifname} is still on the host`,
       }
     if (there) return { status: 'present', actual: `${nameThere(p)} is in namespace ${p.netns}` }
+    if (isUplink(here)) return { status: 'differs', actual: `${p.ifname} is the sandbox's uplink` }
     if (here) return { status: 'absent', actual: `${p.ifname} is still on the host`, before: {} }
     return missingLink(p.ifname, undefined)
   },

@@ -85,3 +85,8 @@ export function findLinkAnywhere(state: State, name: string): { link: Link; netn
 export function portsOf(state: State, bridge: string, netns: string = HOST): string[] {
   return (state.get(netns)?.links ?? []).filter((link) => link.master === bridge).map((link) => link.name)
 }
+
+/** Whether this is the sandbox's own way out, which stays where it is. */
+export function isUplink(link: Link | undefined): boolean {
+  return link?.addresses.some(({ address }) => address === UPLINK.address) === true
+}

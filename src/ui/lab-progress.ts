@@ -15,14 +15,14 @@ export function findingLine({ passed, what, expected, actual }: Finding): string
 }
 
 /** Draws a lab as it runs: one listr2 task for each step. With `pause`, it asks before each step but the first. */
-export function drawLab(count: number, pause: boolean): LabEvents {
+export function drawLab(count: number, pause: boolean, signal: AbortSignal): LabEvents {
   let number = 0
   let current: Drawn | undefined
   let checks: Finding[] = []
   return {
     stepStarts: async (step, report) => {
       const paused = pause && number > 0
-      if (paused) await askToGoOn()
+      if (paused) await askToGoOn(signal)
       number++
       checks = []
       current = drawStep(`${number}/${count} ${step.title}`, step, report, () => checks)
@@ -94,10 +94,10 @@ function drawStep(title: string, step: LabStep, report: StepReport, checks: () =
   return { end, progressed: (share) => progressed(share), drawn: list.run().then(() => undefined) }
 }
 
-async function askToGoOn(): Promise<void> {
+async function askToGoOn(signal: AbortSignal): Promise<void> {
   const { input } = await import('@inquirer/prompts')
   try {
-    const answer = await input({ message: 'Enter for the next step, q to stop and tear down' })
+    const answer = await input({ message: 'Enter for the next step, q to stop and tear down' }, { signal })
     if (answer.trim().toLowerCase() !== 'q') return
   } catch {
     // Ctrl-C or a closed terminal

@@ -1,5 +1,6 @@
 import { openSession, type Session, type Teardown } from '../engine/lab-session.ts'
 import type { LabReport, StepReport } from '../engine/run-lab.ts'
+import { flagsFor } from '../kernel/host.ts'
 import type { Lab } from '../lab/lab.ts'
 import type { Finding } from '../plan/finding.ts'
 import type { LiveSandbox } from '../sandbox/create.ts'
@@ -61,7 +62,7 @@ async function runIn(
   const where = host.kind === 'machine' ? 'on this machine' : `in the sandbox '${host.name}'`
   log(`${style.title(lab.title)} ${style.quiet(where)}`)
   const pause = !auto && process.stdin.isTTY && process.stdout.isTTY
-  const events = drawing?.drawLab(lab.steps.length, pause) ?? {}
+  const events = drawing?.drawLab(lab.steps.length, pause, signal) ?? {}
   let report: LabReport | undefined
   let teardown: Teardown
   try {
@@ -74,8 +75,9 @@ async function runIn(
     report.error === undefined &&
     report.steps.every(({ status }) => status === 'done' || status === 'already') &&
     teardown.ok
-  for (const line of endLines(report, teardown, ok, ms, host.name)) log(line)
-  process.exitCode = report.error?.exitCode ?? (ok ? 0 : 1)
+  for (const line of endLines(report, teardown, ok, ms, flagsFor(host))) log(line)
+  // A Ctrl-C in the last moment found nothing left to stop.
+  process.exitCode = report.error?.exitCode ?? (signal.aborted ? 130 : ok ? 0 : 1)
   const shown = report.error && show(report.error)
   if (shown && !json) process.stderr.write(formatError(shown))
   return {
@@ -96,13 +98,15 @@ function endLines(
   teardown: Teardown,
   ok: boolean,
   ms: number,
-  name: string,
+  flags: string,
 ): string[] {
   const findings = [...steps.flatMap((step) => step.findings), ...checks]
   const passed = findings.filter((finding) => finding.passed === true).length
   const verdict = `${ok ? mark.done : mark.failed} ${passed} of ${findings.length} checks passed in ${duration(ms)}`
   const end = teardown.kept
-    ? [`${mark.done} Kept: cnilab shell --sandbox ${name} looks around, cnilab clean removes it`]
+    ? [
+        `${mark.done} Kept: cnilab shell${flags} looks around, cnilab clean${flags === ' --host' ? flags : ''} removes it`,
+      ]
     : teardown.left.length === 0
       ? [`${mark.done} Torn down: nothing is left`]
       : teardown.left.map((what) => `${mark.failed} still there: ${what}`)

@@ -13,6 +13,7 @@ export function shellWithPrompt(place: string): { argv: string[]; env: Record<st
     case 'fish':
       return { argv: [shell, '-C', `function fish_prompt; echo -n '${prompt}> '; end`], env: {} }
     default:
-      return { argv: [shell, '-i'], env: { PS1: `${prompt}$ `, ENV: '' } }
+      // Without job control: the terminal's process group is not to be seen from here.
+      return { argv: [shell, '-i', '+m'], env: { PS1: `${prompt}$ `, ENV: '' } }
   }
 }

@@ -129,6 +129,29 @@ it.each([
   expect([code, stderr.includes(message)]).toEqual([1, true])
 })
 
+it('takes no argument from standard input', async () => {
+  expect((await cli(['netns', 'delete'], 'red\n')).code).toBe(2)
+  expect((await cli(['lab', 'run', '--dry-run'], 'nosuch\n')).code).toBe(0)
+})
+
+it('keeps the uplink where it is', async () => {
+  await cli(['netns', 'create', 'red'])
+  for (const line of ['veth delete eth0', 'attach eth0 --netns red']) {
+    const { code, stderr } = await cli(line.split(' '))
+    expect([line, code, stderr.includes("eth0 is the sandbox's uplink")]).toEqual([line, 1, true])
+  }
+})
+
+it('a lab whose address overlaps a route of the host is refused, and the route named', async () => {
+  const file = join(runtime, 'overlap.yaml')
+  writeFileSync(
+    file,
+    'version: 1\nid: o\ntitle: O\ntext: t\nsteps:\n  - id: a\n    title: a\n    text: t\n    operations:\n      - bridge: { name: b }\n      - address: { address: 203.0.113.7/24, ifname: b }\n',
+  )
+  const { code, stderr } = await cli(['lab', 'run', file, '--auto'])
+  expect([code, stderr.includes('203.0.113.0/24 dev eth0')]).toEqual([1, true])
+})
+
 it('shows a refused command ready to paste', async () => {
   await cli(['exec', '--', 'ip', 'link', 'add', 'name', 'a', 'type', 'bridge'])
   const { stderr } = await cli(['veth', 'pair', 'a', 'b'])

@@ -105,6 +105,24 @@ it('forwarding of one family does not hang on rules of the other', async () => {
   await cli(['masquerade', '10.8.0.0/16', '--delete'])
 })
 
+it('takes back only what was named', async () => {
+  await cli(['bridge', 'create', 'br7'])
+  await cli(['bridge', 'create', 'br8'])
+  await cli(['ip', 'assign', '10.7.0.1/24', 'br7'])
+  await cli(['veth', 'pair', 'x7', 'y7'])
+  await cli(['attach', 'x7', '--bridge', 'br7'])
+  await cli(['route', 'add', '10.9.0.0/24', '--via', '203.0.113.1'])
+  for (const line of [
+    'ip assign 10.7.0.1/16 br7 --undo',
+    'attach x7 --bridge br8 --undo',
+    'route delete 10.9.0.0/24 --via 203.0.113.9',
+  ])
+    expect([line, (await cli(line.split(' '))).stdout.startsWith('= Not there')]).toEqual([line, true])
+  const now = (await cli(['exec', '--', 'sh', '-c', 'ip -br address show br7; ip -br link show master br7; ip route']))
+    .stdout
+  expect(now).toMatch(/10\.7\.0\.1\/24[^]*x7@y7[^]*10\.9\.0\.0\/24 via 203\.0\.113\.1/)
+})
+
 it('deletes a namespace that was made anew by hand', async () => {
   await cli(['netns', 'create', 'blue'])
   await cli(['exec', '--', 'sh', '-c', 'ip netns delete blue; ip netns add blue'])

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { eventually, onTerminal, processesWith, runtime } from '../helpers.ts'
+import { eventually, onTerminal, processesWith, program, runtime } from '../helpers.ts'
 
 const nothingLeft = () => eventually(() => processesWith(`${runtime}/cnilab/run-`).length === 0)
 
@@ -22,6 +22,21 @@ it('Ctrl-C in the middle of a step tears down, with 130', async () => {
   expect(code).toBe(130)
   expect(screen).toContain('nothing is left')
   expect(await nothingLeft()).toBe(true)
+})
+
+it('Ctrl-C in exec is for the program alone', async () => {
+  const script = `trap 'echo caught; exit 5' INT; echo ready; while :; do sleep 0.1; done`
+  const { code, screen } = await onTerminal(`exec -- sh -c "${script}"`, [['ready', '\u0003']])
+  expect([code, screen.includes('caught')]).toEqual([5, true])
+})
+
+it('a signal at the pause tears down, with 130', async () => {
+  const run = `"${process.execPath}" "${program}" lab run`
+  const { code, screen } = await onTerminal(
+    `--version; exec 3<&0; ${run} <&3 & pid=$!; sleep 2; kill -TERM $pid; wait $pid`,
+  )
+  expect(screen).toContain('q to stop')
+  expect([code, screen.includes('nothing is left')]).toEqual([130, true])
 })
 
 it('Enter goes on to the next step, and q tears down, with 130', async () => {

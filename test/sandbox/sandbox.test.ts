@@ -122,6 +122,13 @@ it('runs programs with their own input, output and status', async () => {
   await removeSandboxes()
 })
 
+it('a program ends with the exec that runs it', async () => {
+  const { code } = await cli(['exec', '--', 'sleep', '4711'], '', (kill) => setTimeout(() => kill('SIGTERM'), 1500))
+  expect(code).not.toBe(0)
+  expect(await eventually(() => processesWith('sleep\x004711').length === 0)).toBe(true)
+  await removeSandboxes()
+})
+
 it('clean ends all of them, also one whose record was lost', () => {
   // In a pid namespace of its own, because clean looks for holders in /proc: those of other tests must not be there.
   const asUser = process.getuid?.() === 0 ? [] : ['-U', '--map-current-user', '--keep-caps']
