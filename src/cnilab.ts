@@ -31,7 +31,12 @@ function cacheFolder() {
 }
 
 // The reader went away, as in `cnilab lab run | head -1`: nobody is left to tell, but there may be much to tear down.
-for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+    if (code === 'EPIPE') return
+    process.exitCode = 1 // a full disk, say
+    if (stream === process.stdout) process.stderr.write(`Error: could not write the result: ${message}\n`)
+  })
 
 const problem = obstacle()
 if (problem !== undefined) {

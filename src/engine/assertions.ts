@@ -56,7 +56,8 @@ async function ping(
   const actual = answered
     ? `${to} answered${time === undefined ? '' : ` in ${time}`}`
     : (firstLine(stderr) ?? `no answer within ${wait} s`)
-  return { ...finding, passed: answered === wanted, actual }
+  // Where ping itself was stopped, that nothing answered says nothing.
+  return { ...finding, passed: code !== undefined && answered === wanted, actual }
 }
 
 function firstLine(text: string): string | undefined {

@@ -26,7 +26,7 @@ export const DEFAULT_SANDBOX = 'default'
 export function flagsFor(host: Host): string {
   if (host.kind === 'machine') return ' --host'
   const isInside = host.root === ''
-  return isInside || host.name === DEFAULT_SANDBOX ? '' : ` --sandbox ${host.name}`
+  return isInside || !host.common || host.name === DEFAULT_SANDBOX ? '' : ` --sandbox ${host.name}`
 }
 
 /** The same folder as commands on the host see it: a sandbox has nothing else at this path, and the machine keeps its own journal there. */

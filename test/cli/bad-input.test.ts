@@ -1,14 +1,17 @@
+import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import * as z from 'zod'
 import { listSandboxes } from '../../src/sandbox/find.ts'
-import { cli, runtime } from '../helpers.ts'
+import { cli, program, runtime } from '../helpers.ts'
 
 it.each([
   ['netns', 'create'],
   ['netns', 'create', ''],
   ['netns', 'create', 'host'],
+  ['masquerade', '0.0.0.0/0'],
+  ['masquerade', '::/0'],
   ['netns', 'create', '1'],
   ['netns', 'create', 'internet'],
   ['netns', 'create', '../x'],
@@ -127,6 +130,16 @@ it.each([
 ])('%j is refused with 1, because the state does', async (args, message) => {
   const { code, stderr } = await cli(args)
   expect([code, stderr.includes(message)]).toEqual([1, true])
+})
+
+it('says nothing where the reader goes away, and fails where the disk is full', () => {
+  const run = (line: string) =>
+    spawnSync('sh', ['-c', line], { encoding: 'utf8', env: { ...process.env, NO_COLOR: '1' } })
+  const cnilab = `"${process.execPath}" "${program}"`
+  for (const args of ['netns create --help', 'lab list', 'lab run --dry-run'])
+    expect([args, run(`${cnilab} ${args} | head -1 >/dev/null`).stderr]).toEqual([args, ''])
+  const full = run(`${cnilab} lab list >/dev/full`)
+  expect([full.status, full.stderr.includes('could not write the result')]).toEqual([1, true])
 })
 
 it('takes no argument from standard input', async () => {
