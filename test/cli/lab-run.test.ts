@@ -83,6 +83,24 @@ it('says what a lab is that fails, and still leaves nothing', async () => {
   expect(await eventually(nothingLeft)).toBe(true)
 })
 
+it('builds, checks and tears down a lab that is too large to be read after each step', async () => {
+  const { code, stdout } = await cli(['lab', 'run', 'scale', '--set', 'containers=20', '--json'])
+  const run = documentSchema.parse(JSON.parse(stdout))
+  expect(run.checks.map(({ passed }) => passed)).toEqual([true, true, true, true])
+  const findings = run.steps.flatMap((step) => step.findings)
+  expect([code, run.ok, findings.length > 150, findings.every(({ passed }) => passed)]).toEqual([0, true, true, true])
+})
+
+it('does not take a ping that could not be tried for one without an answer', async () => {
+  const file = join(runtime, 'nowhere.yaml')
+  writeFileSync(
+    file,
+    'version: 1\nid: n\ntitle: N\ntext: t\nsteps:\n  - id: bridge\n    title: b\n    text: t\n    operations: [{ bridge: { name: b } }]\n    checks: [{ not: { ping: { from: nowhere, to: 10.0.0.1 } } }]\n',
+  )
+  const { code, stdout } = await cli(['lab', 'run', file, '--json'])
+  expect([code, documentSchema.parse(JSON.parse(stdout)).checks[0]?.passed]).toEqual([1, false])
+})
+
 it('is torn down by Ctrl-C at any moment, with 130', async () => {
   for (const delay of [150, 350, 600, 900, 1300]) {
     const { code, stdout } = await cli(['lab', 'run', 'scale', '--set', 'containers=1000', '--json'], '', (kill) =>
