@@ -2,6 +2,9 @@ import ipaddr from 'ipaddr.js'
 import * as z from 'zod'
 import { HOST, INTERNET } from '../state/state.ts'
 
+// A command parses each thing once or twice: to compile a parser for it first costs more than that saves.
+z.config({ jitless: true })
+
 /**
  * An interface name as the kernel accepts it (net/core/dev.c, dev_valid_name): 1 to 15 bytes, not
  * `.` or `..`, no `/`, `:` or whitespace. Quotes, `#` and `\` are refused because `ip -batch` reads them as its own
