@@ -31,7 +31,7 @@ export const WATCH = `folder=$1; shift
 "$@"
 status=$?
 [ -e "$folder/${KEPT}" ] || rm -rf "$folder"
-{ exec 3<"\${folder%/*}" && flock -n 3 && rmdir "\${folder%/*}"; } 2>/dev/null
+{ exec 3<"\${folder%/*}" && flock -w 5 3 && rmdir "\${folder%/*}"; } 2>/dev/null
 exit $status
 `
 
