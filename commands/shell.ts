@@ -1,9 +1,9 @@
-import { word } from '../src/ui/word.ts'
 import { requireNetns } from '../src/engine/open-host.ts'
 import { exec } from '../src/kernel/exec.ts'
 import { anyNetns } from '../src/operations/names.ts'
 import { BaseCommand, hostFlags } from '../src/ui/base-command.ts'
 import { shellWithPrompt } from '../src/ui/shell.ts'
+import { word } from '../src/ui/word.ts'
 
 export default class Shell extends BaseCommand {
   static override summary = 'Open a shell in the sandbox, or in one of its containers'

@@ -1,4 +1,3 @@
-import { word } from '../src/ui/word.ts'
 import { Flags } from '@oclif/core'
 import { loadLab } from '../src/engine/lab-files.ts'
 import { findStep } from '../src/engine/lab-steps.ts'
@@ -9,6 +8,7 @@ import { BaseCommand, hostFlags } from '../src/ui/base-command.ts'
 import { type StepDocument, stepDocument } from '../src/ui/step-document.ts'
 import { mapOfSteps, takeStep, takeStepByHand, undoLastStep } from '../src/ui/step-run.ts'
 import { showStep, type View } from '../src/ui/step-view.ts'
+import { word } from '../src/ui/word.ts'
 
 export default class Step extends BaseCommand {
   static override summary = 'The eight steps, one at a time; without a step, a map of them'

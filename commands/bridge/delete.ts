@@ -1,6 +1,6 @@
-import { word } from '../../src/ui/word.ts'
 import { parseOperation } from '../../src/operations/registry.ts'
 import { OperationCommand, type OperationsDocument } from '../../src/ui/operation-command.ts'
+import { word } from '../../src/ui/word.ts'
 
 export default class BridgeDelete extends OperationCommand {
   static override summary = 'Delete a bridge that has no ports any more'

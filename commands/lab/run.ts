@@ -1,4 +1,3 @@
-import { word } from '../../src/ui/word.ts'
 import { setFlagsFromString } from 'node:v8'
 import { Flags } from '@oclif/core'
 import { installMissing, missingTools } from '../../src/engine/install.ts'
@@ -8,6 +7,7 @@ import { BaseCommand, hostFlags } from '../../src/ui/base-command.ts'
 import { askToInstall } from '../../src/ui/install.ts'
 import type { LabPlan } from '../../src/ui/lab-plan.ts'
 import type { LabRunDocument } from '../../src/ui/lab-run.ts'
+import { word } from '../../src/ui/word.ts'
 
 export default class LabRun extends BaseCommand {
   static override summary = 'Run a lab: every step with its commands, checks from the kernel, teardown'

@@ -1,4 +1,3 @@
-import { word } from '../../src/ui/word.ts'
 import { Flags } from '@oclif/core'
 import { loadLab } from '../../src/engine/lab-files.ts'
 import type { Lab } from '../../src/lab/lab.ts'
@@ -6,6 +5,7 @@ import { derive } from '../../src/operations/registry.ts'
 import { toLine } from '../../src/plan/command-line.ts'
 import { BaseCommand, type Document } from '../../src/ui/base-command.ts'
 import { style } from '../../src/ui/style.ts'
+import { word } from '../../src/ui/word.ts'
 
 interface LabDocument extends Document {
   lab: Lab

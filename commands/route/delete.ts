@@ -1,7 +1,7 @@
-import { word } from '../../src/ui/word.ts'
 import { Flags } from '@oclif/core'
 import { parseOperation } from '../../src/operations/registry.ts'
 import { OperationCommand, type OperationsDocument } from '../../src/ui/operation-command.ts'
+import { word } from '../../src/ui/word.ts'
 
 export default class RouteDelete extends OperationCommand {
   static override summary = 'Delete a route'

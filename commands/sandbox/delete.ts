@@ -1,9 +1,9 @@
-import { word } from '../../src/ui/word.ts'
 import { CnilabError } from '../../src/errors.ts'
 import { findSandbox } from '../../src/sandbox/open.ts'
 import { removeSandbox } from '../../src/sandbox/remove.ts'
 import { BaseCommand, type Document } from '../../src/ui/base-command.ts'
 import { mark } from '../../src/ui/style.ts'
+import { word } from '../../src/ui/word.ts'
 
 interface DeletedDocument extends Document {
   deleted: string[]

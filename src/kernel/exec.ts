@@ -20,14 +20,15 @@ export async function exec(
   const here = currentFolder()
   const folder = here !== undefined && !dropsPrivileges() && existsSync(`${host.root}${here}`) ? here : '/tmp'
   const enter = host.enter.map((argument) => (argument === '--' ? [`--wdns=${folder}`, '--'] : [argument])).flat()
-  const [file = '', ...rest] = signalled(
-    inside({ ...host, enter }, netns, enter.length === 0 ? argv : [...RESTORED, ...argv]),
-  )
+  const [file = '', ...rest] =
+    enter.length === 0
+      ? inside(host, netns, argv)
+      : [...SHIELD, ...inside({ ...host, enter }, netns, [...RESTORED, ...argv])]
   const ignore = () => undefined // Ctrl-C is the program's; it ends, and then we do
   const { execa } = await import('execa')
   process.on('SIGINT', ignore)
   const pass = (signal: NodeJS.Signals) => {
-    for (const pid of [...childrenOf(running.pid), running.pid]) if (pid !== undefined) process.kill(pid, signal)
+    for (const pid of [...childrenOf(running.pid), running.pid]) send(signal, pid)
   }
   for (const signal of ENDING) process.on(signal, pass)
   const running = execa(file, rest, {
@@ -56,8 +57,12 @@ export async function exec(
 const SHIELD = ['sh', '-c', `trap '' INT QUIT; exec "$@"`, 'sh']
 const RESTORED = ['env', '--default-signal=INT,QUIT']
 
-function signalled(argv: readonly string[]): readonly string[] {
-  return argv.includes(RESTORED[1] ?? '') ? [...SHIELD, ...argv] : argv
+function send(signal: NodeJS.Signals, pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(pid, signal)
+  } catch {
+    // it has ended meanwhile
+  }
 }
 
 /** Signals that end us, and so have to end the program, too. */
