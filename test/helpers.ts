@@ -67,21 +67,25 @@ export function cli(
   )
 }
 
+type Typed = readonly (readonly [string, string])[]
+
 /**
  * Runs the program on a terminal, made by script(1). Each key is typed once the text before it has been shown; returns
  * the exit status, or undefined if it had not ended after 20 s.
  */
-export function onTerminal(
-  args: string,
-  typed: readonly (readonly [string, string])[] = [],
+export function onTerminal(args: string, typed: Typed = []): ReturnType<typeof shellOnTerminal> {
+  // exec: a shell that stays would die of the Ctrl-C itself (dash), and tell its own status.
+  return shellOnTerminal(`exec "${process.execPath}" "${program}" ${args}`, typed)
+}
+
+/** The same for a line of shell. */
+export function shellOnTerminal(
+  command: string,
+  typed: Typed = [],
 ): Promise<{ code: number | undefined; screen: string }> {
-  const child = spawn(
-    'script',
-    ['-qefc', `stty cols 100 rows 40; "${process.execPath}" "${program}" ${args}`, '/dev/null'],
-    {
-      env: { ...process.env, XDG_RUNTIME_DIR: runtime, TERM: 'xterm' },
-    },
-  )
+  const child = spawn('script', ['-qefc', `stty cols 100 rows 40; ${command}`, '/dev/null'], {
+    env: { ...process.env, XDG_RUNTIME_DIR: runtime, TERM: 'xterm' },
+  })
   let screen = ''
   let [next, from] = [0, 0]
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

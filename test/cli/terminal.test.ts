@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { eventually, onTerminal, processesWith, program, runtime } from '../helpers.ts'
+import { eventually, onTerminal, processesWith, program, runtime, shellOnTerminal } from '../helpers.ts'
 
 const nothingLeft = () => eventually(() => processesWith(`${runtime}/cnilab/run-`).length === 0)
 
@@ -32,9 +32,7 @@ it('Ctrl-C in exec is for the program alone', async () => {
 
 it('a signal at the pause tears down, with 130', async () => {
   const run = `"${process.execPath}" "${program}" lab run`
-  const { code, screen } = await onTerminal(
-    `--version; exec 3<&0; ${run} <&3 & pid=$!; sleep 2; kill -TERM $pid; wait $pid`,
-  )
+  const { code, screen } = await shellOnTerminal(`exec 3<&0; ${run} <&3 & pid=$!; sleep 2; kill -TERM $pid; wait $pid`)
   expect(screen).toContain('q to stop')
   expect([code, screen.includes('nothing is left')]).toEqual([130, true])
 })
