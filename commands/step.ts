@@ -1,17 +1,22 @@
 import { Flags } from '@oclif/core'
-import { loadLab } from '../src/engine/lab-files.ts'
 import { findStep } from '../src/engine/lab-steps.ts'
+import { beginLab, labOf, runningLab, type RunningLab } from '../src/engine/running-lab.ts'
 import { CnilabError } from '../src/errors.ts'
-import { flagsFor } from '../src/kernel/host.ts'
-import { kernelOf } from '../src/kernel/kernel.ts'
+import { MACHINE } from '../src/kernel/host.ts'
+import { type Kernel, kernelOf } from '../src/kernel/kernel.ts'
 import { BaseCommand, hostFlags } from '../src/ui/base-command.ts'
 import { type StepDocument, stepDocument } from '../src/ui/step-document.ts'
 import { mapOfSteps, takeStep, takeStepByHand, undoLastStep } from '../src/ui/step-run.ts'
-import { showStep, type View } from '../src/ui/step-view.ts'
+import { showStep } from '../src/ui/step-view.ts'
+import { viewOf } from '../src/ui/view.ts'
 import { word } from '../src/ui/word.ts'
 
+/** The lab whose steps these are where none runs. */
+const FIRST_LAB = 'eight-steps'
+
 export default class Step extends BaseCommand {
-  static override summary = 'The eight steps, one at a time; without a step, a map of them'
+  static override summary =
+    'The steps of the running lab, one at a time: the eight steps if none runs; without a step, a map of them'
   static override description =
     'Does one step and shows what it is for, the command, what changed in the kernel, and the network so far. What is done already is read from the kernel, whoever did it.'
   static override examples = [
@@ -40,29 +45,35 @@ export default class Step extends BaseCommand {
 
   async run(): Promise<StepDocument> {
     const { args, flags } = await this.parse(Step)
-    const lab = loadLab('eight-steps')
     const log = (line: string) => this.log(line)
-    const step = args.step === undefined ? undefined : findStep(lab, args.step)
     const [needless] = (['show', 'by-hand', 'with-missing'] as const).filter((flag) => flags[flag])
-    if (!step && needless)
+    if (args.step === undefined && needless)
       throw new CnilabError('usage', `--${needless} goes with a step, for example: cnilab step veth --${needless}`)
-    if (step && flags.undo)
+    if (args.step !== undefined && flags.undo)
       throw new CnilabError('usage', '--undo takes the last step back: name none', { fix: 'cnilab step --undo' })
-    if (step && flags.show) {
-      showStep(lab, step, { log })
-      return stepDocument(lab, step, 'shown')
-    }
     if (flags['by-hand'] && !process.stdin.isTTY)
       throw new CnilabError('usage', '--by-hand needs a terminal', {
         fix: 'leave it out to have the step done for you',
       })
+    const lab = labOf({ name: flags.host ? MACHINE.name : flags.sandbox }, FIRST_LAB)
+    const named = args.step === undefined ? undefined : findStep(lab, args.step)
+    if (named && flags.show) {
+      showStep(lab, named, { plain: flags.plain, log })
+      return stepDocument(lab, named, 'shown')
+    }
     const host = await this.openHost(flags)
     const kernel = kernelOf(host)
-    const view: View = { plain: flags.plain, flags: flagsFor(host), log }
-    if (flags.undo) return undoLastStep(kernel, lab, view)
-    if (!step) return mapOfSteps(kernel, lab, view)
-    return flags['by-hand']
-      ? takeStepByHand(kernel, lab, step, view)
-      : takeStep(kernel, lab, step, flags['with-missing'], view)
+    const view = viewOf(host, flags.plain, log)
+    const running = runningLab(kernel) ?? this.begin(kernel, view.flags)
+    // Inside a sandbox's shell another lab may run than the one of the name.
+    const step = args.step === undefined ? undefined : findStep(running.lab, args.step)
+    if (flags.undo) return undoLastStep(running, view)
+    if (!step) return mapOfSteps(running, view)
+    return flags['by-hand'] ? takeStepByHand(running, step, view) : takeStep(running, step, flags['with-missing'], view)
+  }
+
+  private begin(kernel: Kernel, flags: string): RunningLab {
+    this.notice(`lab ${FIRST_LAB} started · cnilab lab stop${flags} ends it`)
+    return beginLab(kernel, FIRST_LAB, [])
   }
 }

@@ -1,6 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
+import type { Found, Test } from '../assertions/assertion.ts'
+import { type Assertion, deriveAssertion } from '../assertions/registry.ts'
 import type { Kernel } from '../kernel/kernel.ts'
-import type { Assertion } from '../lab/schema.ts'
+import { call, startInternet, whileAnswering } from '../kernel/packets.ts'
 import type { Finding } from '../plan/finding.ts'
 import { HOST, INTERNET, type State, UPLINK } from '../state/state.ts'
 
@@ -12,52 +15,72 @@ const WHO_CALLED = `table ip who_called {
 `
 const forget = 'add table ip who_called\ndelete table ip who_called\n'
 
-/** How long a ping waits when an answer is expected, and when none is, in seconds. */
-const PATIENCE = { answer: '2', silence: '0.2' }
+/** How long a packet's answer is waited for when one is expected, and when none is, in seconds. */
+const PATIENCE = { answer: 2, silence: 0.2 }
+
+/** How long until what has to be waited for is tried again, in milliseconds. */
+const AGAIN = 200
 
 /**
- * Tries an assertion with real packets. What needs the internet is skipped (`passed: null`) on the machine itself,
- * whose uplink leads to the real one.
+ * Tries an assertion, with real packets where it is about packets; again and again if it says how long to wait. What
+ * needs the internet is skipped (`passed: null`) on the machine itself, whose uplink leads to the real one.
  */
 export async function assert(kernel: Kernel, assertion: Assertion, step: string, now: State): Promise<Finding> {
-  if ('ping' in assertion) return ping(kernel, assertion.ping, true, step, now)
-  if ('not' in assertion) return ping(kernel, assertion.not.ping, false, step, now)
-  return seen(kernel, assertion.seen, step, now)
+  const { id, what, expected, why, test } = deriveAssertion(assertion)
+  const finding = { id, step, what, expected, why, fix: [], dependsOn: [] }
+  if (needsInternet(test) && !now.has(INTERNET))
+    return { ...finding, passed: null, actual: 'not tried: the virtual internet exists in a sandbox only' }
+  const { not, wait } = assertion
+  const end = performance.now() + wait * 1000
+  for (let state = now; ; state = test.by === 'state' ? await kernel.read() : now) {
+    const found = await tryOnce(kernel, test, !not, state)
+    const passed = found.tried !== false && found.holds !== not
+    if (passed || performance.now() > end) return { ...finding, passed, actual: found.actual }
+    await sleep(AGAIN)
+  }
 }
 
-async function ping(
-  kernel: Kernel,
-  { from, to }: { from: string; to: string },
-  wanted: boolean,
-  step: string,
-  now: State,
-): Promise<Finding> {
-  const finding = {
-    id: `${wanted ? 'ping' : 'no-answer'}.${from}.${to}`,
-    step,
-    what: wanted ? `${from} reaches ${to}` : `${from} does not reach ${to} yet`,
-    expected: wanted ? `${to} answers a ping from ${from}` : 'no answer',
-    why: wanted
-      ? 'An answer means that the packet found its way there and that the reply found its way back.'
-      : 'What this step adds is still missing.',
-    fix: [],
-    dependsOn: [],
+/** `tried` false: nothing could be tried, and so even that nothing was found says nothing. */
+type Tried = Found & { tried?: false }
+
+function tryOnce(kernel: Kernel, test: Test, wanted: boolean, now: State): Promise<Tried> {
+  switch (test.by) {
+    case 'state':
+      return Promise.resolve(test.judge(now))
+    case 'reading':
+      return read(kernel, test.reading, now)
+    case 'ping':
+      return ping(kernel, test, wanted ? PATIENCE.answer : PATIENCE.silence)
+    case 'call':
+      return askService(kernel, test, wanted ? PATIENCE.answer : 2 * PATIENCE.silence, now)
+    case 'seen':
+      return seen(kernel, test)
   }
-  if (to === UPLINK.gateway && !now.has(INTERNET))
-    return { ...finding, passed: null, actual: 'not tried: the virtual internet exists in a sandbox only' }
-  const wait = wanted ? PATIENCE.answer : PATIENCE.silence
-  const { code, stdout, stderr } = await kernel.probe(
-    ['ping', '-n', '-c1', `-W${wait}`, to],
-    from === HOST ? undefined : from,
-  )
-  const answered = code === 0
+}
+
+function needsInternet(test: Test): boolean {
+  if (test.by === 'seen') return true
+  if (test.by === 'ping') return test.to === UPLINK.gateway
+  return test.by === 'call' && targetOf(test.call) === UPLINK.gateway
+}
+
+function targetOf(called: Extract<Test, { by: 'call' }>['call']): string {
+  return called.protocol === 'dns' ? called.server : called.to
+}
+
+async function read(kernel: Kernel, reading: Extract<Test, { by: 'reading' }>['reading'], now: State): Promise<Tried> {
+  const output = await kernel.probe(reading.argv, reading.netns)
+  const found = reading.found(output, now.get(reading.netns ?? HOST))
+  return output.stderr.startsWith('nsenter: ') ? { ...found, tried: false } : found
+}
+
+async function ping(kernel: Kernel, { from, to }: Extract<Test, { by: 'ping' }>, seconds: number): Promise<Tried> {
+  const { code, stdout, stderr } = await kernel.probe(['ping', '-n', '-c1', `-W${seconds}`, to], from)
   const time = /time=([\d.]+ ms)/.exec(stdout)?.[1]
-  const actual = answered
-    ? `${to} answered${time === undefined ? '' : ` in ${time}`}`
-    : (firstLine(stderr) ?? `no answer within ${wait} s`)
+  if (code === 0) return { holds: true, actual: `${to} answered${time === undefined ? '' : ` in ${time}`}` }
+  const found = { holds: false, actual: firstLine(stderr) ?? `no answer within ${seconds} s` }
   // Where ping was stopped, or could not even enter the namespace, that nothing answered says nothing.
-  const hasRun = code !== undefined && !stderr.startsWith('nsenter: ')
-  return { ...finding, passed: hasRun && answered === wanted, actual }
+  return code === undefined || stderr.startsWith('nsenter: ') ? { ...found, tried: false } : found
 }
 
 function firstLine(text: string): string | undefined {
@@ -69,32 +92,41 @@ function firstLine(text: string): string | undefined {
   return line === '' ? undefined : line
 }
 
-async function seen(
+async function askService(
   kernel: Kernel,
-  { from, as }: { from: string; as: string },
-  step: string,
+  { from, call: what, listen, judge }: Extract<Test, { by: 'call' }>,
+  seconds: number,
   now: State,
-): Promise<Finding> {
-  const finding = {
-    id: `seen.${from}.${as}`,
-    step,
-    what: `The internet sees ${from} as ${as}`,
-    expected: as,
-    why: "After masquerading, the sender's address is the host's own: the only one that the internet can answer to.",
-    fix: [],
-    dependsOn: [`ping.${from}.${UPLINK.gateway}`],
+): Promise<Tried> {
+  const ask = async () => judge(await call(kernel, from, what, seconds))
+  const target = targetOf(what)
+  if (target === UPLINK.gateway) {
+    await startInternet(kernel.host)
+    return ask()
   }
-  if (!now.has(INTERNET))
-    return { ...finding, passed: null, actual: 'not tried: the virtual internet exists in a sandbox only' }
+  const netns = listen && what.protocol !== 'dns' ? whereIs(now, target) : undefined
+  if (netns === undefined || what.protocol === 'dns') return ask()
+  return whileAnswering(kernel.host, netns === HOST ? undefined : netns, `${what.protocol}:${what.port}`, ask)
+}
+
+/** The namespace that has an address. */
+function whereIs(now: State, target: string): string | undefined {
+  const has = (name: string) =>
+    now.get(name)?.links.some(({ addresses }) => addresses.some(({ address }) => address === target)) === true
+  return [...now.keys()].find(has)
+}
+
+/** The call itself is a ping, which needs no program at the other end. */
+async function seen(kernel: Kernel, { from, as }: Extract<Test, { by: 'seen' }>): Promise<Tried> {
   await kernel.probe(['nft', '-f', '-'], INTERNET, forget + WHO_CALLED)
-  await kernel.probe(['ping', '-n', '-c1', `-W${PATIENCE.answer}`, UPLINK.gateway], from)
-  const { stdout } = await kernel.probe(['nft', '-j', 'list', 'set', 'ip', 'who_called', 'seen'], INTERNET)
+  await kernel.probe(['ping', '-n', '-c1', `-W${PATIENCE.silence}`, UPLINK.gateway], from)
+  const { code, stdout } = await kernel.probe(['nft', '-j', 'list', 'set', 'ip', 'who_called', 'seen'], INTERNET)
   const callers = parseCallers(stdout)
-  return {
-    ...finding,
-    passed: callers.includes(as),
+  const found = {
+    holds: callers.includes(as),
     actual: callers.length === 0 ? 'nobody called' : callers.join(', '),
   }
+  return code === 0 ? found : { ...found, tried: false }
 }
 
 const setSchema = z.object({

@@ -12,6 +12,12 @@ export function labNames(): string[] {
     .toSorted()
 }
 
+/** The language of the user's texts, from the environment (locale(7)): `ko` of `ko_KR.UTF-8`. */
+function language(): string | undefined {
+  const { LC_ALL, LC_MESSAGES, LANG } = process.env
+  return /^[a-z]{2,3}(?=[_.@]|$)/.exec(LC_ALL || LC_MESSAGES || LANG || '')?.[0]
+}
+
 /** Loads a lab by name, or by path (with a `/`, or ending in .yaml), with the parameters of `--set key=value`. */
 export function loadLab(name: string, set: readonly string[] = []): Lab {
   const values = Object.fromEntries(
@@ -24,10 +30,10 @@ export function loadLab(name: string, set: readonly string[] = []): Lab {
       return [key, value]
     }),
   )
-  if (isLabPath(name)) return parseLab(read(name), name, values)
+  if (isLabPath(name)) return parseLab(read(name), name, values, language())
   const known = labNames()
   if (!known.includes(name)) throw unknownLab(name, known)
-  return parseLab(read(join(packageFolder(), 'labs', `${name}.yaml`)), `labs/${name}.yaml`, values)
+  return parseLab(read(join(packageFolder(), 'labs', `${name}.yaml`)), `labs/${name}.yaml`, values, language())
 }
 
 function read(file: string): string {

@@ -1,50 +1,41 @@
 import { CnilabError } from '../errors.ts'
 import type { Kernel } from '../kernel/kernel.ts'
-import type { Lab, LabStep } from '../lab/lab.ts'
+import type { Lab, LabCommand, LabStep } from '../lab/lab.ts'
 import type { Command } from '../operations/operation.ts'
 import { derive } from '../operations/registry.ts'
-import { type Finding, toFindings } from '../plan/finding.ts'
+import type { Finding } from '../plan/finding.ts'
 import type { State } from '../state/state.ts'
-import { assert } from './assertions.ts'
+import { type Checked, type StepState } from './check-lab.ts'
 import { doPlan } from './do.ts'
 import { removeOperation } from './remove.ts'
 
-/** How far a step is, read from the kernel. `next` is the first that is not done. */
-export interface StepState {
-  step: LabStep
-  /** 1, 2, … */
-  number: number
-  status: 'done' | 'next' | 'not yet'
+/** What a command that a lab runs printed. */
+export interface CommandOutput {
+  command: LabCommand
+  output: string
 }
 
 /** What came of doing one step: the kernel before and after, and what the checks say. */
 export interface StepResult {
   status: 'done' | 'already'
   commands: Command[]
+  runs: CommandOutput[]
   before: State
   after: State
   findings: Finding[]
-}
-
-/** Where a lab stands: a step is done when the kernel has all of what it makes, whoever made it. */
-export function stepStates(lab: Lab, now: State): StepState[] {
-  const done = lab.steps.map((step) => isDone(step, now))
-  const next = done.indexOf(false)
-  return lab.steps.map((step, i) => ({
-    step,
-    number: i + 1,
-    status: done[i] === true ? 'done' : i === next ? 'next' : 'not yet',
-  }))
+  /** Where the lab stands now. */
+  steps: StepState[]
 }
 
 /**
  * The earlier steps that have to be done before this one can be, in their order. A step that is checked with packets
  * needs all of them: the packets pass through what they made.
  */
-export function missingSteps(lab: Lab, step: LabStep, now: State): LabStep[] {
-  if (isDone(step, now)) return []
+export function missingSteps(lab: Lab, step: LabStep, { steps, now }: Checked): LabStep[] {
+  const isDone = (one: LabStep) => steps.some((state) => state.step === one && state.status === 'done')
+  if (isDone(step)) return []
   const earlierOnes = lab.steps.slice(0, lab.steps.indexOf(step))
-  if (step.checks.length > 0) return earlierOnes.filter((one) => !isDone(one, now))
+  if (step.checks.length + step.run.length > 0) return earlierOnes.filter((one) => !isDone(one))
   const missing = new Set<LabStep>()
   const visit = (one: LabStep) => {
     const needs = one.operations
@@ -53,7 +44,7 @@ export function missingSteps(lab: Lab, step: LabStep, now: State): LabStep[] {
       .flatMap((operation) => operation.needs)
     for (const earlier of lab.steps.slice(0, lab.steps.indexOf(one))) {
       const brings = earlier.operations.map(derive).flatMap((operation) => operation.provides)
-      if (missing.has(earlier) || isDone(earlier, now) || !needs.some((need) => brings.includes(need))) continue
+      if (missing.has(earlier) || isDone(earlier) || !needs.some((need) => brings.includes(need))) continue
       missing.add(earlier)
       visit(earlier)
     }
@@ -62,33 +53,68 @@ export function missingSteps(lab: Lab, step: LabStep, now: State): LabStep[] {
   return lab.steps.filter((one) => missing.has(one))
 }
 
-/** Does one step, after the ones in `first`, and checks it. Throws as `doPlan` does. */
-export async function doStep(kernel: Kernel, step: LabStep, first: readonly LabStep[]): Promise<StepResult> {
-  const before = await kernel.read()
+/**
+ * Does one step, after the ones in `first`, and checks it; `check` finds out where the lab stands. Throws as `doPlan`
+ * does.
+ */
+export async function doStep(
+  kernel: Kernel,
+  step: LabStep,
+  first: readonly LabStep[],
+  before: Checked,
+  check: () => Promise<Checked>,
+): Promise<StepResult> {
+  const all = [...first, step]
   const { done } = await doPlan(
     kernel,
-    [...first, step].flatMap((one) => one.operations),
-    { now: before },
+    all.flatMap((one) => one.operations),
+    { now: before.now },
   )
-  const checked = await checkStep(kernel, step, before)
+  const wasDone = isDone(before, step)
+  const runs = wasDone
+    ? []
+    : await runCommands(
+        kernel,
+        all.flatMap(({ run }) => run),
+      )
   const todo = done.filter(({ status }) => status === 'done')
   return {
-    status: todo.length === 0 ? 'already' : 'done',
+    ...resultOf(step, before, await check()),
+    status: wasDone && todo.length === 0 ? 'already' : 'done',
     commands: todo.flatMap(({ operation }) => operation.apply),
-    before,
-    after: checked.after,
-    findings: checked.findings,
+    runs,
   }
 }
 
-/** Checks a step that somebody else may have done, since `before` was read. */
-export async function checkStep(kernel: Kernel, step: LabStep, before: State): Promise<StepResult> {
-  const after = await kernel.read()
-  const findings = toFindings(step.operations.map(derive), after, step.id)
-  // Packets are tried only once everything that they need is there.
-  const tried = findings.every(({ passed }) => passed === true) ? step.checks : []
-  for (const assertion of tried) findings.push(await assert(kernel, assertion, step.id, after))
-  return { status: isDone(step, before) ? 'already' : 'done', commands: [], before, after, findings }
+/** What somebody else did of a step between two checks. */
+export function resultOf(step: LabStep, before: Checked, after: Checked): StepResult {
+  return {
+    status: isDone(before, step) ? 'already' : 'done',
+    commands: [],
+    runs: [],
+    before: before.now,
+    after: after.now,
+    findings: after.findings.filter((finding) => finding.step === step.id),
+    steps: after.steps,
+  }
+}
+
+function isDone({ steps }: Checked, step: LabStep): boolean {
+  return steps.some((state) => state.step.id === step.id && state.status === 'done')
+}
+
+/** A command of a lab is stopped after so many seconds. */
+const LONGEST = '10'
+
+/** Runs commands of a lab one after the other, and returns what they printed. Their status does not matter. */
+export async function runCommands(kernel: Kernel, commands: readonly LabCommand[]): Promise<CommandOutput[]> {
+  const outputs: CommandOutput[] = []
+  for (const command of commands) {
+    const { code, stdout, stderr } = await kernel.probe(['timeout', LONGEST, ...command.argv], command.netns)
+    const stopped = code === 124 ? `(stopped after ${LONGEST} s)\n` : ''
+    outputs.push({ command, output: `${stdout}${stderr}${stopped}`.trimEnd() })
+  }
+  return outputs
 }
 
 /** A step by its id or its number, which begins with 1. Throws CnilabError `usage`. */
@@ -105,8 +131,4 @@ export async function undoStep(kernel: Kernel, step: LabStep): Promise<Command[]
   const commands: Command[] = []
   for (const operation of step.operations.toReversed()) commands.push(...(await removeOperation(kernel, operation)))
   return commands
-}
-
-function isDone(step: LabStep, now: State): boolean {
-  return step.operations.map(derive).every((operation) => operation.judge(now).status === 'present')
 }

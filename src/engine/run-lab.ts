@@ -1,17 +1,18 @@
+import { type Assertion, deriveAssertion } from '../assertions/registry.ts'
 import { CnilabError } from '../errors.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Progress } from '../kernel/run.ts'
 import type { Lab, LabStep } from '../lab/lab.ts'
-import type { Assertion } from '../lab/schema.ts'
 import { overlaps } from '../operations/names.ts'
 import type { Resource } from '../operations/operation.ts'
 import { derive } from '../operations/registry.ts'
-import { toLine } from '../plan/command-line.ts'
+import { programLine, toLine } from '../plan/command-line.ts'
 import { type Finding, toFindings } from '../plan/finding.ts'
-import { scopeOf } from '../plan/scope.ts'
+import { type PlanScope, scopeOf } from '../plan/scope.ts'
 import { HOST, type State } from '../state/state.ts'
 import { assert } from './assertions.ts'
 import { doPlan } from './do.ts'
+import { type CommandOutput, runCommands } from './lab-steps.ts'
 
 /** What came of one step. */
 export interface StepReport {
@@ -36,13 +37,12 @@ export interface LabReport {
 
 /** What whoever draws the run wants to know while it goes on. */
 export interface LabEvents {
-  /**
-   * Called before each step, and awaited: it may ask the user, and throws `interrupted` to stop. Returns whether it
-   * waited for somebody, who may have changed the state meanwhile.
-   */
-  stepStarts?: (step: LabStep, report: StepReport) => Promise<boolean>
+  /** Called before each step. */
+  stepStarts?: (step: LabStep, report: StepReport) => void
   /** Called while a step's commands run. */
   progressed?: Progress
+  /** Called when a command of the lab was run. */
+  ran?: (run: CommandOutput) => void
   /** Called when something was tried with real packets. */
   checked?: (finding: Finding) => void
   /** Called after each step that `stepStarts` did not stop, also one that failed or was interrupted, and awaited. */
@@ -69,14 +69,18 @@ export async function runLab(kernel: Kernel, lab: Lab, events: LabEvents, signal
   try {
     let now = await kernel.read(scopeFrom(lab, 0))
     refuseOverlaps(lab, now)
+    if (lab.start.length > 0) {
+      await doPlan(kernel, lab.start, { now, signal })
+      now = await kernel.read(scopeFrom(lab, 0))
+    }
     for (const [i, step] of lab.steps.entries()) {
       const report = steps[i] ?? emptyReport(step)
       signal.throwIfAborted()
-      if (await events.stepStarts?.(step, report)) now = await kernel.read(scopeFrom(lab, i))
+      events.stepStarts?.(step, report)
       try {
         const derived = step.operations.map(derive)
         // Once the step's work is there already, nothing can be seen of the time before it.
-        const isThere = derived.every((operation) => operation.judge(now).status === 'present')
+        const isThere = derived.length > 0 && derived.every((operation) => operation.judge(now).status === 'present')
         const beforeHeld = isThere || (await tryAll(kernel, step.before, step.id, now, signal, checked))
         const { done, ms } = await doPlan(kernel, step.operations, {
           now,
@@ -86,13 +90,18 @@ export async function runLab(kernel: Kernel, lab: Lab, events: LabEvents, signal
         })
         for (const resource of derived.flatMap((operation) => operation.provides)) provided.add(resource)
         report.ms = Math.round(ms * 10) / 10
+        for (const run of await runCommands(kernel, step.run)) events.ran?.(run)
         if (judgeEach) {
           now = await kernel.read(scopeFrom(lab, i))
-          report.findings = toFindings(derived, now, step.id)
+          report.findings = step.free ? [] : toFindings(derived, now, step.id)
         }
         const checksHold = await tryAll(kernel, step.checks, step.id, now, signal, checked)
         const holds = beforeHeld && checksHold && report.findings.every((finding) => finding.passed === true)
-        report.status = !holds ? 'failed' : done.every(({ status }) => status === 'already') ? 'already' : 'done'
+        report.status = !holds
+          ? 'failed'
+          : isThere && done.every(({ status }) => status === 'already')
+            ? 'already'
+            : 'done'
       } catch (error) {
         if (!isInterruption(error, signal)) report.status = 'failed'
         throw error
@@ -115,16 +124,20 @@ function isInterruption(error: unknown, signal: AbortSignal): boolean {
   return signal.aborted || (error instanceof CnilabError && error.kind === 'interrupted')
 }
 
-/** What has to be read between a step and the next: of both, and before a large lab of all steps. */
-function scopeFrom(lab: Lab, i: number) {
+/**
+ * What has to be read between a step and the next: of both, and before a large lab of all steps; everything where checks
+ * ask for more than packets.
+ */
+function scopeFrom(lab: Lab, i: number): PlanScope | undefined {
+  const checks = lab.steps.flatMap((step) => [...step.before, ...step.checks])
+  if (checks.some((check) => !['ping', 'seen'].includes(deriveAssertion(check).test.by))) return undefined
   const many = lab.steps.reduce((sum, step) => sum + step.operations.length, 0) > FEW_OPERATIONS
   return scopeOf((many ? lab.steps : lab.steps.slice(i, i + 2)).flatMap((step) => step.operations).map(derive))
 }
 
 function emptyReport(step: LabStep): StepReport {
-  const commands = step.operations
-    .flatMap((operation) => derive(operation).apply)
-    .map((command) => toLine(command, '1'))
+  const applied = step.operations.flatMap((operation) => derive(operation).apply)
+  const commands = [...applied.map((command) => toLine(command, '1')), ...step.run.map(programLine)]
   return { id: step.id, title: step.title, status: 'pending', commands, findings: [], ms: 0 }
 }
 
@@ -149,7 +162,8 @@ async function tryAll(
 
 /** Judges everything at once, for labs that are too large to be read after each step. */
 async function judgeAll(kernel: Kernel, lab: Lab, steps: readonly StepReport[]): Promise<void> {
-  const derived = lab.steps.flatMap((step) =>
+  const judged = lab.steps.filter((step) => !step.free)
+  const derived = judged.flatMap((step) =>
     step.operations.map((operation) => ({ step: step.id, operation: derive(operation) })),
   )
   const now = await kernel.read(scopeOf(derived.map(({ operation }) => operation)))

@@ -158,8 +158,8 @@ function openOwn(path: string, flags: number): number {
   throw new CnilabError('state', `${path} is not a file that cnilab wrote`, { fix: 'cnilab clean, and begin anew' })
 }
 
-/** The text of such a file; '' if there is none. */
-function readOwn(path: string): string {
+/** The text of such a file; '' if there is none. Throws CnilabError `state` for something else in its place. */
+export function readOwn(path: string): string {
   if (!existsSync(path)) return ''
   const file = openOwn(path, constants.O_RDONLY)
   try {

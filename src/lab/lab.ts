@@ -1,68 +1,154 @@
-import * as z from 'zod'
+import type { Assertion } from '../assertions/registry.ts'
 import { CnilabError } from '../errors.ts'
-import { isKind, kinds, type Operation, parseOperation } from '../operations/registry.ts'
+import type { Operation } from '../operations/registry.ts'
+import { assertion, inFile, operations } from './items.ts'
 import { resolveParameters } from './parameters.ts'
-import { type Assertion, filledSchema, type LabFile, labSchema } from './schema.ts'
-import { readSource, type Source } from './source.ts'
-import { fill, fillTree, TemplateError, type Variables } from './template.ts'
+import { type LabFile, type Localized, labSchema } from './schema.ts'
+import { complaints, readSource, type Source } from './source.ts'
+import { fill, type Variables } from './template.ts'
 
-/** A step of a lab, ready to be done. */
+/** A program that a lab runs: its words, and the namespace, undefined for the host. */
+export interface LabCommand {
+  argv: string[]
+  netns?: string | undefined
+}
+
+/** A multiple-choice question; `answer` is the index of the right choice, and `try` shows it in the kernel. */
+export interface Question {
+  ask: string
+  choices: string[]
+  answer: number
+  why: string
+  try?: LabCommand | undefined
+  at: 'before' | 'after'
+}
+
+/** A hint for the finding whose id matches (`*` stands for anything), if its `actual` holds a text. */
+export interface FailureHint {
+  finding: string
+  actual?: string | undefined
+  text: string
+}
+
+/** A step of a lab, ready to be done. Texts are Markdown. */
 export interface LabStep {
   id: string
   title: string
   text: string
+  more?: string | undefined
   before: Assertion[]
+  /** What doing it does. */
   operations: Operation[]
+  /** The operations are one way of many: only the checks count, and the commands are not shown. */
+  free: boolean
+  run: LabCommand[]
   checks: Assertion[]
+  hints: string[]
+  when: FailureHint[]
+  questions: Question[]
+  /** Namespaces and interfaces to highlight in the picture. */
+  focus: string[]
 }
 
-/** A lab with its parameters filled in. */
+/** A lab with its parameters filled in, in one language. */
 export interface Lab {
   id: string
   title: string
   text: string
+  order?: number | undefined
   /** Its parameters, for `lab show`. */
   parameters: { name: string; value: string; text: string }[]
   /** The subnets that it uses: none may overlap a route that the host has. */
   subnets: string[]
+  /** What is there when the learner begins. */
+  start: Operation[]
   steps: LabStep[]
+  learned?: string | undefined
+  links: { title: string; url: string }[]
 }
 
 /**
- * Reads a lab file (YAML, version 1) and fills in its parameters. Throws CnilabError `usage`: with file, line and
- * column for a mistake in the file, with the parameter's name for a bad `--set`.
+ * Reads a lab file (YAML, version 1), fills in its parameters and picks its texts in a language (ISO 639), or else in
+ * English. Throws CnilabError `usage`: with file, line and column for a mistake in the file, with the parameter's name
+ * for a bad `--set`.
  */
-export function parseLab(text: string, file: string, set: Readonly<Record<string, string>> = {}): Lab {
-  const source = readSource(text, file)
-  const parsed = labSchema.safeParse(source.tree)
+export function parseLab(yaml: string, file: string, set: Readonly<Record<string, string>> = {}, language = 'en'): Lab {
+  const source = readSource(yaml, file)
+  const parsed = labSchema.safeParse(source.tree, complaints)
   if (!parsed.success) throw source.complaint(parsed.error)
   const lab = parsed.data
   checkIds(lab, source)
   checkSubnets(lab, source)
-  const variables = inFile(source, ['parameters'], () => resolveParameters(lab.parameters, set))
+  checkAnswers(lab, source)
+  const pick = (text: Localized) => (typeof text === 'string' ? text : (text[language] ?? text.en))
+  const parameters = Object.entries(lab.parameters)
+  const variables = inFile(source, ['parameters'], () => resolveParameters(lab.parameters, set, pick))
+  const words = (text: Localized, ...path: PropertyKey[]) => inFile(source, path, () => fill(pick(text), variables))
   return {
     id: lab.id,
-    title: lab.title,
-    text: inFile(source, ['text'], () => fill(lab.text, variables)),
-    parameters: Object.entries(lab.parameters).map(([name, { text: what }]) => ({
-      name,
-      value: variables[name] ?? '',
-      text: what,
-    })),
-    subnets: Object.entries(lab.parameters).flatMap(([name, { type }]) =>
-      type === 'subnet' ? (variables[name] ?? []) : [],
-    ),
-    steps: lab.steps.map((step, s) => ({
-      id: step.id,
-      title: inFile(source, ['steps', s, 'title'], () => fill(step.title, variables)),
-      text: inFile(source, ['steps', s, 'text'], () => fill(step.text, variables)),
-      before: assertions(source, ['steps', s, 'before'], step.before, variables),
-      operations: step.operations.flatMap((item, o) =>
-        operations(source, ['steps', s, 'operations', o], item, variables),
-      ),
-      checks: assertions(source, ['steps', s, 'checks'], step.checks, variables),
-    })),
+    title: words(lab.title, 'title'),
+    text: words(lab.text, 'text'),
+    order: lab.order,
+    parameters: parameters.map(([name, { text }]) => ({ name, value: variables[name] ?? '', text: pick(text) })),
+    subnets: parameters.flatMap(([name, { type }]) => (type === 'subnet' ? (variables[name] ?? []) : [])),
+    start: lab.start.flatMap((item, o) => operations(source, ['start', o], item, variables)),
+    steps: lab.steps.map((step, s) => readStep(source, step, s, variables, words)),
+    learned: lab.learned === undefined ? undefined : words(lab.learned, 'learned'),
+    links: lab.links.map(({ title, url }, i) => ({ title: words(title, 'links', i, 'title'), url })),
   }
+}
+
+function readStep(
+  source: Source,
+  step: LabFile['steps'][number],
+  s: number,
+  variables: Variables,
+  words: (text: Localized, ...path: PropertyKey[]) => string,
+): LabStep {
+  const at = (...path: PropertyKey[]) => ['steps', s, ...path]
+  const free = step.solution.length > 0 || step.operations.length === 0
+  const work = step.solution.length > 0 ? 'solution' : 'operations'
+  const command = ({ argv, netns }: LabCommand, ...path: PropertyKey[]): LabCommand =>
+    inFile(source, at(...path), () => ({
+      argv: argv.map((word) => fill(word, variables)),
+      ...(netns === undefined ? {} : { netns: fill(netns, variables) }),
+    }))
+  return {
+    id: step.id,
+    title: words(step.title, ...at('title')),
+    text: words(step.text, ...at('text')),
+    more: step.more === undefined ? undefined : words(step.more, ...at('more')),
+    before: step.before.map((item, i) => assertion(source, at('before', i), item, variables)),
+    operations: step[work].flatMap((item, i) => operations(source, at(work, i), item, variables)),
+    free,
+    run: step.run.map((one, i) => command(one, 'run', i)),
+    checks: step.checks.map((item, i) => assertion(source, at('checks', i), item, variables)),
+    hints: step.hints.map((hint, i) => words(hint, ...at('hints', i))),
+    when: step.when.map(({ finding, actual, text }, i) => ({
+      finding: words(finding, ...at('when', i, 'finding')),
+      actual: actual === undefined ? undefined : words(actual, ...at('when', i, 'actual')),
+      text: words(text, ...at('when', i, 'text')),
+    })),
+    questions: step.questions.map((question, i) => ({
+      ask: words(question.ask, ...at('questions', i, 'ask')),
+      choices: question.choices.map((choice, c) => words(choice, ...at('questions', i, 'choices', c))),
+      answer: question.answer - 1,
+      why: words(question.why, ...at('questions', i, 'why')),
+      try: question.try === undefined ? undefined : command(question.try, 'questions', i, 'try'),
+      at: question.at,
+    })),
+    focus: step.focus.map((name, i) => words(name, ...at('focus', i))),
+  }
+}
+
+function checkAnswers(lab: LabFile, source: Source): void {
+  for (const [s, { questions }] of lab.steps.entries())
+    for (const [q, { answer, choices }] of questions.entries())
+      if (answer < 1 || answer > choices.length)
+        throw source.errorAt(
+          ['steps', s, 'questions', q, 'answer'],
+          `answer: the number of a choice, from 1 to ${choices.length}`,
+        )
 }
 
 function checkIds(lab: LabFile, source: Source): void {
@@ -84,74 +170,6 @@ function checkSubnets(lab: LabFile, source: Source): void {
       )
     if (definition.type === 'subnet') subnets.push(name)
   }
-}
-
-/** Turns a `${…}` that cannot be filled in into an error at its place in the file. */
-function inFile<T>(source: Source, path: readonly PropertyKey[], act: () => T): T {
-  try {
-    return act()
-  } catch (error) {
-    throw error instanceof TemplateError ? source.errorAt(path, error.message) : error
-  }
-}
-
-/** So often an operation may be repeated: a bridge takes 1023 ports. */
-const MOST = 1023
-
-/** A mark is how the program finds again what it made on the machine: nothing that a lab may choose. */
-const unmarkedSchema = z.looseObject({}).check((ctx) => {
-  if ('mark' in ctx.value) ctx.issues.push({ code: 'unrecognized_keys', keys: ['mark'], input: ctx.value })
-})
-
-function operations(
-  source: Source,
-  path: readonly PropertyKey[],
-  item: Readonly<Record<string, unknown>>,
-  variables: Variables,
-): Operation[] {
-  const { repeat } = item
-  const [kind, ...more] = Object.keys(item).filter((key) => key !== 'repeat')
-  if (kind === undefined) throw source.errorAt(path, 'an operation names its kind, for example: bridge: {name: cni0}')
-  if (more[0] !== undefined)
-    throw source.errorAt([...path, more[0]], `an operation has one kind; '${more[0]}' belongs into an item of its own`)
-  if (!isKind(kind))
-    throw source.errorAt(
-      [...path, kind],
-      `there is no operation '${kind}'; there are: ${Object.keys(kinds).join(', ')}`,
-    )
-  const at = [...path, kind]
-  const unmarked = unmarkedSchema.safeParse(item[kind])
-  if (!unmarked.success) throw source.complaint(unmarked.error, at)
-  const one = (values: Variables) => {
-    try {
-      return parseOperation(
-        kind,
-        inFile(source, at, () => fillTree(item[kind], values)),
-      )
-    } catch (error) {
-      throw error instanceof z.ZodError ? source.complaint(error, at) : error
-    }
-  }
-  if (repeat === undefined) return [one(variables)]
-  const digits = inFile(source, [...path, 'repeat'], () => fillTree(repeat, variables))
-  // Number would also take 0x2, 1e2 and nothing at all.
-  const times = typeof digits === 'string' && /^\d+$/.test(digits) ? Number(digits) : 0
-  if (times < 1 || times > MOST) throw source.errorAt([...path, 'repeat'], `repeat is a whole number from 1 to ${MOST}`)
-  return Array.from({ length: times }, (_, i) => one({ ...variables, i: String(i + 1) }))
-}
-
-function assertions(
-  source: Source,
-  path: readonly PropertyKey[],
-  items: readonly Assertion[],
-  variables: Variables,
-): Assertion[] {
-  return items.map((item, i) => {
-    const at = [...path, i]
-    const parsed = filledSchema(item).safeParse(inFile(source, at, () => fillTree(item, variables)))
-    if (!parsed.success) throw source.complaint(parsed.error, at)
-    return parsed.data
-  })
 }
 
 /** Refuses a name that is neither a lab's nor a path. */

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { CnilabError } from '../errors.ts'
 import { contains, interfaceName, ipAddress, netnsName, subnet } from '../operations/names.ts'
 import { UPLINK } from '../state/state.ts'
-import type { ParameterDefinition } from './schema.ts'
+import type { Localized, ParameterDefinition } from './schema.ts'
 import { fill, TemplateError, type Variables } from './template.ts'
 
 /** The values that every lab may use besides its own parameters. */
@@ -15,6 +15,7 @@ const builtIn: Variables = { internet: UPLINK.gateway, uplink: UPLINK.address }
 export function resolveParameters(
   definitions: Readonly<Record<string, ParameterDefinition>>,
   set: Readonly<Record<string, string>>,
+  pick: (text: Localized) => string,
 ): Variables {
   for (const name of Object.keys(set)) {
     if (Object.hasOwn(definitions, name)) continue
@@ -25,17 +26,23 @@ export function resolveParameters(
   }
   const values: Record<string, string> = { ...builtIn }
   for (const [name, definition] of Object.entries(definitions))
-    values[name] = check(name, definition, Object.hasOwn(set, name) ? set[name] : undefined, values)
+    values[name] = check(name, definition, Object.hasOwn(set, name) ? set[name] : undefined, values, pick)
   return values
 }
 
-function check(name: string, definition: ParameterDefinition, given: string | undefined, values: Variables): string {
+function check(
+  name: string,
+  definition: ParameterDefinition,
+  given: string | undefined,
+  values: Variables,
+  pick: (text: Localized) => string,
+): string {
   const wrong = (message: string) =>
     given === undefined
       ? new TemplateError(`the default of ${name}: ${message}`)
       : new CnilabError('usage', `parameter ${name}: ${message}`)
   const value = given ?? fill(definition.default, values)
-  const parsed = schemaOf(definition).safeParse(value)
+  const parsed = schemaOf(definition, pick).safeParse(value)
   if (!parsed.success) throw wrong(parsed.error.issues[0]?.message ?? `'${value}' is not valid`)
   const network = definition.in === undefined ? undefined : values[definition.in]
   if (network !== undefined && !contains(network, parsed.data))
@@ -43,7 +50,10 @@ function check(name: string, definition: ParameterDefinition, given: string | un
   return parsed.data
 }
 
-function schemaOf({ type, min = 0, max = Number.MAX_SAFE_INTEGER, limit }: ParameterDefinition): z.ZodType<string> {
+function schemaOf(
+  { type, min = 0, max = Number.MAX_SAFE_INTEGER, limit }: ParameterDefinition,
+  pick: (text: Localized) => string,
+): z.ZodType<string> {
   switch (type) {
     case 'netns':
       return netnsName
@@ -56,7 +66,7 @@ function schemaOf({ type, min = 0, max = Number.MAX_SAFE_INTEGER, limit }: Param
     case 'number':
       return z.string().refine((text) => /^\d+$/.test(text) && Number(text) >= min && Number(text) <= max, {
         error: (issue) =>
-          `'${String(issue.input)}' is not a whole number from ${min} to ${max}${limit === undefined ? '' : `; ${limit}`}`,
+          `'${String(issue.input)}' is not a whole number from ${min} to ${max}${limit === undefined ? '' : `; ${pick(limit)}`}`,
       })
   }
 }

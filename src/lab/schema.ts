@@ -1,6 +1,4 @@
 import * as z from 'zod'
-import { anyNetns, ipAddress } from '../operations/names.ts'
-import { HOST } from '../state/state.ts'
 
 /** What labs and steps are called: file names and shell words need no quoting then. */
 const id = z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/, {
@@ -24,72 +22,106 @@ const whole = z
   .regex(/^\d+$/, { error: (issue) => `'${String(issue.input)}' is not a whole number` })
   .transform(Number)
 
+/** A text, or the same in several languages, by their ISO 639 codes; English is always there. */
+const inLanguages = (one: z.ZodType<string>) => z.union([one, z.object({ en: one }).catchall(one)])
+const title = inLanguages(line)
+/** Markdown. */
+const text = inLanguages(lines)
+export type Localized = z.infer<typeof text>
+
 /** What a parameter may hold. */
 const parameterSchema = z.strictObject({
   type: z.enum(['netns', 'interface', 'subnet', 'address', 'number']),
   default: z.string(),
-  text: lines,
+  text,
   /** For an address: the earlier parameter that holds its subnet. */
   in: z.string().optional(),
   /** For a number: its bounds, and why. */
   min: whole.optional(),
   max: whole.optional(),
-  limit: lines.optional(),
+  limit: text.optional(),
 })
 export type ParameterDefinition = z.infer<typeof parameterSchema>
 
-interface Values {
-  pinger: z.ZodType<string>
-  netns: z.ZodType<string>
-  address: z.ZodType<string>
-}
-
-function assertionsOf({ pinger, netns, address }: Values) {
-  /** One answer from one namespace, or the host, to another address, by ping. */
-  const ping = z.strictObject({ ping: z.strictObject({ from: pinger, to: address }) })
-  /** The source address that the internet sees when `from` calls it. */
-  const seen = z.strictObject({ seen: z.strictObject({ from: netns, as: address }) })
-  return { ping, seen, not: z.strictObject({ not: ping }) }
-}
-
-const unfilled = assertionsOf({ pinger: z.string(), netns: z.string(), address: z.string() })
-const filled = assertionsOf({
-  pinger: z.union([z.literal(HOST), anyNetns], {
-    error: (issue) => `'${String(issue.input)}' is not a namespace, for example: red or ${HOST}`,
-  }),
-  netns: anyNetns,
-  address: ipAddress,
+/** A program to run, as a list of words: no shell reads it. `netns`: where, the host if not given. */
+const commandSchema = z.strictObject({
+  argv: z.array(z.string()).min(1, 'a command has at least one word'),
+  netns: z.string().optional(),
 })
 
-/** Something that must be true of real packets; `not` turns it round. Values may hold `${…}`. */
-const assertionSchema = z.union([unfilled.ping, unfilled.seen, unfilled.not], {
-  error: 'a check is one of: ping: {from, to}, seen: {from, as}, not: {ping: {from, to}}',
-})
-export type Assertion = z.infer<typeof assertionSchema>
+/** One kind with its parameters, and what goes with it: an operation or an assertion, read by their registries. */
+const itemSchema = z.record(z.string(), z.unknown())
 
-/** What an assertion must be once its `${…}` are filled in. Not a union, which would not say which value is wrong. */
-export function filledSchema(assertion: Assertion): z.ZodType<Assertion> {
-  return 'ping' in assertion ? filled.ping : 'seen' in assertion ? filled.seen : filled.not
-}
-
-const stepSchema = z.strictObject({
-  id,
-  title: line,
-  text: lines,
-  /** Holds only before the step: shown, and judged, just before it is done. */
-  before: z.array(assertionSchema).default([]),
-  /** Each: the kind of operation with its parameters and, if it is to be done for i = 1, 2, …, `repeat` times. */
-  operations: z.array(z.record(z.string(), z.unknown())).min(1, 'a step has at least one operation'),
-  checks: z.array(assertionSchema).default([]),
+/** Asked before the step is done, or after it. After the answer, `try` is run, so that the kernel itself replies. */
+const questionSchema = z.strictObject({
+  ask: text,
+  choices: z.array(title).min(2, 'a question has at least two choices'),
+  /** The number of the right choice, from 1. */
+  answer: whole,
+  why: text,
+  try: commandSchema.optional(),
+  at: z.enum(['before', 'after']).default('after'),
 })
+
+/** A hint for one failure: of the finding with this id, in which `*` stands for anything. */
+const failureSchema = z.strictObject({
+  finding: z.string(),
+  /** Only if what is there holds this text. */
+  actual: z.string().optional(),
+  text,
+})
+
+const stepSchema = z
+  .strictObject({
+    id,
+    title,
+    text,
+    /** For those who want to know more. */
+    more: text.optional(),
+    /** Holds only before the step: shown, and judged, just before it is done. */
+    before: z.array(itemSchema).default([]),
+    /** Each: the kind of operation with its parameters and, if it is to be done for i = 1, 2, …, `repeat` times. */
+    operations: z.array(itemSchema).default([]),
+    /** In place of `operations`: one way of many to make the checks true. It is not shown, and not itself checked. */
+    solution: z.array(itemSchema).default([]),
+    /** Run after the operations, to see something or to cause traffic. */
+    run: z.array(commandSchema).default([]),
+    checks: z.array(itemSchema).default([]),
+    /** From a nudge to nearly the solution. */
+    hints: z.array(text).default([]),
+    when: z.array(failureSchema).default([]),
+    questions: z.array(questionSchema).default([]),
+    /** Namespaces and interfaces to highlight in the picture. */
+    focus: z.array(z.string()).default([]),
+  })
+  .check((ctx) => {
+    const { operations, solution, run, checks } = ctx.value
+    const message =
+      operations.length > 0 && solution.length > 0
+        ? 'a step has operations, which are checked, or a solution, which is not: not both'
+        : operations.length + solution.length + run.length === 0
+          ? 'a step has at least one operation, or a solution, or a command to run'
+          : operations.length + checks.length === 0
+            ? 'a step has operations or checks: else it could never be done'
+            : undefined
+    if (message !== undefined) ctx.issues.push({ code: 'custom', message, input: ctx.value, path: [] })
+  })
 
 /** A lab file, version 1. */
 export const labSchema = z.strictObject({
   version: z.literal('1', { error: 'version must be 1' }),
   id,
-  title: line,
-  text: lines,
+  title,
+  text,
+  /** Where it stands among the labs that ship, which are listed in this order. */
+  order: whole.optional(),
   parameters: z.record(z.string(), parameterSchema).default({}),
+  /** The state in which the learner begins. */
+  start: z.array(itemSchema).default([]),
   steps: z.array(stepSchema).min(1, 'a lab has at least one step'),
+  /** What was learned, for the end. */
+  learned: text.optional(),
+  /** The documents that it rests on. */
+  links: z.array(z.strictObject({ title, url: line.startsWith('https://') })).default([]),
 })
 export type LabFile = z.infer<typeof labSchema>

@@ -1,5 +1,6 @@
 import { type Document, isMap, isNode, LineCounter, parseDocument } from 'yaml'
-import type * as z from 'zod'
+import { closest, distance } from 'fastest-levenshtein'
+import * as z from 'zod'
 import { CnilabError } from '../errors.ts'
 
 /** A YAML file whose errors can be shown with line and column. */
@@ -25,12 +26,12 @@ export function readSource(text: string, file: string): Source {
   const errorAt: Source['errorAt'] = (path, message) => at(offsetOf(document, path), message)
   const complaint: Source['complaint'] = (error, base = []) => {
     // A misspelt key is also a missing one: name the key that is there.
-    const issue = error.issues.find(({ code }) => code === 'unrecognized_keys') ?? error.issues[0]
+    const [issue] = error.issues.flatMap(branches).toSorted((a, b) => rank(a) - rank(b))
     if (!issue) return errorAt(base, 'is not valid')
     const path = [...base, ...issue.path]
     if (issue.code === 'unrecognized_keys') {
       const [key = ''] = issue.keys
-      return at(offsetOf(document, [...path, key], 'key'), `unknown key '${key}'`)
+      return at(offsetOf(document, [...path, key], 'key'), issue.message)
     }
     const name = path.at(-1)
     const missing = document.getIn(path) === undefined
@@ -43,6 +44,36 @@ export function readSource(text: string, file: string): Source {
   } catch (error) {
     throw at(0, error instanceof Error ? error.message : String(error)) // an alias bomb
   }
+}
+
+type Issue = z.core.$ZodIssue
+
+const rank = ({ code }: Issue) => (code === 'unrecognized_keys' ? 0 : 1)
+
+/** Of something that may be one of several, what is wrong with the one that was meant: that which has the right type. */
+function branches(issue: Issue): Issue[] {
+  if (issue.code !== 'invalid_union') return [issue]
+  const meant = issue.errors.find((inner) => inner.some(({ code, path }) => code !== 'invalid_type' || path.length > 0))
+  return (meant ?? []).length === 0
+    ? [issue]
+    : (meant ?? []).map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }))
+}
+
+/** Words for zod's issues where it has none of use to people: an unknown key is often a misspelt one. */
+export const complaints: { error: z.core.$ZodErrorMap } = {
+  error: (issue) => {
+    if (issue.code !== 'unrecognized_keys') return undefined
+    const [key = ''] = issue.keys
+    const known = issue.inst instanceof z.ZodObject ? Object.keys(issue.inst.shape) : []
+    return unknown('key', key, known)
+  },
+}
+
+/** `unknown key 'titel': did you mean 'title'?`, or which there are. */
+export function unknown(what: string, name: string, known: readonly string[]): string {
+  const nearest = known.length === 0 ? undefined : closest(name, [...known])
+  const isNear = nearest !== undefined && distance(name, nearest) <= Math.max(2, name.length / 3)
+  return `unknown ${what} '${name}'${isNear ? `: did you mean '${nearest}'?` : known.length > 0 ? `; there are: ${known.join(', ')}` : ''}`
 }
 
 /** Where the value of a path stands, or its key, or its nearest parent if it is missing. */

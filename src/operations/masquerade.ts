@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { HOST, type Namespace, type NftObject } from '../state/state.ts'
+import { HOST, type NftObject, type Route } from '../state/state.ts'
 import { contains, isIpv6, subnet } from './names.ts'
 import { type OperationKind, MARK_ALIAS, placeId } from './operation.ts'
 
@@ -66,7 +66,8 @@ export const masquerade: OperationKind<'masquerade', Params> = {
   }),
   expected: (p) => `a rule masquerades ${p.subnet}`,
   judge: (p, now) => {
-    const table = masqueradedBy(p, now.get(HOST))
+    const host = now.get(HOST)
+    const table = masqueradeRule(p.subnet, host?.rules ?? [], host?.routes ?? [])
     return table !== undefined
       ? { status: 'present', actual: `table ${table} masquerades ${p.subnet}` }
       : { status: 'absent', actual: `no rule masquerades ${p.subnet}`, before: {} }
@@ -126,12 +127,16 @@ const xtMatch = z.object({
   xt: z.object({ type: z.literal('match'), name: z.string().refine((name) => name !== 'comment') }),
 })
 
-/** The table of the first rule that masquerades what leaves this subnet, whoever wrote it. */
-function masqueradedBy(p: Params, namespace: Namespace | undefined): string | undefined {
-  const uplinks = (namespace?.routes ?? []).filter((route) => route.dst === 'default').map((route) => route.dev)
+/**
+ * The table of the first rule that masquerades what leaves a subnet, whoever wrote it. `rules` and `routes` are those of
+ * the namespace that it leaves.
+ */
+export function masqueradeRule(of: string, rules: readonly NftObject[], routes: readonly Route[]): string | undefined {
+  const p = { subnet: of }
+  const uplinks = routes.filter((route) => route.dst === 'default').map((route) => route.dev)
   // Rules of other chains see packets only if some rule jumps there.
-  const hooked = new Set((namespace?.rules ?? []).map(({ chain }) => hookedSchema.safeParse(chain).data))
-  for (const { rule } of namespace?.rules ?? []) {
+  const hooked = new Set(rules.map(({ chain }) => hookedSchema.safeParse(chain).data))
+  for (const { rule } of rules) {
     const { data } = ruleSchema.safeParse(rule)
     if (!data || !hooked.has(placeOf(data.family, data.table, data.chain))) continue
     if (![familyOf(p), 'inet'].includes(data.family) || !data.expr.some((e) => isMasquerade(e))) continue

@@ -175,3 +175,18 @@ export const interfaceAddress = z.string().transform((text, ctx) => {
 export const destination = z.union([z.literal('default'), subnet], {
   error: (issue) => `'${String(issue.input)}' is not a destination, for example: default or 192.168.7.0/24`,
 })
+
+/** A MAC address, in the kernel's own notation. */
+export const macAddress = z
+  .string()
+  .regex(/^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$/, {
+    error: (issue) => `'${String(issue.input)}' is not a MAC address, for example: 02:00:00:00:00:01`,
+  })
+  .transform((text) => text.toLowerCase())
+
+/** A yes or no of a lab file, where every scalar is text. */
+export const yesOrNo = z.stringbool({
+  truthy: ['true', 'yes'],
+  falsy: ['false', 'no'],
+  error: (issue) => `'${String(issue.input)}' is neither true nor false`,
+})

@@ -1,3 +1,4 @@
+import type * as z from 'zod'
 import type { State } from '../state/state.ts'
 import { address } from './address.ts'
 import { attachBridge } from './attach-bridge.ts'
@@ -87,9 +88,12 @@ export function derive(operation: Operation): Derived {
   return bind(kinds[operation.kind] as unknown as OperationKind<KindName, unknown>, operation.params, operation)
 }
 
-/** Parses an operation's parameters, from a journal, a lab or flags. Throws ZodError with the rule that was broken. */
-export function parseOperation(kind: KindName, params: unknown): Operation {
+/**
+ * Parses an operation's parameters, from a journal, a lab or flags. Throws ZodError with the rule that was broken, in
+ * `words` of the caller's where there are any.
+ */
+export function parseOperation(kind: KindName, params: unknown, words?: { error: z.core.$ZodErrorMap }): Operation {
   // As above: the params that this kind's schema returns are those of this kind.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  return { kind, params: kinds[kind].params.parse(params) } as Operation
+  return { kind, params: kinds[kind].params.parse(params, words) } as Operation
 }

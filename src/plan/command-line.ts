@@ -22,3 +22,8 @@ function typed({ tool, argv, netns }: Command): string[] {
   if (netns === undefined) return [tool, ...argv]
   return tool === 'ip' ? ['ip', '-n', netns, ...argv] : ['ip', 'netns', 'exec', netns, tool, ...argv]
 }
+
+/** A program that a lab runs, as a line that can be pasted into a shell. */
+export function programLine({ argv, netns }: { argv: readonly string[]; netns?: string | undefined }): string {
+  return [...(netns === undefined ? [] : ['ip', 'netns', 'exec', netns]), ...argv].map(quote).join(' ')
+}

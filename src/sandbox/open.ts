@@ -1,6 +1,6 @@
 import type { Host } from '../kernel/host.ts'
 import { lock } from '../kernel/lock.ts'
-import { createSandbox } from './create.ts'
+import { createSandbox, type LiveSandbox } from './create.ts'
 import { enter, findSandboxes, listSandboxes, ownSandbox, type Sandbox } from './find.ts'
 import { makeRuntimeFolder } from './runtime-folder.ts'
 
@@ -13,6 +13,8 @@ export function findSandbox(name: string): Sandbox | undefined {
 export interface OpenedSandbox {
   host: Host
   state: 'found' | 'created' | 'created again'
+  /** One that was made just now and still ends with this process. */
+  live?: LiveSandbox
 }
 
 /**
@@ -20,6 +22,13 @@ export interface OpenedSandbox {
  * it is always that one.
  */
 export async function openSandbox(name: string): Promise<OpenedSandbox> {
+  const opened = await openTied(name)
+  opened.live?.keep()
+  return opened
+}
+
+/** The same, but one that is made ends with this process unless it is kept. */
+export async function openTied(name: string): Promise<OpenedSandbox> {
   const own = ownSandbox()
   if (own) return { host: own, state: 'found' }
   const is = (sandbox: Sandbox) => sandbox.name === name
@@ -31,9 +40,12 @@ export async function openSandbox(name: string): Promise<OpenedSandbox> {
     const now = findSandboxes()
     const meanwhile = now.alive.find(is)
     if (meanwhile) return { host: enter(meanwhile), state: 'found' }
-    const { host, keep } = await createSandbox(name)
-    keep()
-    return { host, state: [...before.ended, ...now.ended].includes(name) ? 'created again' : 'created' }
+    const live = await createSandbox(name)
+    return {
+      host: live.host,
+      live,
+      state: [...before.ended, ...now.ended].includes(name) ? 'created again' : 'created',
+    }
   } finally {
     unlock()
   }

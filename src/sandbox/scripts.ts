@@ -117,19 +117,17 @@ read -r mounted <${PIPES.mounted}
 exec unshare --mount -- sh ${HOLDER} "$@"
 `
 
-/**
- * The holder: process 1 of the sandbox. It sets the starting state (known sysctls, the uplink and the internet beyond
- * it), says \`ready PID\`, and then lives as long as somebody holds the other end of its standard
- * input, or for good once \`keep\` was written into it.
- */
-export const HOLD = `set -eu
-set_to() { value=$1; shift; for file; do [ ! -e "$file" ] || echo "$value" >"$file"; done; }
+/** Known settings, whatever a new namespace inherits from the machine. */
+const SETTINGS = `set_to() { value=$1; shift; for file; do [ ! -e "$file" ] || echo "$value" >"$file"; done; }
 cd /proc/sys/net
 set_to 0 ipv4/ip_forward ipv6/conf/all/forwarding bridge/bridge-nf-call-*
 set_to 1 ipv4/conf/all/accept_redirects
 set_to 2 ipv4/conf/all/rp_filter ipv4/conf/default/rp_filter
 cd /
-ip -batch - <<END
+`
+
+/** The uplink, the internet beyond it, and the default route. */
+const UPLINK_AND_INTERNET = `ip -batch - <<END
 netns add internet
 link set dev lo up
 link add name ${UPLINK.ifname} type veth peer name eth0 netns internet
@@ -144,7 +142,15 @@ link set dev eth0 addrgenmode none
 address add ${UPLINK.gateway}/${UPLINK.prefix} dev eth0
 link set dev eth0 up
 END
-echo "ready $pid"
+`
+
+/**
+ * The holder: process 1 of the sandbox. It sets the starting state (known sysctls, the uplink and the internet beyond
+ * it), says \`ready PID\`, and then lives as long as somebody holds the other end of its standard
+ * input, or for good once \`keep\` was written into it.
+ */
+export const HOLD = `set -eu
+${SETTINGS}${UPLINK_AND_INTERNET}echo "ready $pid"
 exec >/dev/null 2>&1
 trap '' CHLD
 read -r word || exit 0
@@ -153,3 +159,36 @@ mkfifo /run/cnilab-hold
 exec <>/run/cnilab-hold
 while :; do read -r word || :; done
 `
+
+/**
+ * Puts the network of a living sandbox back to its starting state, whatever was done to it. Settings are compared with
+ * those of a new namespace, which begins as the sandbox did. Processes in containers live on, in namespaces without a
+ * name; those of the internet end.
+ */
+export const RESTORE = `set -u
+ip netns pids internet 2>/dev/null | xargs -r kill -KILL 2>/dev/null
+for file in /run/netns/*; do
+  umount -l "$file" 2>/dev/null
+  rm -f "$file"
+done
+for link in $(ip -o link show | cut -d: -f2 | cut -d@ -f1); do
+  [ "$link" = lo ] || ip link delete dev "$link" 2>/dev/null
+done
+ip link set dev lo down
+ip address flush dev lo
+ip route flush table all 2>/dev/null
+for family in -4 -6; do
+  ip $family rule flush
+  ip $family rule list pref 0 | grep -q . || ip $family rule add pref 0 lookup local
+  ip $family rule add pref 32766 lookup main
+done
+ip -4 rule add pref 32767 lookup default
+! command -v nft >/dev/null || nft flush ruleset
+list() { sysctl -a --pattern '^net\\.' 2>/dev/null | sort; }
+list >/run/cnilab-settings
+unshare --net -- sh -c '${SETTINGS}list() { sysctl -a --pattern "^net[.]" 2>/dev/null | sort; }; list' |
+  comm -13 /run/cnilab-settings - >/run/cnilab-new-settings
+sysctl -e -q -p /run/cnilab-new-settings 2>/dev/null
+rm -f /run/cnilab-settings /run/cnilab-new-settings
+set -e
+${SETTINGS}${UPLINK_AND_INTERNET}`

@@ -1,38 +1,33 @@
 import { Listr } from 'listr2'
-import { CnilabError } from '../errors.ts'
 import type { LabEvents, StepReport } from '../engine/run-lab.ts'
 import type { LabStep } from '../lab/lab.ts'
-import type { Finding } from '../plan/finding.ts'
-import { duration, mark, style } from './style.ts'
+import { programLine } from '../plan/command-line.ts'
+import { findingLine } from './findings.ts'
+import { duration, style } from './style.ts'
+import { firstSentence } from './text.ts'
 
 /** More commands than this of one step are summed up. */
 const SHOWN = 6
 
-/** How a finding is shown in a line. */
-export function findingLine({ passed, what, expected, actual }: Finding): string {
-  const sign = passed === true ? mark.done : passed === false ? mark.failed : mark.skipped
-  return `${sign} ${what}: ${passed === false ? `expected ${expected}, but ${actual}` : actual}`
-}
-
-/** Draws a lab as it runs: one listr2 task for each step. With `pause`, it asks before each step but the first. */
-export function drawLab(count: number, pause: boolean, signal: AbortSignal): LabEvents {
+/** Draws a lab as it runs: one listr2 task for each step. */
+export function drawLab(count: number): LabEvents {
   let number = 0
   let current: Drawn | undefined
-  let checks: Finding[] = []
+  let lines: string[] = []
   return {
-    stepStarts: async (step, report) => {
-      const paused = pause && number > 0
-      if (paused) await askToGoOn(signal)
+    stepStarts: (step, report) => {
       number++
-      checks = []
-      current = drawStep(`${number}/${count} ${step.title}`, step, report, () => checks)
-      return paused
+      lines = []
+      current = drawStep(`${number}/${count} ${step.title}`, step, report, () => lines)
     },
     progressed: (done, total) => {
       if (total > SHOWN) current?.progressed(done / total)
     },
+    ran: ({ command, output }) => {
+      lines.push(style.command(`$ ${programLine(command)}`), ...output.split('\n').filter((line) => line !== ''))
+    },
     checked: (finding) => {
-      checks.push(finding)
+      lines.push(findingLine(finding))
     },
     stepEnds: async (_step, report) => {
       current?.end(report)
@@ -58,7 +53,7 @@ interface Drawn {
   drawn: Promise<void>
 }
 
-function drawStep(title: string, step: LabStep, report: StepReport, checks: () => readonly Finding[]): Drawn {
+function drawStep(title: string, step: LabStep, report: StepReport, lines: () => readonly string[]): Drawn {
   let end: (report: StepReport) => void = () => undefined
   let progressed: (share: number) => void = () => undefined
   const ended = new Promise<StepReport>((resolve) => (end = resolve))
@@ -73,11 +68,11 @@ function drawStep(title: string, step: LabStep, report: StepReport, checks: () =
         rendererOptions: { outputBar: Infinity, persistentOutput: true },
         task: async (_context, task) => {
           if (process.stdout.isTTY) progressed = (share) => (task.title = `${title} ${bar(share)}`)
-          task.output = style.quiet(step.text.trim())
+          task.output = style.quiet(firstSentence(step.text))
           for (const command of commands) task.output = command
           const { status, ms, findings } = await ended
           const failures = findings.filter((finding) => finding.passed === false)
-          for (const finding of [...failures, ...checks()]) task.output = findingLine(finding)
+          for (const line of [...failures.map((finding) => findingLine(finding)), ...lines()]) task.output = line
           task.title = `${title} ${style.quiet(status === 'already' ? '(already there)' : status === 'pending' ? '(stopped)' : `(${duration(ms)})`)}`
           if (status === 'failed' || status === 'pending') throw new Error(title)
         },
@@ -92,15 +87,4 @@ function drawStep(title: string, step: LabStep, report: StepReport, checks: () =
     },
   )
   return { end, progressed: (share) => progressed(share), drawn: list.run().then(() => undefined) }
-}
-
-async function askToGoOn(signal: AbortSignal): Promise<void> {
-  const { input } = await import('@inquirer/prompts')
-  try {
-    const answer = await input({ message: 'Enter for the next step, q to stop and tear down' }, { signal })
-    if (answer.trim().toLowerCase() !== 'q') return
-  } catch {
-    // Ctrl-C or a closed terminal
-  }
-  throw new CnilabError('interrupted', 'stopped')
 }

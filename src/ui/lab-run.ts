@@ -26,8 +26,6 @@ export interface LabRunOptions {
   keep: boolean
   /** The sandbox that a kept lab goes to. */
   sandbox: string
-  /** Do not pause between the steps. */
-  auto: boolean
   json: boolean
   log: (line: string) => void
 }
@@ -53,7 +51,7 @@ export async function runLabHere(
 async function runIn(
   session: Session,
   lab: Lab,
-  { auto, json, log }: LabRunOptions,
+  { json, log }: LabRunOptions,
   signal: AbortSignal,
   drawing?: typeof import('./lab-progress.ts'),
 ): Promise<LabRunDocument> {
@@ -61,8 +59,7 @@ async function runIn(
   const { host } = session.kernel
   const where = host.kind === 'machine' ? 'on this machine' : `in the sandbox '${host.name}'`
   log(`${style.title(lab.title)} ${style.quiet(where)}`)
-  const pause = !auto && process.stdin.isTTY && process.stdout.isTTY
-  const events = drawing?.drawLab(lab.steps.length, pause, signal) ?? {}
+  const events = drawing?.drawLab(lab.steps.length) ?? {}
   let report: LabReport | undefined
   let teardown: Teardown
   try {

@@ -1,4 +1,7 @@
-import type { StepResult, StepState } from '../engine/lab-steps.ts'
+import type { StepState } from '../engine/check-lab.ts'
+import type { StepResult } from '../engine/lab-steps.ts'
+import type { RunningLab } from '../engine/running-lab.ts'
+import { stepProgress } from '../journal/progress.ts'
 import type { Lab, LabStep } from '../lab/lab.ts'
 import { derive } from '../operations/registry.ts'
 import { toLine } from '../plan/command-line.ts'
@@ -30,13 +33,36 @@ export function mapDocument(lab: Lab, states: readonly StepState[], sandbox: str
   return { schema, lab: lab.id, sandbox, steps }
 }
 
+/** What `lab status --json` prints. */
+export interface StatusDocument extends Document {
+  lab: string
+  sandbox: string
+  /** When it was begun (ISO 8601). */
+  started: string
+  steps: { id: string; number: number; title: string; status: StepState['status']; solved: boolean; hints: number }[]
+}
+
+/** How far somebody is in a lab. */
+export function statusDocument({ lab, progress, kernel }: RunningLab, steps: readonly StepState[]): StatusDocument {
+  return {
+    schema: 'cnilab/lab-status/v1',
+    lab: lab.id,
+    sandbox: kernel.host.name,
+    started: progress.started,
+    steps: steps.map(({ step: { id, title }, number, status }) => {
+      const { solved, hints } = stepProgress(progress, id)
+      return { id, number, title, status, solved, hints }
+    }),
+  }
+}
+
 /** The document of one step. Without a result: what it would run. */
 export function stepDocument(
   lab: Lab,
   step: LabStep,
   status: 'done' | 'already' | 'shown' | 'undone',
   sandbox?: string,
-  result?: Omit<StepResult, 'status'>,
+  result?: Pick<StepResult, 'commands' | 'before' | 'after' | 'findings'>,
 ): StepDocument {
   const commands = result?.commands ?? step.operations.flatMap((operation) => derive(operation).apply)
   return {

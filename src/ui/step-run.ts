@@ -1,68 +1,82 @@
-import { checkStep, doStep, missingSteps, type StepResult, stepStates, undoStep } from '../engine/lab-steps.ts'
+import { doStep, missingSteps, resultOf, type StepResult, undoStep } from '../engine/lab-steps.ts'
+import { checkRunning, type RunningLab } from '../engine/running-lab.ts'
 import { CnilabError } from '../errors.ts'
 import { exec } from '../kernel/exec.ts'
-import { flagsFor, type Host } from '../kernel/host.ts'
 import type { Kernel } from '../kernel/kernel.ts'
-import type { Lab, LabStep } from '../lab/lab.ts'
+import type { LabStep } from '../lab/lab.ts'
 import { shellWithPrompt } from './shell.ts'
 import { mapDocument, type StepDocument, stepDocument } from './step-document.ts'
-import { showMap, showResult, showStep, showUndone, type View } from './step-view.ts'
+import { showMap, showNext, showPurpose, showResult, showStep, showUndone } from './step-view.ts'
+import type { View } from './view.ts'
 
-/** Shows the map of a lab's steps. */
-export async function mapOfSteps(kernel: Kernel, lab: Lab, view: View): Promise<StepDocument> {
-  const now = await kernel.read()
-  const states = stepStates(lab, now)
-  showMap(lab, states, now, view)
-  return mapDocument(lab, states, kernel.host.name)
+/** Shows the map of a lab's steps, and what comes next. */
+export async function mapOfSteps(running: RunningLab, view: View): Promise<StepDocument> {
+  const { lab, kernel, progress } = running
+  const { steps, now } = await checkRunning(running)
+  showMap(lab, steps, now, view, progress)
+  showNext(steps, view)
+  return mapDocument(lab, steps, kernel.host.name)
 }
 
 /** Does a step and shows it. What must come first is done, too, `withMissing` or if somebody on a terminal says so. */
 export async function takeStep(
-  kernel: Kernel,
-  lab: Lab,
+  running: RunningLab,
   step: LabStep,
   withMissing: boolean,
   view: View,
 ): Promise<StepDocument> {
-  const missing = missingSteps(lab, step, await kernel.read())
-  if (missing.length > 0 && !withMissing) await askForMissing(kernel.host, step, missing)
-  return report(kernel, lab, step, await doStep(kernel, step, missing), view)
+  const { lab, kernel } = running
+  const before = await checkRunning(running)
+  const missing = missingSteps(lab, step, before)
+  if (missing.length > 0 && !withMissing) await askForMissing(step, missing, view.flags)
+  const result = await doStep(kernel, step, missing, before, () => checkRunning(running))
+  showPurpose(lab, step, view)
+  return report(running, step, result, view)
 }
 
 /** Has the learner do a step in a shell on the host, and checks what came of it. */
-export async function takeStepByHand(kernel: Kernel, lab: Lab, step: LabStep, view: View): Promise<StepDocument> {
-  const before = await kernel.read()
+export async function takeStepByHand(running: RunningLab, step: LabStep, view: View): Promise<StepDocument> {
+  const { lab, kernel } = running
+  const before = await checkRunning(running)
   showStep(lab, step, view, false)
-  view.log('\nType the commands for it in this shell, and leave the shell with exit.\n')
+  await typeInShell(kernel, step, view)
+  return report(running, step, resultOf(step, before, await checkRunning(running)), view)
+}
+
+/** Opens a shell on the host, in which the learner does a step. */
+export async function typeInShell(kernel: Kernel, step: LabStep, { log }: View): Promise<void> {
+  log('\nType the commands in this shell. Leave it with exit, or Ctrl-D, and the kernel is checked.\n')
   const { argv, env } = shellWithPrompt(`${kernel.host.name}: ${step.id}`)
   await exec(kernel.host, undefined, argv, env)
-  return report(kernel, lab, step, await checkStep(kernel, step, before), view)
 }
 
 /** Takes back the last step that is done. Throws CnilabError `state` if none is. */
-export async function undoLastStep(kernel: Kernel, lab: Lab, view: View): Promise<StepDocument> {
-  const before = await kernel.read()
-  const last = stepStates(lab, before).findLast(({ status }) => status === 'done')?.step
+export async function undoLastStep(running: RunningLab, view: View): Promise<StepDocument> {
+  const { lab, kernel } = running
+  const before = await checkRunning(running)
+  const last = before.steps.findLast(({ status }) => status === 'done')?.step
   if (!last) throw new CnilabError('state', 'no step is done yet', { fix: `cnilab step${view.flags}` })
   const commands = await undoStep(kernel, last)
   const after = await kernel.read()
-  showUndone(last, commands, before, after, view)
-  return stepDocument(lab, last, 'undone', kernel.host.name, { commands, before, after, findings: [] })
+  showUndone(last, commands, before.now, after, view)
+  const result = { commands, before: before.now, after, findings: [] }
+  return stepDocument(lab, last, 'undone', kernel.host.name, result)
 }
 
-function report(kernel: Kernel, lab: Lab, step: LabStep, result: StepResult, view: View): StepDocument {
-  showResult(lab, step, result, view)
+function report({ lab, kernel }: RunningLab, step: LabStep, result: StepResult, view: View): StepDocument {
+  showResult(step, result, view)
+  showNext(result.steps, view)
   if (result.findings.some(({ passed }) => passed === false)) process.exitCode = 1
   return stepDocument(lab, step, result.status, kernel.host.name, result)
 }
 
 /** Asks on a terminal whether the steps that must come first may be done; elsewhere refuses, and names the flag. */
-async function askForMissing(host: Host, step: LabStep, missing: readonly LabStep[]): Promise<void> {
+async function askForMissing(step: LabStep, missing: readonly LabStep[], flags: string): Promise<void> {
   const names = missing.map(({ id, title }) => `${id} (${title})`).join(', ')
   const message = `step ${step.id} needs ${missing.length === 1 ? 'an earlier step' : 'earlier steps'} first: ${names}`
   if (process.stdin.isTTY && process.stdout.isTTY) {
     const { confirm } = await import('@inquirer/prompts')
     if (await confirm({ message: `${message}. Do that, too?`, default: true }).catch(() => false)) return
   }
-  throw new CnilabError('state', message, { fix: `cnilab step ${step.id} --with-missing${flagsFor(host)}` })
+  throw new CnilabError('state', message, { fix: `cnilab step ${step.id} --with-missing${flags}` })
 }

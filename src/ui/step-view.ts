@@ -1,41 +1,52 @@
-import wrapAnsi from 'wrap-ansi'
-import { type StepResult, type StepState, stepStates } from '../engine/lab-steps.ts'
+import type { StepState } from '../engine/check-lab.ts'
+import type { CommandOutput, StepResult } from '../engine/lab-steps.ts'
+import type { Progress } from '../journal/progress.ts'
 import type { Lab, LabStep } from '../lab/lab.ts'
 import type { Command } from '../operations/operation.ts'
 import { derive } from '../operations/registry.ts'
-import { toLine } from '../plan/command-line.ts'
+import { programLine, toLine } from '../plan/command-line.ts'
 import { diff, summarize } from '../state/diff.ts'
 import type { State } from '../state/state.ts'
-import { findingLine } from './lab-progress.ts'
+import { findingLine } from './findings.ts'
+import { markdown } from './markdown.ts'
 import { picture } from './picture.ts'
 import { mark, style } from './style.ts'
-
-/** How a text is drawn: `plain` without box characters. */
-export interface View {
-  plain: boolean
-  /** What a `cnilab` command needs to act on the same host. */
-  flags: string
-  log: (line: string) => void
-}
+import { firstSentence, indented } from './text.ts'
+import type { View } from './view.ts'
 
 const statusMark = { done: mark.done, next: style.warn('▸'), 'not yet': style.quiet('·') }
 
 /** The steps of a lab as a map, and the network as it is. */
-export function showMap(lab: Lab, states: readonly StepState[], now: State, { plain, flags, log }: View): void {
+export function showMap(
+  lab: Lab,
+  steps: readonly StepState[],
+  now: State,
+  view: View,
+  progress: Progress | undefined,
+): void {
+  const { plain, log } = view
   log(style.title(lab.title))
-  for (const { step, number, status } of states) {
-    log(`${plain ? status.padEnd(7) : statusMark[status]} ${number} ${style.command(step.id.padEnd(13))} ${step.title}`)
+  for (const { step, number, status } of steps) {
+    const own = progress?.steps[step.id]
+    const notes = [
+      ...(own?.solved === true ? ['solved for you'] : []),
+      ...(own?.skipped === true && status !== 'done' ? ['skipped'] : []),
+      ...(own && own.hints > 0 ? [`${own.hints} hint${own.hints === 1 ? '' : 's'}`] : []),
+    ]
+    const note = notes.length === 0 ? '' : style.quiet(` (${notes.join(', ')})`)
+    log(
+      `${plain ? status.padEnd(7) : statusMark[status]} ${number} ${style.command(step.id.padEnd(13))} ${step.title}${note}`,
+    )
     log(style.quiet(indented(firstSentence(step.text))))
   }
   log('')
-  for (const line of picture(now, plain)) log(line)
-  const next = states.find(({ status }) => status === 'next')
-  log(`\n${next ? `next: cnilab step ${next.step.id}${flags}` : 'All steps are done.'}`)
+  showPicture(undefined, now, [], view)
 }
 
 /** What a step is for and, unless the learner is to find that out, what it would run. */
-export function showStep(lab: Lab, step: LabStep, { log }: Pick<View, 'log'>, withCommands = true): void {
-  showPurpose(lab, step, log)
+export function showStep(lab: Lab, step: LabStep, { log, plain }: Omit<View, 'flags'>, withCommands = true): void {
+  showPurpose(lab, step, { log, plain })
+  if (step.free) return
   const derived = step.operations.map(derive)
   log('')
   for (const { explain } of derived) log(indented(`${explain.what}. ${explain.why}`))
@@ -43,43 +54,66 @@ export function showStep(lab: Lab, step: LabStep, { log }: Pick<View, 'log'>, wi
   if (withCommands) showCommands(commands, log)
 }
 
-/** What a step did: commands, what changed in the kernel, the checks, the picture, and what comes next. */
+/** What a step did: commands, what changed in the kernel, the checks, and the picture. */
 export function showResult(
-  lab: Lab,
   step: LabStep,
-  { status, commands, before, after, findings }: StepResult,
+  { status, commands, runs, before, after, findings }: StepResult,
   view: View,
 ): void {
-  const { plain, flags, log } = view
-  showPurpose(lab, step, log)
-  if (status === 'already') log(`\n${mark.already} Already there: nothing to do\n`)
+  const { log, plain } = view
+  if (status === 'already') log(`\n${plain ? '' : `${mark.already} `}Already there: nothing to do\n`)
   else showCommands(commands, log)
+  showRuns(runs, log)
   showChange(before, after, view)
-  for (const finding of findings) log(findingLine(finding))
-  const old = new Set(picture(before, plain))
+  for (const finding of findings) log(findingLine(finding, plain))
   log('')
-  for (const line of picture(after, plain)) log(old.has(line) ? line : style.good(line))
-  const next = stepStates(lab, after).find((one) => one.status === 'next')?.step
+  showPicture(before, after, step.focus, view)
+}
+
+/** What comes after a step. */
+export function showNext(steps: readonly StepState[], { log, flags }: View): void {
+  const next = steps.find((one) => one.status === 'next')?.step
   log(next ? `\nnext: cnilab step ${next.id}${flags} (${next.title})` : '\nAll steps are done.')
 }
 
 /** What a step that was taken back ran, and what changed. */
 export function showUndone(step: LabStep, commands: readonly Command[], before: State, after: State, view: View): void {
-  view.log(`${mark.done} Taken back: ${step.title}`)
+  view.log(`${view.plain ? '' : `${mark.done} `}Taken back: ${step.title}`)
   showCommands(commands, view.log)
   showChange(before, after, view)
 }
 
-function showPurpose(lab: Lab, step: LabStep, log: View['log']): void {
-  log(style.title(`Step ${lab.steps.indexOf(step) + 1}: ${step.title}`))
-  log(wrapped(step.text.trim()))
+/** A step's title and its text. */
+export function showPurpose(lab: Lab, step: LabStep, { log, plain }: Omit<View, 'flags'>): void {
+  log(style.title(`Step ${lab.steps.indexOf(step) + 1} of ${lab.steps.length}: ${step.title}`))
+  log(markdown(step.text, plain))
 }
 
-function showCommands(commands: readonly Command[], log: View['log']): void {
+/** Commands as they are typed. */
+export function showCommands(commands: readonly Command[], log: View['log']): void {
   log('')
   if (commands.length === 0) return
   for (const command of commands) log(`  $ ${style.command(toLine(command, '1'))}`)
   log('')
+}
+
+/** Programs that were run, and what they printed. */
+export function showRuns(runs: readonly CommandOutput[], log: View['log']): void {
+  for (const { command, output } of runs) {
+    log(`  $ ${style.command(programLine(command))}`)
+    for (const line of output.split('\n')) if (line !== '') log(`  ${line}`)
+    log('')
+  }
+}
+
+/** The network as a picture; what is new since `before`, and the lines that name what is in `focus`, stand out. */
+export function showPicture(before: State | undefined, now: State, focus: readonly string[], view: View): void {
+  const old = before && new Set(picture(before, view.plain))
+  const isFocus = (line: string) => focus.some((name) => line.split(/[\s:]+/).includes(name))
+  for (const line of picture(now, view.plain)) {
+    const isNew = old?.has(line) === false
+    view.log(isNew || (!old && isFocus(line)) ? style.good(view.plain && isNew ? `${line} (new)` : line) : line)
+  }
 }
 
 /** The difference in the kernel, as `diff` shows it. */
@@ -87,19 +121,4 @@ function showChange(before: State, after: State, { log }: View): void {
   const { gone, added } = diff(summarize(before), summarize(after))
   for (const line of gone) log(style.bad(`- ${line}`))
   for (const line of added) log(style.good(`+ ${line}`))
-}
-
-function wrapped(text: string, indent = 0): string {
-  return wrapAnsi(text, Math.min(process.stdout.columns || 80, 100) - indent)
-}
-
-function indented(text: string): string {
-  return wrapped(text, 4)
-    .split('\n')
-    .map((line) => `    ${line}`)
-    .join('\n')
-}
-
-function firstSentence(text: string): string {
-  return /^[^.:]*[.:]/.exec(text)?.[0].replace(/:$/, '.') ?? text
 }

@@ -3,6 +3,9 @@ import chalk, { Chalk } from 'chalk'
 /** Colours, or none where NO_COLOR (no-color.org) or the terminal says so. */
 const color = (process.env['NO_COLOR'] ?? '') === '' ? chalk : new Chalk({ level: 0 })
 
+/** Whether colours are shown. */
+export const hasColor = color.level > 0
+
 /** How things look everywhere. */
 export const style = {
   title: (text: string) => color.bold(text),
@@ -21,7 +24,9 @@ export const mark = {
   already: style.quiet('='),
 }
 
-/** `1.2 s` or `34 ms`. */
+/** `3 min`, `1.2 s` or `34 ms`. */
 export function duration(ms: number): string {
+  if (ms >= 2 * 3600_000) return `${Math.round(ms / 3600_000)} hours`
+  if (ms >= 120_000) return `${Math.round(ms / 60_000)} min`
   return ms >= 1000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms)} ms`
 }

@@ -1,0 +1,34 @@
+import { checkRunning } from '../../src/engine/running-lab.ts'
+import { findStep } from '../../src/engine/lab-steps.ts'
+import type { Finding } from '../../src/plan/finding.ts'
+import type { Document } from '../../src/ui/base-command.ts'
+import { showFindings } from '../../src/ui/findings.ts'
+import { LabCommand, plainFlag, stepArgument } from '../../src/ui/lab-command.ts'
+
+interface CheckDocument extends Document {
+  lab: string
+  ok: boolean
+  findings: Finding[]
+}
+
+export default class LabCheck extends LabCommand {
+  static override summary = 'Check the running lab in the kernel, or one step of it'
+  static override description =
+    'Says what was expected, what is there, and why it matters. What depends on a failed check is skipped, so that one mistake is one red line. Exits with 1 if a check failed.'
+  static override examples = ['<%= config.bin %> lab check', '<%= config.bin %> lab check ip --json']
+  static override args = { step: stepArgument('the step to check') }
+  static override flags = { plain: plainFlag }
+
+  async run(): Promise<CheckDocument> {
+    const { args, flags } = await this.parse(LabCheck)
+    const { running, view } = this.running(flags)
+    const { lab } = running
+    const step = args.step === undefined ? undefined : findStep(lab, args.step)
+    const checked = await checkRunning(running)
+    const findings = checked.findings.filter((finding) => step === undefined || finding.step === step.id)
+    showFindings(lab, checked.steps, findings, view)
+    const ok = findings.every(({ passed }) => passed !== false)
+    if (!ok) process.exitCode = 1
+    return { schema: 'cnilab/lab-check/v1', lab: lab.id, ok, findings }
+  }
+}

@@ -1,0 +1,24 @@
+import { findStep } from '../../src/engine/lab-steps.ts'
+import { checkRunning, resetLab } from '../../src/engine/running-lab.ts'
+import { LabCommand, plainFlag, stepArgument } from '../../src/ui/lab-command.ts'
+import { type StatusDocument, statusDocument } from '../../src/ui/step-document.ts'
+import { showMap, showNext } from '../../src/ui/step-view.ts'
+
+export default class LabReset extends LabCommand {
+  static override summary = 'Rebuild the exact state at the start of a step, or of the lab'
+  static override description =
+    'Whatever was done to the sandbox since, by whom and how, is taken away. Shells that are open in it stay open.'
+  static override examples = ['<%= config.bin %> lab reset', '<%= config.bin %> lab reset up']
+  static override args = { step: stepArgument('the step to go back to') }
+  static override flags = { plain: plainFlag }
+
+  async run(): Promise<StatusDocument> {
+    const { args, flags } = await this.parse(LabReset)
+    const { running, view } = this.running(flags)
+    await resetLab(running, args.step === undefined ? undefined : findStep(running.lab, args.step))
+    const { steps, now } = await checkRunning(running)
+    showMap(running.lab, steps, now, view, running.progress)
+    showNext(steps, view)
+    return statusDocument(running, steps)
+  }
+}

@@ -1,0 +1,31 @@
+import { Flags } from '@oclif/core'
+import { findStep, missingSteps } from '../../src/engine/lab-steps.ts'
+import { checkRunning, currentStep } from '../../src/engine/running-lab.ts'
+import { CnilabError } from '../../src/errors.ts'
+import { LabCommand, plainFlag, stepArgument } from '../../src/ui/lab-command.ts'
+import { solve } from '../../src/ui/solve.ts'
+import { type StepDocument, stepDocument } from '../../src/ui/step-document.ts'
+
+export default class LabSolve extends LabCommand {
+  static override summary = 'Show the solution of a step, and run it if you say yes'
+  static override examples = ['<%= config.bin %> lab solve', '<%= config.bin %> lab solve veth --yes']
+  static override args = { step: stepArgument('the step to solve, if it is not the one that you are at') }
+  static override flags = {
+    yes: Flags.boolean({ description: 'run it without asking' }),
+    plain: plainFlag,
+  }
+
+  async run(): Promise<StepDocument> {
+    const { args, flags } = await this.parse(LabSolve)
+    const { running, view } = this.running(flags)
+    const { lab, kernel } = running
+    const named = args.step === undefined ? undefined : findStep(lab, args.step)
+    const before = await checkRunning(running)
+    const step = named ?? currentStep(before)
+    if (!step)
+      throw new CnilabError('state', 'all steps are done', { fix: `cnilab lab stop${view.flags} ends the lab` })
+    const steps = [...missingSteps(lab, step, before), step]
+    const result = await solve(running, steps, before, flags.yes, view)
+    return stepDocument(lab, step, result?.status ?? 'shown', kernel.host.name, result)
+  }
+}

@@ -1,0 +1,48 @@
+import { Flags } from '@oclif/core'
+import { openHost } from '../../src/engine/open-host.ts'
+import { checkRunning, requireLab, resumeLab, startLab } from '../../src/engine/running-lab.ts'
+import { CnilabError } from '../../src/errors.ts'
+import { kernelOf } from '../../src/kernel/kernel.ts'
+import { BaseCommand, hostFlags } from '../../src/ui/base-command.ts'
+import { plainFlag } from '../../src/ui/lab-command.ts'
+import { showStart } from '../../src/ui/lab-intro.ts'
+import { type StatusDocument, statusDocument } from '../../src/ui/step-document.ts'
+import { viewOf } from '../../src/ui/view.ts'
+import { word } from '../../src/ui/word.ts'
+
+export default class LabStart extends BaseCommand {
+  static override summary = 'Start a lab and leave it to you: check, hint, solve, reset, stop'
+  static override description =
+    'Prepares the state in which the lab begins, in the sandbox that --sandbox names, and says what is to be done first.'
+  static override examples = [
+    '<%= config.bin %> lab start eight-steps',
+    '<%= config.bin %> lab start by-hand --sandbox exam',
+    '<%= config.bin %> lab start --resume',
+  ]
+  static override baseFlags = hostFlags
+  static override args = { lab: word({ description: 'name of a lab, or a path to a file' }) }
+  static override flags = {
+    set: Flags.string({ description: 'set a parameter: key=value', multiple: true, multipleNonGreedy: true }),
+    resume: Flags.boolean({ description: 'go on with the lab that was begun here', exclusive: ['set'] }),
+    plain: plainFlag,
+  }
+
+  async run(): Promise<StatusDocument> {
+    const { args, flags } = await this.parse(LabStart)
+    if (args.lab === undefined && !flags.resume)
+      throw new CnilabError('usage', 'which lab?', { fix: 'cnilab lab list names them; --resume goes on with one' })
+    const { host, state } = await openHost(flags)
+    if (state === 'created') this.notice(`sandbox '${host.name}' started · cnilab clean removes it`)
+    const kernel = kernelOf(host)
+    const view = viewOf(host, flags.plain, (line) => this.log(line))
+    const running = flags.resume ? requireLab(kernel) : await startLab(kernel, args.lab ?? '', flags.set ?? [])
+    if (args.lab !== undefined && flags.resume && running.lab.id !== args.lab)
+      throw new CnilabError('state', `the lab that was begun here is ${running.lab.id}`, {
+        fix: `leave ${args.lab} out, or end it with cnilab lab stop${view.flags}`,
+      })
+    if (flags.resume) await resumeLab(running, state !== 'found')
+    const { steps, now } = await checkRunning(running)
+    showStart(running.lab, steps, now, view)
+    return statusDocument(running, steps)
+  }
+}

@@ -1,0 +1,20 @@
+import { checkRunning } from '../../src/engine/running-lab.ts'
+import { LabCommand, plainFlag } from '../../src/ui/lab-command.ts'
+import { type StatusDocument, statusDocument } from '../../src/ui/step-document.ts'
+import { showMap, showNext } from '../../src/ui/step-view.ts'
+
+export default class LabStatus extends LabCommand {
+  static override summary = 'Show how far you are in the running lab'
+  static override description = 'Which steps are done is read from the kernel.'
+  static override examples = ['<%= config.bin %> lab status']
+  static override flags = { plain: plainFlag }
+
+  async run(): Promise<StatusDocument> {
+    const { flags } = await this.parse(LabStatus)
+    const { running, view } = this.running(flags)
+    const { steps, now } = await checkRunning(running)
+    showMap(running.lab, steps, now, view, running.progress)
+    showNext(steps, view)
+    return statusDocument(running, steps)
+  }
+}

@@ -1,0 +1,58 @@
+import type * as z from 'zod'
+import type { Resource } from '../operations/operation.ts'
+import type { Namespace, State } from '../state/state.ts'
+
+/** What was found of an assertion: whether it holds, and what is there, in words. */
+export interface Found {
+  holds: boolean
+  actual: string
+}
+
+/** A program whose output tells; it changes nothing. */
+export interface Reading {
+  argv: readonly string[]
+  /** The namespace to run it in; undefined: the host. */
+  netns: string | undefined
+  /** `namespace` is that of the state, if it was read. Throws nothing: what cannot be read does not hold. */
+  found: (output: { code: number | undefined; stdout: string; stderr: string }, namespace?: Namespace) => Found
+}
+
+/** A call to a service, made from a namespace with real packets. */
+export type Call =
+  | { protocol: 'tcp' | 'udp'; to: string; port: number }
+  | { protocol: 'http'; to: string; port: number; path: string }
+  | { protocol: 'dns'; server: string; name: string }
+
+/** What came of a call: `said` is the answer, or why there is none, in words. */
+export interface Answer {
+  ok: boolean
+  said: string
+  /** HTTP's. */
+  status?: number | undefined
+}
+
+/**
+ * How an assertion is judged: from a snapshot of the kernel alone; by a program's output; or with packets: one ping, a
+ * call, or the source address that the internet sees.
+ */
+export type Test =
+  | { by: 'state'; judge: (now: State) => Found }
+  | { by: 'reading'; reading: Reading }
+  | { by: 'ping'; from: string | undefined; to: string }
+  | { by: 'call'; from: string | undefined; call: Call; listen: boolean; judge: (answer: Answer) => Found }
+  | { by: 'seen'; from: string; as: string }
+
+/** A kind of assertion, defined once: its parameters, its words, and how it is judged. */
+export interface AssertionKind<P> {
+  params: z.ZodType<P>
+  /** With the kind in front, the id of its finding: `ping.red.10.22.0.1`. */
+  id(p: P): string
+  /** What is asserted, as a sentence; `not`: the opposite. */
+  what(p: P, not: boolean): string
+  expected(p: P, not: boolean): string
+  why: string
+  /** What must be there before it can hold, and what others may rely on when it does. */
+  needs?(p: P): readonly Resource[]
+  provides?(p: P): readonly Resource[]
+  test(p: P): Test
+}

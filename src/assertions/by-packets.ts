@@ -1,0 +1,160 @@
+import * as z from 'zod'
+import { anyNetns, ipAddress, yesOrNo } from '../operations/names.ts'
+import { resource } from '../operations/operation.ts'
+import { HOST } from '../state/state.ts'
+import type { AssertionKind } from './assertion.ts'
+
+/** From where packets are sent: a namespace, or the host. */
+const sender = z.union([z.literal(HOST), anyNetns], {
+  error: (issue) => `'${String(issue.input)}' is not a namespace, for example: red or ${HOST}`,
+})
+const port = z
+  .string()
+  .refine((text) => /^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535, {
+    error: (issue) => `'${String(issue.input)}' is not a port, for example: 80`,
+  })
+  .transform(Number)
+/** A word that goes to a program as one argument, and not as an option. */
+const word = (example: string) =>
+  z.string().regex(/^[^\s\p{Cc}-][^\s\p{Cc}]*$/u, { error: `must be one word, for example: ${example}` })
+
+/** Whether cnilab itself is to listen at the target while it tries, where nobody else does; the internet always answers. */
+const listen = yesOrNo.default(false)
+
+const needsSender = (p: { from: string }) => (p.from === HOST ? [] : [resource.netns(p.from)])
+const place = (from: string) => (from === HOST ? undefined : from)
+
+interface PingParams {
+  from: string
+  to: string
+}
+
+/** One echo request gets an answer: ping(8). */
+export const ping: AssertionKind<PingParams> = {
+  params: z.strictObject({ from: sender, to: ipAddress }),
+  id: (p) => `${p.from}.${p.to}`,
+  what: (p, not) => `${p.from} ${not ? 'does not reach' : 'reaches'} ${p.to}`,
+  expected: (p, not) => (not ? 'no answer' : `${p.to} answers a ping from ${p.from}`),
+  why: 'An answer means that the packet found its way there and that the reply found its way back.',
+  needs: needsSender,
+  test: (p) => ({ by: 'ping', from: place(p.from), to: p.to }),
+}
+
+interface SeenParams {
+  from: string
+  as: string
+}
+
+/** The source address that the internet sees when `from` calls it; the call need not be answered. */
+export const seen: AssertionKind<SeenParams> = {
+  params: z.strictObject({ from: anyNetns, as: ipAddress }),
+  id: (p) => `${p.from}.${p.as}`,
+  what: (p, not) => `The internet ${not ? 'does not see' : 'sees'} ${p.from} as ${p.as}`,
+  expected: (p, not) => `${not ? 'not ' : ''}${p.as}`,
+  why: 'The internet answers to the source address that it sees. After masquerading that is the host’s own, the only one to which it has a route.',
+  needs: (p) => [resource.netns(p.from)],
+  test: (p) => ({ by: 'seen', from: p.from, as: p.as }),
+}
+
+interface ServiceParams {
+  from: string
+  to: string
+  port: number
+  listen: boolean
+}
+
+function service(protocol: 'tcp' | 'udp', why: string): AssertionKind<ServiceParams> {
+  const name = protocol.toUpperCase()
+  return {
+    params: z.strictObject({ from: sender, to: ipAddress, port, listen }),
+    id: (p) => `${p.from}.${p.to}.${p.port}`,
+    what: (p, not) => `${p.from} ${not ? 'does not reach' : 'reaches'} ${name} port ${p.port} of ${p.to}`,
+    expected: (p, not) => `${not ? 'no' : 'an'} answer from ${name} port ${p.port} of ${p.to}`,
+    why,
+    needs: needsSender,
+    test: (p) => ({
+      by: 'call',
+      from: place(p.from),
+      call: { protocol, to: p.to, port: p.port },
+      listen: p.listen,
+      judge: ({ ok, said }) => ({ holds: ok, actual: said }),
+    }),
+  }
+}
+
+/** A TCP connection is accepted. */
+export const tcp = service('tcp', 'A TCP connection needs packets in both directions, and somebody who listens.')
+/** A datagram is answered. */
+export const udp = service('udp', 'UDP has no connection: only an answer shows that a datagram arrived.')
+
+interface HttpParams {
+  from: string
+  to: string
+  port: number
+  path: string
+  status: number
+  contains?: string | undefined
+  listen: boolean
+}
+
+/** A web server answers with a status, and a text that contains another. */
+export const http: AssertionKind<HttpParams> = {
+  params: z.strictObject({
+    from: sender,
+    to: ipAddress,
+    port: port.default(80),
+    path: word('/index.html').default('/'),
+    status: z
+      .string()
+      .regex(/^[1-5]\d\d$/, { error: 'is an HTTP status, for example: 200' })
+      .transform(Number)
+      .default(200),
+    contains: z.string().optional(),
+    listen,
+  }),
+  id: (p) => `${p.from}.${p.to}.${p.port}${p.path === '/' ? '' : p.path}`,
+  what: (p, not) => `${p.from} ${not ? 'does not get' : 'gets'} the page http://${p.to}:${p.port}${p.path}`,
+  expected: (p, not) =>
+    `${not ? 'not ' : ''}status ${p.status}${p.contains === undefined ? '' : ` and '${p.contains}'`}`,
+  why: 'A page needs the whole way there and back: name or address, route, TCP, and a server.',
+  needs: needsSender,
+  test: (p) => ({
+    by: 'call',
+    from: place(p.from),
+    call: { protocol: 'http', to: p.to, port: p.port, path: p.path },
+    listen: p.listen,
+    judge: ({ ok, said, status }) => ({
+      holds: ok && status === p.status && (p.contains === undefined || said.includes(p.contains)),
+      actual: status === undefined ? said : `status ${status}: ${said.trim()}`,
+    }),
+  }),
+}
+
+interface DnsParams {
+  from: string
+  server: string
+  name: string
+  address?: string | undefined
+}
+
+/** A name server knows the address of a name. */
+export const dns: AssertionKind<DnsParams> = {
+  params: z.strictObject({
+    from: sender,
+    server: ipAddress,
+    name: word('www.example.com'),
+    address: ipAddress.optional(),
+  }),
+  id: (p) => `${p.from}.${p.server}.${p.name}`,
+  what: (p, not) => `${p.from} ${not ? 'does not learn' : 'learns'} the address of ${p.name} from ${p.server}`,
+  expected: (p, not) => `${not ? 'not ' : ''}${p.address ?? 'an address'}`,
+  why: 'People use names; a packet needs an address. The question and its answer are UDP datagrams of their own.',
+  needs: needsSender,
+  test: (p) => ({
+    by: 'call',
+    from: place(p.from),
+    call: { protocol: 'dns', server: p.server, name: p.name },
+    listen: false,
+    judge: ({ ok, said }) => ({ holds: ok && (p.address === undefined || said === p.address), actual: said }),
+  }),
+}

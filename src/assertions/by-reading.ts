@@ -1,0 +1,117 @@
+import * as z from 'zod'
+import { masqueradeRule } from '../operations/masquerade.ts'
+import { anyNetns, interfaceName, ipAddress, macAddress, subnet } from '../operations/names.ts'
+import { inNetns, resource } from '../operations/operation.ts'
+import { sysctlKey } from '../operations/sysctl.ts'
+import { parseRuleset } from '../state/parse.ts'
+import { HOST } from '../state/state.ts'
+import type { AssertionKind } from './assertion.ts'
+
+const needsNetns = (p: { netns?: string | undefined }) => (p.netns === undefined ? [] : [resource.netns(p.netns)])
+
+interface NeighbourParams {
+  address: string
+  netns?: string | undefined
+  dev?: string | undefined
+  mac?: string | undefined
+}
+
+const neighboursSchema = z.array(
+  z.looseObject({ dst: z.string().optional(), dev: z.string().optional(), lladdr: z.string().optional() }),
+)
+
+/** The neighbour table (ARP, or NDP) knows the MAC address of an address: ip-neighbour(8). */
+export const neighbour: AssertionKind<NeighbourParams> = {
+  params: z.strictObject({
+    address: ipAddress,
+    netns: anyNetns.optional(),
+    dev: interfaceName.optional(),
+    mac: macAddress.optional(),
+  }),
+  id: (p) => `${p.netns ?? HOST}.${p.address}`,
+  what: (p, not) => `${p.netns ?? 'the host'} knows ${not ? 'no' : 'the'} MAC address of ${p.address}`,
+  expected: (p, not) =>
+    `${not ? 'no ' : ''}neighbour ${p.address}${inNetns(p.netns)}${p.mac === undefined ? '' : ` with ${p.mac}`}`,
+  why: 'On a cable, a packet goes to a MAC address. The kernel asks for it (ARP, or NDP) and remembers the answer.',
+  needs: needsNetns,
+  test: (p) => ({
+    by: 'reading',
+    reading: {
+      argv: ['ip', '-j', 'neighbour', 'show', 'to', p.address],
+      netns: p.netns,
+      found: ({ code, stdout }) => {
+        const all = code === 0 ? neighboursSchema.safeParse(JSON.parse(stdout || '[]')).data : []
+        const known = (all ?? []).filter(({ lladdr }) => lladdr !== undefined)
+        const one = known.find(
+          ({ dev, lladdr }) => (p.dev === undefined || dev === p.dev) && (p.mac === undefined || lladdr === p.mac),
+        )
+        const [other] = known
+        return {
+          holds: one !== undefined,
+          actual: other
+            ? `${p.address} has ${other.lladdr} on ${other.dev}`
+            : `${p.netns ?? 'the host'} does not know ${p.address}`,
+        }
+      },
+    },
+  }),
+}
+
+interface MasqueradeParams {
+  subnet: string
+  netns?: string | undefined
+}
+
+/** Some nftables rule masquerades what leaves a subnet, whoever wrote it. */
+export const masquerade: AssertionKind<MasqueradeParams> = {
+  params: z.strictObject({ subnet, netns: anyNetns.optional() }),
+  id: (p) => `${p.netns ?? HOST}.${p.subnet}`,
+  what: (p, not) => `${p.netns ?? 'the host'} ${not ? 'does not masquerade' : 'masquerades'} ${p.subnet}`,
+  expected: (p, not) => `${not ? 'no' : 'a'} rule that masquerades ${p.subnet}`,
+  why: 'The outside has no route back to private addresses; it can answer only to an address that it knows.',
+  needs: needsNetns,
+  test: (p) => ({
+    by: 'reading',
+    reading: {
+      argv: ['nft', '-j', 'list', 'ruleset'],
+      netns: p.netns,
+      found: ({ code, stdout, stderr }, namespace) => {
+        if (code !== 0) return { holds: false, actual: `the rules could not be read: ${stderr.trim()}` }
+        const rule = masqueradeRule(p.subnet, parseRuleset(stdout), namespace?.routes ?? [])
+        return {
+          holds: rule !== undefined,
+          actual: rule === undefined ? `no rule masquerades ${p.subnet}` : `table ${rule} masquerades ${p.subnet}`,
+        }
+      },
+    },
+  }),
+}
+
+interface SysctlParams {
+  key: string
+  value: string
+  netns?: string | undefined
+}
+
+/** A kernel setting of a namespace has a value: sysctl(8). */
+export const sysctl: AssertionKind<SysctlParams> = {
+  params: z.strictObject({ key: sysctlKey, value: z.string(), netns: anyNetns.optional() }),
+  id: (p) => `${p.netns ?? HOST}.${p.key}`,
+  what: (p, not) => `${p.key}${inNetns(p.netns)} is ${not ? 'not ' : ''}${p.value}`,
+  expected: (p, not) => `${not ? 'not ' : ''}${p.value}`,
+  why: 'A namespace has settings of its own, and begins with the defaults: without ip_forward, for example, it is no router.',
+  needs: needsNetns,
+  test: (p) => ({
+    by: 'reading',
+    reading: {
+      argv: ['sysctl', '-n', p.key],
+      netns: p.netns,
+      found: ({ code, stdout, stderr }) => {
+        const value = stdout.trim().replaceAll(/\s+/g, ' ')
+        return code === 0
+          ? { holds: value === p.value, actual: value }
+          : { holds: false, actual: stderr.trim().split('\n')[0] ?? 'it could not be read' }
+      },
+    },
+  }),
+}

@@ -1,0 +1,82 @@
+import { type Assertion, deriveAssertion } from '../assertions/registry.ts'
+import type { Kernel } from '../kernel/kernel.ts'
+import type { Lab, LabStep } from '../lab/lab.ts'
+import { derive } from '../operations/registry.ts'
+import { dependencies, type Dependencies, type Finding, NOT_TRIED, toFindings } from '../plan/finding.ts'
+import type { State } from '../state/state.ts'
+import { assert } from './assertions.ts'
+
+/** How far a step is, read from the kernel. `next` is the first that is not done. */
+export interface StepState {
+  step: LabStep
+  /** 1, 2, … */
+  number: number
+  status: 'done' | 'next' | 'not yet'
+}
+
+/** What was found of a lab, and the state that it was found in. */
+export interface Checked {
+  findings: Finding[]
+  steps: StepState[]
+  now: State
+}
+
+/**
+ * Checks a lab in the kernel, whoever did what. Steps are judged up to the first that is not done, and at least as far
+ * as the learner has come, to the step with index `reached`; of those after it, what is not there yet is skipped. So is
+ * what depends on something that failed: one mistake is one red line.
+ */
+export async function checkLab(kernel: Kernel, lab: Lab, reached = -1): Promise<Checked> {
+  const now = await kernel.read()
+  const before = dependencies()
+  const findings: Finding[] = []
+  const done: boolean[] = []
+  for (const [i, step] of lab.steps.entries()) {
+    const isReached = i <= reached || done.every(Boolean)
+    const own = await checkStep(kernel, step, now, before, isReached ? findings : undefined)
+    findings.push(...own)
+    done.push(own.every(isFulfilled))
+  }
+  const next = done.indexOf(false)
+  const steps = lab.steps.map((step, i): StepState => {
+    return { step, number: i + 1, status: done[i] === true ? 'done' : i === next ? 'next' : 'not yet' }
+  })
+  return { findings, steps, now }
+}
+
+/** Whether nothing is missing: it passed, or cannot be tried here. */
+function isFulfilled({ passed, actual }: Finding): boolean {
+  return passed === true || (passed === null && actual.startsWith(NOT_TRIED))
+}
+
+/** `earlier`: all findings before it; undefined for a step that is not reached yet, of which nothing is asked. */
+async function checkStep(
+  kernel: Kernel,
+  step: LabStep,
+  now: State,
+  before: Dependencies,
+  earlier: readonly Finding[] | undefined,
+): Promise<Finding[]> {
+  const findings = step.free ? [] : toFindings(step.operations.map(derive), now, step.id, before)
+  for (const check of step.checks) {
+    const derived = deriveAssertion(check)
+    // What is tried needs everything before it: packets pass through all of that.
+    const isTried = derived.test.by !== 'state'
+    const all = [...(earlier ?? []), ...findings]
+    const dependsOn = isTried ? all.map(({ id }) => id) : before.on(derived.needs)
+    const isReady = earlier !== undefined && (isTried ? all.every(isFulfilled) : before.hold(dependsOn))
+    const finding = await checkOne(kernel, check, step, now, isTried && !isReady)
+    const passed = finding.passed === false && !isReady ? null : finding.passed
+    before.add(derived.id, passed, derived.provides)
+    findings.push({ ...finding, passed, dependsOn })
+  }
+  if (earlier !== undefined) return findings
+  return findings.map((finding) => (finding.passed === false ? { ...finding, passed: null } : finding))
+}
+
+function checkOne(kernel: Kernel, check: Assertion, step: LabStep, now: State, skip: boolean): Promise<Finding> {
+  if (!skip) return assert(kernel, check, step.id, now)
+  const { id, what, expected, why } = deriveAssertion(check)
+  const actual = 'skipped: something before it is missing'
+  return Promise.resolve({ id, step: step.id, passed: null, what, expected, actual, why, fix: [], dependsOn: [] })
+}

@@ -1,0 +1,18 @@
+import type { Finding } from '../plan/finding.ts'
+import type { LabStep } from './lab.ts'
+
+/** The texts that a step has for its failures: those whose finding failed just so. */
+export function failureHints(step: LabStep, findings: readonly Finding[]): string[] {
+  const failed = findings.filter(({ passed }) => passed === false)
+  return step.when
+    .filter(({ finding, actual }) =>
+      failed.some((one) => matches(finding, one.id) && (actual === undefined || one.actual.includes(actual))),
+    )
+    .map(({ text }) => text)
+}
+
+/** `*` stands for anything. */
+function matches(pattern: string, id: string): boolean {
+  const literal = pattern.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&')
+  return new RegExp(`^${literal.replaceAll('*', '.*')}$`).test(id)
+}

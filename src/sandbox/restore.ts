@@ -1,0 +1,16 @@
+import { CnilabError } from '../errors.ts'
+import type { Host } from '../kernel/host.ts'
+import { spawn } from '../kernel/spawn.ts'
+import { RESTORE } from './scripts.ts'
+
+/**
+ * Puts the network of a sandbox back to its starting state, whatever was done to it and by whom. Programs that run in
+ * the sandbox, such as a shell, live on. Throws CnilabError `state` where that fails.
+ */
+export async function restoreSandbox(host: Host): Promise<void> {
+  const { code, stderr } = await spawn([...host.enter, 'sh', '-c', RESTORE, 'cnilab-restore'])
+  if (code === 0) return
+  throw new CnilabError('state', `the sandbox could not be put back to its start: ${stderr.trim()}`, {
+    fix: `cnilab sandbox delete ${host.name}, and begin anew`,
+  })
+}

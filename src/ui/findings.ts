@@ -1,0 +1,47 @@
+import type { StepState } from '../engine/check-lab.ts'
+import type { Lab } from '../lab/lab.ts'
+import type { Finding } from '../plan/finding.ts'
+import { mark, style } from './style.ts'
+import { indented } from './text.ts'
+import type { View } from './view.ts'
+
+/** How a finding is shown in a line. */
+export function findingLine({ passed, what, expected, actual }: Finding, plain = false): string {
+  const sign = passed === true ? mark.done : passed === false ? mark.failed : mark.skipped
+  const word = passed === true ? 'passed:' : passed === false ? 'FAILED:' : 'skipped:'
+  return `${plain ? word : sign} ${what}: ${passed === false ? `expected ${expected}, but ${actual}` : actual}`
+}
+
+/** A finding that failed, in full: what was expected, what is there, and why that matters. */
+export function showFailure({ what, expected, actual, why }: Finding, { plain, log }: View): void {
+  log(`${plain ? 'FAILED:' : mark.failed} ${what}`)
+  log(hanging('expected: ', expected))
+  log(hanging('actual:   ', style.bad(actual)))
+  log(style.quiet(hanging('why:      ', why)))
+}
+
+/** A label, and beside it a text in as many lines as it takes. */
+function hanging(label: string, text: string): string {
+  const by = 4 + label.length
+  return `    ${label}${indented(text, by).trimStart()}`
+}
+
+/** The findings of a lab, step by step: what passed as a number, what failed in full, what was skipped by a word. */
+export function showFindings(lab: Lab, steps: readonly StepState[], findings: readonly Finding[], view: View): void {
+  const { plain, log } = view
+  for (const { step, number, status } of steps) {
+    const own = findings.filter((finding) => finding.step === step.id)
+    if (own.length === 0) continue
+    const failed = own.filter(({ passed }) => passed === false)
+    const passed = own.filter((finding) => finding.passed === true).length
+    const sign = failed.length > 0 ? mark.failed : status === 'done' ? mark.done : mark.skipped
+    const word = failed.length > 0 ? 'FAILED' : status === 'done' ? 'passed' : 'skipped'
+    const count = passed + failed.length === 0 ? 'not yet' : `${passed} of ${own.length} passed`
+    const title = `${number} ${style.command(step.id.padEnd(14))}`
+    log(`${plain ? word.padEnd(7) : sign} ${title} ${style.quiet(count)}`)
+    for (const finding of failed) showFailure(finding, view)
+  }
+  const failed = findings.filter(({ passed }) => passed === false)
+  const done = steps.filter(({ status }) => status === 'done').length
+  log(`\n${done} of ${lab.steps.length} steps done, ${failed.length} check${failed.length === 1 ? '' : 's'} failed`)
+}

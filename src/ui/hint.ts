@@ -1,0 +1,42 @@
+import type { RunningLab } from '../engine/running-lab.ts'
+import { stepProgress } from '../journal/progress.ts'
+import { failureHints } from '../lab/hints.ts'
+import type { Lab, LabStep } from '../lab/lab.ts'
+import type { Finding } from '../plan/finding.ts'
+import { showFailure } from './findings.ts'
+import { style } from './style.ts'
+import { markdown } from './markdown.ts'
+import type { View } from './view.ts'
+
+/**
+ * Shows what is wrong, and one hint more than the last time; after the last one, the way to the solution. Returns how
+ * many of the step's hints have been shown.
+ */
+export function showHint(
+  { lab, progress }: RunningLab,
+  step: LabStep,
+  findings: readonly Finding[],
+  view: View,
+): number {
+  const { log, plain, flags } = view
+  log(style.title(`Step ${lab.steps.indexOf(step) + 1}: ${step.title}`))
+  showFailureHints(lab, findings, view)
+  const { hints } = stepProgress(progress, step.id)
+  const number = Math.min(hints + 1, step.hints.length)
+  const hint = step.hints[number - 1]
+  if (hint !== undefined) log(markdown(`**Hint ${number} of ${step.hints.length}:** ${hint}`, plain))
+  if (hints >= step.hints.length)
+    log(
+      `${step.hints.length === 0 ? 'This step has no hints.' : 'That was the last hint.'} The solution: cnilab lab solve ${step.id}${flags}`,
+    )
+  return number
+}
+
+/** What the failures of a step tell: the first of them, and the hints that the lab has for just that. */
+export function showFailureHints(lab: Lab, findings: readonly Finding[], view: View): void {
+  const [first] = findings.filter(({ passed }) => passed === false)
+  if (!first) return
+  showFailure(first, view)
+  const step = lab.steps.find(({ id }) => id === first.step)
+  for (const text of step ? failureHints(step, findings) : []) view.log(markdown(text, view.plain))
+}

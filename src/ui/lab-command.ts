@@ -1,0 +1,40 @@
+import { Flags } from '@oclif/core'
+import { findHost } from '../engine/open-host.ts'
+import { requireLab, type RunningLab } from '../engine/running-lab.ts'
+import { CnilabError } from '../errors.ts'
+import { readProgress } from '../journal/progress.ts'
+import { flagsFor, MACHINE } from '../kernel/host.ts'
+import { kernelOf } from '../kernel/kernel.ts'
+import { BaseCommand, hostFlags } from './base-command.ts'
+import { type View, viewOf } from './view.ts'
+import { word } from './word.ts'
+
+/** Flags and arguments of the commands about the lab that runs. */
+export const plainFlag = Flags.boolean({ description: 'draw without box characters and signs, for screen readers' })
+export const stepArgument = (what: string) => word({ description: `${what}: its id, or its number` })
+
+/** A command about the lab that runs in a sandbox; none of them makes a sandbox. */
+export abstract class LabCommand extends BaseCommand {
+  static override baseFlags = hostFlags
+
+  /** The lab that runs, and how to show it. Throws CnilabError `state` if none does, or if its sandbox is gone. */
+  protected running(flags: { host: boolean; sandbox: string; plain?: boolean }): { running: RunningLab; view: View } {
+    const name = flags.host ? MACHINE.name : flags.sandbox
+    const host = findHost(flags)
+    if (!host) {
+      const progress = readProgress({ name })
+      const option = flagsFor({ ...MACHINE, kind: 'sandbox', name, root: '-' })
+      if (progress)
+        throw new CnilabError('state', `the sandbox '${name}', in which the lab ${progress.lab} ran, is gone`, {
+          fix: `cnilab lab start --resume${option} builds it again, as far as you had come`,
+        })
+      throw new CnilabError('state', `no lab is running in the sandbox '${name}'`, {
+        fix: `cnilab lab start eight-steps${option}; cnilab lab list names the others`,
+      })
+    }
+    return {
+      running: requireLab(kernelOf(host)),
+      view: viewOf(host, flags.plain ?? false, (line) => this.log(line)),
+    }
+  }
+}

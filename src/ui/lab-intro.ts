@@ -1,0 +1,31 @@
+import type { StepState } from '../engine/check-lab.ts'
+import type { Lab } from '../lab/lab.ts'
+import type { State } from '../state/state.ts'
+import { showPicture, showPurpose } from './step-view.ts'
+import { style } from './style.ts'
+import { markdown } from './markdown.ts'
+import type { View } from './view.ts'
+
+/** What a lab is about, and the documents that it rests on. */
+export function showIntro({ title, text, links }: Lab, { plain, log }: Omit<View, 'flags'>): void {
+  log(style.title(title))
+  log(markdown(text, plain))
+  for (const link of links) log(style.quiet(`${link.title}: ${link.url}`))
+}
+
+/** How a lab begins for somebody who works by themselves: what it is about, the first step, and how to go on. */
+export function showStart(lab: Lab, steps: readonly StepState[], now: State, view: View): void {
+  const { log, flags } = view
+  showIntro(lab, view)
+  log('')
+  showPicture(undefined, now, [], view)
+  log('')
+  const next = steps.find(({ status }) => status === 'next')?.step
+  if (next) showPurpose(lab, next, view)
+  log(`
+Work in:      cnilab shell${flags}
+Check it:     cnilab lab check${flags}     (or watch it: cnilab lab watch${flags})
+Stuck:        cnilab lab hint${flags}, cnilab lab solve${flags}
+Start over:   cnilab lab reset${flags}
+Leave it:     cnilab lab stop${flags}`)
+}
