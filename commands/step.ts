@@ -5,6 +5,7 @@ import { CnilabError } from '../src/errors.ts'
 import { MACHINE } from '../src/kernel/host.ts'
 import { type Kernel, kernelOf } from '../src/kernel/kernel.ts'
 import { BaseCommand, hostFlags } from '../src/ui/base-command.ts'
+import { plainFlag } from '../src/ui/flags.ts'
 import { type StepDocument, stepDocument } from '../src/ui/step-document.ts'
 import { mapOfSteps, takeStep, takeStepByHand, undoLastStep } from '../src/ui/step-run.ts'
 import { showStep } from '../src/ui/step-view.ts'
@@ -40,7 +41,7 @@ export default class Step extends BaseCommand {
     }),
     'with-missing': Flags.boolean({ description: 'do the steps that must come first, too' }),
     undo: Flags.boolean({ description: 'take the last step back', exclusive: ['show', 'by-hand', 'with-missing'] }),
-    plain: Flags.boolean({ description: 'draw without box characters, for screen readers' }),
+    plain: plainFlag,
   }
 
   async run(): Promise<StepDocument> {

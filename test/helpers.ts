@@ -12,6 +12,7 @@ import { removeSandbox } from '../src/sandbox/remove.ts'
 /** A runtime folder of this test file's own: its sandboxes are nobody else's. */
 export const runtime = mkdtempSync(join(tmpdir(), 'cnilab-test-'))
 process.env['XDG_RUNTIME_DIR'] = runtime
+process.env['XDG_STATE_HOME'] = join(runtime, 'state')
 // What the tests run by themselves, such as nft and sysctl, is not on an ordinary user's path.
 process.env['PATH'] = searchPath()
 

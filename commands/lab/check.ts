@@ -3,7 +3,8 @@ import { findStep } from '../../src/engine/lab-steps.ts'
 import type { Finding } from '../../src/plan/finding.ts'
 import type { Document } from '../../src/ui/base-command.ts'
 import { showFindings } from '../../src/ui/findings.ts'
-import { LabCommand, plainFlag, stepArgument } from '../../src/ui/lab-command.ts'
+import { plainFlag, stepArgument } from '../../src/ui/flags.ts'
+import { LabCommand } from '../../src/ui/lab-command.ts'
 
 interface CheckDocument extends Document {
   lab: string

@@ -1,7 +1,8 @@
 import { checkRunning, currentStep, note } from '../../src/engine/running-lab.ts'
 import { stepProgress } from '../../src/journal/progress.ts'
 import type { Document } from '../../src/ui/base-command.ts'
-import { LabCommand, plainFlag } from '../../src/ui/lab-command.ts'
+import { plainFlag } from '../../src/ui/flags.ts'
+import { LabCommand } from '../../src/ui/lab-command.ts'
 import { showHint } from '../../src/ui/hint.ts'
 
 interface HintDocument extends Document {

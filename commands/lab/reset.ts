@@ -1,6 +1,7 @@
 import { findStep } from '../../src/engine/lab-steps.ts'
 import { checkRunning, resetLab } from '../../src/engine/running-lab.ts'
-import { LabCommand, plainFlag, stepArgument } from '../../src/ui/lab-command.ts'
+import { plainFlag, stepArgument } from '../../src/ui/flags.ts'
+import { LabCommand } from '../../src/ui/lab-command.ts'
 import { type StatusDocument, statusDocument } from '../../src/ui/step-document.ts'
 import { showMap, showNext } from '../../src/ui/step-view.ts'
 

@@ -5,13 +5,16 @@ import { createSandbox } from '../../src/sandbox/create.ts'
 import { ownSandbox } from '../../src/sandbox/find.ts'
 import { BaseCommand, hostFlags } from '../../src/ui/base-command.ts'
 import { askToInstall } from '../../src/ui/install.ts'
+import type { TourDocument } from '../../src/ui/guided-run.ts'
+import { plainFlag } from '../../src/ui/flags.ts'
 import type { LabPlan } from '../../src/ui/lab-plan.ts'
 import type { LabRunDocument } from '../../src/ui/lab-run.ts'
 import { word } from '../../src/ui/word.ts'
 
 export default class LabRun extends BaseCommand {
-  static override summary = 'Run a lab: every step with its commands, checks from the kernel, teardown'
-  static override description = 'It runs in a sandbox of its own, which the kernel removes whatever happens.'
+  static override summary = 'Go through a lab, step by step; with --auto, run all of it and tear it down'
+  static override description =
+    'On a terminal it is a guided tour: each step waits until you run it, type it or skip it. With --auto, or without a terminal, it runs by itself in a sandbox of its own, which the kernel removes whatever happens.'
   static override examples = [
     '<%= config.bin %> lab run',
     '<%= config.bin %> lab run eight-steps --auto --set container=blue',
@@ -23,8 +26,9 @@ export default class LabRun extends BaseCommand {
     lab: word({ description: 'name of a lab, or a path to a file', default: 'eight-steps' }),
   }
   static override flags = {
-    auto: Flags.boolean({ description: 'do not pause between the steps' }),
+    auto: Flags.boolean({ description: 'run all steps without asking, as where there is no terminal' }),
     keep: Flags.boolean({ description: 'leave the network standing, in the sandbox that --sandbox names' }),
+    plain: plainFlag,
     set: Flags.string({ description: 'set a parameter: key=value', multiple: true, multipleNonGreedy: true }),
     yes: Flags.boolean({ description: 'install what the system lacks (nftables, ping) without asking' }),
     'dry-run': Flags.boolean({ description: 'print the commands and run nothing', helpGroup: 'GLOBAL' }),
@@ -32,7 +36,7 @@ export default class LabRun extends BaseCommand {
     explain: Flags.boolean({ description: 'say what each step does and why, and run nothing', helpGroup: 'GLOBAL' }),
   }
 
-  async run(): Promise<LabRunDocument | LabPlan> {
+  async run(): Promise<LabRunDocument | LabPlan | TourDocument> {
     // Else a lab of a thousand containers lets 100 MB of garbage pile up before the first collection of all.
     setFlagsFromString('--optimize-for-size')
     const { args, flags } = await this.parse(LabRun)
@@ -43,6 +47,12 @@ export default class LabRun extends BaseCommand {
     }
     if (missingTools().length > 0) await loadLab() // nothing is installed for a lab that does not exist
     await installMissing(flags.yes ? () => Promise.resolve(true) : askToInstall, (line) => this.notice(line))
+    const isTerminal = process.stdin.isTTY && process.stdout.isTTY
+    if (!flags.auto && !this.jsonEnabled() && isTerminal) {
+      const { guideThrough } = await import('../../src/ui/guided-run.ts')
+      return guideThrough(args.lab, { ...flags, log: (line) => this.log(line) })
+    }
+    if (!flags.auto && !this.jsonEnabled() && !isTerminal) this.notice('no terminal to ask on: all steps run by themselves, as with --auto')
     const isPrivate = !flags.host && !flags.keep && !ownSandbox()
     // The kernel makes it while the rest of the program and the lab are loaded.
     const sandbox = isPrivate ? createSandbox(`run-${process.pid}`) : undefined

@@ -2,9 +2,11 @@ import { Flags } from '@oclif/core'
 import { findStep, missingSteps } from '../../src/engine/lab-steps.ts'
 import { checkRunning, currentStep } from '../../src/engine/running-lab.ts'
 import { CnilabError } from '../../src/errors.ts'
-import { LabCommand, plainFlag, stepArgument } from '../../src/ui/lab-command.ts'
-import { solve } from '../../src/ui/solve.ts'
+import { plainFlag, stepArgument } from '../../src/ui/flags.ts'
+import { LabCommand } from '../../src/ui/lab-command.ts'
+import { askToRun, runSolution, showSolution } from '../../src/ui/solve.ts'
 import { type StepDocument, stepDocument } from '../../src/ui/step-document.ts'
+import { showNext, showResult } from '../../src/ui/step-view.ts'
 
 export default class LabSolve extends LabCommand {
   static override summary = 'Show the solution of a step, and run it if you say yes'
@@ -25,7 +27,13 @@ export default class LabSolve extends LabCommand {
     if (!step)
       throw new CnilabError('state', 'all steps are done', { fix: `cnilab lab stop${view.flags} ends the lab` })
     const steps = [...missingSteps(lab, step, before), step]
-    const result = await solve(running, steps, before, flags.yes, view)
-    return stepDocument(lab, step, result?.status ?? 'shown', kernel.host.name, result)
+    showSolution(running, steps, view)
+    if (!flags.yes && !(await askToRun(view.log))) return stepDocument(lab, step, 'shown', kernel.host.name)
+    const result = await runSolution(running, steps, before)
+    if (!result) return stepDocument(lab, step, 'shown', kernel.host.name)
+    showResult(step, { ...result, commands: [] }, view)
+    showNext(result.steps, view)
+    if (result.findings.some(({ passed }) => passed === false)) process.exitCode = 1
+    return stepDocument(lab, step, result.status, kernel.host.name, result)
   }
 }

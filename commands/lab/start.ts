@@ -4,7 +4,7 @@ import { checkRunning, requireLab, resumeLab, startLab } from '../../src/engine/
 import { CnilabError } from '../../src/errors.ts'
 import { kernelOf } from '../../src/kernel/kernel.ts'
 import { BaseCommand, hostFlags } from '../../src/ui/base-command.ts'
-import { plainFlag } from '../../src/ui/lab-command.ts'
+import { plainFlag } from '../../src/ui/flags.ts'
 import { showStart } from '../../src/ui/lab-intro.ts'
 import { type StatusDocument, statusDocument } from '../../src/ui/step-document.ts'
 import { viewOf } from '../../src/ui/view.ts'

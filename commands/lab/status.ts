@@ -1,5 +1,6 @@
 import { checkRunning } from '../../src/engine/running-lab.ts'
-import { LabCommand, plainFlag } from '../../src/ui/lab-command.ts'
+import { plainFlag } from '../../src/ui/flags.ts'
+import { LabCommand } from '../../src/ui/lab-command.ts'
 import { type StatusDocument, statusDocument } from '../../src/ui/step-document.ts'
 import { showMap, showNext } from '../../src/ui/step-view.ts'
 

@@ -100,7 +100,7 @@ function wantedOf(p: InterfaceParams): Wanted[] {
 }
 
 function listOf(p: InterfaceParams): string {
-  const words = wantedOf(p).map(([property, value]) => {
+  const parts = wantedOf(p).map(([property, value]) => {
     switch (property) {
       case 'kind':
         return `a ${value}`
@@ -116,7 +116,7 @@ function listOf(p: InterfaceParams): string {
         return `with an MTU of ${value}`
     }
   })
-  return words.length === 0 ? 'there' : words.join(', ')
+  return parts.length === 0 ? 'there' : parts.join(', ')
 }
 
 function has(link: Link, property: Property, value: string | number | boolean): boolean {

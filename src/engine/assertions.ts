@@ -17,25 +17,35 @@ const forget = 'add table ip who_called\ndelete table ip who_called\n'
 
 /** How long a packet's answer is waited for when one is expected, and when none is, in seconds. */
 const PATIENCE = { answer: 2, silence: 0.2 }
+/** The same for somebody who watches, and sees it tried again soon. */
+const IMPATIENCE = { answer: 0.3, silence: 0.2 }
 
 /** How long until what has to be waited for is tried again, in milliseconds. */
 const AGAIN = 200
 
 /**
  * Tries an assertion, with real packets where it is about packets; again and again if it says how long to wait. What
- * needs the internet is skipped (`passed: null`) on the machine itself, whose uplink leads to the real one.
+ * needs the internet is skipped (`passed: null`) on the machine itself, whose uplink leads to the real one. Unless
+ * `patient`, it is tried once, and no answer is waited for long.
  */
-export async function assert(kernel: Kernel, assertion: Assertion, step: string, now: State): Promise<Finding> {
+export async function assert(
+  kernel: Kernel,
+  assertion: Assertion,
+  step: string,
+  now: State,
+  patient = true,
+): Promise<Finding> {
   const { id, what, expected, why, test } = deriveAssertion(assertion)
   const finding = { id, step, what, expected, why, fix: [], dependsOn: [] }
   if (needsInternet(test) && !now.has(INTERNET))
     return { ...finding, passed: null, actual: 'not tried: the virtual internet exists in a sandbox only' }
   const { not, wait } = assertion
-  const end = performance.now() + wait * 1000
+  const end = performance.now() + (patient ? wait * 1000 : 0)
+  const patience = (patient ? PATIENCE : IMPATIENCE)[not ? 'silence' : 'answer']
   for (let state = now; ; state = test.by === 'state' ? await kernel.read() : now) {
-    const found = await tryOnce(kernel, test, !not, state)
+    const found = await tryOnce(kernel, test, patience, state)
     const passed = found.tried !== false && found.holds !== not
-    if (passed || performance.now() > end) return { ...finding, passed, actual: found.actual }
+    if (passed || performance.now() >= end) return { ...finding, passed, actual: found.actual }
     await sleep(AGAIN)
   }
 }
@@ -43,16 +53,16 @@ export async function assert(kernel: Kernel, assertion: Assertion, step: string,
 /** `tried` false: nothing could be tried, and so even that nothing was found says nothing. */
 type Tried = Found & { tried?: false }
 
-function tryOnce(kernel: Kernel, test: Test, wanted: boolean, now: State): Promise<Tried> {
+function tryOnce(kernel: Kernel, test: Test, seconds: number, now: State): Promise<Tried> {
   switch (test.by) {
     case 'state':
       return Promise.resolve(test.judge(now))
     case 'reading':
       return read(kernel, test.reading, now)
     case 'ping':
-      return ping(kernel, test, wanted ? PATIENCE.answer : PATIENCE.silence)
+      return ping(kernel, test, seconds)
     case 'call':
-      return askService(kernel, test, wanted ? PATIENCE.answer : 2 * PATIENCE.silence, now)
+      return askService(kernel, test, 2 * seconds, now)
     case 'seen':
       return seen(kernel, test)
   }

@@ -32,10 +32,10 @@ export interface StepResult {
  * needs all of them: the packets pass through what they made.
  */
 export function missingSteps(lab: Lab, step: LabStep, { steps, now }: Checked): LabStep[] {
-  const isDone = (one: LabStep) => steps.some((state) => state.step === one && state.status === 'done')
-  if (isDone(step)) return []
+  const done = new Set(steps.flatMap((state) => (state.status === 'done' ? [state.step] : [])))
+  if (done.has(step)) return []
   const earlierOnes = lab.steps.slice(0, lab.steps.indexOf(step))
-  if (step.checks.length + step.run.length > 0) return earlierOnes.filter((one) => !isDone(one))
+  if (step.checks.length + step.run.length > 0) return earlierOnes.filter((one) => !done.has(one))
   const missing = new Set<LabStep>()
   const visit = (one: LabStep) => {
     const needs = one.operations
@@ -44,7 +44,7 @@ export function missingSteps(lab: Lab, step: LabStep, { steps, now }: Checked): 
       .flatMap((operation) => operation.needs)
     for (const earlier of lab.steps.slice(0, lab.steps.indexOf(one))) {
       const brings = earlier.operations.map(derive).flatMap((operation) => operation.provides)
-      if (missing.has(earlier) || isDone(earlier) || !needs.some((need) => brings.includes(need))) continue
+      if (missing.has(earlier) || done.has(earlier) || !needs.some((need) => brings.includes(need))) continue
       missing.add(earlier)
       visit(earlier)
     }

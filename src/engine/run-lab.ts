@@ -141,6 +141,13 @@ function emptyReport(step: LabStep): StepReport {
   return { id: step.id, title: step.title, status: 'pending', commands, findings: [], ms: 0 }
 }
 
+/** What holds only before a step, tried just before it. */
+export async function tryBefore(kernel: Kernel, step: LabStep, now: State): Promise<Finding[]> {
+  const findings: Finding[] = []
+  for (const assertion of step.before) findings.push(await assert(kernel, assertion, step.id, now))
+  return findings
+}
+
 /** Tries assertions one after the other; returns whether none failed. */
 async function tryAll(
   kernel: Kernel,

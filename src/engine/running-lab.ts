@@ -96,11 +96,11 @@ export function note(running: RunningLab, step: LabStep, what: Partial<StepProgr
   writeProgress(running.kernel.host, progress)
 }
 
-/** Checks the lab, as far as the learner has ever come, and notes what is done. */
-export async function checkRunning(running: RunningLab): Promise<Checked> {
+/** Checks the lab, as far as the learner has ever come, and notes what is done. Unless `patient`, it waits for nothing. */
+export async function checkRunning(running: RunningLab, patient = true): Promise<Checked> {
   const { kernel, lab, progress } = running
   const reached = lab.steps.findLastIndex(({ id }) => stepProgress(progress, id).done !== undefined)
-  const checked = await checkLab(kernel, lab, reached)
+  const checked = await checkLab(kernel, lab, reached, patient)
   const fresh = checked.steps.filter(
     ({ step, status }) => status === 'done' && stepProgress(progress, step.id).done === undefined,
   )

@@ -52,7 +52,7 @@ const rank = ({ code }: Issue) => (code === 'unrecognized_keys' ? 0 : 1)
 
 /** Of something that may be one of several, what is wrong with the one that was meant: that which has the right type. */
 function branches(issue: Issue): Issue[] {
-  if (issue.code !== 'invalid_union') return [issue]
+  if (issue.code !== 'invalid_union' || issue.message !== 'Invalid input') return [issue] // it has words of its own
   const meant = issue.errors.find((inner) => inner.some(({ code, path }) => code !== 'invalid_type' || path.length > 0))
   return (meant ?? []).length === 0
     ? [issue]

@@ -1,4 +1,3 @@
-import { Flags } from '@oclif/core'
 import { findHost } from '../engine/open-host.ts'
 import { requireLab, type RunningLab } from '../engine/running-lab.ts'
 import { CnilabError } from '../errors.ts'
@@ -7,11 +6,6 @@ import { flagsFor, MACHINE } from '../kernel/host.ts'
 import { kernelOf } from '../kernel/kernel.ts'
 import { BaseCommand, hostFlags } from './base-command.ts'
 import { type View, viewOf } from './view.ts'
-import { word } from './word.ts'
-
-/** Flags and arguments of the commands about the lab that runs. */
-export const plainFlag = Flags.boolean({ description: 'draw without box characters and signs, for screen readers' })
-export const stepArgument = (what: string) => word({ description: `${what}: its id, or its number` })
 
 /** A command about the lab that runs in a sandbox; none of them makes a sandbox. */
 export abstract class LabCommand extends BaseCommand {

@@ -23,7 +23,7 @@ export function picture(state: State, plain: boolean): string[] {
   return [HOST, ...names].flatMap((name) => {
     const namespace = state.get(name)
     if (!namespace) return []
-    return [name, ...lines(branches(state, name, namespace), plain)]
+    return [name, ...lines(branches(state, name, namespace, plain), plain)]
   })
 }
 
@@ -35,9 +35,9 @@ function lines(all: readonly Branch[], plain: boolean, indent = ''): string[] {
   })
 }
 
-function branches(state: State, netns: string, namespace: Namespace): Branch[] {
+function branches(state: State, netns: string, namespace: Namespace, plain: boolean): Branch[] {
   const draw = (link: Link): Branch => ({
-    text: interfaceText(state, netns, link),
+    text: interfaceText(state, netns, link, plain),
     below: namespace.links.filter((port) => port.master === link.name).map(draw),
   })
   const links = namespace.links.filter((link) => link.master === undefined && (netns !== HOST || link.name !== 'lo'))
@@ -53,10 +53,13 @@ function branches(state: State, netns: string, namespace: Namespace): Branch[] {
   return [...links.map(draw), ...texts.map((text) => ({ text, below: [] }))]
 }
 
-function interfaceText(state: State, netns: string, link: Link): string {
+function interfaceText(state: State, netns: string, link: Link, plain: boolean): string {
   const addresses = link.addresses.filter((a) => a.scope !== 'link').map((a) => `${a.address}/${a.prefix}`)
   const kind = link.kind === '' || link.kind === 'veth' ? '' : ` (${link.kind})`
   const other = link.kind === 'veth' ? otherEnd(state, { netns, link }) : undefined
-  const cable = other === undefined ? [] : [`── ${other.netns === netns ? '' : `${other.netns}: `}${other.link.name}`]
+  const cable =
+    other === undefined
+      ? []
+      : [`${plain ? 'cable to' : '──'} ${other.netns === netns ? '' : `${other.netns}: `}${other.link.name}`]
   return [`${link.name}${kind}`, link.up ? 'up' : 'down', ...addresses, ...cable].join(' ')
 }

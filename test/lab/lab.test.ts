@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { labNames, loadLab } from '../../src/engine/lab-files.ts'
 import { parseLab } from '../../src/lab/lab.ts'
 
-const text = readFileSync(join(import.meta.dirname, 'plain.yaml'), 'utf8')
+const text = readFileSync(join(import.meta.dirname, 'eight-steps.txt'), 'utf8')
 
 it('every lab that ships parses', () => {
   expect(labNames()).toEqual(['eight-steps', 'scale'])
@@ -23,16 +23,16 @@ it('every lab that ships parses', () => {
 
 describe('a mistake is named with file, line and column', () => {
   it.each([
-    ['title: Create a bridge', 'titel: Create a bridge', /^x\.yaml:\d+:\d+: unknown key 'titel'/],
+    ['title: Create a bridge', 'titel: Create a bridge', /^x\.yaml:\d+:\d+: unknown key 'titel': did you mean 'title'\?/],
     ['    title: Create a bridge\n', '', /^x\.yaml:21:5: 'title' is missing/],
     ['veth-c, peer: veth-b', 'veth-c, peer: veth-c', /^x\.yaml:31:37: peer: both ends/],
     ['peer: veth-b', 'peer: veth-b, x: 1', /^x\.yaml:31:45: unknown key 'x'/],
     ['default: 10.22.0.0/16', 'default: 10.22.0.1/16', /^x\.yaml:\d+:\d+: the default of subnet: .*host bits/],
     ['${gateway}/${subnet.prefix}"', '${gatewax}/${subnet.prefix}"', /^x\.yaml:49:9: \$\{gatewax\} names nothing/],
-    ['- bridge: {', '- bridg: {', /^x\.yaml:25:9: there is no operation 'bridg'/],
+    ['- bridge: {', '- bridg: {', /^x\.yaml:25:9: unknown operation 'bridg': did you mean 'bridge'\?/],
     ['- bridge: {', '- bridge: [', /^x\.yaml:\d+:\d+: /],
     ['version: 1', 'version: 2', /^x\.yaml:1:10: version: version must be 1/],
-    ['- not: {', '- nott: {', /^x\.yaml:56:9: a check is one of/],
+    ['- not: {', '- nott: {', /^x\.yaml:56:9: unknown check 'nott': did you mean 'not'\?/],
     ['veth-c, netns', 'veth-c%, netns', /^x\.yaml:36:33: ifname: /],
     ['title: Create a bridge', 'title: ${toString}', /^x\.yaml:22:12: \$\{toString\} names nothing/],
     [
@@ -194,7 +194,7 @@ it('a text may have lines, and the host may ping', () => {
     .replace('to: "${gateway}" }\n  - id: masq', 'to: FD00::1 }\n  - id: masq')
   const { steps } = parseLab(changed, 'x.yaml')
   expect(steps[1]?.text).toBe('a\nb')
-  expect(steps[6]?.checks).toEqual([{ ping: { from: 'host', to: 'fd00::1' } }])
+  expect(steps[6]?.checks).toMatchObject([{ claim: { kind: 'ping', params: { from: 'host', to: 'fd00::1' } }, not: false }])
 })
 
 it('an index before the first address is an error, even where the subnet begins at 0', () => {

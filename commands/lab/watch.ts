@@ -1,0 +1,23 @@
+import { CnilabError } from '../../src/errors.ts'
+import { plainFlag } from '../../src/ui/flags.ts'
+import { LabCommand } from '../../src/ui/lab-command.ts'
+
+export default class LabWatch extends LabCommand {
+  static override summary = 'Watch the running lab: it is checked again whenever the kernel changes'
+  static override description = 'Keys: h hint, c check, s solve, n next step, l list of the steps, r reset, q quit.'
+  static override examples = ['<%= config.bin %> lab watch']
+  static override enableJsonFlag = false
+  static override flags = { plain: plainFlag }
+
+  async run(): Promise<void> {
+    const { flags } = await this.parse(LabWatch)
+    if (!process.stdin.isTTY || !process.stdout.isTTY)
+      throw new CnilabError('usage', 'lab watch needs a terminal', { fix: 'cnilab lab check, which has --json, too' })
+    const { running, view } = this.running(flags)
+    const interrupt = new AbortController()
+    for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.once(signal, () => interrupt.abort())
+    const { watchLab } = await import('../../src/ui/watch.ts')
+    await watchLab(running, view, interrupt.signal)
+    if (interrupt.signal.aborted) process.exitCode = 130
+  }
+}

@@ -1,0 +1,10 @@
+import { Flags } from '@oclif/core'
+import { word } from './word.ts'
+
+/** For screen readers. */
+export const plainFlag = Flags.boolean({ description: 'draw without box characters and signs, for screen readers' })
+
+/** The argument that names a step of the running lab. */
+export function stepArgument(what: string) {
+  return word({ description: `${what}: its id, or its number` })
+}

@@ -1,0 +1,147 @@
+import { machine } from '../engine/open-host.ts'
+import { checkRunning, requireLab, resumeLab, type RunningLab, startLab, stopLab } from '../engine/running-lab.ts'
+import { CnilabError } from '../errors.ts'
+import { endProgress, readProgress } from '../journal/progress.ts'
+import { kernelOf } from '../kernel/kernel.ts'
+import { type OpenedSandbox, openTied } from '../sandbox/open.ts'
+import { removeSandbox } from '../sandbox/remove.ts'
+import { toScript } from '../plan/script.ts'
+import { derive } from '../operations/registry.ts'
+import type { Document } from './base-command.ts'
+import { markdown } from './markdown.ts'
+import { choose } from './prompts.ts'
+import { duration, mark, style } from './style.ts'
+import { takeTour, type TourEnd } from './tour.ts'
+import { type View, viewOf } from './view.ts'
+
+/** What came of a guided tour. */
+export interface TourDocument extends Document {
+  lab: string
+  sandbox: string
+  end: TourEnd
+  kept: boolean
+}
+
+/** How a lab is to be toured. */
+export interface TourOptions {
+  host: boolean
+  sandbox: string
+  set?: string[] | undefined
+  keep: boolean
+  plain: boolean
+  log: (line: string) => void
+}
+
+/**
+ * Leads somebody on a terminal through a lab, in the sandbox that `sandbox` names. A lab that was begun there goes on
+ * where it was. At the end it is torn down, or kept if the learner wants that.
+ */
+export async function guideThrough(name: string, options: TourOptions): Promise<TourDocument> {
+  const interrupt = new AbortController()
+  const stop = () => interrupt.abort()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
+  const opened: OpenedSandbox = options.host ? { host: machine(), state: 'found' } : await openTied(options.sandbox)
+  try {
+    return await guideIn(opened, name, options, interrupt.signal)
+  } finally {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, stop)
+    opened.live?.end() // unless it was kept
+  }
+}
+
+async function guideIn(
+  opened: OpenedSandbox,
+  name: string,
+  { set = [], keep, plain, log }: TourOptions,
+  signal: AbortSignal,
+): Promise<TourDocument> {
+  const { host, live } = opened
+  const view = viewOf(host, plain, log)
+  let running: RunningLab
+  try {
+    running = await openLab(opened, name, set)
+  } catch (error) {
+    if (live) await removeSandbox(live.sandbox)
+    throw error
+  }
+  const where = host.kind === 'machine' ? 'on this machine' : `in the sandbox '${host.name}'`
+  log(style.quiet(`${where}; look at it from another terminal with: cnilab shell${view.flags}`))
+  const end = await takeTour(running, view, signal)
+  if (end === 'finished') await showSummary(running, view)
+  const kept = keep || (!signal.aborted && (await askToKeep(end, view, signal)))
+  if (kept) {
+    live?.keep()
+    log(
+      `${mark.done} Kept. Go on with: cnilab lab run ${name}${view.flags} · end it with: cnilab lab stop${view.flags}`,
+    )
+  } else if (signal.aborted) {
+    // Nobody was asked: what was reached is remembered, and can be built again.
+    log(`Stopped. Go on with: cnilab lab run ${name}${view.flags}`)
+  } else {
+    const left = live ? [] : await stopLab(running.kernel)
+    endProgress(host)
+    for (const what of left) log(`${mark.failed} still there: ${what}`)
+    if (left.length === 0) log(`${mark.done} Torn down: nothing is left`)
+  }
+  if (live && !kept) await removeSandbox(live.sandbox)
+  if (end !== 'finished') process.exitCode = 130
+  return { schema: 'cnilab/lab-tour/v1', lab: running.lab.id, sandbox: host.name, end, kept }
+}
+
+async function openLab({ host, state }: OpenedSandbox, name: string, set: readonly string[]): Promise<RunningLab> {
+  const kernel = kernelOf(host)
+  const progress = readProgress(host)
+  if (!progress) return startLab(kernel, name, set)
+  const running = requireLab(kernel)
+  if (running.lab.id !== name && progress.lab !== name) return startLab(kernel, name, set) // which says what runs here
+  if (set.length > 0)
+    throw new CnilabError('state', `the lab ${name} was begun here already, and --set comes too late`, {
+      fix: 'cnilab lab stop, or --sandbox with another name',
+    })
+  await resumeLab(running, state !== 'found')
+  return running
+}
+
+/** Undefined stands for no: who only wants to leave leaves nothing behind. */
+async function askToKeep(end: TourEnd, { plain, flags }: View, signal: AbortSignal): Promise<boolean> {
+  const keep = {
+    name: end === 'finished' ? `keep it, to look around (cnilab shell${flags})` : 'keep it, to go on later',
+    value: true,
+  }
+  const tearDown = { name: 'tear it down', value: false }
+  const choices = end === 'finished' ? [tearDown, keep] : [keep, tearDown]
+  return (await choose('The network that you built:', choices, { plain, signal })) === true
+}
+
+/** What was learned, the checks, the script of all commands, how long it took, and which hints were used. */
+async function showSummary(running: RunningLab, { plain, log }: View): Promise<void> {
+  const { lab, progress } = running
+  const { findings, steps } = await checkRunning(running)
+  const passed = findings.filter((finding) => finding.passed === true).length
+  log(`\n${style.title(`The end of: ${lab.title}`)}`)
+  if (lab.learned !== undefined) log(markdown(lab.learned, plain))
+  const parts = [
+    ...(lab.start.length === 0 ? [] : [{ title: 'The starting state', operations: lab.start }]),
+    ...lab.steps,
+  ].map(({ title, operations }) => ({
+    title,
+    commands: operations.flatMap((operation) => derive(operation).apply),
+  }))
+  log(`\n${style.title('All of it as a script')}\n${style.command(toScript(lab.title, parts).trimEnd())}\n`)
+  const own = lab.steps.flatMap(({ id }) => progress.steps[id] ?? [])
+  const answers = own.flatMap((step) => Object.values(step.answers))
+  const hints = lab.steps.flatMap(({ id }) => {
+    const used = progress.steps[id]?.hints ?? 0
+    return used === 0 ? [] : `${used} in ${id}`
+  })
+  const solved = lab.steps.filter(({ id }) => progress.steps[id]?.solved === true).map(({ id }) => id)
+  const rows = [
+    ['Steps', `${steps.filter(({ status }) => status === 'done').length} of ${steps.length} done`],
+    ['Checks', `${passed} of ${findings.length} passed`],
+    ...(answers.length === 0 ? [] : [['Questions', `${answers.filter(Boolean).length} of ${answers.length} right`]]),
+    ['Hints', hints.length === 0 ? 'none' : hints.join(', ')],
+    ['Run for you', solved.length === 0 ? 'none' : solved.join(', ')],
+    ['Time', `${duration(Date.now() - Date.parse(progress.started))} since you began`],
+  ]
+  for (const [label = '', text = ''] of rows) log(`${label.padEnd(12)} ${text}`)
+}
