@@ -147,13 +147,15 @@ END
 /**
  * The holder: process 1 of the sandbox. It sets the starting state (known sysctls, the uplink and the internet beyond
  * it), says \`ready PID\`, and then lives as long as somebody holds the other end of its standard
- * input, or for good once \`keep\` was written into it.
+ * input, or for good once \`keep\` was written into it. Processes that lost their parent are its children; the end of one
+ * interrupts its reading, and is not the end of its input.
  */
 export const HOLD = `set -eu
 ${SETTINGS}${UPLINK_AND_INTERNET}echo "ready $pid"
 exec >/dev/null 2>&1
-trap '' CHLD
-read -r word || exit 0
+died=
+trap 'died=yes' CHLD
+until read -r word; do [ "$died" = yes ] || exit 0; died=; done
 [ "$word" = keep ] || exit 0
 mkfifo /run/cnilab-hold
 exec <>/run/cnilab-hold

@@ -83,6 +83,16 @@ it('ends with the process that made it', async () => {
   })
 })
 
+it('does not end with a process in it that has lost its parent', () =>
+  withSandbox(async (kernel) => {
+    for (const seconds of ['0.1', '0.2', '0.2'])
+      await kernel.probe(['sh', '-c', `sleep ${seconds} </dev/null >/dev/null 2>&1 &`])
+    await kernel.probe(['sleep', '0.5'])
+    const { stdout } = await kernel.probe(['ps', '-eo', 'stat,args'])
+    expect(stdout).toContain('/run/cnilab-sandbox')
+    expect(stdout).not.toMatch(/^Z/m)
+  }))
+
 it('is made once by commands that ask at the same time, and two do not see each other', async () => {
   const runs = await Promise.all(Array.from({ length: 5 }, () => cli(['netns', 'list', '--sandbox', 'one'])))
   expect(runs.map((run) => run.code)).toEqual([0, 0, 0, 0, 0])
