@@ -83,6 +83,8 @@ export interface Detached {
   lifeline: Writable
   /** The first line that it prints; rejects with what it said on stderr if it ends without one. */
   firstLine: Promise<string>
+  /** Resolves when its output is closed: it has ended, or was let go of. */
+  ended: Promise<void>
   /** Lets go of it, so that this process can end; the lifeline is closed. */
   release: () => void
 }
@@ -108,10 +110,11 @@ export function spawnDetached(argv: readonly string[]): Detached {
       reject(new CnilabError('machine', complaint.trim() || 'it ended without a word'))
     })
   })
+  const ended = new Promise<void>((resolve) => stderr.on('close', () => resolve()))
   const release = () => {
     stdin.end()
     stdout.destroy()
     stderr.destroy()
   }
-  return { lifeline: stdin, firstLine, release }
+  return { lifeline: stdin, firstLine, ended, release }
 }

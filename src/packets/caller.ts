@@ -1,0 +1,124 @@
+// Calls an address once, and prints what came of it as one line of JSON. A program of its own, which runs in a network
+// namespace: `node caller.js tcp|udp ADDR PORT SECONDS`, `http ADDR PORT SECONDS [PATH]`, `dns SERVER NAME SECONDS`
+//
+// `ok`: it was answered; over TCP, connected; by DNS, with an address. `said`: the first line of the answer, the
+// address, or in words what went wrong. `status`: of HTTP. It exits with 0 whenever it printed that.
+import { randomInt } from 'node:crypto'
+import { createSocket } from 'node:dgram'
+import { writeSync } from 'node:fs'
+import { connect, isIP, isIPv6 } from 'node:net'
+import { ask, readAnswer } from './dns.ts'
+
+interface Answer {
+  ok: boolean
+  said: string
+  status?: number
+}
+
+/** How long a connection may stay silent before it counts as one that waits for us to speak, in seconds. */
+const SILENCE = 1
+/** So much of an answer is read, in bytes. */
+const ENOUGH = 65_536
+
+function finish(answer: Answer): never {
+  writeSync(1, `${JSON.stringify(answer)}\n`)
+  process.exit(0)
+}
+
+/** Errors of connect(2) and of ICMP, in words for people. */
+const words: Record<string, string> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'connection reset',
+  ENETUNREACH: 'no route: network unreachable',
+  EHOSTUNREACH: 'no route: host unreachable',
+  EADDRNOTAVAIL: 'no route: no address of its own to call from',
+  EACCES: 'not permitted: forbidden by a route or a rule here',
+  EPERM: 'not permitted: forbidden by a rule here',
+  EINVAL: 'cannot be called from here',
+}
+
+function fail(error: unknown): never {
+  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
+  if (code === 'ETIMEDOUT') finish(silence)
+  finish({ ok: false, said: words[code] ?? (error instanceof Error ? error.message : String(error)) })
+}
+
+const firstLine = (text: string) => (text.split('\n')[0] ?? '').trim().slice(0, 200)
+
+const [protocol = '', to = '', third = '', fourth = '', path = '/'] = process.argv.slice(2)
+const [seconds, port] = protocol === 'dns' ? [Number(fourth), 53] : [Number(fourth), Number(third)]
+const silence = { ok: false, said: `no answer within ${seconds} s` }
+
+const calls: Record<string, () => void | Promise<void>> = {
+  tcp: () => {
+    const socket = connect(port, to)
+    let said = ''
+    const done = () => finish({ ok: true, said: firstLine(said) || 'connected' })
+    socket
+      .setEncoding('utf8')
+      .on('error', fail)
+      .on('connect', () => setTimeout(done, Math.min(SILENCE, seconds / 2) * 1000))
+      .on('data', (text: string) => {
+        said += text
+        if (said.includes('\n') || said.length > ENOUGH) done()
+      })
+      .on('end', done)
+  },
+  udp: () => datagram(Buffer.from('hello\n'), (message) => ({ ok: true, said: firstLine(message.toString('utf8')) })),
+  http: async () => {
+    const { get } = await import('node:http') // as much to load as all of Node besides
+    get({ host: to, port, path, agent: false }, (response) => {
+      const { statusCode: status = 0 } = response
+      let said = ''
+      const done = () => finish({ ok: true, said: firstLine(said), status })
+      response
+        .setEncoding('utf8')
+        .on('error', done)
+        .on('data', (text: string) => {
+          said += text
+          if (said.length > ENOUGH) done()
+        })
+        .on('end', done)
+      setTimeout(done, Math.min(SILENCE, seconds / 2) * 1000)
+    }).on('error', fail)
+  },
+  dns: () => {
+    const id = randomInt(0x10000)
+    const question = ask(id, third)
+    if (!question) finish({ ok: false, said: `${third} is no domain name` })
+    datagram(question, (message) => {
+      const answer = readAnswer(message, id)
+      if (!answer) return undefined
+      return 'address' in answer ? { ok: true, said: answer.address } : { ok: false, said: answer.refusal }
+    })
+  },
+}
+
+/** Sends a datagram, and finishes with the first that comes back from there and that `read` takes for an answer. */
+function datagram(message: Buffer, read: (answer: Buffer) => Answer | undefined): void {
+  const socket = createSocket(isIPv6(to) ? 'udp6' : 'udp4')
+  // Connected, so that only that address is heard, and so that the kernel tells us of a refusal (udp(7)).
+  socket.on('error', fail).on('message', (answer) => {
+    const said = read(answer)
+    if (said) finish(said)
+  })
+  socket.connect(port, to, (error?: Error) => {
+    if (error) fail(error)
+    socket.send(message, (failed) => {
+      if (failed) fail(failed)
+    })
+  })
+}
+
+const callIt = calls[protocol]
+if (!callIt || !(seconds > 0) || !(port > 0 && port < 65_536)) {
+  process.stderr.write('usage: caller tcp|udp|http ADDRESS PORT SECONDS [PATH], or dns SERVER NAME SECONDS\n')
+  process.exit(2)
+}
+if (isIP(to) === 0) finish({ ok: false, said: `${to} is no address` })
+setTimeout(() => finish(silence), seconds * 1000)
+try {
+  await callIt()
+} catch (error) {
+  fail(error)
+}
