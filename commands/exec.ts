@@ -2,6 +2,7 @@ import { Flags } from '@oclif/core'
 import { requireNetns } from '../src/engine/open-host.ts'
 import { CnilabError } from '../src/errors.ts'
 import { exec } from '../src/kernel/exec.ts'
+import { startInternet } from '../src/kernel/packets.ts'
 import { anyNetns } from '../src/operations/names.ts'
 import { BaseCommand, hostFlags } from '../src/ui/base-command.ts'
 
@@ -26,6 +27,7 @@ export default class Exec extends BaseCommand {
     const netns = flags.netns === undefined ? undefined : anyNetns.parse(flags.netns)
     const host = await this.openHost(flags)
     await requireNetns(host, netns)
+    await startInternet(host) // the command may call it
     process.exitCode = await exec(host, netns, command)
   }
 }

@@ -1,5 +1,6 @@
 import { requireNetns } from '../src/engine/open-host.ts'
 import { exec } from '../src/kernel/exec.ts'
+import { startInternet } from '../src/kernel/packets.ts'
 import { anyNetns } from '../src/operations/names.ts'
 import { BaseCommand, hostFlags } from '../src/ui/base-command.ts'
 import { shellWithPrompt } from '../src/ui/shell.ts'
@@ -18,6 +19,7 @@ export default class Shell extends BaseCommand {
     const netns = args.container === undefined ? undefined : anyNetns.parse(args.container)
     const host = await this.openHost(flags)
     await requireNetns(host, netns)
+    await startInternet(host) // what is typed may call it
     const { argv, env } = shellWithPrompt(netns === undefined ? host.name : `${host.name}/${netns}`)
     process.exitCode = await exec(host, netns, argv, env)
   }

@@ -68,7 +68,8 @@ export function cli(
   )
 }
 
-type Typed = readonly (readonly [string, string])[]
+/** What to wait for on the screen, the keys to type then, and how many milliseconds later. */
+type Typed = readonly (readonly [string, string, number?])[]
 
 /**
  * Runs the program on a terminal, made by script(1). Each key is typed once the text before it has been shown; returns
@@ -91,12 +92,12 @@ export function shellOnTerminal(
   let [next, from] = [0, 0]
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     screen += text
-    for (const [shown, keys] of typed.slice(next)) {
+    for (const [shown, keys, later = 0] of typed.slice(next)) {
       const at = screen.indexOf(shown, from)
       if (at < 0) return
       from = at + shown.length
       next++
-      child.stdin.write(keys)
+      setTimeout(() => child.stdin.write(keys), later)
     }
   })
   return new Promise((resolve) => {

@@ -52,13 +52,14 @@ export default class LabRun extends BaseCommand {
       const { guideThrough } = await import('../../src/ui/guided-run.ts')
       return guideThrough(args.lab, { ...flags, log: (line) => this.log(line) })
     }
-    if (!flags.auto && !this.jsonEnabled() && !isTerminal) this.notice('no terminal to ask on: all steps run by themselves, as with --auto')
     const isPrivate = !flags.host && !flags.keep && !ownSandbox()
     // The kernel makes it while the rest of the program and the lab are loaded.
     const sandbox = isPrivate ? createSandbox(`run-${process.pid}`) : undefined
     sandbox?.catch(() => undefined) // told by whoever awaits it
     try {
       const lab = await loadLab()
+      if (!flags.auto && !this.jsonEnabled())
+        this.notice('no terminal to ask on: all steps run by themselves, as with --auto')
       const { runLabHere } = await import('../../src/ui/lab-run.ts')
       const options = { ...flags, json: this.jsonEnabled(), log: (line: string) => this.log(line) }
       return await runLabHere(lab, options, sandbox)

@@ -1,11 +1,8 @@
 import { findHost } from '../../src/engine/open-host.ts'
 import { stopLab } from '../../src/engine/running-lab.ts'
 import { CnilabError } from '../../src/errors.ts'
-import { endProgress, readProgress } from '../../src/journal/progress.ts'
+import { readProgress } from '../../src/journal/progress.ts'
 import { MACHINE } from '../../src/kernel/host.ts'
-import { kernelOf } from '../../src/kernel/kernel.ts'
-import { findSandbox } from '../../src/sandbox/open.ts'
-import { removeSandbox } from '../../src/sandbox/remove.ts'
 import { BaseCommand, type Document, hostFlags } from '../../src/ui/base-command.ts'
 import { mark } from '../../src/ui/style.ts'
 
@@ -26,11 +23,7 @@ export default class LabStop extends BaseCommand {
     const place = host ?? { name: flags.host ? MACHINE.name : flags.sandbox }
     const progress = readProgress(place)
     if (!progress) throw new CnilabError('state', 'no lab is running here', { fix: 'cnilab lab list' })
-    // From outside the whole sandbox can go; from within, only what is in it.
-    const sandbox = host?.kind === 'sandbox' && host.root !== '' ? findSandbox(host.name) : undefined
-    const left = host && !sandbox ? await stopLab(kernelOf(host)) : []
-    if (sandbox) await removeSandbox(sandbox)
-    endProgress(place)
+    const left = await stopLab(host, place.name)
     if (left.length === 0) this.log(`${mark.done} Lab ${progress.lab} ended: nothing is left of it`)
     for (const what of left) this.log(`${mark.failed} still there: ${what}`)
     if (left.length > 0) process.exitCode = 1

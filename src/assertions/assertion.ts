@@ -17,18 +17,20 @@ export interface Reading {
   found: (output: { code: number | undefined; stdout: string; stderr: string }, namespace?: Namespace) => Found
 }
 
-/** A call to a service, made from a namespace with real packets. */
+/** Whom to call, and how, with real packets. `to` and `server` are addresses, IPv4 or IPv6. */
 export type Call =
   | { protocol: 'tcp' | 'udp'; to: string; port: number }
   | { protocol: 'http'; to: string; port: number; path: string }
   | { protocol: 'dns'; server: string; name: string }
 
-/** What came of a call: `said` is the answer, or why there is none, in words. */
+/** What came of a call. */
 export interface Answer {
+  /** It was answered: over TCP, connected; over HTTP, with any status; by DNS, with an address. */
   ok: boolean
+  /** The first line of the answer, the address, or in words for people what went wrong. */
   said: string
-  /** HTTP's. */
-  status?: number | undefined
+  /** Of HTTP. */
+  status?: number
 }
 
 /**

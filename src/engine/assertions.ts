@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
 import type { Found, Test } from '../assertions/assertion.ts'
 import { type Assertion, deriveAssertion } from '../assertions/registry.ts'
+import { CnilabError } from '../errors.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { call, startInternet, whileAnswering } from '../kernel/packets.ts'
 import type { Finding } from '../plan/finding.ts'
@@ -108,7 +109,15 @@ async function askService(
   seconds: number,
   now: State,
 ): Promise<Tried> {
-  const ask = async () => judge(await call(kernel, from, what, seconds))
+  const ask = async (): Promise<Tried> => {
+    try {
+      return judge(await call(kernel, from, what, seconds))
+    } catch (error) {
+      if (error instanceof CnilabError && error.kind === 'state')
+        return { holds: false, actual: error.message, tried: false }
+      throw error
+    }
+  }
   const target = targetOf(what)
   if (target === UPLINK.gateway) {
     await startInternet(kernel.host)

@@ -10,10 +10,12 @@ import {
   type StepProgress,
   writeProgress,
 } from '../journal/progress.ts'
-import { flagsFor } from '../kernel/host.ts'
-import type { Kernel } from '../kernel/kernel.ts'
+import { flagsFor, type Host } from '../kernel/host.ts'
+import { type Kernel, kernelOf } from '../kernel/kernel.ts'
 import { isLabPath, type Lab, type LabStep } from '../lab/lab.ts'
 import { ownSandbox } from '../sandbox/find.ts'
+import { findSandbox } from '../sandbox/open.ts'
+import { removeSandbox } from '../sandbox/remove.ts'
 import { restoreSandbox } from '../sandbox/restore.ts'
 import { type Checked, checkLab } from './check-lab.ts'
 import { doPlan } from './do.ts'
@@ -148,10 +150,15 @@ async function rebuild({ kernel, lab }: RunningLab, count: number): Promise<void
   }
 }
 
-/** Ends the lab: its network is taken away and its progress forgotten. Returns what could not be taken away, in words. */
-export async function stopLab(kernel: Kernel): Promise<string[]> {
-  const left = await clear(kernel)
-  endProgress(kernel.host)
+/**
+ * Ends the lab that runs somewhere, if that is still there: its network is taken away, from outside with the whole
+ * sandbox, and its progress forgotten. Returns what could not be taken away, in words.
+ */
+export async function stopLab(host: Host | undefined, name: string): Promise<string[]> {
+  const sandbox = host?.kind === 'sandbox' && host.root !== '' ? findSandbox(host.name) : undefined
+  const left = host && !sandbox ? await clear(kernelOf(host)) : []
+  if (sandbox) await removeSandbox(sandbox)
+  endProgress(host ?? { name })
   return left
 }
 

@@ -20,15 +20,17 @@ export async function exec(
   const here = currentFolder()
   const folder = here !== undefined && !dropsPrivileges() && existsSync(`${host.root}${here}`) ? here : '/tmp'
   const enter = host.enter.map((argument) => (argument === '--' ? [`--wdns=${folder}`, '--'] : [argument])).flat()
-  const [file = '', ...rest] =
-    enter.length === 0
+  const [file = '', ...rest] = [
+    ...(process.stdin.isTTY ? TERMINAL_BACK : []),
+    ...(enter.length === 0
       ? inside(host, netns, argv)
-      : [...SHIELD, ...inside({ ...host, enter }, netns, [...RESTORED, ...argv])]
+      : [...SHIELD, ...inside({ ...host, enter }, netns, [...RESTORED, ...argv])]),
+  ]
   const ignore = () => undefined // Ctrl-C is the program's; it ends, and then we do
   const { execa } = await import('execa')
   process.on('SIGINT', ignore)
   const pass = (signal: NodeJS.Signals) => {
-    for (const pid of [...childrenOf(running.pid), running.pid]) send(signal, pid)
+    for (const pid of [...descendantsOf(running.pid), running.pid]) send(signal, pid)
   }
   for (const signal of ENDING) process.on(signal, pass)
   const running = execa(file, rest, {
@@ -53,6 +55,12 @@ export async function exec(
   }
 }
 
+/**
+ * A shell in a sandbox takes the terminal for itself and cannot give it back: whose it was is not to be seen from another
+ * pid namespace. One out here, with job control (-m), can.
+ */
+const TERMINAL_BACK = ['sh', '-mc', '"$@"', 'sh']
+
 /** nsenter waits for the program, and must not die of a Ctrl-C that is meant for it; the program gets its signals back. */
 const SHIELD = ['sh', '-c', `trap '' INT QUIT; exec "$@"`, 'sh']
 const RESTORED = ['env', '--default-signal=INT,QUIT']
@@ -68,10 +76,11 @@ function send(signal: NodeJS.Signals, pid: number | undefined): void {
 /** Signals that end us, and so have to end the program, too. */
 const ENDING = ['SIGTERM', 'SIGHUP'] as const
 
-/** The processes that a process started (proc(5)): nsenter's is the program, which would outlive it. */
-function childrenOf(pid: number | undefined): number[] {
+/** The processes that a process started (proc(5)), and those started: nsenter's is the program, which would outlive it. */
+function descendantsOf(pid: number | undefined): number[] {
   try {
-    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number)
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean)
+    return children.map(Number).flatMap((child) => [...descendantsOf(child), child])
   } catch {
     return []
   }

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import * as z from 'zod'
+import type { Answer, Call } from '../assertions/assertion.ts'
 import { CnilabError } from '../errors.ts'
 import { READY } from '../packets/names.ts'
 import { packageFolder } from '../sandbox/create.ts'
@@ -8,22 +9,6 @@ import { APP, type Host } from './host.ts'
 import type { Kernel } from './kernel.ts'
 import { inside } from './launcher.ts'
 import { type Detached, spawnDetached } from './spawn.ts'
-
-/** Whom to call, and how. `to` and `server` are addresses, IPv4 or IPv6. */
-export type Call =
-  | { protocol: 'tcp' | 'udp'; to: string; port: number }
-  | { protocol: 'http'; to: string; port: number; path: string }
-  | { protocol: 'dns'; server: string; name: string }
-
-/** What came of a call. */
-export interface Answer {
-  /** It was answered: over TCP, connected; over HTTP, with any status; by DNS, with an address. */
-  ok: boolean
-  /** The first line of the answer, the address, or in words for people what went wrong. */
-  said: string
-  /** Of HTTP. */
-  status?: number
-}
 
 const answerSchema = z.object({ ok: z.boolean(), said: z.string(), status: z.number().exactOptional() })
 

@@ -1,7 +1,7 @@
 import { machine } from '../engine/open-host.ts'
 import { checkRunning, requireLab, resumeLab, type RunningLab, startLab, stopLab } from '../engine/running-lab.ts'
 import { CnilabError } from '../errors.ts'
-import { endProgress, readProgress } from '../journal/progress.ts'
+import { readProgress } from '../journal/progress.ts'
 import { kernelOf } from '../kernel/kernel.ts'
 import { type OpenedSandbox, openTied } from '../sandbox/open.ts'
 import { removeSandbox } from '../sandbox/remove.ts'
@@ -10,7 +10,7 @@ import { derive } from '../operations/registry.ts'
 import type { Document } from './base-command.ts'
 import { markdown } from './markdown.ts'
 import { choose } from './prompts.ts'
-import { duration, mark, style } from './style.ts'
+import { duration, mark, marked, style } from './style.ts'
 import { takeTour, type TourEnd } from './tour.ts'
 import { type View, viewOf } from './view.ts'
 
@@ -78,12 +78,11 @@ async function guideIn(
     // Nobody was asked: what was reached is remembered, and can be built again.
     log(`Stopped. Go on with: cnilab lab run ${name}${view.flags}`)
   } else {
-    const left = live ? [] : await stopLab(running.kernel)
-    endProgress(host)
-    for (const what of left) log(`${mark.failed} still there: ${what}`)
-    if (left.length === 0) log(`${mark.done} Torn down: nothing is left`)
+    const left = await stopLab(host, host.name)
+    for (const what of left) log(marked(mark.failed, `still there: ${what}`, plain))
+    if (left.length === 0) log(marked(mark.done, 'Torn down: nothing is left', plain))
   }
-  if (live && !kept) await removeSandbox(live.sandbox)
+  if (live && !kept && signal.aborted) await removeSandbox(live.sandbox)
   if (end !== 'finished') process.exitCode = 130
   return { schema: 'cnilab/lab-tour/v1', lab: running.lab.id, sandbox: host.name, end, kept }
 }

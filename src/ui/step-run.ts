@@ -3,6 +3,7 @@ import { checkRunning, type RunningLab } from '../engine/running-lab.ts'
 import { CnilabError } from '../errors.ts'
 import { exec } from '../kernel/exec.ts'
 import type { Kernel } from '../kernel/kernel.ts'
+import { startInternet } from '../kernel/packets.ts'
 import type { LabStep } from '../lab/lab.ts'
 import { shellWithPrompt } from './shell.ts'
 import { mapDocument, type StepDocument, stepDocument } from './step-document.ts'
@@ -47,6 +48,7 @@ export async function takeStepByHand(running: RunningLab, step: LabStep, view: V
 export async function typeInShell(kernel: Kernel, step: LabStep, { log }: View): Promise<void> {
   log('\nType the commands in this shell. Leave it with exit, or Ctrl-D, and the kernel is checked.\n')
   const { argv, env } = shellWithPrompt(`${kernel.host.name}: ${step.id}`)
+  await startInternet(kernel.host)
   await exec(kernel.host, undefined, argv, env)
 }
 

@@ -10,7 +10,7 @@ import type { State } from '../state/state.ts'
 import { findingLine } from './findings.ts'
 import { markdown } from './markdown.ts'
 import { picture } from './picture.ts'
-import { mark, style } from './style.ts'
+import { mark, marked, style } from './style.ts'
 import { firstSentence, indented } from './text.ts'
 import type { View } from './view.ts'
 
@@ -61,7 +61,7 @@ export function showResult(
   view: View,
 ): void {
   const { log, plain } = view
-  if (status === 'already') log(`\n${plain ? '' : `${mark.already} `}Already there: nothing to do\n`)
+  if (status === 'already') log(`\n${marked(mark.already, 'Already there: nothing to do', plain)}\n`)
   else showCommands(commands, log)
   showRuns(runs, log)
   showChange(before, after, view)
@@ -78,7 +78,7 @@ export function showNext(steps: readonly StepState[], { log, flags }: View): voi
 
 /** What a step that was taken back ran, and what changed. */
 export function showUndone(step: LabStep, commands: readonly Command[], before: State, after: State, view: View): void {
-  view.log(`${view.plain ? '' : `${mark.done} `}Taken back: ${step.title}`)
+  view.log(marked(mark.done, `Taken back: ${step.title}`, view.plain))
   showCommands(commands, view.log)
   showChange(before, after, view)
 }

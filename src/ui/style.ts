@@ -24,6 +24,11 @@ export const mark = {
   already: style.quiet('='),
 }
 
+/** A mark and a text; for screen readers the text alone. */
+export function marked(sign: string, text: string, plain: boolean): string {
+  return plain ? text : `${sign} ${text}`
+}
+
 /** `3 min`, `1.2 s` or `34 ms`. */
 export function duration(ms: number): string {
   if (ms >= 2 * 3600_000) return `${Math.round(ms / 3600_000)} hours`

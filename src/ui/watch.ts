@@ -12,14 +12,14 @@ import { findingLine, showFindings } from './findings.ts'
 import { showHint } from './hint.ts'
 import { runSolution, showSolution } from './solve.ts'
 import { showMap, showPicture, showPurpose } from './step-view.ts'
-import { mark, style } from './style.ts'
+import { mark, marked, style } from './style.ts'
 import { wrapped } from './text.ts'
 import type { View } from './view.ts'
 
 /** How often everything is looked at again although nothing was heard of a change, in milliseconds. */
 const SLOW = 5000
-/** Not more often than this for a change that the picture does not show, such as a neighbour: our own packets cause some. */
-const UNSEEN = 400
+/** The same where the step has checks of what the kernel does not tell of, such as neighbours that it learned. */
+const UNTOLD = 400
 
 const KEYS = 'h hint · c check · s solve · n next · l list · r reset · q quit'
 
@@ -69,7 +69,7 @@ export async function watchLab(running: RunningLab, view: View, signal: AbortSig
     if (waiting > 1) return // one more look is coming
     enqueue(async () => {
       const now = describe(await running.kernel.read()).join('\n')
-      if (now !== seen || (asksForMore(checked) && performance.now() - lastCheck > UNSEEN)) await check()
+      if (now !== seen) await check() // our own packets and reads change nothing that counts
     })
   }
   const askToSolve = (step: LabStep) => {
@@ -144,7 +144,10 @@ export async function watchLab(running: RunningLab, view: View, signal: AbortSig
   process.stdout.on('resize', draw)
   signal.addEventListener('abort', () => end())
   const watcher = watchKernel(running.kernel.host, changed)
-  const slowly = setInterval(() => enqueue(check), SLOW)
+  const slowly = setInterval(() => {
+    const pause = hasUntold(checked) ? UNTOLD : SLOW
+    if (waiting === 0 && performance.now() - lastCheck >= pause) enqueue(check)
+  }, UNTOLD)
   draw()
   try {
     await ended
@@ -159,10 +162,10 @@ export async function watchLab(running: RunningLab, view: View, signal: AbortSig
   }
 }
 
-/** Whether the step that the learner is at has checks that the snapshot cannot tell, such as of neighbours. */
-function asksForMore(checked: Checked): boolean {
+/** Whether the step that the learner is at has checks of what neither the snapshot nor the kernel's events tell. */
+function hasUntold(checked: Checked): boolean {
   const step = currentStep(checked)
-  return step?.checks.some((check) => deriveAssertion(check).test.by !== 'state') === true
+  return step?.checks.some((check) => deriveAssertion(check).test.by === 'reading') === true
 }
 
 function screenOf(
@@ -186,7 +189,7 @@ function screenOf(
   log(
     next
       ? `\n${style.title(`Step ${lab.steps.indexOf(next) + 1}: ${next.title}`)}`
-      : `\n${mark.done} All steps are done.`,
+      : `\n${marked(mark.done, 'All steps are done.', plain)}`,
   )
   const wrong = findings.filter((finding) => finding.passed === false || finding.step === next?.id)
   for (const finding of wrong) log(wrapped(findingLine(finding, plain)))

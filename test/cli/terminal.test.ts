@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { eventually, onTerminal, processesWith, program, runtime, shellOnTerminal } from '../helpers.ts'
+import { eventually, onTerminal, processesWith, runtime } from '../helpers.ts'
 
 const nothingLeft = () => eventually(() => processesWith(`${runtime}/cnilab/run-`).length === 0)
 
@@ -28,28 +28,4 @@ it('Ctrl-C in exec is for the program alone', async () => {
   const script = `trap 'echo caught; exit 5' INT; echo ready; while :; do sleep 0.1; done`
   const { code, screen } = await onTerminal(`exec -- sh -c "${script}"`, [['ready', '\u0003']])
   expect([code, screen.includes('caught')]).toEqual([5, true])
-})
-
-it('a signal at the pause tears down, with 130', async () => {
-  const run = `"${process.execPath}" "${program}" lab run`
-  const { code, screen } = await shellOnTerminal(`exec 3<&0; ${run} <&3 & pid=$!; sleep 2; kill -TERM $pid; wait $pid`)
-  expect(screen).toContain('q to stop')
-  expect([code, screen.includes('nothing is left')]).toEqual([130, true])
-})
-
-it('Enter goes on to the next step, and q tears down, with 130', async () => {
-  const { code, screen } = await onTerminal('lab run', [
-    ['q to stop', '\r'],
-    ['2/8', ''],
-    ['q to stop', 'q\r'],
-  ])
-  expect(code).toBe(130)
-  expect(screen).toContain('nothing is left')
-  expect(await nothingLeft()).toBe(true)
-})
-
-it('Ctrl-C at the pause tears down, with 130', async () => {
-  const { code } = await onTerminal('lab run', [['q to stop', '\u0003']])
-  expect(code).toBe(130)
-  expect(await nothingLeft()).toBe(true)
 })

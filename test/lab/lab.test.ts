@@ -23,7 +23,11 @@ it('every lab that ships parses', () => {
 
 describe('a mistake is named with file, line and column', () => {
   it.each([
-    ['title: Create a bridge', 'titel: Create a bridge', /^x\.yaml:\d+:\d+: unknown key 'titel': did you mean 'title'\?/],
+    [
+      'title: Create a bridge',
+      'titel: Create a bridge',
+      /^x\.yaml:\d+:\d+: unknown key 'titel': did you mean 'title'\?/,
+    ],
     ['    title: Create a bridge\n', '', /^x\.yaml:21:5: 'title' is missing/],
     ['veth-c, peer: veth-b', 'veth-c, peer: veth-c', /^x\.yaml:31:37: peer: both ends/],
     ['peer: veth-b', 'peer: veth-b, x: 1', /^x\.yaml:31:45: unknown key 'x'/],
@@ -194,7 +198,9 @@ it('a text may have lines, and the host may ping', () => {
     .replace('to: "${gateway}" }\n  - id: masq', 'to: FD00::1 }\n  - id: masq')
   const { steps } = parseLab(changed, 'x.yaml')
   expect(steps[1]?.text).toBe('a\nb')
-  expect(steps[6]?.checks).toMatchObject([{ claim: { kind: 'ping', params: { from: 'host', to: 'fd00::1' } }, not: false }])
+  expect(steps[6]?.checks).toMatchObject([
+    { claim: { kind: 'ping', params: { from: 'host', to: 'fd00::1' } }, not: false },
+  ])
 })
 
 it('an index before the first address is an error, even where the subnet begins at 0', () => {
