@@ -3,6 +3,7 @@ import { machine } from '../src/engine/open-host.ts'
 import { undoEntries } from '../src/engine/undo.ts'
 import { CnilabError } from '../src/errors.ts'
 import { readJournal } from '../src/journal/journal.ts'
+import { endProgress } from '../src/journal/progress.ts'
 import { kernelOf } from '../src/kernel/kernel.ts'
 import { toLine } from '../src/plan/command-line.ts'
 import { removeAll } from '../src/sandbox/remove.ts'
@@ -29,6 +30,7 @@ export default class Clean extends BaseCommand {
 
   private async cleanSandboxes(): Promise<CleanDocument> {
     const removed = await removeAll()
+    for (const name of removed) endProgress({ name }) // of the labs that ran in them
     this.log(
       removed.length === 0
         ? 'nothing to remove'
@@ -40,6 +42,7 @@ export default class Clean extends BaseCommand {
   private async cleanMachine(): Promise<CleanDocument> {
     const host = machine()
     const { commands, left, kept } = await undoEntries(kernelOf(host), readJournal(host))
+    endProgress(host)
     const removed = commands.map((command) => toLine(command, '1'))
     this.log(
       removed.length === 0

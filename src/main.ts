@@ -4,7 +4,8 @@ import { errorDocument, formatError, show } from './ui/error.ts'
 /** Runs the command that the arguments name. Errors before a command is found are shown as all others are. */
 export async function main(): Promise<void> {
   try {
-    await run(process.argv.slice(2), import.meta.url)
+    const words = await given()
+    if (words) await run(words, import.meta.url)
   } catch (error) {
     const shown = show(error)
     if (!shown) return
@@ -12,4 +13,12 @@ export async function main(): Promise<void> {
     else process.stderr.write(formatError(shown))
     process.exitCode = shown.exitCode
   }
+}
+
+/** The words that were typed; where there are none, those that are chosen on a terminal: undefined for none. */
+async function given(): Promise<string[] | undefined> {
+  const typed = process.argv.slice(2)
+  if (typed.length > 0 || !process.stdin.isTTY || !process.stdout.isTTY) return typed
+  const { menu } = await import('./ui/menu.ts')
+  return menu()
 }

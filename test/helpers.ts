@@ -68,8 +68,8 @@ export function cli(
   )
 }
 
-/** What to wait for on the screen, the keys to type then, and how many milliseconds later. */
-type Typed = readonly (readonly [string, string, number?])[]
+/** What to wait for on the screen, the keys to type then, or what to do, and how many milliseconds later. */
+type Typed = readonly (readonly [string, string | (() => void), number?])[]
 
 /**
  * Runs the program on a terminal, made by script(1). Each key is typed once the text before it has been shown; returns
@@ -97,7 +97,7 @@ export function shellOnTerminal(
       if (at < 0) return
       from = at + shown.length
       next++
-      setTimeout(() => child.stdin.write(keys), later)
+      setTimeout(() => (typeof keys === 'string' ? child.stdin.write(keys) : keys()), later)
     }
   })
   return new Promise((resolve) => {

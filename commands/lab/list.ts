@@ -1,4 +1,4 @@
-import { labNames, loadLab } from '../../src/engine/lab-files.ts'
+import { shippedLabs } from '../../src/engine/lab-files.ts'
 import { BaseCommand, type Document } from '../../src/ui/base-command.ts'
 import { table } from '../../src/ui/table.ts'
 
@@ -7,15 +7,12 @@ interface LabsDocument extends Document {
 }
 
 export default class LabList extends BaseCommand {
-  static override summary = 'List the labs'
+  static override summary = 'List the labs, in the order to learn them'
   static override examples = ['<%= config.bin %> lab list']
 
   async run(): Promise<LabsDocument> {
     await this.parse(LabList)
-    const labs = labNames().map((name) => {
-      const { id, title, steps } = loadLab(name)
-      return { id, title, steps: steps.length }
-    })
+    const labs = shippedLabs().map(({ id, title, steps }) => ({ id, title, steps: steps.length }))
     this.log(
       table(
         ['LAB', 'STEPS', 'TITLE'],

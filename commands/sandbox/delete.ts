@@ -1,4 +1,5 @@
 import { CnilabError } from '../../src/errors.ts'
+import { endProgress } from '../../src/journal/progress.ts'
 import { findSandbox } from '../../src/sandbox/open.ts'
 import { removeSandbox } from '../../src/sandbox/remove.ts'
 import { BaseCommand, type Document } from '../../src/ui/base-command.ts'
@@ -21,6 +22,7 @@ export default class SandboxDelete extends BaseCommand {
     const sandbox = findSandbox(name)
     if (!sandbox) throw new CnilabError('state', `there is no sandbox '${name}'`, { fix: 'cnilab sandbox list' })
     await removeSandbox(sandbox)
+    endProgress({ name })
     this.log(`${mark.done} Removed sandbox '${name}'`)
     return { schema: 'cnilab/deleted/v1', deleted: [name] }
   }

@@ -12,6 +12,14 @@ export function labNames(): string[] {
     .toSorted()
 }
 
+/** The labs that ship, in the order in which to learn them. */
+export function shippedLabs(): Lab[] {
+  const last = Number.MAX_SAFE_INTEGER
+  return labNames()
+    .map((name) => loadLab(name))
+    .toSorted((a, b) => (a.order ?? last) - (b.order ?? last))
+}
+
 /** The language of the user's texts, from the environment (locale(7)): `ko` of `ko_KR.UTF-8`. */
 function language(): string | undefined {
   const { LC_ALL, LC_MESSAGES, LANG } = process.env

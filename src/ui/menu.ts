@@ -1,0 +1,77 @@
+import { type Choice, choose } from './prompts.ts'
+import { style } from './style.ts'
+
+/** A command that the menu leads to. `edit`: its words are an example, which whoever chose it may change first. */
+interface Entry {
+  name: string
+  command: string
+  edit?: true
+}
+
+const MENU: Record<string, readonly Entry[]> = {
+  'Learn: from a namespace to the internet, step by step': [
+    { name: 'a guided tour of the eight steps', command: 'lab run eight-steps' },
+    { name: 'the eight steps, one at a time', command: 'step' },
+    { name: 'all the labs, in order', command: 'lab list' },
+  ],
+  'Build: one piece of a network at a time': [
+    { name: 'a namespace', command: 'netns create red', edit: true },
+    { name: 'a bridge', command: 'bridge create cni0', edit: true },
+    { name: 'a veth pair', command: 'veth pair veth-c veth-b', edit: true },
+    { name: 'one end in the namespace', command: 'attach veth-c --netns red --name eth0', edit: true },
+    { name: 'the other in the bridge', command: 'attach veth-b --bridge cni0', edit: true },
+    { name: 'an address', command: 'ip assign 10.22.0.2/16 eth0 --netns red', edit: true },
+    { name: 'interfaces up', command: 'up lo eth0 --netns red', edit: true },
+    { name: 'masquerading', command: 'masquerade 10.22.0.0/16', edit: true },
+  ],
+  'Run a lab': [
+    { name: 'guided', command: 'lab run two-namespaces', edit: true },
+    { name: 'by yourself: it starts, and you work', command: 'lab start two-namespaces', edit: true },
+    { name: 'all by itself, and torn down', command: 'lab run eight-steps --auto', edit: true },
+    { name: 'how far you are', command: 'lab status' },
+    { name: 'watch it while you work', command: 'lab watch' },
+  ],
+  'Look around': [
+    { name: 'a shell in the sandbox', command: 'shell' },
+    { name: 'the namespaces', command: 'netns list' },
+    { name: 'the bridges', command: 'bridge list' },
+    { name: 'the sandboxes', command: 'sandbox list' },
+  ],
+  Repair: [
+    { name: 'what is wrong in the running lab', command: 'lab check' },
+    { name: 'a hint', command: 'lab hint' },
+    { name: 'back to the start of the lab', command: 'lab reset' },
+    { name: 'what this machine lacks', command: 'doctor' },
+    { name: 'remove all sandboxes', command: 'clean' },
+  ],
+}
+
+/**
+ * Offers somebody on a terminal what cnilab can do. Returns the words of the command that was chosen, which is shown;
+ * undefined if none was.
+ */
+export async function menu(): Promise<string[] | undefined> {
+  const never = { plain: false, signal: new AbortController().signal }
+  const areas = Object.entries(MENU).map(([name, value]) => ({ name, value }))
+  const area = await choose('What would you like to do?', areas, never)
+  if (!area) return undefined
+  const width = Math.max(...area.map(({ name }) => name.length))
+  const entries: Choice<Entry>[] = area.map((entry) => ({
+    name: `${entry.name.padEnd(width)}  ${style.command(`cnilab ${entry.command}`)}`,
+    value: entry,
+  }))
+  const entry = await choose('Which?', entries, never)
+  if (!entry) return undefined
+  const command = entry.edit ? await edit(entry.command) : entry.command
+  if (command === undefined) return undefined
+  process.stdout.write(`$ ${style.command(`cnilab ${command}`)}\n`)
+  return command.split(/\s+/).filter((word) => word !== '')
+}
+
+/** The words, as they were changed; undefined for somebody who left. */
+async function edit(command: string): Promise<string | undefined> {
+  const { input } = await import('@inquirer/prompts')
+  return input({ message: 'Change it if you like: cnilab', default: command, prefill: 'editable' }).catch(
+    () => undefined,
+  )
+}

@@ -1,0 +1,194 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, expect, it } from 'vitest'
+import * as z from 'zod'
+import { cli, onTerminal, removeSandboxes, runtime } from '../helpers.ts'
+
+afterEach(async () => {
+  await removeSandboxes()
+  await cli(['lab', 'stop'])
+})
+
+const checkSchema = z.object({
+  schema: z.literal('cnilab/lab-check/v1'),
+  lab: z.string(),
+  ok: z.boolean(),
+  findings: z.array(
+    z.looseObject({ id: z.string(), step: z.string(), passed: z.boolean().nullable(), actual: z.string() }),
+  ),
+})
+const statusSchema = z.object({
+  schema: z.literal('cnilab/lab-status/v1'),
+  steps: z.array(z.looseObject({ id: z.string(), status: z.string(), solved: z.boolean(), hints: z.number() })),
+})
+
+async function check(...args: string[]) {
+  const { code, stdout } = await cli(['lab', 'check', '--json', ...args])
+  return { code, ...checkSchema.parse(JSON.parse(stdout)) }
+}
+const red = (findings: z.infer<typeof checkSchema>['findings']) =>
+  findings.filter(({ passed }) => passed === false).map(({ id }) => id)
+const status = async () => statusSchema.parse(JSON.parse((await cli(['lab', 'status', '--json'])).stdout)).steps
+const inside = (script: string) => cli(['exec', '--', 'sh', '-c', script])
+const progressFile = join(runtime, 'state', 'cnilab', 'labs', 'default.json')
+
+it('one mistake is one red line: what depends on it is skipped', async () => {
+  await cli(['lab', 'start', 'eight-steps'])
+  const begin = await check()
+  expect([begin.code, begin.ok, red(begin.findings)]).toEqual([1, false, ['netns.red']])
+  expect((await cli(['lab', 'solve', 'masquerade', '--yes'])).code).toBe(0)
+  const end = await check()
+  expect([end.code, end.ok, red(end.findings)]).toEqual([0, true, []])
+  expect(end.findings.every(({ passed }) => passed)).toBe(true)
+  await inside('ip -n red address add 10.22.0.2/24 dev eth0; ip -n red address delete 10.22.0.2/16 dev eth0')
+  const wrong = await check()
+  expect(wrong.findings.find(({ id }) => id === 'address.red.eth0.10.22.0.2')?.actual).toContain('10.22.0.2/24')
+  expect(red(wrong.findings)).toEqual(['address.red.eth0.10.22.0.2'])
+  expect((await check('veth')).ok).toBe(true)
+  const human = await cli(['lab', 'check'])
+  for (const text of [
+    'expected: eth0 in namespace red has 10.22.0.2/16',
+    'actual:   eth0 in namespace red has 10.22.0.2/24',
+  ])
+    expect(human.stdout).toContain(text)
+  const hint = await cli(['lab', 'hint'])
+  expect(hint.stdout).toContain('has 10.22.0.2/24')
+  await inside('ip -n red link delete eth0')
+  expect(red((await check()).findings)).toEqual(['veth.veth-c'])
+})
+
+it('hints come one at a time, after what is wrong; then the solution is offered, and run on yes', async () => {
+  await cli(['lab', 'start', 'eight-steps'])
+  await cli(['step', 'bridge', '--with-missing'])
+  const hints = await Promise.resolve([await cli(['lab', 'hint']), await cli(['lab', 'hint'])])
+  expect(hints[0]?.stdout).toContain('there is no namespace red')
+  expect(hints[0]?.stdout).toContain('Hint 1 of')
+  expect(hints[1]?.stdout).toContain('Hint 2 of')
+  for (let i = 0; i < 3; i++) await cli(['lab', 'hint'])
+  expect((await cli(['lab', 'hint'])).stdout).toContain('The solution: cnilab lab solve netns')
+  const shown = await cli(['lab', 'solve'])
+  expect([shown.code, shown.stdout.includes('$ ip netns add red'), shown.stdout.includes('--yes runs it')]).toEqual([
+    0,
+    true,
+    true,
+  ])
+  expect((await status())[0]?.status).toBe('next')
+  expect((await onTerminal('lab solve', [['Run it?', 'n\r']])).code).toBe(0)
+  expect((await status())[0]?.status).toBe('next')
+  expect((await onTerminal('lab solve', [['Run it?', 'y\r']])).code).toBe(0)
+  const [first, second] = await status()
+  expect([first?.status, first?.solved, second?.status, second?.solved]).toEqual(['done', true, 'done', false])
+})
+
+it('reset rebuilds the exact state at the start of a step, whatever was done', async () => {
+  const dump = async () =>
+    (
+      await cli([
+        'exec',
+        '--',
+        'sh',
+        '-c',
+        'ip -o addr | sed "s/.*: //"; ip route; nft list ruleset; ls /run/netns; cat /proc/sys/net/ipv4/ip_forward; ip -n red route 2>&1',
+      ])
+    ).stdout
+  await cli(['lab', 'start', 'eight-steps'])
+  const start = await dump()
+  await cli(['lab', 'solve', 'ip', '--yes'])
+  const atUp = await dump()
+  await cli(['lab', 'solve', 'masquerade', '--yes'])
+  await inside('ip netns add mess; ip link add name x type bridge; nft add table inet mess; ip -n red link delete eth0')
+  expect((await cli(['lab', 'reset', 'up'])).code).toBe(0)
+  expect(await dump()).toBe(atUp)
+  expect((await status()).map((step) => step.status)).toEqual([
+    ...Array.from({ length: 6 }, () => 'done'),
+    'next',
+    'not yet',
+  ])
+  expect((await cli(['lab', 'reset'])).code).toBe(0)
+  expect(await dump()).toBe(start)
+  // What was once reached is still asked for, but not what a reset took back.
+  expect(red((await check()).findings)).toEqual(['netns.red'])
+})
+
+it('progress survives the sandbox, a torn file and an upgrade of the lab, and `stop` ends it', async () => {
+  const file = join(runtime, 'upgraded.yaml')
+  const lab = (id: string, more = '') =>
+    `version: 1\nid: u\ntitle: U\ntext: t\nsteps:\n  - { id: ${id}, title: a, text: t, operations: [{ bridge: { name: b1 } }] }\n  - { id: two, title: b, text: t, operations: [{ bridge: { name: b2 } }] }\n${more}`
+  writeFileSync(file, lab('one'))
+  await cli(['lab', 'start', file])
+  await cli(['step', 'one'])
+  expect(JSON.parse(readFileSync(progressFile, 'utf8'))).toMatchObject({
+    version: 1,
+    lab: file,
+    steps: { one: { hints: 0 } },
+  })
+  await removeSandboxes()
+  const gone = await cli(['lab', 'status'])
+  expect([gone.code, gone.stderr.includes('lab start --resume builds it again')]).toEqual([1, true])
+  writeFileSync(file, lab('one', '  - { id: three, title: c, text: t, operations: [{ bridge: { name: b3 } }] }\n'))
+  expect((await cli(['lab', 'start', '--resume'])).code).toBe(0)
+  expect((await status()).map((step) => step.status)).toEqual(['done', 'next', 'not yet'])
+  writeFileSync(progressFile, '{"version":1,') // torn: the sandbox's own copy counts
+  expect((await status()).map((step) => step.status)).toEqual(['done', 'next', 'not yet'])
+  writeFileSync(file, lab('renamed'))
+  expect((await status()).map((step) => step.status)).toEqual(['done', 'next'])
+  rmSync(file)
+  expect((await cli(['lab', 'status'])).code).toBe(2)
+  expect((await cli(['lab', 'stop'])).code).toBe(0)
+  expect(existsSync(progressFile)).toBe(false)
+  expect((await cli(['lab', 'stop'])).code).toBe(1)
+})
+
+it('a program of the sandbox cannot have the progress written through a link', async () => {
+  await cli(['lab', 'start', 'eight-steps'])
+  const target = join(runtime, 'precious')
+  mkdirSync(runtime, { recursive: true })
+  writeFileSync(target, 'precious')
+  await inside(`cd /run/cnilab; rm -f progress.json; ln -s ${target} progress.json; mkfifo fifo`)
+  expect((await cli(['step', 'netns'])).code).toBe(0)
+  expect(readFileSync(target, 'utf8')).toBe('precious')
+  await inside('cd /run/cnilab; rm -f progress.json; mkfifo progress.json')
+  expect((await status())[0]?.status).toBe('done')
+})
+
+it('check, hint and status work from the shell of the sandbox', async () => {
+  await cli(['lab', 'start', 'eight-steps'])
+  const { stdout } = await inside('ip netns add red; cnilab lab check netns; cnilab lab hint; cnilab step bridge')
+  expect(stdout).toContain('1 of 1 passed')
+  expect(stdout).toContain('Step 2: Create a bridge')
+  expect((await status()).map((step) => step.status).slice(0, 3)).toEqual(['done', 'done', 'next'])
+  expect((await status())[1]?.hints).toBe(1)
+})
+
+it('one lab a sandbox: another is refused until the first is stopped, or gets a sandbox of its own', async () => {
+  await cli(['step'])
+  const refused = await cli(['lab', 'start', 'two-namespaces'])
+  expect([refused.code, refused.stderr.includes('--sandbox with another name')]).toEqual([1, true])
+  expect((await cli(['lab', 'start', 'two-namespaces', '--sandbox', 'other'])).code).toBe(0)
+  expect((await cli(['lab', 'stop', '--sandbox', 'other'])).code).toBe(0)
+  await cli(['lab', 'stop'])
+  await cli(['netns', 'create', 'mine'])
+  const network = await cli(['lab', 'start', 'two-namespaces'])
+  expect([network.code, network.stderr.includes('made a network here already')]).toEqual([1, true])
+})
+
+it.each([
+  [['start'], 2, 'which lab?'],
+  [['start', 'nosuch'], 2, "there is no lab 'nosuch'"],
+  [['start', '--resume'], 1, 'no lab is running here'],
+  [['check'], 1, "no lab is running in the sandbox 'default'"],
+  [['hint'], 1, 'no lab is running'],
+  [['stop'], 1, 'no lab is running here'],
+])('lab %j without a lab exits with %i', async (args, code, words) => {
+  const done = await cli(['lab', ...args])
+  expect([done.code, done.stderr.includes(words)]).toEqual([code, true])
+})
+
+it('clean, and deleting the sandbox, forget the progress', async () => {
+  for (const args of [['clean'], ['sandbox', 'delete', 'default']]) {
+    await cli(['lab', 'start', 'eight-steps'])
+    expect(existsSync(progressFile)).toBe(true)
+    expect((await cli(args)).code).toBe(0)
+    expect([args, existsSync(progressFile)]).toEqual([args, false])
+  }
+})
