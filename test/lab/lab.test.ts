@@ -7,7 +7,15 @@ import { parseLab } from '../../src/lab/lab.ts'
 const text = readFileSync(join(import.meta.dirname, 'eight-steps.txt'), 'utf8')
 
 it('every lab that ships parses', () => {
-  expect(labNames()).toEqual(['eight-steps', 'scale'])
+  expect(labNames()).toEqual([
+    'bridge-add',
+    'by-hand',
+    'eight-steps',
+    'many-on-a-bridge',
+    'masquerade',
+    'scale',
+    'two-namespaces',
+  ])
   expect(loadLab('eight-steps').steps.map((step) => step.id)).toEqual([
     'netns',
     'bridge',

@@ -1,0 +1,149 @@
+import { describe, expect, it } from 'vitest'
+import { assert } from '../../src/engine/assertions.ts'
+import { checkLab } from '../../src/engine/check-lab.ts'
+import { doPlan } from '../../src/engine/do.ts'
+import { labNames, loadLab } from '../../src/engine/lab-files.ts'
+import { runCommands } from '../../src/engine/lab-steps.ts'
+import type { Kernel } from '../../src/kernel/kernel.ts'
+import { failureHints } from '../../src/lab/hints.ts'
+import type { LabStep, Question } from '../../src/lab/lab.ts'
+import { derive } from '../../src/operations/registry.ts'
+import { withSandbox } from '../helpers.ts'
+
+const labs = ['eight-steps', 'two-namespaces', 'many-on-a-bridge', 'masquerade', 'bridge-add', 'by-hand']
+
+const answered: Shown = [0, /1 received/]
+const silence: Shown = [1, /0 received/]
+const unreachable: Shown = [2, /Network is unreachable/]
+const nothing: Shown = [0, /^$/]
+/** The exit status of what a question tries, and what it prints, which is what the right choice says. */
+type Shown = readonly [number, RegExp]
+const shown: Record<string, Shown> = {
+  'eight-steps/netns/0': [0, /lo: .*state DOWN/],
+  'eight-steps/bridge/0': [0, /^cni0 +DOWN/],
+  'eight-steps/veth/0': [0, /veth-b@veth-c[^]*veth-c@veth-b/],
+  'eight-steps/attach-netns/0': [1, /does not exist/],
+  'eight-steps/attach-bridge/0': [0, /state disabled/],
+  'eight-steps/ip/0': nothing,
+  'eight-steps/up/0': unreachable,
+  'eight-steps/up/1': [0, /^203\.0\.113\.1 via 10\.22\.0\.1 dev eth0/],
+  'eight-steps/masquerade/0': silence,
+  'eight-steps/masquerade/1': unreachable,
+  'two-namespaces/namespaces/0': unreachable,
+  'two-namespaces/cable/0': [0, /veth-blue@veth-red[^]*veth-red@veth-blue/],
+  'two-namespaces/plug/0': [0, /veth-red@if\d/],
+  'two-namespaces/addresses/0': nothing,
+  'two-namespaces/up-red/0': [0, /<NO-CARRIER,.*\bUP>/],
+  'two-namespaces/up-blue/0': [0, /^10\.22\.0\.2 dev veth-red/],
+  'two-namespaces/ping/0': nothing,
+  'two-namespaces/ping/1': [0, /^10\.22\.0\.2 dev veth-red lladdr/],
+  'two-namespaces/beyond/0': [0, /^10\.33\.0\.1 via 10\.22\.0\.2 dev veth-red/],
+  'many-on-a-bridge/bridge/0': nothing,
+  'many-on-a-bridge/containers/0': [0, /eth0@if\d/],
+  'many-on-a-bridge/ports/0': [0, /state disabled/],
+  'many-on-a-bridge/addresses/0': [0, /^10\.22\.0\.0\/24 dev eth0 proto kernel [^\n]*\n$/],
+  'many-on-a-bridge/port-down/0': answered,
+  'many-on-a-bridge/port-down/1': silence,
+  'many-on-a-bridge/learning/0': [0, /dev veth3 master br0/],
+  'many-on-a-bridge/host/0': [0, /via 203\.0\.113\.1 dev eth0/],
+  'many-on-a-bridge/host/1': [0, /^10\.22\.0\.1 dev br0/],
+  'masquerade/forward/0': answered,
+  'masquerade/forward/1': silence,
+  'masquerade/forward/2': silence,
+  'masquerade/masquerade/0': unreachable,
+  'masquerade/masquerade/1': unreachable,
+  'masquerade/second/0': [0, /^(?=[^]*saddr 10\.22\.0\.0\/16)[^]*masquerade(?![^]*saddr)/],
+  'bridge-add/netns/0': [0, /^lo +DOWN[^\n]*\n$/],
+  'bridge-add/bridge/0': [0, /^cni0 /],
+  'bridge-add/veth/0': [0, /^eth0@/],
+  'bridge-add/attach-netns/0': [0, /^lo [^\n]*\neth0@if\d[^\n]*\n$/],
+  'bridge-add/attach-bridge/0': [0, /state disabled/],
+  'bridge-add/ip/0': [0, /10\.22\.0\.1\/16/],
+  'bridge-add/up/0': unreachable,
+  'bridge-add/up/1': [0, /^203\.0\.113\.1 via 10\.22\.0\.1 dev eth0/],
+  'bridge-add/masquerade/0': silence,
+  'bridge-add/masquerade/1': answered,
+  'by-hand/containers/0': [0, /^lo +DOWN/],
+  'by-hand/switch/0': [0, /red-br@[^]*state forwarding|red-br@[^]*state disabled/],
+  'by-hand/addresses/0': unreachable,
+  'by-hand/gateway/0': answered,
+  'by-hand/internet/0': silence,
+  'by-hand/repair/0': unreachable,
+}
+
+async function ask(kernel: Kernel, lab: string, step: LabStep, at: Question['at']): Promise<void> {
+  for (const [i, question] of step.questions.entries()) {
+    if (question.at !== at || !question.try) continue
+    const key = `${lab}/${step.id}/${i}`
+    const { code, stdout, stderr } = await kernel.probe(['timeout', '10', ...question.try.argv], question.try.netns)
+    expect({ key, code }).toEqual({ key, code: shown[key]?.[0] })
+    expect(`${stdout}${stderr}`, key).toMatch(shown[key]?.[1] ?? /never/)
+  }
+}
+
+const words = (text: string) => text.split(/\s+/).filter((word) => /\w/.test(word)).length
+
+it('the labs are in order, and what their questions show is known', () => {
+  expect(labs.map((name) => loadLab(name).order)).toEqual([1, 2, 3, 4, 5, 6])
+  expect(labNames()).toEqual(expect.arrayContaining(labs))
+  const asked = labs.flatMap((name) =>
+    loadLab(name).steps.flatMap(({ id, questions }) => questions.map((_, i) => `${name}/${id}/${i}`)),
+  )
+  expect(Object.keys(shown)).toEqual(asked)
+})
+
+describe.each(labs)('%s', (name) => {
+  it('says what it is about', () => {
+    const { title, text, links, learned, steps } = loadLab(name)
+    expect(title).not.toBe('')
+    expect(links.length).toBeGreaterThan(0)
+    expect(learned ?? '').toMatch(/^- /)
+    const lengths = [['', text] as const, ...steps.map((step) => [step.id, step.text] as const)].map(
+      ([id, one]) => [id, words(one)] as const,
+    )
+    expect(lengths.filter(([, count]) => count < 40 || count > 120)).toEqual([])
+    for (const { id, more, hints, questions, focus } of steps) {
+      expect(words(more ?? ''), id).toBeLessThanOrEqual(150)
+      expect(hints.length, id).toBeGreaterThan(0)
+      expect(questions.length, id).toBeGreaterThan(0)
+      expect(focus.length, id).toBeGreaterThan(0)
+      for (const { choices, answer, why } of questions) {
+        expect(choices[answer], id).toBeDefined()
+        expect(new Set(choices).size, id).toBe(choices.length)
+        expect(why, id).not.toBe('')
+      }
+    }
+  })
+
+  it('no step passes untouched, and each one does what it is to do, for good', () =>
+    withSandbox(async (kernel) => {
+      const lab = loadLab(name)
+      await doPlan(kernel, lab.start)
+      for (const [i, step] of lab.steps.entries()) {
+        const now = await kernel.read()
+        for (const assertion of step.before)
+          expect(await assert(kernel, assertion, step.id, now)).toMatchObject({ passed: true })
+        await ask(kernel, name, step, 'before')
+        if (!step.free)
+          for (const { id, judge } of step.operations.map(derive))
+            expect({ id, status: judge(now).status }).not.toEqual({ id, status: 'present' })
+        for (const check of step.checks)
+          expect(await assert(kernel, check, step.id, now)).not.toMatchObject({ passed: true })
+
+        await doPlan(kernel, step.operations)
+        await runCommands(kernel, step.run)
+        const { findings, steps } = await checkLab(kernel, lab, i)
+        const reached = new Set(lab.steps.slice(0, i + 1).map(({ id }) => id))
+        const missing = findings.filter((finding) => reached.has(finding.step) && finding.passed !== true)
+        expect(missing).toEqual([])
+        expect(steps.filter(({ status }) => status === 'done').length).toBe(i + 1)
+        await ask(kernel, name, step, 'after')
+
+        const own = findings.filter((finding) => finding.step === step.id)
+        for (const { finding, actual, text } of step.when) {
+          const failed = own.map((one) => ({ ...one, passed: false, actual: actual ?? '' }))
+          expect(failureHints(step, failed), finding).toContain(text)
+        }
+      }
+    }))
+})
