@@ -56,7 +56,7 @@ export default class Step extends BaseCommand {
       throw new CnilabError('usage', '--by-hand needs a terminal', {
         fix: 'leave it out to have the step done for you',
       })
-    const lab = labOf({ name: flags.host ? MACHINE.name : flags.sandbox }, FIRST_LAB)
+    const lab = await labOf({ name: flags.host ? MACHINE.name : flags.sandbox }, FIRST_LAB)
     const named = args.step === undefined ? undefined : findStep(lab, args.step)
     if (named && flags.show) {
       showStep(lab, named, { plain: flags.plain, log })
@@ -65,7 +65,7 @@ export default class Step extends BaseCommand {
     const host = await this.openHost(flags)
     const kernel = kernelOf(host)
     const view = viewOf(host, flags.plain, log)
-    const running = runningLab(kernel) ?? this.begin(kernel, view.flags)
+    const running = (await runningLab(kernel)) ?? (await this.begin(kernel, view.flags))
     // Inside a sandbox's shell another lab may run than the one of the name.
     const step = args.step === undefined ? undefined : findStep(running.lab, args.step)
     if (flags.undo) return undoLastStep(running, view)
@@ -73,7 +73,7 @@ export default class Step extends BaseCommand {
     return flags['by-hand'] ? takeStepByHand(running, step, view) : takeStep(running, step, flags['with-missing'], view)
   }
 
-  private begin(kernel: Kernel, flags: string): RunningLab {
+  private begin(kernel: Kernel, flags: string): Promise<RunningLab> {
     this.notice(`lab ${FIRST_LAB} started · cnilab lab stop${flags} ends it`)
     return beginLab(kernel, FIRST_LAB, [])
   }

@@ -1,8 +1,10 @@
 // A step of the build: lists the commands with their flags in oclif.manifest.json, so that none is loaded to find another,
-// and writes the JSON Schema of labs.
-import { writeFileSync } from 'node:fs'
+// writes the JSON Schema of labs, and spares the program the parsing of those that ship.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { Plugin } from '@oclif/core'
+import { labNames } from './engine/lab-files.ts'
 import { editorSchema } from './lab/editor-schema.ts'
+import { readSource } from './lab/source.ts'
 
 const plugin = new Plugin({
   root: process.cwd(),
@@ -13,3 +15,10 @@ const plugin = new Plugin({
 await plugin.load()
 writeFileSync('oclif.manifest.json', `${JSON.stringify(plugin.manifest, undefined, 2)}\n`)
 writeFileSync('labs/lab.schema.json', `${JSON.stringify(editorSchema(), undefined, 2)}\n`)
+
+mkdirSync('dist/labs', { recursive: true })
+for (const name of labNames()) {
+  const file = `labs/${name}.yaml`
+  const { tree } = readSource(readFileSync(file, 'utf8'), file)
+  writeFileSync(`dist/labs/${name}.json`, JSON.stringify(tree))
+}

@@ -22,7 +22,7 @@ export default class LabCheck extends LabCommand {
 
   async run(): Promise<CheckDocument> {
     const { args, flags } = await this.parse(LabCheck)
-    const { running, view } = this.running(flags)
+    const { running, view } = await this.running(flags)
     const { lab } = running
     const step = args.step === undefined ? undefined : findStep(lab, args.step)
     const checked = await checkRunning(running)

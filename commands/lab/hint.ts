@@ -22,7 +22,7 @@ export default class LabHint extends LabCommand {
 
   async run(): Promise<HintDocument> {
     const { flags } = await this.parse(LabHint)
-    const { running, view } = this.running(flags)
+    const { running, view } = await this.running(flags)
     const checked = await checkRunning(running)
     const step = currentStep(checked)
     const schema = 'cnilab/lab-hint/v1'

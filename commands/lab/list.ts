@@ -12,7 +12,7 @@ export default class LabList extends BaseCommand {
 
   async run(): Promise<LabsDocument> {
     await this.parse(LabList)
-    const labs = shippedLabs().map(({ id, title, steps }) => ({ id, title, steps: steps.length }))
+    const labs = (await shippedLabs()).map(({ id, title, steps }) => ({ id, title, steps: steps.length }))
     this.log(
       table(
         ['LAB', 'STEPS', 'TITLE'],

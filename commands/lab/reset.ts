@@ -15,7 +15,7 @@ export default class LabReset extends LabCommand {
 
   async run(): Promise<StatusDocument> {
     const { args, flags } = await this.parse(LabReset)
-    const { running, view } = this.running(flags)
+    const { running, view } = await this.running(flags)
     await resetLab(running, args.step === undefined ? undefined : findStep(running.lab, args.step))
     const { steps, now } = await checkRunning(running)
     showMap(running.lab, steps, now, view, running.progress)

@@ -21,7 +21,7 @@ export default class LabShow extends BaseCommand {
 
   async run(): Promise<LabDocument> {
     const { args, flags } = await this.parse(LabShow)
-    const lab = loadLab(args.lab, flags.set)
+    const lab = await loadLab(args.lab, flags.set)
     this.log(`${style.title(lab.title)}\n${lab.text}\n`)
     for (const { name, value, text } of lab.parameters) this.log(`  --set ${name}=${value}  ${style.quiet(text)}`)
     for (const [i, step] of lab.steps.entries()) {

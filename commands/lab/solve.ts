@@ -19,7 +19,7 @@ export default class LabSolve extends LabCommand {
 
   async run(): Promise<StepDocument> {
     const { args, flags } = await this.parse(LabSolve)
-    const { running, view } = this.running(flags)
+    const { running, view } = await this.running(flags)
     const { lab, kernel } = running
     const named = args.step === undefined ? undefined : findStep(lab, args.step)
     const before = await checkRunning(running)

@@ -35,7 +35,7 @@ export default class LabStart extends BaseCommand {
     if (state === 'created') this.notice(`sandbox '${host.name}' started · cnilab clean removes it`)
     const kernel = kernelOf(host)
     const view = viewOf(host, flags.plain, (line) => this.log(line))
-    const running = flags.resume ? requireLab(kernel) : await startLab(kernel, args.lab ?? '', flags.set ?? [])
+    const running = flags.resume ? await requireLab(kernel) : await startLab(kernel, args.lab ?? '', flags.set ?? [])
     if (args.lab !== undefined && flags.resume && running.lab.id !== args.lab)
       throw new CnilabError('state', `the lab that was begun here is ${running.lab.id}`, {
         fix: `leave ${args.lab} out, or end it with cnilab lab stop${view.flags}`,

@@ -12,7 +12,7 @@ export default class LabStatus extends LabCommand {
 
   async run(): Promise<StatusDocument> {
     const { flags } = await this.parse(LabStatus)
-    const { running, view } = this.running(flags)
+    const { running, view } = await this.running(flags)
     const { steps, now } = await checkRunning(running)
     showMap(running.lab, steps, now, view, running.progress)
     showNext(steps, view)

@@ -13,7 +13,7 @@ export default class LabWatch extends LabCommand {
     const { flags } = await this.parse(LabWatch)
     if (!process.stdin.isTTY || !process.stdout.isTTY)
       throw new CnilabError('usage', 'lab watch needs a terminal', { fix: 'cnilab lab check, which has --json, too' })
-    const { running, view } = this.running(flags)
+    const { running, view } = await this.running(flags)
     const interrupt = new AbortController()
     for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.once(signal, () => interrupt.abort())
     const { watchLab } = await import('../../src/ui/watch.ts')

@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { CnilabError } from '../errors.ts'
-import { isLabPath, type Lab, parseLab, unknownLab } from '../lab/lab.ts'
+import { isLabPath, type Lab, toLab, unknownLab } from '../lab/lab.ts'
+import type { Source } from '../lab/source.ts'
 import { packageFolder } from '../sandbox/create.ts'
 
 /** The names of the labs that ship. */
@@ -13,11 +14,10 @@ export function labNames(): string[] {
 }
 
 /** The labs that ship, in the order in which to learn them. */
-export function shippedLabs(): Lab[] {
+export async function shippedLabs(): Promise<Lab[]> {
   const last = Number.MAX_SAFE_INTEGER
-  return labNames()
-    .map((name) => loadLab(name))
-    .toSorted((a, b) => (a.order ?? last) - (b.order ?? last))
+  const labs = await Promise.all(labNames().map((name) => loadLab(name)))
+  return labs.toSorted((a, b) => (a.order ?? last) - (b.order ?? last))
 }
 
 /** The language of the user's texts, from the environment (locale(7)): `ko` of `ko_KR.UTF-8`. */
@@ -26,8 +26,11 @@ function language(): string | undefined {
   return /^[a-z]{2,3}(?=[_.@]|$)/.exec(LC_ALL || LC_MESSAGES || LANG || '')?.[0]
 }
 
-/** Loads a lab by name, or by path (with a `/`, or ending in .yaml), with the parameters of `--set key=value`. */
-export function loadLab(name: string, set: readonly string[] = []): Lab {
+/**
+ * Loads a lab by name, or by path (with a `/`, or ending in .yaml), with the parameters of `--set key=value`. Throws
+ * CnilabError `usage` for one that does not exist or holds a mistake.
+ */
+export async function loadLab(name: string, set: readonly string[] = []): Promise<Lab> {
   const values = Object.fromEntries(
     set.map((text) => {
       const [, key, value] = /^(\w+)=(.*)$/.exec(text) ?? []
@@ -38,10 +41,33 @@ export function loadLab(name: string, set: readonly string[] = []): Lab {
       return [key, value]
     }),
   )
-  if (isLabPath(name)) return parseLab(read(name), name, values, language())
+  if (isLabPath(name)) return parse(name, name, values)
   const known = labNames()
   if (!known.includes(name)) throw unknownLab(name, known)
-  return parseLab(read(join(packageFolder(), 'labs', `${name}.yaml`)), `labs/${name}.yaml`, values, language())
+  const file = join(packageFolder(), 'labs', `${name}.yaml`)
+  return readCompiled(name, file, values) ?? parse(file, `labs/${name}.yaml`, values)
+}
+
+async function parse(file: string, shown: string, values: Readonly<Record<string, string>>): Promise<Lab> {
+  const { parseLab } = await import('../lab/parse.ts') // YAML's parser takes longer to load than most commands to run
+  return parseLab(read(file), shown, values, language())
+}
+
+/**
+ * A lab that ships, from what the build made of its file, which spares parsing it. Undefined where there is none that is
+ * up to date, or something is wrong with it: then the file itself can say what and where.
+ */
+function readCompiled(name: string, file: string, values: Readonly<Record<string, string>>): Lab | undefined {
+  const compiled = join(packageFolder(), 'dist', 'labs', `${name}.json`)
+  const made = statSync(compiled, { throwIfNoEntry: false })?.mtimeMs
+  if (made === undefined || made < (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Infinity)) return undefined
+  const mistake = () => new CnilabError('usage', 'a mistake')
+  const source: Source = { tree: JSON.parse(read(compiled)), errorAt: mistake, complaint: mistake }
+  try {
+    return toLab(source, values, language())
+  } catch {
+    return undefined
+  }
 }
 
 function read(file: string): string {

@@ -31,20 +31,20 @@ export interface RunningLab {
 }
 
 /** The lab that runs on a host; undefined if none does. Throws CnilabError `usage` if its file cannot be read any more. */
-export function runningLab(kernel: Kernel): RunningLab | undefined {
+export async function runningLab(kernel: Kernel): Promise<RunningLab | undefined> {
   const progress = readProgress(kernel.host)
-  return progress && { kernel, lab: loadLab(progress.lab, progress.set), progress }
+  return progress && { kernel, lab: await loadLab(progress.lab, progress.set), progress }
 }
 
 /** The lab that runs in a sandbox of this name, which need not be open; else the one called `otherwise`. */
-export function labOf(place: { name: string }, otherwise: string): Lab {
+export async function labOf(place: { name: string }, otherwise: string): Promise<Lab> {
   const progress = readProgress(ownSandbox() ?? place)
   return loadLab(progress?.lab ?? otherwise, progress?.set ?? [])
 }
 
 /** The same where there has to be one. Throws CnilabError `state`. */
-export function requireLab(kernel: Kernel): RunningLab {
-  const running = runningLab(kernel)
+export async function requireLab(kernel: Kernel): Promise<RunningLab> {
+  const running = await runningLab(kernel)
   if (running) return running
   const flags = flagsFor(kernel.host)
   throw new CnilabError('state', 'no lab is running here', {
@@ -53,8 +53,8 @@ export function requireLab(kernel: Kernel): RunningLab {
 }
 
 /** Notes that a lab begins, which finds the network as it is. */
-export function beginLab(kernel: Kernel, name: string, set: readonly string[]): RunningLab {
-  const lab = loadLab(name, set)
+export async function beginLab(kernel: Kernel, name: string, set: readonly string[]): Promise<RunningLab> {
+  const lab = await loadLab(name, set)
   // A path is meant from where it was typed, and is read again from elsewhere.
   const progress = newProgress(isLabPath(name) ? resolve(name) : name, set)
   writeProgress(kernel.host, progress)
@@ -68,7 +68,7 @@ export function beginLab(kernel: Kernel, name: string, set: readonly string[]): 
 export async function startLab(kernel: Kernel, name: string, set: readonly string[]): Promise<RunningLab> {
   const { host } = kernel
   const flags = flagsFor(host)
-  loadLab(name, set) // a mistake in it comes first
+  await loadLab(name, set) // a mistake in it comes first
   const other = readProgress(host)
   if (other)
     throw new CnilabError('state', `the lab ${other.lab} runs here already`, {
@@ -81,7 +81,7 @@ export async function startLab(kernel: Kernel, name: string, set: readonly strin
           ? 'cnilab clean --host'
           : `cnilab sandbox delete ${host.name}, or --sandbox with another name`,
     })
-  const running = beginLab(kernel, name, set)
+  const running = await beginLab(kernel, name, set)
   try {
     await doPlan(kernel, running.lab.start)
   } catch (error) {
@@ -122,8 +122,9 @@ export function currentStep({ steps }: Checked): LabStep | undefined {
  * again.
  */
 export async function resumeLab(running: RunningLab, isNew: boolean): Promise<void> {
+  const { kernel, lab, progress } = running
+  writeProgress(kernel.host, progress) // in the new sandbox, too
   if (!isNew) return
-  const { lab, progress } = running
   const next = lab.steps.find(({ id }) => stepProgress(progress, id).done === undefined)
   await rebuild(running, next ? lab.steps.indexOf(next) : lab.steps.length)
 }

@@ -1,7 +1,8 @@
 import * as z from 'zod'
 import { type Assertion, assertionKinds, isAssertion, parseClaim } from '../assertions/registry.ts'
 import { isKind, kinds, type Operation, parseOperation } from '../operations/registry.ts'
-import { complaints, type Source, unknown } from './source.ts'
+import { complaints, unknown } from './complaints.ts'
+import type { Source } from './source.ts'
 import { fillTree, TemplateError, type Variables } from './template.ts'
 
 type Path = readonly PropertyKey[]

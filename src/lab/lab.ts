@@ -4,7 +4,8 @@ import type { Operation } from '../operations/registry.ts'
 import { assertion, inFile, operations } from './items.ts'
 import { resolveParameters } from './parameters.ts'
 import { type LabFile, type Localized, labSchema } from './schema.ts'
-import { complaints, readSource, type Source } from './source.ts'
+import { complaints } from './complaints.ts'
+import type { Source } from './source.ts'
 import { fill, type Variables } from './template.ts'
 
 /** A program that a lab runs: its words, and the namespace, undefined for the host. */
@@ -68,12 +69,11 @@ export interface Lab {
 }
 
 /**
- * Reads a lab file (YAML, version 1), fills in its parameters and picks its texts in a language (ISO 639), or else in
- * English. Throws CnilabError `usage`: with file, line and column for a mistake in the file, with the parameter's name
- * for a bad `--set`.
+ * Makes a lab of a lab file's content: fills in its parameters and picks its texts in a language (ISO 639), or else in
+ * English. Throws CnilabError `usage`: with its place for a mistake in the file, with the parameter's name for a bad
+ * `--set`.
  */
-export function parseLab(yaml: string, file: string, set: Readonly<Record<string, string>> = {}, language = 'en'): Lab {
-  const source = readSource(yaml, file)
+export function toLab(source: Source, set: Readonly<Record<string, string>> = {}, language = 'en'): Lab {
   const parsed = labSchema.safeParse(source.tree, complaints)
   if (!parsed.success) throw source.complaint(parsed.error)
   const lab = parsed.data

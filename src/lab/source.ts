@@ -1,6 +1,5 @@
 import { type Document, isMap, isNode, LineCounter, parseDocument } from 'yaml'
-import { closest, distance } from 'fastest-levenshtein'
-import * as z from 'zod'
+import type * as z from 'zod'
 import { CnilabError } from '../errors.ts'
 
 /** A YAML file whose errors can be shown with line and column. */
@@ -57,23 +56,6 @@ function branches(issue: Issue): Issue[] {
   return (meant ?? []).length === 0
     ? [issue]
     : (meant ?? []).map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }))
-}
-
-/** Words for zod's issues where it has none of use to people: an unknown key is often a misspelt one. */
-export const complaints: { error: z.core.$ZodErrorMap } = {
-  error: (issue) => {
-    if (issue.code !== 'unrecognized_keys') return undefined
-    const [key = ''] = issue.keys
-    const known = issue.inst instanceof z.ZodObject ? Object.keys(issue.inst.shape) : []
-    return unknown('key', key, known)
-  },
-}
-
-/** `unknown key 'titel': did you mean 'title'?`, or which there are. */
-export function unknown(what: string, name: string, known: readonly string[]): string {
-  const nearest = known.length === 0 ? undefined : closest(name, [...known])
-  const isNear = nearest !== undefined && distance(name, nearest) <= Math.max(2, name.length / 3)
-  return `unknown ${what} '${name}'${isNear ? `: did you mean '${nearest}'?` : known.length > 0 ? `; there are: ${known.join(', ')}` : ''}`
 }
 
 /** Where the value of a path stands, or its key, or its nearest parent if it is missing. */

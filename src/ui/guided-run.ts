@@ -91,7 +91,7 @@ async function openLab({ host, state }: OpenedSandbox, name: string, set: readon
   const kernel = kernelOf(host)
   const progress = readProgress(host)
   if (!progress) return startLab(kernel, name, set)
-  const running = requireLab(kernel)
+  const running = await requireLab(kernel)
   if (running.lab.id !== name && progress.lab !== name) return startLab(kernel, name, set) // which says what runs here
   if (set.length > 0)
     throw new CnilabError('state', `the lab ${name} was begun here already, and --set comes too late`, {

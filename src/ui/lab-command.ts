@@ -12,7 +12,11 @@ export abstract class LabCommand extends BaseCommand {
   static override baseFlags = hostFlags
 
   /** The lab that runs, and how to show it. Throws CnilabError `state` if none does, or if its sandbox is gone. */
-  protected running(flags: { host: boolean; sandbox: string; plain?: boolean }): { running: RunningLab; view: View } {
+  protected async running(flags: {
+    host: boolean
+    sandbox: string
+    plain?: boolean
+  }): Promise<{ running: RunningLab; view: View }> {
     const name = flags.host ? MACHINE.name : flags.sandbox
     const host = findHost(flags)
     if (!host) {
@@ -27,7 +31,7 @@ export abstract class LabCommand extends BaseCommand {
       })
     }
     return {
-      running: requireLab(kernelOf(host)),
+      running: await requireLab(kernelOf(host)),
       view: viewOf(host, flags.plain ?? false, (line) => this.log(line)),
     }
   }

@@ -116,7 +116,7 @@ it('a mistake in a lab file is named with file, line and column, before anything
   )
   const { code, stderr } = await cli(['lab', 'run', file])
   expect(code).toBe(2)
-  expect(stderr.split('\n')[0]).toMatch(/^Error: \S*mistake\.yaml:9:30: unknown key 'nmae'$/)
+  expect(stderr.split('\n')[0]).toMatch(/^Error: \S*mistake\.yaml:9:30: unknown key 'nmae': did you mean 'name'\?$/)
   expect(listSandboxes()).toEqual([])
 })
 

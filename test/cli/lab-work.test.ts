@@ -28,7 +28,12 @@ async function check(...args: string[]) {
 }
 const red = (findings: z.infer<typeof checkSchema>['findings']) =>
   findings.filter(({ passed }) => passed === false).map(({ id }) => id)
-const status = async () => statusSchema.parse(JSON.parse((await cli(['lab', 'status', '--json'])).stdout)).steps
+const status = async () => {
+  const { stdout } = await cli(['lab', 'status', '--json'])
+  const parsed = statusSchema.safeParse(JSON.parse(stdout))
+  if (!parsed.success) throw new Error(stdout)
+  return parsed.data.steps
+}
 const inside = (script: string) => cli(['exec', '--', 'sh', '-c', script])
 const progressFile = join(runtime, 'state', 'cnilab', 'labs', 'default.json')
 

@@ -1,11 +1,13 @@
 import { afterEach, expect, it } from 'vitest'
-import { cli, eventually, onTerminal, processesWith, removeSandboxes, runtime } from '../helpers.ts'
+import { cli, eventually, processesWith, program, removeSandboxes, runtime, shellOnTerminal } from '../helpers.ts'
 
 afterEach(async () => {
   await removeSandboxes()
   await cli(['lab', 'stop'])
 })
 
+const watching = (typed: Parameters<typeof shellOnTerminal>[1]) =>
+  shellOnTerminal(`NO_COLOR=1 exec "${process.execPath}" "${program}" lab watch`, typed)
 const KEYS = 'q quit'
 const monitors = () => processesWith('monitor').filter((pid) => processesWith(runtime).includes(pid))
 
@@ -13,7 +15,7 @@ it('shows a change that was typed in another terminal within half a second', asy
   await cli(['lab', 'start', 'eight-steps'])
   let typed = 0
   let shown = 0
-  const { code, screen } = await onTerminal('lab watch', [
+  const { code, screen } = await watching([
     [
       KEYS,
       () => {
@@ -34,7 +36,7 @@ it('shows a change that was typed in another terminal within half a second', asy
 
 it('has a key for everything: hint, check, next, list, solve, reset, quit', async () => {
   await cli(['lab', 'start', 'eight-steps'])
-  const { code, screen } = await onTerminal('lab watch', [
+  const { code, screen } = await watching([
     [KEYS, 'h'],
     ['Hint 1 of', 'c'],
     ['0 of 8 steps done, 1 check failed', 'n'],
@@ -61,7 +63,7 @@ it('needs a terminal, and names what needs none', async () => {
 
 it('says so when the sandbox ends meanwhile, and ends with q', async () => {
   await cli(['lab', 'start', 'eight-steps'])
-  const { code, screen } = await onTerminal('lab watch', [
+  const { code, screen } = await watching([
     [KEYS, () => void removeSandboxes(), 1000],
     ['Error:', 'q', 500],
   ])

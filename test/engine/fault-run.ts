@@ -14,7 +14,7 @@ import { removeSandbox } from '../../src/sandbox/remove.ts'
 import { describe, diff } from '../../src/state/diff.ts'
 
 const [labName = '', mode = '', place = '', at] = process.argv.slice(2)
-const lab = loadLab(labName, labName === 'scale' ? ['containers=3'] : [])
+const lab = await loadLab(labName, labName === 'scale' ? ['containers=3'] : [])
 
 /** A kernel whose n-th command fails, or kills this process, after the ones before it were run. */
 function faultyAt(kernel: Kernel, n: number): Kernel {

@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { labNames, loadLab } from '../../src/engine/lab-files.ts'
-import { parseLab } from '../../src/lab/lab.ts'
+import { parseLab } from '../../src/lab/parse.ts'
 
 const text = readFileSync(join(import.meta.dirname, 'eight-steps.txt'), 'utf8')
 
-it('every lab that ships parses', () => {
+it('every lab that ships parses', async () => {
   expect(labNames()).toEqual([
     'bridge-add',
     'by-hand',
@@ -16,7 +16,7 @@ it('every lab that ships parses', () => {
     'scale',
     'two-namespaces',
   ])
-  expect(loadLab('eight-steps').steps.map((step) => step.id)).toEqual([
+  expect((await loadLab('eight-steps')).steps.map((step) => step.id)).toEqual([
     'netns',
     'bridge',
     'veth',
@@ -26,7 +26,9 @@ it('every lab that ships parses', () => {
     'up',
     'masquerade',
   ])
-  expect(loadLab('scale', ['containers=3']).steps.find((step) => step.id === 'netns')?.operations).toHaveLength(3)
+  expect((await loadLab('scale', ['containers=3'])).steps.find((step) => step.id === 'netns')?.operations).toHaveLength(
+    3,
+  )
 })
 
 describe('a mistake is named with file, line and column', () => {
@@ -229,13 +231,13 @@ it.each([
   ['container=host', 'is reserved'],
   ['x=1', "has no parameter 'x'"],
   ['x', '--set takes key=value'],
-])('--set %s is refused', (set, message) => {
-  expect(() => loadLab('eight-steps', [set])).toThrow(message)
+])('--set %s is refused', async (set, message) => {
+  await expect(loadLab('eight-steps', [set])).rejects.toThrow(message)
 })
 
-it('explains the bound of scale', () => {
-  expect(() => loadLab('scale', ['containers=1001'])).toThrow(/1 to 1000; the kernel allows 1023 ports/)
-  expect(() => loadLab('scale', ['containers=300', 'subnet=10.0.0.0/24'])).toThrow(
+it('explains the bound of scale', async () => {
+  await expect(loadLab('scale', ['containers=1001'])).rejects.toThrow(/1 to 1000; the kernel allows 1023 ports/)
+  await expect(loadLab('scale', ['containers=300', 'subnet=10.0.0.0/24'])).rejects.toThrow(
     /^labs\/scale\.yaml:\d+:\d+: address: '10\.0\.0\.255\/24' is the subnet's broadcast/,
   )
 })

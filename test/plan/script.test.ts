@@ -66,7 +66,7 @@ describe('the script of a lab builds, alone, what the lab builds in a sandbox', 
     ['scale', ['containers=5'], ['c5: address eth0 10.22.0.6/16', 'host: link veth5 veth up mtu 1500 master cni0']],
   ])('%s %j', (name, set, some) =>
     withSandbox(async (kernel) => {
-      const lab = loadLab(name, set)
+      const lab = await loadLab(name, set)
       for (const step of lab.steps) await doPlan(kernel, step.operations)
       const ours = built(await kernel.read())
       const { stdout: script } = await cli(['lab', 'run', name, '--script', ...set.flatMap((one) => ['--set', one])])
@@ -78,8 +78,8 @@ describe('the script of a lab builds, alone, what the lab builds in a sandbox', 
   )
 })
 
-it('stops at the first command that fails', () => {
-  const script = scriptOf(loadLab('eight-steps'))
+it('stops at the first command that fails', async () => {
+  const script = scriptOf(await loadLab('eight-steps'))
   // A bridge of that name is there already: nothing of step 3 may be done.
   const shell = `ip link add name cni0 type bridge; sh -s || { ip -br link | cut -d' ' -f1; exit 9; }`
   const { status, stdout } = onEmptyMachine(shell, script)
