@@ -30,6 +30,14 @@ function cacheFolder() {
   }
 }
 
+/** Shows a step without loading the whole program, if that is all that is asked for. */
+async function showsQuickly() {
+  const [command, ...words] = process.argv.slice(2)
+  if (command !== 'step' || words.length !== 2 || !words.includes('--show')) return false
+  const { showQuickly } = await import('./quick-show.ts')
+  return showQuickly(words, join(import.meta.dirname, '..', 'step-texts.json'))
+}
+
 // The reader went away, as in `cnilab lab run | head -1`: nobody is left to tell, but there may be much to tear down.
 for (const stream of [process.stdout, process.stderr])
   stream.on('error', ({ code, message }: NodeJS.ErrnoException) => {
@@ -47,6 +55,8 @@ if (problem !== undefined) {
 } else {
   const folder = cacheFolder()
   if (folder !== undefined) module.enableCompileCache(folder)
-  const { main } = await import('./main.ts')
-  await main()
+  if (!(await showsQuickly())) {
+    const { main } = await import('./main.ts')
+    await main()
+  }
 }

@@ -2,9 +2,10 @@
 // writes the JSON Schema of labs, and spares the program the parsing of those that ship.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { Plugin } from '@oclif/core'
-import { labNames } from './engine/lab-files.ts'
+import { labNames, loadLab } from './engine/lab-files.ts'
 import { editorSchema } from './lab/editor-schema.ts'
 import { readSource } from './lab/source.ts'
+import { stepText } from './ui/step-text.ts'
 
 const plugin = new Plugin({
   root: process.cwd(),
@@ -22,3 +23,8 @@ for (const name of labNames()) {
   const { tree } = readSource(readFileSync(file, 'utf8'), file)
   writeFileSync(`dist/labs/${name}.json`, JSON.stringify(tree))
 }
+
+process.env['LC_ALL'] = 'C' // in English
+const first = await loadLab('eight-steps')
+const texts = (color: boolean) => first.steps.map((step) => stepText(first, step, false, color))
+writeFileSync('dist/step-texts.json', JSON.stringify({ colored: texts(true), uncolored: texts(false) }))

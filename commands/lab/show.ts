@@ -4,6 +4,10 @@ import type { Lab } from '../../src/lab/lab.ts'
 import { derive } from '../../src/operations/registry.ts'
 import { toLine } from '../../src/plan/command-line.ts'
 import { BaseCommand, type Document } from '../../src/ui/base-command.ts'
+import { plainFlag } from '../../src/ui/flags.ts'
+import { showIntro } from '../../src/ui/lab-intro.ts'
+import { markdown } from '../../src/ui/markdown.ts'
+import { showPurpose } from '../../src/ui/step-view.ts'
 import { style } from '../../src/ui/style.ts'
 import { word } from '../../src/ui/word.ts'
 
@@ -16,20 +20,26 @@ export default class LabShow extends BaseCommand {
   static override examples = ['<%= config.bin %> lab show eight-steps', '<%= config.bin %> lab show ./my-lab.yaml']
   static override args = { lab: word({ required: true, description: 'name of a lab, or a path to a file' }) }
   static override flags = {
+    plain: plainFlag,
     set: Flags.string({ description: 'set a parameter: key=value', multiple: true, multipleNonGreedy: true }),
   }
 
   async run(): Promise<LabDocument> {
     const { args, flags } = await this.parse(LabShow)
     const lab = await loadLab(args.lab, flags.set)
-    this.log(`${style.title(lab.title)}\n${lab.text}\n`)
+    const view = { plain: flags.plain, log: (line: string) => this.log(line) }
+    showIntro(lab, view)
+    if (lab.parameters.length > 0) this.log('')
     for (const { name, value, text } of lab.parameters) this.log(`  --set ${name}=${value}  ${style.quiet(text)}`)
-    for (const [i, step] of lab.steps.entries()) {
-      this.log(`\n${style.title(`${i + 1}. ${step.title}`)}\n   ${step.text}`)
+    for (const step of lab.steps) {
+      this.log('')
+      showPurpose(lab, step, view)
+      if (step.free) continue // how it is done is for the learner to find
       const commands = step.operations.flatMap((operation) => derive(operation).apply)
-      for (const command of commands.slice(0, 6)) this.log(`   ${style.command(toLine(command, '1'))}`)
-      if (commands.length > 6) this.log(style.quiet(`   … and ${commands.length - 6} more like these`))
+      for (const command of commands.slice(0, 6)) this.log(`  $ ${style.command(toLine(command, '1'))}`)
+      if (commands.length > 6) this.log(style.quiet(`  … and ${commands.length - 6} more like these`))
     }
+    if (lab.learned !== undefined) this.log(`\n${markdown(lab.learned, flags.plain)}`)
     return { schema: 'cnilab/lab/v1', lab }
   }
 }

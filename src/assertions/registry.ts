@@ -51,8 +51,8 @@ export function isAssertion(name: string): name is AssertionName {
   return Object.hasOwn(assertionKinds, name)
 }
 
-/** Parses what is asserted. Throws ZodError with the rule that was broken, in `words` of the caller's. */
-export function parseClaim(kind: AssertionName, params: unknown, words: { error: z.core.$ZodErrorMap }): Claim {
+/** Parses what is asserted. Throws ZodError with the rule that was broken, in `words` of the caller's where there are any. */
+export function parseClaim(kind: AssertionName, params: unknown, words?: { error: z.core.$ZodErrorMap }): Claim {
   // The compiler cannot see that the params that this kind's schema returns are those of this kind.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return { kind, params: assertionKinds[kind].params.parse(params, words) } as Claim

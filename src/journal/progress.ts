@@ -1,10 +1,10 @@
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { homedir } from 'node:os'
-import { dirname, isAbsolute, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import * as z from 'zod'
 import { CnilabError } from '../errors.ts'
 import type { Host } from '../kernel/host.ts'
 import { readOwn } from './journal.ts'
+import { progressFileOf } from './progress-file.ts'
 
 const stepProgressSchema = z.object({
   /** When it was first found done (ISO 8601). */
@@ -79,10 +79,8 @@ export function endProgress(place: Place): void {
  * hidden, in the sandbox's own folder, too. The newer one counts.
  */
 function filesOf({ name, kind, folder }: Place): string[] {
-  const given = process.env['XDG_STATE_HOME'] ?? ''
-  const state = isAbsolute(given) ? given : join(homedir(), '.local', 'state')
   const inSandbox = kind === 'sandbox' && folder !== undefined ? [join(folder, 'progress.json')] : []
-  return [join(state, 'cnilab', 'labs', `${name}.json`), ...inSandbox]
+  return [progressFileOf(name), ...inSandbox]
 }
 
 function parse(file: string): Progress | undefined {

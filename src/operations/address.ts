@@ -25,7 +25,7 @@ export const address: OperationKind<'address', Params> = {
   users: (p, now) => portsOf(now, p.ifname, p.netns),
   explain: (p) => ({
     what: `Give ${p.ifname}${inNetns(p.netns)} the address ${p.address}`,
-    why: 'With the address the kernel also adds a route to its whole subnet: everything in it is now expected on this cable.',
+    why: 'With the address, and once the interface is up, the kernel also has a route to its whole subnet: everything in it is then expected on this cable.',
   }),
   expected: (p) => `${p.ifname}${inNetns(p.netns)} has ${p.address}`,
   judge: (p, now) => {

@@ -1,4 +1,4 @@
-import { findLink, type Link, type State } from './state.ts'
+import { findLink, isUplink, type Link, type State } from './state.ts'
 
 /** One end of a cable: an interface, and the namespace that it is in. */
 export interface CableEnd {
@@ -17,7 +17,10 @@ export function otherEnd(state: State, { netns, link }: CableEnd): CableEnd | un
   }
   for (const [other, namespace] of state) {
     if (other === netns) continue
-    const peer = namespace?.links.find((one) => one.index === link.peerIndex && one.peerIndex === link.index)
+    // The sandbox's uplink leads to the internet, whose namespace is not read, and nowhere else.
+    const peer = namespace?.links.find(
+      (one) => one.index === link.peerIndex && one.peerIndex === link.index && !isUplink(one),
+    )
     if (peer) return { netns: other, link: peer }
   }
   return undefined

@@ -8,6 +8,7 @@ import { removeSandbox } from '../sandbox/remove.ts'
 import { toScript } from '../plan/script.ts'
 import { derive } from '../operations/registry.ts'
 import type { Document } from './base-command.ts'
+import { partsOf } from './lab-plan.ts'
 import { markdown } from './markdown.ts'
 import { choose } from './prompts.ts'
 import { duration, mark, marked, style } from './style.ts'
@@ -119,10 +120,7 @@ async function showSummary(running: RunningLab, { plain, log }: View): Promise<v
   const passed = findings.filter((finding) => finding.passed === true).length
   log(`\n${style.title(`The end of: ${lab.title}`)}`)
   if (lab.learned !== undefined) log(markdown(lab.learned, plain))
-  const parts = [
-    ...(lab.start.length === 0 ? [] : [{ title: 'The starting state', operations: lab.start }]),
-    ...lab.steps,
-  ].map(({ title, operations }) => ({
+  const parts = partsOf(lab).map(({ title, operations }) => ({
     title,
     commands: operations.flatMap((operation) => derive(operation).apply),
   }))

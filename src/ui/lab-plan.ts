@@ -1,8 +1,9 @@
-import type { Lab } from '../lab/lab.ts'
+import type { Lab, LabStep } from '../lab/lab.ts'
 import { derive } from '../operations/registry.ts'
-import { toLine } from '../plan/command-line.ts'
+import { programLine, toLine } from '../plan/command-line.ts'
 import { toScript } from '../plan/script.ts'
 import type { Document } from './base-command.ts'
+import { markdown } from './markdown.ts'
 import { style } from './style.ts'
 
 /** What `lab run --dry-run --json` prints: every step with its commands, ready to paste. */
@@ -17,23 +18,17 @@ export function printPlan(
   flags: { script: boolean; explain: boolean },
   log: (line: string) => void,
 ): LabPlan {
-  const steps = lab.steps.map((step) => {
-    const derived = step.operations.map(derive)
-    return {
-      id: step.id,
-      title: step.title,
-      text: step.text,
-      derived,
-      commands: derived.flatMap((operation) => operation.apply),
-    }
+  const steps = partsOf(lab).map(({ id, title, text, operations, run }) => {
+    const derived = operations.map(derive)
+    return { id, title, text, derived, run, commands: derived.flatMap((operation) => operation.apply) }
   })
   if (flags.script) log(toScript(lab.title, steps).trimEnd())
   else
-    for (const { title, text, derived, commands } of steps) {
+    for (const { title, text, derived, commands, run } of steps) {
       if (flags.explain) {
-        log(`${style.title(title)}\n  ${text}`)
+        log(`${style.title(title)}\n${markdown(text, false)}`)
         for (const { explain } of derived.slice(0, 6)) log(`  ${explain.what}. ${style.quiet(explain.why)}`)
-      } else for (const command of commands) log(toLine(command, '1'))
+      } else for (const line of [...commands.map((command) => toLine(command, '1')), ...run.map(programLine)]) log(line)
     }
   return {
     schema: 'cnilab/lab-plan/v1',
@@ -45,4 +40,16 @@ export function printPlan(
       commands: commands.map((command) => toLine(command, '1')),
     })),
   }
+}
+
+/** The starting state, if the lab has one, and its steps. */
+export function partsOf(lab: Lab): Pick<LabStep, 'id' | 'title' | 'text' | 'operations' | 'run'>[] {
+  const start = {
+    id: 'start',
+    title: 'The starting state',
+    text: 'What is there when the lab begins.',
+    operations: lab.start,
+    run: [],
+  }
+  return [...(lab.start.length === 0 ? [] : [start]), ...lab.steps]
 }

@@ -1,17 +1,24 @@
 import { render } from 'markdansi'
 import { hasColor } from './style.ts'
-import { textWidth } from './text.ts'
+import { fitted } from './text.ts'
 
 /** Markdown for the terminal; `plain` without box characters. */
 export function markdown(text: string, plain: boolean): string {
-  return render(text.trim(), {
-    width: textWidth(),
-    color: hasColor,
+  return fitted(unfitted(text, plain, hasColor))
+}
+
+/** The same before its lines are broken to the width of the terminal. */
+export function unfitted(text: string, plain: boolean, color: boolean): string {
+  // Without colour, only its marks tell what is to be typed.
+  const marked = color ? text : text.replaceAll(/`([^`\n]+)`/g, '`` `$1` ``')
+  const drawn = render(marked.trim(), {
+    wrap: false,
+    color,
     hyperlinks: false,
     codeBox: false,
-    codeWrap: false,
     tableBorder: plain ? 'ascii' : 'unicode',
     quotePrefix: plain ? '> ' : '│ ',
     theme: { inlineCode: { color: 'cyan' }, blockCode: { color: 'cyan' }, link: { underline: true } },
-  }).trimEnd()
+  })
+  return drawn.trimEnd()
 }

@@ -3,14 +3,15 @@ import type { CommandOutput, StepResult } from '../engine/lab-steps.ts'
 import type { Progress } from '../journal/progress.ts'
 import type { Lab, LabStep } from '../lab/lab.ts'
 import type { Command } from '../operations/operation.ts'
-import { derive } from '../operations/registry.ts'
 import { programLine, toLine } from '../plan/command-line.ts'
 import { diff, summarize } from '../state/diff.ts'
 import type { State } from '../state/state.ts'
 import { findingLine } from './findings.ts'
 import { markdown } from './markdown.ts'
 import { picture } from './picture.ts'
-import { mark, marked, style } from './style.ts'
+import { showLines, showStepText } from './show-step-text.ts'
+import { headingOf, stepText } from './step-text.ts'
+import { hasColor, mark, marked, style } from './style.ts'
 import { firstSentence, indented } from './text.ts'
 import type { View } from './view.ts'
 
@@ -45,13 +46,7 @@ export function showMap(
 
 /** What a step is for and, unless the learner is to find that out, what it would run. */
 export function showStep(lab: Lab, step: LabStep, { log, plain }: Omit<View, 'flags'>, withCommands = true): void {
-  showPurpose(lab, step, { log, plain })
-  if (step.free) return
-  const derived = step.operations.map(derive)
-  log('')
-  for (const { explain } of derived) log(indented(`${explain.what}. ${explain.why}`))
-  const commands = derived.flatMap((operation) => operation.apply)
-  if (withCommands) showCommands(commands, log)
+  showStepText(stepText(lab, step, plain, hasColor), log, withCommands)
 }
 
 /** What a step did: commands, what changed in the kernel, the checks, and the picture. */
@@ -85,16 +80,16 @@ export function showUndone(step: LabStep, commands: readonly Command[], before: 
 
 /** A step's title and its text. */
 export function showPurpose(lab: Lab, step: LabStep, { log, plain }: Omit<View, 'flags'>): void {
-  log(style.title(`Step ${lab.steps.indexOf(step) + 1} of ${lab.steps.length}: ${step.title}`))
+  log(style.title(headingOf(lab, step)))
   log(markdown(step.text, plain))
 }
 
 /** Commands as they are typed. */
 export function showCommands(commands: readonly Command[], log: View['log']): void {
-  log('')
-  if (commands.length === 0) return
-  for (const command of commands) log(`  $ ${style.command(toLine(command, '1'))}`)
-  log('')
+  showLines(
+    commands.map((command) => toLine(command, '1')),
+    log,
+  )
 }
 
 /** Programs that were run, and what they printed. */

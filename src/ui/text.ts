@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util'
 import wrapAnsi from 'wrap-ansi'
 
 /** How wide a line of text may be: the terminal's width, but no wider than is easily read. */
@@ -18,8 +19,21 @@ export function indented(text: string, by = 4): string {
     .join('\n')
 }
 
+/** Breaks the lines of a text that was drawn; what goes on below a list's mark stands under its text. */
+export function fitted(drawn: string): string {
+  return drawn
+    .split('\n')
+    .map((line) => {
+      const plain = stripVTControlCharacters(line)
+      if (/^[|│┌├└+]/.test(plain)) return line // a table
+      const hanging = /^\s*([-•*]|\d+\.) /.exec(plain)?.[0].length ?? 0
+      return wrapped(line, hanging).replaceAll('\n', `\n${' '.repeat(hanging)}`)
+    })
+    .join('\n')
+}
+
 /** A text's first sentence, without Markdown's marks. */
 export function firstSentence(text: string): string {
   const plain = text.trim().replaceAll(/[*_`]/g, '').replaceAll(/\s+/g, ' ')
-  return /^.*?[.:](?= |$)/.exec(plain)?.[0].replace(/:$/, '.') ?? plain
+  return /^.*?[.!?](?= |$)/.exec(plain)?.[0] ?? plain
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { labNames, loadLab } from '../../src/engine/lab-files.ts'
+import { failureHints } from '../../src/lab/hints.ts'
 import { parseLab } from '../../src/lab/parse.ts'
 
 const text = readFileSync(join(import.meta.dirname, 'eight-steps.txt'), 'utf8')
@@ -240,4 +241,64 @@ it('explains the bound of scale', async () => {
   await expect(loadLab('scale', ['containers=300', 'subnet=10.0.0.0/24'])).rejects.toThrow(
     /^labs\/scale\.yaml:\d+:\d+: address: '10\.0\.0\.255\/24' is the subnet's broadcast/,
   )
+})
+
+const step = (more: string) =>
+  `version: 1\nid: t\ntitle: T\ntext: t\nsteps:\n  - id: a\n    title: a\n    text: t\n${more}`
+
+it.each([
+  ['    operations: [{ bridge: { name: b } }]\n    solution: [{ bridge: { name: b } }]\n', 'not both'],
+  ['    checks: [{ netns: { name: red } }]\n', 'at least one operation'],
+  ['    run: [{ argv: [true] }]\n', 'could never be done'],
+  ['    run: [{ argv: ip link }]\n    checks: [{ netns: { name: red } }]\n', 'argv: '],
+  ['    operations: [{ bridge: { nam: b } }]\n', "unknown key 'nam': did you mean 'name'?"],
+  ['    operations: [{ bridge: { name: b } }]\n    hnits: []\n', "unknown key 'hnits': did you mean 'hints'?"],
+  [
+    '    operations: [{ bridge: { name: b } }]\n    checks: [{ pong: { from: a, to: 10.0.0.1 } }]\n',
+    "did you mean 'ping'",
+  ],
+  [
+    '    operations: [{ bridge: { name: b } }]\n    checks: [{ ping: { from: a, to: 10.0.0.1 }, wait: 99 }]\n',
+    'wait is a whole',
+  ],
+  ['    operations: [{ bridge: { name: b } }]\n    checks: [{ not: ping }]\n', 'not takes a check'],
+  [
+    '    operations: [{ bridge: { name: b } }]\n    questions: [{ ask: a, choices: [b, c], answer: 3, why: d }]\n',
+    'from 1 to 2',
+  ],
+  ['    operations: [{ bridge: { name: b } }]\n    hints: [{ ko: only }]\n', "'en' is missing"],
+  ['    operations: [{ bridge: { name: b } }]\n    hints: [{ en: "a\\u0007" }]\n', 'control characters'],
+])('a step with %j is refused, with its place', (more, message) => {
+  expect(() => parseLab(step(more), 'x.yaml')).toThrow(/^x\.yaml:\d+:\d+: /)
+  expect(() => parseLab(step(more), 'x.yaml')).toThrow(message)
+})
+
+it('picks the texts of a language, and English where there are none', () => {
+  const yaml = step('    operations: [{ bridge: { name: b } }]\n    hints: [{ en: one, ko: 하나 }, two]\n').replace(
+    'title: T',
+    'title: { en: Test, ko: 시험 }',
+  )
+  expect(parseLab(yaml, 'x.yaml', {}, 'ko')).toMatchObject({ title: '시험', steps: [{ hints: ['하나', 'two'] }] })
+  expect(parseLab(yaml, 'x.yaml', {}, 'de')).toMatchObject({ title: 'Test', steps: [{ hints: ['one', 'two'] }] })
+})
+
+it('shows a hint for the very failure that it is for', () => {
+  const yaml = step(
+    '    operations: [{ bridge: { name: b } }]\n    when:\n      - { finding: "bridge.*", actual: no bridge, text: wrong kind }\n      - { finding: bridge.b, text: any }\n      - { finding: bridge.c, text: other }\n',
+  )
+  const [only] = parseLab(yaml, 'x.yaml').steps
+  const failed = (actual: string) => ({
+    id: 'bridge.b',
+    step: 'a',
+    passed: false,
+    what: '',
+    expected: '',
+    actual,
+    why: '',
+    fix: [],
+    dependsOn: [],
+  })
+  expect(only && failureHints(only, [failed('b is no bridge')])).toEqual(['wrong kind', 'any'])
+  expect(only && failureHints(only, [failed('there is no interface b')])).toEqual(['any'])
+  expect(only && failureHints(only, [{ ...failed('b is no bridge'), passed: null }])).toEqual([])
 })
