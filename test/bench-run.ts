@@ -11,7 +11,7 @@ const program = join(import.meta.dirname, '..', 'dist', 'src', 'cnilab.js')
 
 /** A runtime folder of the bench's own (mkdtemp makes it 0700): its sandboxes are nobody else's. */
 const runtime = mkdtempSync(join(tmpdir(), 'cnilab-bench-'))
-const env = { ...process.env, XDG_RUNTIME_DIR: runtime, NO_COLOR: '1' }
+const env = { ...process.env, XDG_RUNTIME_DIR: runtime, XDG_STATE_HOME: join(runtime, 'state'), NO_COLOR: '1' }
 
 let running: ChildProcess | undefined
 

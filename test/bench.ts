@@ -23,15 +23,30 @@ const wall = (argv: readonly string[]) => async () => (await run(argv)).ms
 const naive = (n: number, ends: Ends) => () => baseline(naiveBatch(n, ends))
 
 async function start(): Promise<void> {
-  const [version = 0, list = 0, node = 0] = await medians(
+  const [version = 0, show = 0, list = 0, node = 0] = await medians(
     11,
     0,
     wall(cnilab('--version')),
+    wall(cnilab('step', '--show', 'veth')),
     wall(cnilab('lab', 'list')),
     wall([process.execPath, '-e', '0']),
   )
   row('cnilab --version / node -e 0', version, node, 2.5, 11)
+  row('cnilab step --show veth / node -e 0', show, node, 3, 11)
   row('cnilab lab list / node -e 0', list, node, undefined, 11)
+}
+
+/** In a sandbox that runs, with the steps before it done. */
+async function stepVeth(): Promise<void> {
+  const there = ['--sandbox', 'bench']
+  await run(cnilab('step', 'bridge', '--with-missing', ...there))
+  await run(cnilab('step', 'netns', ...there))
+  const taken: number[] = []
+  for (let i = 0; i < 7; i++) {
+    taken.push(await wall(cnilab('step', 'veth', ...there))())
+    await run(cnilab('step', '--undo', ...there))
+  }
+  row('step veth / 400 ms', taken.toSorted((a, b) => a - b)[3] ?? Number.NaN, 400, 1, 7)
 }
 
 async function eightSteps(): Promise<void> {
@@ -134,6 +149,7 @@ try {
     async () => void (await medians(1, 0, wall(cnilab('--version')), wall(cnilab('lab', 'list')))),
   )
   await part('start', [], start)
+  await part('step', KERNEL, stepVeth)
   await part('eight-steps', KERNEL, eightSteps)
   await part('scale 100', KERNEL, scale100)
   await part('Mininet', [...KERNEL, 'mn', 'brctl'], scaleMininet)

@@ -121,9 +121,7 @@ function merge(call: () => void): { notice: () => void; cancel: () => void } {
 /** Starts the monitors of one namespace, or of the host itself. One that is lost stays so until its namespace is another. */
 function startMonitor(host: Host, name: string | undefined, inode: number, notice: () => void): Monitor {
   const shell = ['sh', '-c', MONITORS, 'cnilab-monitors']
-  // The file is opened from inside the sandbox: whoever is in there could have linked the name to the machine's network.
-  const argv = name === undefined ? [...shell, 'all-nsid'] : ['nsenter', `--net=/run/netns/${name}`, '--', ...shell]
-  const [file = '', ...rest] = inside(host, undefined, argv)
+  const [file = '', ...rest] = inside(host, name, name === undefined ? [...shell, 'all-nsid'] : shell)
   const child = spawn(file, rest, {
     detached: true, // Ctrl-C is meant for us: the shell would die of it, and what it started would not
     env: { ...process.env, LC_ALL: 'C', PATH: searchPath() },

@@ -47,14 +47,12 @@ export function launcher(host: Host): Launch {
 }
 
 /**
- * Puts an argv into a namespace of the host. `nsenter`, because `ip -n` copies the mount table each time; from outside a
- * sandbox the same nsenter that enters it takes the namespace's file in place of the host's own network.
+ * Puts an argv into a namespace of the host. `nsenter`, because `ip -n` copies the mount table each time. Its file is
+ * opened from within the sandbox: a link that a program put there must not lead to a namespace of the machine.
  */
 export function inside(host: Host, netns: string | undefined, argv: readonly string[]): string[] {
   if (netns === undefined) return [...host.enter, ...argv]
-  const file = `--net=${host.root}/run/netns/${netns}`
-  if (host.enter.length === 0) return ['nsenter', file, '--', ...argv]
-  return [...host.enter.map((argument) => (argument === '-n' ? file : argument)), ...argv]
+  return [...host.enter, 'nsenter', `--net=/run/netns/${netns}`, '--', ...argv]
 }
 
 interface Shell {

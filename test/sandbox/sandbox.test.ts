@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readlinkSync, execFileSync } from 'node:child_process'
+import { readlinkSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
@@ -271,4 +271,12 @@ it('survives the clean of another runtime folder, which removes its own alone', 
     rmSync(other, { recursive: true, force: true })
     await removeSandboxes()
   }
+})
+
+it('a link in place of a namespace does not lead to the machine', async () => {
+  await cli(['exec', '--sandbox', 'links', '--', 'ln', '-s', '/proc/1/ns/net', '/run/netns/x'])
+  const { stdout } = await cli(['exec', '--sandbox', 'links', '--netns', 'x', '--', 'readlink', '/proc/self/ns/net'])
+  const own = await cli(['exec', '--sandbox', 'links', '--', 'readlink', '/proc/self/ns/net'])
+  expect(own.stdout).toMatch(/^net:/)
+  expect([stdout, stdout.trim() === readlinkSync('/proc/1/ns/net')]).toEqual([own.stdout, false])
 })
