@@ -1,4 +1,4 @@
-import { readlinkSync, execFileSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { readlinkSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
