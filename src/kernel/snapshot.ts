@@ -2,8 +2,16 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CnilabError } from '../errors.ts'
 import { FORWARDING, REDIRECTS } from '../operations/sysctl.ts'
-import { parseNamespace, parseRuleset, parseSysctls, READ_BATCH, READ_DOCUMENTS } from '../state/parse.ts'
+import {
+  parseNamespace,
+  parseNetnsIds,
+  parseRuleset,
+  parseSysctls,
+  READ_BATCH,
+  READ_DOCUMENTS,
+} from '../state/parse.ts'
 import { HOST, type Namespace, type NftObject, type State } from '../state/state.ts'
+import { ambiguous } from '../state/topology.ts'
 import { withFiles } from './files.ts'
 import type { Host } from './host.ts'
 import type { Launch } from './launcher.ts'
@@ -31,10 +39,16 @@ export async function snapshot(host: Host, launch: Launch, scope?: Scope): Promi
     readSysctls(launch, scope ? (scope.sysctls ?? []) : usual),
     readNamespaces(host, launch, wanted),
   ])
-  return new Map<string, Namespace | undefined>([
+  const state = new Map<string, Namespace | undefined>([
     [HOST, parseNamespace(own, { ...nowhere, rules, sysctls })],
     ...names.map((name) => [name, inner.get(name)] as const),
   ])
+  for (const name of ambiguous(state)) {
+    const namespace = state.get(name)
+    const { code, stdout } = await launch(name === HOST ? undefined : name, ['ip', '-j', 'netns', 'list-id'])
+    if (namespace && code === 0) state.set(name, { ...namespace, netnsIds: parseNetnsIds(stdout) })
+  }
+  return state
 }
 
 /** The names under /run/netns, sorted. */

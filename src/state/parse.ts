@@ -11,6 +11,7 @@ const linkSchema = z.object({
   address: z.string().optional(),
   link: z.string().optional(),
   link_index: z.number().optional(),
+  link_netnsid: z.number().optional(),
   linkinfo: z.object({ info_kind: z.string().optional() }).optional(),
   inet6_addr_gen_mode: z.string().optional(),
   addr_info: z
@@ -63,6 +64,7 @@ function toLink(raw: z.infer<typeof linkSchema>): Link {
     alias: raw.ifalias,
     peer: raw.link,
     peerIndex: raw.link_index,
+    peerNetnsId: raw.link_netnsid,
     linkLocal: raw.inet6_addr_gen_mode !== 'none',
     addresses,
   }
@@ -102,6 +104,12 @@ export function parseNamespace(
     routes: z.array(routeSchema).parse(JSON.parse(routes)).flatMap(toRoutes),
     forwarding,
   }
+}
+
+/** Reads `ip -j netns list-id`: the names of the namespaces by their numbers. Those without a name are left out. */
+export function parseNetnsIds(json: string): Map<number, string> {
+  const listed = z.array(z.object({ nsid: z.number(), name: z.string().optional() })).parse(JSON.parse(json || '[]'))
+  return new Map(listed.flatMap(({ nsid, name }) => (name === undefined ? [] : [[nsid, name] as const])))
 }
 
 /** Reads `nft -j list ruleset`. */

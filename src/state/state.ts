@@ -20,6 +20,8 @@ export interface Link {
   peer: string | undefined
   /** The index of a veth's other end, if that is in another namespace. */
   peerIndex: number | undefined
+  /** The number by which its namespace knows the one that the other end is in (rtnetlink(7), IFLA_LINK_NETNSID). */
+  peerNetnsId: number | undefined
   /** Whether the kernel gives it an IPv6 link-local address by itself when it comes up. */
   linkLocal: boolean
   addresses: readonly Address[]
@@ -58,6 +60,8 @@ export interface Namespace {
   rules: readonly NftObject[]
   /** Values of the sysctls that were asked for. */
   sysctls: Readonly<Record<string, string>>
+  /** The names of the namespaces that it knows by number; read only where indices do not tell whose cables are whose. */
+  netnsIds?: ReadonlyMap<number, string>
 }
 
 /**
