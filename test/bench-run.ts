@@ -52,6 +52,38 @@ export function run(argv: readonly string[], started?: (pid: number) => void): P
   return promise
 }
 
+/**
+ * Milliseconds from a change, made by `cause`, to when `lab watch`, on a terminal made by script(1), shows `effect`.
+ * Waits first until it shows `ready`, and for as long again as its monitors take to listen.
+ */
+export async function watched(
+  args: string,
+  ready: string,
+  cause: () => Promise<unknown>,
+  effect: string,
+): Promise<number> {
+  const command = `stty cols 100 rows 40; exec "${process.execPath}" "${program}" lab watch ${args}`
+  const child = spawn('script', ['-qefc', command, '/dev/null'], { env: { ...env, TERM: 'xterm' } })
+  running = child
+  let screen = ''
+  let shown: { text: string; tell: () => void } | undefined
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    screen += text
+    if (shown && screen.includes(shown.text)) shown.tell()
+  })
+  const until = (text: string) => new Promise<void>((tell) => (shown = { text, tell }))
+  await until(ready)
+  await sleep(1500)
+  const seen = until(effect)
+  await cause()
+  const changed = performance.now()
+  await seen
+  const ms = performance.now() - changed
+  child.stdin.write('q')
+  await new Promise((resolve) => child.on('close', resolve))
+  return Math.max(0, ms)
+}
+
 export const cnilab = (...args: string[]) => [process.execPath, program, ...args]
 export const scale = (n: number, ...more: string[]) =>
   cnilab('lab', 'run', 'scale', '--set', `containers=${n}`, '--json', ...more)

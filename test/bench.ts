@@ -1,7 +1,7 @@
 // `npm run bench`: measures cnilab against what it replaces, side by side in one run, and prints ratios with their bounds.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EIGHT_STEPS, type Ends, mininet, naiveBatch, onePerAction } from './bench-baselines.ts'
-import { baseline, build, cleanUp, cnilab, holders, installed, peak, run, scale, settle } from './bench-run.ts'
+import { baseline, build, cleanUp, cnilab, holders, installed, peak, run, scale, settle, watched } from './bench-run.ts'
 import { noneLeft, printTable, row } from './bench-table.ts'
 
 const notes: string[] = []
@@ -47,6 +47,19 @@ async function stepVeth(): Promise<void> {
     await run(cnilab('step', '--undo', ...there))
   }
   row('step veth / 400 ms', taken.toSorted((a, b) => a - b)[3] ?? Number.NaN, 400, 1, 7)
+}
+
+/** From the end of the command that changes something, in another terminal, to the screen. */
+async function watch(): Promise<void> {
+  const there = ['--sandbox', 'watch']
+  const taken: number[] = []
+  await run(cnilab('lab', 'start', 'eight-steps', ...there))
+  for (let i = 0; i < 5; i++) {
+    const add = () => run(cnilab('exec', ...there, '--', 'ip', 'netns', 'add', 'red'))
+    taken.push(await watched(there.join(' '), 'q quit', add, '✔ netns'))
+    await run(cnilab('lab', 'reset', ...there))
+  }
+  row('lab watch shows a change / 500 ms', taken.toSorted((a, b) => a - b)[2] ?? Number.NaN, 500, 1, 5)
 }
 
 async function eightSteps(): Promise<void> {
@@ -150,6 +163,7 @@ try {
   )
   await part('start', [], start)
   await part('step', KERNEL, stepVeth)
+  await part('watch', [...KERNEL, 'script'], watch)
   await part('eight-steps', KERNEL, eightSteps)
   await part('scale 100', KERNEL, scale100)
   await part('Mininet', [...KERNEL, 'mn', 'brctl'], scaleMininet)

@@ -9,7 +9,7 @@ export interface Found {
 }
 
 /** A program whose output tells; it changes nothing. */
-export interface Reading {
+interface Reading {
   argv: readonly string[]
   /** The namespace to run it in; undefined: the host. */
   netns: string | undefined

@@ -25,7 +25,7 @@ export interface Question {
 }
 
 /** A hint for the finding whose id matches (`*` stands for anything), if its `actual` holds a text. */
-export interface FailureHint {
+interface FailureHint {
   finding: string
   actual?: string | undefined
   text: string

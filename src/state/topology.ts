@@ -1,4 +1,4 @@
-import { findLink, HOST, type Link, type State } from './state.ts'
+import { findLink, HOST, INTERNET, isUplink, type Link, type State } from './state.ts'
 
 /** One end of a cable: an interface, and the namespace that it is in. */
 export interface CableEnd {
@@ -20,18 +20,24 @@ export function otherEnd(state: State, { netns, link }: CableEnd): CableEnd | un
   const place = ids && (ids.get(link.peerNetnsId ?? -1) ?? HOST) // which alone has no name
   for (const [other, namespace] of state) {
     if (other === netns || (place !== undefined && other !== place)) continue
-    const peer = namespace?.links.find((one) => one.index === link.peerIndex && one.peerIndex === link.index)
+    if ((isUplink(link) && other !== INTERNET) || (netns === INTERNET && other !== HOST)) continue
+    const peer = namespace?.links.find(
+      (one) => one.index === link.peerIndex && one.peerIndex === link.index && isUplink(one) === (netns === INTERNET),
+    )
     if (peer) return { netns: other, link: peer }
   }
   return undefined
 }
 
-/** The namespaces with cables whose indices are those of another cable, too, as new namespaces count from the same number. */
+/**
+ * The namespaces with cables whose indices are those of another cable's end, too, as new namespaces count from the same
+ * number. The uplink, which leads to the internet, is not taken for another one.
+ */
 export function ambiguous(state: State): string[] {
   const count = new Map<string, number>()
   const ends = [...state].flatMap(([netns, namespace]) =>
-    (namespace?.links ?? []).flatMap(({ index, peerIndex }) =>
-      peerIndex === undefined ? [] : [{ netns, key: `${index} ${peerIndex}` }],
+    (netns === INTERNET ? [] : (namespace?.links ?? [])).flatMap((link) =>
+      link.peerIndex === undefined || isUplink(link) ? [] : [{ netns, key: `${link.index} ${link.peerIndex}` }],
     ),
   )
   for (const { key } of ends) count.set(key, (count.get(key) ?? 0) + 1)

@@ -2,7 +2,7 @@ import { stripVTControlCharacters } from 'node:util'
 import wrapAnsi from 'wrap-ansi'
 
 /** How wide a line of text may be: the terminal's width, but no wider than is easily read. */
-export function textWidth(): number {
+function textWidth(): number {
   return Math.max(20, Math.min(process.stdout.columns || 80, 100))
 }
 
