@@ -68,8 +68,8 @@ export function cli(
   )
 }
 
-/** What to wait for on the screen, the keys to type then, or what to do, and how many milliseconds later. */
-type Typed = readonly (readonly [string, string | (() => void), number?])[]
+/** What to wait for on the screen, the keys to type then, or what to do (`close` closes the terminal), and how many ms later. */
+type Typed = readonly (readonly [string, string | ((close: () => void) => void), number?])[]
 
 /**
  * Runs the program on a terminal, made by script(1). Each key is typed once the text before it has been shown; returns
@@ -97,7 +97,7 @@ export function shellOnTerminal(
       if (at < 0) return
       from = at + shown.length
       next++
-      setTimeout(() => (typeof keys === 'string' ? child.stdin.write(keys) : keys()), later)
+      setTimeout(() => (typeof keys === 'string' ? child.stdin.write(keys) : keys(() => child.kill('SIGKILL'))), later)
     }
   })
   return new Promise((resolve) => {

@@ -164,6 +164,22 @@ it('a signal, or a terminal that is closed, leaves nothing but the progress, whi
   expect(resumed.stdout).toContain('br9 (bridge) down')
 })
 
+it.each([
+  ['at a question', ['What now?', ''], 'What now?'],
+  ['in the shell', ['What now?', TYPE], 'default: bridge]'],
+] as const)(
+  'a terminal that is closed %s leaves no process, and the lab can be built again',
+  async (_name, first, at) => {
+    await onTerminal(`lab run ${LAB}`, [
+      first,
+      ...(at === first[0] ? [] : [[at, ''] as const]),
+      ['', (close) => close(), 300],
+    ])
+    expect(await nothingLeft()).toBe(true)
+    expect((await cli(['lab', 'start', '--resume'])).stdout).toContain('Step 1 of 2')
+  },
+)
+
 it('goes on in a window that changes its size', async () => {
   const { code, screen } = await shellOnTerminal(
     `exec 3<&0; (sleep 1.5; stty cols 50 rows 20 <&3) & exec "${process.execPath}" "${program}" lab run ${LAB}`,
