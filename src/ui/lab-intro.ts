@@ -10,7 +10,8 @@ import type { View } from './view.ts'
 export function showIntro({ title, text, links }: Lab, { plain, log }: Omit<View, 'flags'>): void {
   log(style.title(title))
   log(markdown(text, plain))
-  for (const link of links) log(style.quiet(`${link.title}: ${link.url}`))
+  if (links.length > 0) log('\nIt rests on:')
+  for (const link of links) log(`  ${link.title}\n    ${style.quiet(link.url)}`)
 }
 
 /** How a lab begins for somebody who works by themselves: what it is about, the first step, and how to go on. */

@@ -60,8 +60,10 @@ async function takeTourStep(tour: Tour, step: LabStep, start: Checked): Promise<
   showPurpose(lab, step, view)
   view.log('')
   showPicture(undefined, start.now, step.focus, view)
-  if (start.findings.every((finding) => finding.passed !== false || finding.step === step.id))
+  if (start.findings.every((finding) => finding.passed !== false || finding.step === step.id)) {
+    if (step.before.length > 0) view.log('\nAs it is before this step:')
     for (const finding of await tryBefore(kernel, step, start.now)) view.log(findingLine(finding, view.plain))
+  }
   if (!(await askAll(tour, step, 'before'))) return undefined
   showWork(step, view)
   let checked = start
