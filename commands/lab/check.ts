@@ -1,3 +1,4 @@
+import { currentStep } from '../../src/engine/check-lab.ts'
 import { checkRunning } from '../../src/engine/running-lab.ts'
 import { findStep } from '../../src/engine/lab-steps.ts'
 import type { Finding } from '../../src/plan/finding.ts'
@@ -25,10 +26,15 @@ export default class LabCheck extends LabCommand {
     const { running, view } = await this.running(flags)
     const { lab } = running
     const step = args.step === undefined ? undefined : findStep(lab, args.step)
-    const checked = await checkRunning(running)
+    const checked = await checkRunning(running, true, step)
     const findings = checked.findings.filter((finding) => step === undefined || finding.step === step.id)
     showFindings(lab, checked.steps, findings, view)
-    const ok = findings.every(({ passed }) => passed !== false)
+    const isDone = checked.steps.every((one) => one.step !== step || one.status === 'done')
+    const ok = isDone && findings.every(({ passed }) => passed !== false)
+    if (step && !isDone && !findings.some(({ passed }) => passed === false)) {
+      const next = currentStep(checked)
+      this.log(`Step ${step.id} cannot be judged yet${next ? `: step ${next.id} (${next.title}) comes first` : ''}`)
+    }
     if (!ok) process.exitCode = 1
     return { schema: 'cnilab/lab-check/v1', lab: lab.id, ok, findings }
   }

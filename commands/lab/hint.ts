@@ -1,4 +1,5 @@
-import { checkRunning, currentStep, note } from '../../src/engine/running-lab.ts'
+import { currentStep } from '../../src/engine/check-lab.ts'
+import { checkRunning, note } from '../../src/engine/running-lab.ts'
 import { stepProgress } from '../../src/journal/progress.ts'
 import type { Document } from '../../src/ui/base-command.ts'
 import { plainFlag } from '../../src/ui/flags.ts'
@@ -30,8 +31,8 @@ export default class LabHint extends LabCommand {
       this.log('All steps are done.')
       return { schema, lab: running.lab.id, hint: { number: 0, of: 0 } }
     }
-    const shown = showHint(running, step, checked.findings, view)
-    note(running, step, { hints: Math.max(shown, stepProgress(running.progress, step.id).hints) })
+    const shown = showHint(running, step, checked.findings, view, `cnilab lab solve ${step.id}${view.flags}`)
+    await note(running, step, { hints: Math.max(shown, stepProgress(running.progress, step.id).hints) })
     return { schema, lab: running.lab.id, step: step.id, hint: { number: shown, of: step.hints.length } }
   }
 }

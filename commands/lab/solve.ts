@@ -1,10 +1,11 @@
 import { Flags } from '@oclif/core'
 import { findStep, missingSteps } from '../../src/engine/lab-steps.ts'
-import { checkRunning, currentStep } from '../../src/engine/running-lab.ts'
+import { currentStep } from '../../src/engine/check-lab.ts'
+import { checkRunning, doRunning } from '../../src/engine/running-lab.ts'
 import { CnilabError } from '../../src/errors.ts'
 import { plainFlag, stepArgument } from '../../src/ui/flags.ts'
 import { LabCommand } from '../../src/ui/lab-command.ts'
-import { askToRun, runSolution, showSolution } from '../../src/ui/solve.ts'
+import { askToRun, showSolution } from '../../src/ui/solve.ts'
 import { type StepDocument, stepDocument } from '../../src/ui/step-document.ts'
 import { showNext, showResult } from '../../src/ui/step-view.ts'
 
@@ -28,9 +29,8 @@ export default class LabSolve extends LabCommand {
       throw new CnilabError('state', 'all steps are done', { fix: `cnilab lab stop${view.flags} ends the lab` })
     const steps = [...missingSteps(lab, step, before), step]
     showSolution(running, steps, view)
-    if (!flags.yes && !(await askToRun(view.log))) return stepDocument(lab, step, 'shown', kernel.host.name)
-    const result = await runSolution(running, steps, before)
-    if (!result) return stepDocument(lab, step, 'shown', kernel.host.name)
+    if (!flags.yes && !(await askToRun(view))) return stepDocument(lab, step, 'shown', kernel.host.name)
+    const result = await doRunning(running, step, steps.slice(0, -1), before)
     showResult(step, { ...result, commands: [] }, view)
     showNext(result.steps, view)
     if (result.findings.some(({ passed }) => passed === false)) process.exitCode = 1

@@ -1,6 +1,7 @@
 import { Flags } from '@oclif/core'
+import { loadLab } from '../../src/engine/lab-files.ts'
 import { openHost } from '../../src/engine/open-host.ts'
-import { checkRunning, requireLab, resumeLab, startLab } from '../../src/engine/running-lab.ts'
+import { checkRunning, isNamed, requireLab, resumeLab, startLab } from '../../src/engine/running-lab.ts'
 import { CnilabError } from '../../src/errors.ts'
 import { kernelOf } from '../../src/kernel/kernel.ts'
 import { BaseCommand, hostFlags } from '../../src/ui/base-command.ts'
@@ -31,16 +32,17 @@ export default class LabStart extends BaseCommand {
     const { args, flags } = await this.parse(LabStart)
     if (args.lab === undefined && !flags.resume)
       throw new CnilabError('usage', 'which lab?', { fix: 'cnilab lab list names them; --resume goes on with one' })
+    if (args.lab !== undefined) await loadLab(args.lab, flags.set) // no sandbox is made for a lab that does not exist
     const { host, state } = await openHost(flags)
     if (state === 'created') this.notice(`sandbox '${host.name}' started · cnilab clean removes it`)
     const kernel = kernelOf(host)
     const view = viewOf(host, flags.plain, (line) => this.log(line))
     const running = flags.resume ? await requireLab(kernel) : await startLab(kernel, args.lab ?? '', flags.set ?? [])
-    if (args.lab !== undefined && flags.resume && running.lab.id !== args.lab)
+    if (args.lab !== undefined && flags.resume && !isNamed(running, args.lab))
       throw new CnilabError('state', `the lab that was begun here is ${running.lab.id}`, {
         fix: `leave ${args.lab} out, or end it with cnilab lab stop${view.flags}`,
       })
-    if (flags.resume) await resumeLab(running, state !== 'found')
+    if (flags.resume) await resumeLab(running)
     const { steps, now } = await checkRunning(running)
     showStart(running.lab, steps, now, view)
     return statusDocument(running, steps)

@@ -4,7 +4,8 @@ import { CnilabError } from '../../src/errors.ts'
 import { readProgress } from '../../src/journal/progress.ts'
 import { MACHINE } from '../../src/kernel/host.ts'
 import { BaseCommand, type Document, hostFlags } from '../../src/ui/base-command.ts'
-import { mark } from '../../src/ui/style.ts'
+import { plainFlag } from '../../src/ui/flags.ts'
+import { mark, marked } from '../../src/ui/style.ts'
 
 interface StopDocument extends Document {
   lab: string
@@ -16,6 +17,7 @@ export default class LabStop extends BaseCommand {
   static override summary = 'End the running lab: its network and its progress are removed'
   static override examples = ['<%= config.bin %> lab stop']
   static override baseFlags = hostFlags
+  static override flags = { plain: plainFlag }
 
   async run(): Promise<StopDocument> {
     const { flags } = await this.parse(LabStop)
@@ -24,8 +26,8 @@ export default class LabStop extends BaseCommand {
     const progress = readProgress(place)
     if (!progress) throw new CnilabError('state', 'no lab is running here', { fix: 'cnilab lab list' })
     const left = await stopLab(host, place.name)
-    if (left.length === 0) this.log(`${mark.done} Lab ${progress.lab} ended: nothing is left of it`)
-    for (const what of left) this.log(`${mark.failed} still there: ${what}`)
+    if (left.length === 0) this.log(marked(mark.done, `Lab ${progress.lab} ended: nothing is left of it`, flags.plain))
+    for (const what of left) this.log(marked(mark.failed, `still there: ${what}`, flags.plain))
     if (left.length > 0) process.exitCode = 1
     return { schema: 'cnilab/lab-stop/v1', lab: progress.lab, ok: left.length === 0, left }
   }

@@ -112,7 +112,7 @@ export const http: AssertionKind<HttpParams> = {
     contains: z.string().optional(),
     listen,
   }),
-  id: (p) => `${p.from}.${p.to}.${p.port}${p.path === '/' ? '' : p.path}`,
+  id: (p) => [p.from, p.to, p.port, p.path, p.status, ...(p.contains === undefined ? [] : [p.contains])].join('.'),
   what: (p, not) => `${p.from} ${not ? 'does not get' : 'gets'} the page http://${p.to}:${p.port}${p.path}`,
   expected: (p, not) =>
     `${not ? 'not ' : ''}status ${p.status}${p.contains === undefined ? '' : ` and '${p.contains}'`}`,

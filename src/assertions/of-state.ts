@@ -60,7 +60,7 @@ const interfaceKind: AssertionKind<InterfaceParams> = {
       .transform(Number)
       .optional(),
   }),
-  id: (p) => [p.netns ?? HOST, p.name, ...wantedOf(p).map(([property]) => property)].join('.'),
+  id: (p) => [p.netns ?? HOST, p.name, ...wantedOf(p).flat()].join('.'),
   what: (p, not) => `${p.name}${inNetns(p.netns)} is ${not ? 'not ' : ''}${listOf(p)}`,
   expected: (p, not) => `${p.name}${inNetns(p.netns)} ${not ? 'not ' : ''}${listOf(p)}`,
   why: 'Packets pass only through interfaces that exist, are up, have the right address and are plugged in where they belong.',
@@ -161,7 +161,7 @@ export const route: AssertionKind<RouteParams> = {
     dev: interfaceName.optional(),
     netns: anyNetns.optional(),
   }),
-  id: (p) => `${p.netns ?? HOST}.${p.dst}`,
+  id: (p) => [p.netns ?? HOST, p.dst, p.via, p.dev].filter((word) => word !== undefined).join('.'),
   what: (p, not) => `${p.netns ?? 'the host'} has ${not ? 'no' : 'a'} route ${words(p)}`,
   expected: (p, not) => `${not ? 'no' : 'a'} route ${words(p)}`,
   why: 'The routing table tells a packet its next hop. Without a route, the kernel does not send it.',

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
 import type { Found, Test } from '../assertions/assertion.ts'
@@ -5,16 +6,24 @@ import { type Assertion, deriveAssertion } from '../assertions/registry.ts'
 import { CnilabError } from '../errors.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { call, startInternet, whileAnswering } from '../kernel/packets.ts'
-import type { Finding } from '../plan/finding.ts'
+import { type Finding, NOT_TRIED } from '../plan/finding.ts'
 import { HOST, INTERNET, type State, UPLINK } from '../state/state.ts'
 
-/** A table in the internet's namespace that remembers who called: an nftables set, and so no process at all. */
-const WHO_CALLED = `table ip who_called {
+/**
+ * A table in the internet's namespace that remembers who called with packets of this length: an nftables set, and so no
+ * process at all. Others may call meanwhile.
+ */
+const whoCalled = (length: number) => `table ip who_called {
   set seen { type ipv4_addr; flags dynamic; timeout 1m; }
-  chain input { type filter hook input priority filter; policy accept; update @seen { ip saddr }; }
+  chain input {
+    type filter hook input priority filter; policy accept;
+    icmp type echo-request ip length ${length} update @seen { ip saddr };
+  }
 }
 `
 const forget = 'add table ip who_called\ndelete table ip who_called\n'
+/** What IPv4 and ICMP put before the data of a ping, in bytes. */
+const HEADERS = 28
 
 /** How long a packet's answer is waited for when one is expected, and when none is, in seconds. */
 const PATIENCE = { answer: 2, silence: 0.2 }
@@ -39,7 +48,9 @@ export async function assert(
   const { id, what, expected, why, test } = deriveAssertion(assertion)
   const finding = { id, step, what, expected, why, fix: [], dependsOn: [] }
   if (needsInternet(test) && !now.has(INTERNET))
-    return { ...finding, passed: null, actual: 'not tried: the virtual internet exists in a sandbox only' }
+    return kernel.host.kind === 'machine'
+      ? { ...finding, passed: null, actual: `${NOT_TRIED}: the virtual internet exists in a sandbox only` }
+      : { ...finding, passed: false, actual: 'the internet of this sandbox is gone: cnilab lab reset brings it back' }
   const { not, wait } = assertion
   const patience = (patient ? PATIENCE : IMPATIENCE)[not ? 'silence' : 'answer']
   let end: number | undefined
@@ -146,8 +157,9 @@ function whereIs(now: State, target: string): string | undefined {
 
 /** The call itself is a ping, which needs no program at the other end. */
 async function seen(kernel: Kernel, { from, as }: Extract<Test, { by: 'seen' }>): Promise<Tried> {
-  await kernel.probe(['nft', '-f', '-'], INTERNET, forget + WHO_CALLED)
-  await kernel.probe(['ping', '-n', '-c1', `-W${PATIENCE.silence}`, UPLINK.gateway], from)
+  const size = randomInt(64, 1300)
+  await kernel.probe(['nft', '-f', '-'], INTERNET, forget + whoCalled(size + HEADERS))
+  await kernel.probe(['ping', '-n', '-c1', `-s${size}`, `-W${PATIENCE.silence}`, UPLINK.gateway], from)
   const { code, stdout } = await kernel.probe(['nft', '-j', 'list', 'set', 'ip', 'who_called', 'seen'], INTERNET)
   const callers = parseCallers(stdout)
   const found = {

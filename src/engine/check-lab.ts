@@ -44,6 +44,16 @@ export async function checkLab(kernel: Kernel, lab: Lab, reached = -1, patient =
   return { findings, steps, now }
 }
 
+/** Whether a step is done. */
+export function isDone(step: LabStep, steps: readonly StepState[]): boolean {
+  return steps.some((state) => state.step.id === step.id && state.status === 'done')
+}
+
+/** The step that a learner is at: the first that is not done; undefined at the end. */
+export function currentStep({ steps }: { steps: readonly StepState[] }): LabStep | undefined {
+  return steps.find(({ status }) => status === 'next')?.step
+}
+
 /** Whether nothing is missing: it passed, or cannot be tried here. */
 function isFulfilled({ passed, actual }: Finding): boolean {
   return passed === true || (passed === null && actual.startsWith(NOT_TRIED))

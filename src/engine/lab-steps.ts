@@ -5,7 +5,7 @@ import type { Command } from '../operations/operation.ts'
 import { derive } from '../operations/registry.ts'
 import type { Finding } from '../plan/finding.ts'
 import type { State } from '../state/state.ts'
-import { type Checked, type StepState } from './check-lab.ts'
+import { type Checked, isDone, type StepState } from './check-lab.ts'
 import { doPlan } from './do.ts'
 import { removeOperation } from './remove.ts'
 
@@ -70,7 +70,7 @@ export async function doStep(
     all.flatMap((one) => one.operations),
     { now: before.now },
   )
-  const wasDone = isDone(before, step)
+  const wasDone = isDone(step, before.steps)
   const runs = wasDone
     ? []
     : await runCommands(
@@ -89,7 +89,7 @@ export async function doStep(
 /** What somebody else did of a step between two checks. */
 export function resultOf(step: LabStep, before: Checked, after: Checked): StepResult {
   return {
-    status: isDone(before, step) ? 'already' : 'done',
+    status: isDone(step, before.steps) ? 'already' : 'done',
     commands: [],
     runs: [],
     before: before.now,
@@ -97,10 +97,6 @@ export function resultOf(step: LabStep, before: Checked, after: Checked): StepRe
     findings: after.findings.filter((finding) => finding.step === step.id),
     steps: after.steps,
   }
-}
-
-function isDone({ steps }: Checked, step: LabStep): boolean {
-  return steps.some((state) => state.step.id === step.id && state.status === 'done')
 }
 
 /** A command of a lab is stopped after so many seconds. */

@@ -6,7 +6,7 @@ import type { Lab, LabStep } from '../lab/lab.ts'
 import { overlaps } from '../operations/names.ts'
 import type { Resource } from '../operations/operation.ts'
 import { derive } from '../operations/registry.ts'
-import { programLine, toLine } from '../plan/command-line.ts'
+import { toLine } from '../plan/command-line.ts'
 import { type Finding, toFindings } from '../plan/finding.ts'
 import { type PlanScope, scopeOf } from '../plan/scope.ts'
 import { HOST, type State } from '../state/state.ts'
@@ -137,7 +137,7 @@ function scopeFrom(lab: Lab, i: number): PlanScope | undefined {
 
 function emptyReport(step: LabStep): StepReport {
   const applied = step.operations.flatMap((operation) => derive(operation).apply)
-  const commands = [...applied.map((command) => toLine(command, '1')), ...step.run.map(programLine)]
+  const commands = applied.map((command) => toLine(command, '1'))
   return { id: step.id, title: step.title, status: 'pending', commands, findings: [], ms: 0 }
 }
 

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { CnilabError } from '../errors.ts'
+import { exclusively } from '../journal/exclusively.ts'
 import { endEntries, readJournal } from '../journal/journal.ts'
 import {
   endProgress,
@@ -8,6 +9,7 @@ import {
   readProgress,
   stepProgress,
   type StepProgress,
+  updateProgress,
   writeProgress,
 } from '../journal/progress.ts'
 import { flagsFor, type Host } from '../kernel/host.ts'
@@ -17,10 +19,11 @@ import { ownSandbox } from '../sandbox/find.ts'
 import { findSandbox } from '../sandbox/open.ts'
 import { removeSandbox } from '../sandbox/remove.ts'
 import { restoreSandbox } from '../sandbox/restore.ts'
+import { HOST, INTERNET, type Link, type State, UPLINK } from '../state/state.ts'
 import { type Checked, checkLab } from './check-lab.ts'
 import { doPlan } from './do.ts'
 import { loadLab } from './lab-files.ts'
-import { runCommands } from './lab-steps.ts'
+import { doStep, runCommands, type StepResult } from './lab-steps.ts'
 import { undoEntries } from './undo.ts'
 
 /** A lab that somebody works on: in a sandbox or on the machine, with how far they have come. */
@@ -33,7 +36,19 @@ export interface RunningLab {
 /** The lab that runs on a host; undefined if none does. Throws CnilabError `usage` if its file cannot be read any more. */
 export async function runningLab(kernel: Kernel): Promise<RunningLab | undefined> {
   const progress = readProgress(kernel.host)
-  return progress && { kernel, lab: await loadLab(progress.lab, progress.set), progress }
+  return progress && { kernel, lab: await loadAgain(progress, flagsFor(kernel.host)), progress }
+}
+
+/** The lab whose progress this is, from its file, which may have changed or be gone. */
+async function loadAgain({ lab, set }: Progress, flags: string): Promise<Lab> {
+  try {
+    return await loadLab(lab, set)
+  } catch (error) {
+    if (!(error instanceof CnilabError)) throw error
+    throw new CnilabError(error.kind, error.message, {
+      fix: `put the lab's file right, or end the lab: cnilab lab stop${flags}`,
+    })
+  }
 }
 
 /** The lab that runs in a sandbox of this name, which need not be open; else the one called `otherwise`. */
@@ -52,11 +67,18 @@ export async function requireLab(kernel: Kernel): Promise<RunningLab> {
   })
 }
 
+/** How a lab is noted: a path is meant from where it was typed, and is read again from elsewhere. */
+const noted = (name: string) => (isLabPath(name) ? resolve(name) : name)
+
+/** Whether the lab that runs is the one that was named. */
+export function isNamed({ lab, progress }: RunningLab, name: string): boolean {
+  return progress.lab === noted(name) || lab.id === name
+}
+
 /** Notes that a lab begins, which finds the network as it is. */
 export async function beginLab(kernel: Kernel, name: string, set: readonly string[]): Promise<RunningLab> {
   const lab = await loadLab(name, set)
-  // A path is meant from where it was typed, and is read again from elsewhere.
-  const progress = newProgress(isLabPath(name) ? resolve(name) : name, set)
+  const progress = newProgress(noted(name), set)
   writeProgress(kernel.host, progress)
   return { kernel, lab, progress }
 }
@@ -74,8 +96,8 @@ export async function startLab(kernel: Kernel, name: string, set: readonly strin
     throw new CnilabError('state', `the lab ${other.lab} runs here already`, {
       fix: `cnilab lab start --resume${flags} goes on with it, cnilab lab stop${flags} ends it; --sandbox with another name starts one beside it`,
     })
-  if (readJournal(host).length > 0)
-    throw new CnilabError('state', `cnilab has made a network here already`, {
+  if (readJournal(host).length > 0 || (host.kind === 'sandbox' && !isBare(await kernel.read())))
+    throw new CnilabError('state', 'there is a network here already', {
       fix:
         host.kind === 'machine'
           ? 'cnilab clean --host'
@@ -91,61 +113,120 @@ export async function startLab(kernel: Kernel, name: string, set: readonly strin
   return running
 }
 
-/** Notes something about a step. */
-export function note(running: RunningLab, step: LabStep, what: Partial<StepProgress>): void {
-  const { progress } = running
-  progress.steps[step.id] = { ...stepProgress(progress, step.id), ...what }
-  writeProgress(running.kernel.host, progress)
+/** Whether a sandbox holds nothing but what it began with. */
+function isBare(now: State): boolean {
+  const links = now.get(HOST)?.links ?? []
+  const isOwn = (link: Link) => link.name === 'lo' || link.name === UPLINK.ifname
+  return links.every(isOwn) && [...now.keys()].every((name) => name === HOST || name === INTERNET)
 }
 
-/** Checks the lab, as far as the learner has ever come, and notes what is done. Unless `patient`, it waits for nothing. */
-export async function checkRunning(running: RunningLab, patient = true): Promise<Checked> {
-  const { kernel, lab, progress } = running
-  const reached = lab.steps.findLastIndex(({ id }) => stepProgress(progress, id).done !== undefined)
-  const checked = await checkLab(kernel, lab, reached, patient)
-  const fresh = checked.steps.filter(
-    ({ step, status }) => status === 'done' && stepProgress(progress, step.id).done === undefined,
-  )
-  const done = new Date().toISOString()
-  for (const { step } of fresh) progress.steps[step.id] = { ...stepProgress(progress, step.id), done }
-  if (fresh.length > 0) writeProgress(kernel.host, progress)
-  return checked
+/** Changes what is noted. Throws CnilabError `state` if the lab was ended meanwhile, as from another terminal. */
+async function update(running: RunningLab, change: (progress: Progress) => void): Promise<void> {
+  const { host } = running.kernel
+  const progress = await updateProgress(host, running.progress.started, change)
+  if (!progress) throw ended(running)
+  running.progress = progress
 }
 
-/** The step that a learner is at: the first that is not done; undefined at the end. */
-export function currentStep({ steps }: Checked): LabStep | undefined {
-  return steps.find(({ status }) => status === 'next')?.step
+function ended({ lab, kernel }: RunningLab): CnilabError {
+  return new CnilabError('state', `the lab ${lab.id} has been ended meanwhile`, {
+    fix: `cnilab lab start ${lab.id}${flagsFor(kernel.host)} begins it again`,
+  })
+}
+
+/** Whether the lab has not been ended meanwhile, as from another terminal. */
+export function isRunning({ kernel, progress }: RunningLab): boolean {
+  return readProgress(kernel.host)?.started === progress.started
+}
+
+/** Notes something about a step. Throws CnilabError `state` if the lab was ended meanwhile. */
+export function note(running: RunningLab, step: LabStep, what: Partial<StepProgress>): Promise<void> {
+  return update(running, (progress) => {
+    progress.steps[step.id] = { ...stepProgress(progress, step.id), ...what }
+  })
+}
+
+/** Forgets what is noted of steps. */
+export function forget(running: RunningLab, steps: readonly LabStep[]): Promise<void> {
+  return update(running, (progress) => {
+    for (const { id } of steps) delete progress.steps[id]
+  })
 }
 
 /**
- * Goes on with a lab: where its sandbox is gone (`isNew`), with all that was in it, the steps that were done are done
- * again.
+ * Checks the lab, as far as the learner has ever come, and at least to the step `upTo`, and notes what is done. Unless
+ * `patient`, it waits for nothing. Throws CnilabError `state` if the lab was ended meanwhile.
  */
-export async function resumeLab(running: RunningLab, isNew: boolean): Promise<void> {
+export async function checkRunning(running: RunningLab, patient = true, upTo?: LabStep): Promise<Checked> {
+  const { kernel, lab } = running
+  const latest = readProgress(kernel.host) // others may have written since
+  if (latest?.started !== running.progress.started) throw ended(running)
+  running.progress = latest
+  const reached = lab.steps.findLastIndex(({ id }) => stepProgress(latest, id).done !== undefined)
+  const checked = await checkLab(kernel, lab, Math.max(reached, upTo ? lab.steps.indexOf(upTo) : -1), patient)
+  const fresh = checked.steps.filter(
+    ({ step, status }) => status === 'done' && stepProgress(latest, step.id).done === undefined,
+  )
+  const done = new Date().toISOString()
+  if (fresh.length > 0)
+    await update(running, (progress) => {
+      for (const { step } of fresh) progress.steps[step.id] = { ...stepProgress(progress, step.id), done }
+    })
+  return checked
+}
+
+/**
+ * Does one step, after the ones in `first`, and checks it. Notes of those that were not done that the program did them.
+ * Throws as `doPlan` does.
+ */
+export async function doRunning(
+  running: RunningLab,
+  step: LabStep,
+  first: readonly LabStep[],
+  before: Checked,
+): Promise<StepResult> {
+  const result = await doStep(running.kernel, step, first, before, () => checkRunning(running))
+  const open = new Set(before.steps.flatMap((state) => (state.status === 'done' ? [] : [state.step])))
+  for (const one of [...first, step]) if (open.has(one)) await note(running, one, { solved: true })
+  return result
+}
+
+/**
+ * Goes on with a lab: where nothing of it is there any more, because its sandbox is another or the machine was started
+ * anew, the steps that were done are done again.
+ */
+export async function resumeLab(running: RunningLab): Promise<void> {
   const { kernel, lab, progress } = running
-  writeProgress(kernel.host, progress) // in the new sandbox, too
-  if (!isNew) return
-  const next = lab.steps.find(({ id }) => stepProgress(progress, id).done === undefined)
-  await rebuild(running, next ? lab.steps.indexOf(next) : lab.steps.length)
+  const { host } = kernel
+  writeProgress(host, progress) // in a new sandbox, too
+  const isGone = host.kind === 'sandbox' ? isBare(await kernel.read()) : readJournal(host).length === 0
+  const done = lab.steps.filter(({ id }) => stepProgress(progress, id).done !== undefined)
+  if (isGone) await exclusively(host, () => rebuild(running, done))
 }
 
 /**
  * Rebuilds the exact state at the start of a step, whatever was done since; without one, that of the lab. What is noted
- * of that step and those after it is forgotten. On the machine only what the journal names is taken away.
+ * of that step and those after it is forgotten. On the machine only what the journal names is taken away; throws
+ * CnilabError `state` if some of that stays.
  */
 export async function resetLab(running: RunningLab, step?: LabStep): Promise<void> {
-  const { kernel, lab, progress } = running
+  const { kernel, lab } = running
   const at = step ? lab.steps.indexOf(step) : 0
-  await clear(kernel)
-  await rebuild(running, at)
-  for (const { id } of lab.steps.slice(at)) delete progress.steps[id]
-  writeProgress(kernel.host, progress)
+  await exclusively(kernel.host, async () => {
+    const left = await clear(kernel)
+    if (left.length > 0)
+      throw new CnilabError('state', `could not be taken away: ${left.join('; ')}`, {
+        fix: 'see who uses it, then reset again',
+      })
+    await rebuild(running, lab.steps.slice(0, at))
+    await forget(running, lab.steps.slice(at))
+  })
 }
 
-/** Does the first steps of a lab on a host that holds nothing yet. */
-async function rebuild({ kernel, lab }: RunningLab, count: number): Promise<void> {
+/** Does the starting state and some steps of a lab on a host that holds nothing yet. */
+async function rebuild({ kernel, lab }: RunningLab, steps: readonly LabStep[]): Promise<void> {
   await doPlan(kernel, lab.start)
-  for (const { operations, run } of lab.steps.slice(0, count)) {
+  for (const { operations, run } of steps) {
     await doPlan(kernel, operations)
     await runCommands(kernel, run)
   }
@@ -153,13 +234,14 @@ async function rebuild({ kernel, lab }: RunningLab, count: number): Promise<void
 
 /**
  * Ends the lab that runs somewhere, if that is still there: its network is taken away, from outside with the whole
- * sandbox, and its progress forgotten. Returns what could not be taken away, in words.
+ * sandbox, on the machine with all that cnilab made there, and its progress forgotten unless something stays. Returns
+ * what that is, in words.
  */
 export async function stopLab(host: Host | undefined, name: string): Promise<string[]> {
   const sandbox = host?.kind === 'sandbox' && host.root !== '' ? findSandbox(host.name) : undefined
-  const left = host && !sandbox ? await clear(kernelOf(host)) : []
+  const left = host && !sandbox ? await exclusively(host, () => clear(kernelOf(host))) : []
   if (sandbox) await removeSandbox(sandbox)
-  endProgress(host ?? { name })
+  if (left.length === 0) endProgress(host ?? { name })
   return left
 }
 

@@ -1,13 +1,21 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { rmdirSync } from 'node:fs'
 import type { Host } from '../kernel/host.ts'
 import { lock } from '../kernel/lock.ts'
 
-/** Runs `act` while no other cnilab changes this host: what several containers share is made and undone one at a time. */
+/** The folders that the running act holds the locks of. */
+const held = new AsyncLocalStorage<ReadonlySet<string>>()
+
+/**
+ * Runs `act` while no other cnilab changes this host: what several containers share is made and undone one at a time.
+ * Within it, the lock is held already.
+ */
 export async function exclusively<T>(host: Host, act: () => Promise<T>): Promise<T> {
-  if (!host.common) return act()
+  const own = held.getStore() ?? new Set<string>()
+  if (!host.common || own.has(host.folder)) return act()
   const unlock = await lock(host.folder)
   try {
-    return await act()
+    return await held.run(new Set([...own, host.folder]), act)
   } finally {
     if (host.kind === 'machine') removeIfEmpty(host.folder)
     unlock()

@@ -3,14 +3,19 @@ import { dirname, join } from 'node:path'
 import * as z from 'zod'
 import { CnilabError } from '../errors.ts'
 import type { Host } from '../kernel/host.ts'
+import { isLabPath } from '../lab/lab.ts'
+import { exclusively } from './exclusively.ts'
 import { readOwn } from './journal.ts'
 import { progressFileOf } from './progress-file.ts'
 
+/** What goes to the terminal must not steer it. */
+const printable = z.string().regex(/^\P{Cc}*$/u)
+
 const stepProgressSchema = z.object({
   /** When it was first found done (ISO 8601). */
-  done: z.string().optional(),
+  done: z.iso.datetime().optional(),
   /** How many of its hints were shown. */
-  hints: z.number().default(0),
+  hints: z.int().min(0).max(1000).default(0),
   /** The program did it, not the learner. */
   solved: z.boolean().default(false),
   skipped: z.boolean().default(false),
@@ -22,12 +27,12 @@ export type StepProgress = z.infer<typeof stepProgressSchema>
 const progressSchema = z.object({
   version: z.literal(1),
   /** The lab's name, or the absolute path of its file. */
-  lab: z.string(),
+  lab: printable,
   /** The values of `--set`, as key=value. */
-  set: z.array(z.string()),
+  set: z.array(printable),
   /** When it was begun, and when this was written (ISO 8601). */
-  started: z.string(),
-  written: z.string(),
+  started: z.iso.datetime(),
+  written: z.iso.datetime(),
   /** By the ids of the steps, which outlive a change of the lab file. */
   steps: z.record(z.string(), stepProgressSchema),
 })
@@ -47,19 +52,46 @@ export function newProgress(lab: string, set: readonly string[]): Progress {
 }
 
 /** Where a lab runs: a sandbox that may be gone, the machine, or a host that is open. */
-type Place = Pick<Host, 'name'> & Partial<Pick<Host, 'kind' | 'folder'>>
+type Place = Pick<Host, 'name'> & Partial<Pick<Host, 'kind' | 'folder' | 'root'>>
 
-/** The progress of the lab that runs somewhere; undefined if none does. */
+/**
+ * The progress of the lab that runs somewhere; undefined if none does. The sandbox's own copy may have been written by
+ * any program in it: seen from outside, it says no more than how far the lab is that we know of, or that a lab that
+ * ships was begun.
+ */
 export function readProgress(place: Place): Progress | undefined {
-  const found = filesOf(place).flatMap((file) => parse(file) ?? [])
-  return found.toSorted((a, b) => (a.written < b.written ? 1 : -1))[0]
+  const [own, shared] = filesOf(place).map(parse)
+  if (place.root !== '' && !own) return shared && !isLabPath(shared.lab) ? shared : undefined
+  if (!own || !shared) return own ?? shared
+  if (place.root === '') return own.written < shared.written ? shared : own
+  const isNewer = shared.started === own.started && own.written < shared.written
+  return isNewer ? { ...own, written: shared.written, steps: shared.steps } : own
+}
+
+/**
+ * Changes what is noted, of the lab that was begun at `started`, while nobody else does. Returns it as it is then;
+ * undefined if that lab was ended meanwhile.
+ */
+export async function updateProgress(
+  host: Host,
+  started: string,
+  change: (progress: Progress) => void,
+): Promise<Progress | undefined> {
+  return exclusively(host, () => {
+    const progress = readProgress(host)
+    if (progress?.started !== started) return Promise.resolve(undefined)
+    change(progress)
+    writeProgress(host, progress)
+    return Promise.resolve(progress)
+  })
 }
 
 /** Writes it down, atomically. Throws CnilabError `machine` where that is possible nowhere. */
 export function writeProgress(place: Place, progress: Progress): void {
   const text = `${JSON.stringify({ ...progress, written: new Date().toISOString() }, undefined, 2)}\n`
   const files = filesOf(place)
-  if (files.filter((file) => replace(file, text)).length === 0)
+  // The folder of a sandbox goes with it, and must not come back.
+  if (files.filter((file, i) => replace(file, text, i === 0)).length === 0)
     throw new CnilabError('machine', `the progress of the lab could not be written to ${files.join(' or ')}`)
 }
 
@@ -92,12 +124,12 @@ function parse(file: string): Progress | undefined {
 }
 
 /** Returns whether it could. `wx`: never through a link that a program of the sandbox may have put there. */
-function replace(file: string, text: string): boolean {
+function replace(file: string, text: string, makeFolder: boolean): boolean {
   const fresh = `${file}.${process.pid}`
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    if (makeFolder) mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
     rmSync(fresh, { force: true })
-    writeFileSync(fresh, text, { flag: 'wx', mode: 0o644 })
+    writeFileSync(fresh, text, { flag: 'wx', mode: 0o644, flush: true })
     renameSync(fresh, file)
     return true
   } catch {

@@ -169,22 +169,36 @@ while :; do read -r word || :; done
  */
 export const RESTORE = `set -u
 ip netns pids internet 2>/dev/null | xargs -r kill -KILL 2>/dev/null
-for file in /run/netns/*; do
-  umount -l "$file" 2>/dev/null
-  rm -f "$file"
+for file in /run/netns/* /run/netns/.[!.]*; do
+  while umount "$file" 2>/dev/null; do :; done
+  rm -rf --one-file-system "$file"
 done
 for link in $(ip -o link show | cut -d: -f2 | cut -d@ -f1); do
   [ "$link" = lo ] || ip link delete dev "$link" 2>/dev/null
 done
 ip link set dev lo down
+ip link set dev lo mtu 65536 promisc off allmulticast off alias ''
+tc qdisc delete dev lo root 2>/dev/null
+tc qdisc delete dev lo ingress 2>/dev/null
 ip address flush dev lo
 ip route flush table all 2>/dev/null
+ip nexthop flush 2>/dev/null
+ip xfrm policy flush 2>/dev/null
+ip xfrm state flush 2>/dev/null
+ip addrlabel flush 2>/dev/null
+unshare --net -- ip addrlabel | while read -r label; do ip addrlabel add $label; done
 for family in -4 -6; do
   ip $family rule flush
   ip $family rule list pref 0 | grep -q . || ip $family rule add pref 0 lookup local
   ip $family rule add pref 32766 lookup main
 done
 ip -4 rule add pref 32767 lookup default
+for tool in iptables-legacy ip6tables-legacy; do
+  command -v $tool >/dev/null || continue
+  for table in raw mangle nat filter security; do
+    for act in -F -X; do $tool -t $table $act 2>/dev/null; done
+  done
+done
 ! command -v nft >/dev/null || nft flush ruleset
 list() { sysctl -a --pattern '^net\\.' 2>/dev/null | sort; }
 list >/run/cnilab-settings

@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs'
 import { Command, Flags } from '@oclif/core'
 import { openHost } from '../engine/open-host.ts'
 import { CnilabError } from '../errors.ts'
-import { DEFAULT_SANDBOX, type Host } from '../kernel/host.ts'
+import { progressFileOf } from '../journal/progress-file.ts'
+import { DEFAULT_SANDBOX, flagsFor, type Host, MACHINE } from '../kernel/host.ts'
 import { errorDocument, formatError, show } from './error.ts'
 import { style } from './style.ts'
 
@@ -12,7 +14,7 @@ export interface Document {
 
 /** A sandbox's name becomes part of a folder's. */
 function sandboxName(name: string): Promise<string> {
-  if (/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/.test(name)) return Promise.resolve(name)
+  if (name !== MACHINE.name && /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/.test(name)) return Promise.resolve(name)
   throw new CnilabError(
     'usage',
     `'${name}' is not a sandbox name: letters, digits, _ . - and at most 64 of them, for example: --sandbox blue`,
@@ -48,6 +50,10 @@ export abstract class BaseCommand extends Command {
     const { host, state } = await openHost(flags)
     if (state === 'created again') this.notice(`sandbox '${host.name}' had died, and what was in it is gone`)
     if (state !== 'found') this.notice(`sandbox '${host.name}' started · cnilab clean removes it`)
+    if (state !== 'found' && existsSync(progressFileOf(host.name)))
+      this.notice(
+        `a lab had been begun in one of that name: cnilab lab start --resume${flagsFor(host)} builds that again, as far as you had come`,
+      )
     return host
   }
 

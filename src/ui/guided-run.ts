@@ -1,5 +1,13 @@
 import { machine } from '../engine/open-host.ts'
-import { checkRunning, requireLab, resumeLab, type RunningLab, startLab, stopLab } from '../engine/running-lab.ts'
+import {
+  checkRunning,
+  isNamed,
+  requireLab,
+  resumeLab,
+  type RunningLab,
+  startLab,
+  stopLab,
+} from '../engine/running-lab.ts'
 import { CnilabError } from '../errors.ts'
 import { readProgress } from '../journal/progress.ts'
 import { kernelOf } from '../kernel/kernel.ts'
@@ -12,6 +20,7 @@ import { partsOf } from './lab-plan.ts'
 import { markdown } from './markdown.ts'
 import { choose } from './prompts.ts'
 import { duration, mark, marked, style } from './style.ts'
+import { indented } from './text.ts'
 import { takeTour, type TourEnd } from './tour.ts'
 import { type View, viewOf } from './view.ts'
 
@@ -69,12 +78,12 @@ async function guideIn(
   log(style.quiet(`${where}; look at it from another terminal with: cnilab shell${view.flags}`))
   const end = await takeTour(running, view, signal)
   if (end === 'finished') await showSummary(running, view)
-  const kept = keep || (!signal.aborted && (await askToKeep(end, view, signal)))
+  // Who leaves without an answer gets back what was there before.
+  const kept = keep || (!signal.aborted && ((await askToKeep(end, view, signal)) ?? opened.state === 'found'))
   if (kept) {
     live?.keep()
-    log(
-      `${mark.done} Kept. Go on with: cnilab lab run ${name}${view.flags} · end it with: cnilab lab stop${view.flags}`,
-    )
+    log(marked(mark.done, `Kept. Go on with: cnilab lab run ${name}${view.flags}`, plain))
+    log(`End it with: cnilab lab stop${view.flags}`)
   } else if (signal.aborted) {
     // Nobody was asked: what was reached is remembered, and can be built again.
     log(`Stopped. Go on with: cnilab lab run ${name}${view.flags}`)
@@ -88,29 +97,29 @@ async function guideIn(
   return { schema: 'cnilab/lab-tour/v1', lab: running.lab.id, sandbox: host.name, end, kept }
 }
 
-async function openLab({ host, state }: OpenedSandbox, name: string, set: readonly string[]): Promise<RunningLab> {
+async function openLab({ host }: OpenedSandbox, name: string, set: readonly string[]): Promise<RunningLab> {
   const kernel = kernelOf(host)
   const progress = readProgress(host)
   if (!progress) return startLab(kernel, name, set)
   const running = await requireLab(kernel)
-  if (running.lab.id !== name && progress.lab !== name) return startLab(kernel, name, set) // which says what runs here
+  if (!isNamed(running, name)) return startLab(kernel, name, set) // which says what runs here
   if (set.length > 0)
     throw new CnilabError('state', `the lab ${name} was begun here already, and --set comes too late`, {
       fix: 'cnilab lab stop, or --sandbox with another name',
     })
-  await resumeLab(running, state !== 'found')
+  await resumeLab(running)
   return running
 }
 
-/** Undefined stands for no: who only wants to leave leaves nothing behind. */
-async function askToKeep(end: TourEnd, { plain, flags }: View, signal: AbortSignal): Promise<boolean> {
+/** Undefined for somebody who leaves without an answer. */
+function askToKeep(end: TourEnd, { plain, flags }: View, signal: AbortSignal): Promise<boolean | undefined> {
   const keep = {
     name: end === 'finished' ? `keep it, to look around (cnilab shell${flags})` : 'keep it, to go on later',
     value: true,
   }
   const tearDown = { name: 'tear it down', value: false }
   const choices = end === 'finished' ? [tearDown, keep] : [keep, tearDown]
-  return (await choose('The network that you built:', choices, { plain, signal })) === true
+  return choose('The network that you built:', choices, { plain, signal })
 }
 
 /** What was learned, the checks, the script of all commands, how long it took, and which hints were used. */
@@ -140,5 +149,5 @@ async function showSummary(running: RunningLab, { plain, log }: View): Promise<v
     ['Run for you', solved.length === 0 ? 'none' : solved.join(', ')],
     ['Time', `${duration(Date.now() - Date.parse(progress.started))} since you began`],
   ]
-  for (const [label = '', text = ''] of rows) log(`${label.padEnd(12)} ${text}`)
+  for (const [label = '', text = ''] of rows) log(`${label.padEnd(13)}${indented(text, 13).trimStart()}`)
 }

@@ -5,11 +5,12 @@ import type { Lab, LabStep } from '../lab/lab.ts'
 import type { Finding } from '../plan/finding.ts'
 import { showFailure } from './findings.ts'
 import { style } from './style.ts'
+import { wrapped } from './text.ts'
 import { markdown } from './markdown.ts'
 import type { View } from './view.ts'
 
 /**
- * Shows what is wrong, and one hint more than the last time; after the last one, the way to the solution. Returns how
+ * Shows what is wrong, and one hint more than the last time; after the last one, the way to the `solution`. Returns how
  * many of the step's hints have been shown.
  */
 export function showHint(
@@ -17,8 +18,9 @@ export function showHint(
   step: LabStep,
   findings: readonly Finding[],
   view: View,
+  solution: string,
 ): number {
-  const { log, plain, flags } = view
+  const { log, plain } = view
   log(style.title(`Step ${lab.steps.indexOf(step) + 1}: ${step.title}`))
   showFailureHints(lab, findings, view)
   const { hints } = stepProgress(progress, step.id)
@@ -27,7 +29,9 @@ export function showHint(
   if (hint !== undefined) log(markdown(`**Hint ${number} of ${step.hints.length}:** ${hint}`, plain))
   if (hints >= step.hints.length)
     log(
-      `${step.hints.length === 0 ? 'This step has no hints.' : 'That was the last hint.'} The solution: cnilab lab solve ${step.id}${flags}`,
+      wrapped(
+        `${step.hints.length === 0 ? 'This step has no hints.' : 'That was the last hint.'} The solution: ${solution}`,
+      ),
     )
   return number
 }

@@ -4,6 +4,6 @@ import { style } from './style.ts'
 export async function askToInstall(commands: readonly string[]): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stdout.isTTY) return false
   process.stderr.write(`This would be run:\n${commands.map((command) => `  ${style.command(command)}`).join('\n')}\n`)
-  const { confirm } = await import('@inquirer/prompts')
-  return confirm({ message: 'Install it?', default: true }).catch(() => false)
+  const { confirmed } = await import('./prompts.ts')
+  return confirmed('Install it?', true, { plain: false })
 }

@@ -1,4 +1,4 @@
-import type { StepState } from '../engine/check-lab.ts'
+import { currentStep, type StepState } from '../engine/check-lab.ts'
 import type { Lab } from '../lab/lab.ts'
 import type { State } from '../state/state.ts'
 import { showPicture, showPurpose } from './step-view.ts'
@@ -21,7 +21,7 @@ export function showStart(lab: Lab, steps: readonly StepState[], now: State, vie
   log('')
   showPicture(undefined, now, [], view)
   log('')
-  const next = steps.find(({ status }) => status === 'next')?.step
+  const next = currentStep({ steps })
   if (next) showPurpose(lab, next, view)
   log(`
 Work in:      cnilab shell${flags}

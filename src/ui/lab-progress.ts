@@ -1,4 +1,4 @@
-import { Listr } from 'listr2'
+import { Listr, ListrLogLevels } from 'listr2'
 import type { LabEvents, StepReport } from '../engine/run-lab.ts'
 import type { LabStep } from '../lab/lab.ts'
 import { programLine } from '../plan/command-line.ts'
@@ -9,8 +9,8 @@ import { firstSentence } from './text.ts'
 /** More commands than this of one step are summed up. */
 const SHOWN = 6
 
-/** Draws a lab as it runs: one listr2 task for each step. */
-export function drawLab(count: number): LabEvents {
+/** Draws a lab as it runs: one listr2 task for each step; `plain` without signs. */
+export function drawLab(count: number, plain: boolean): LabEvents {
   let number = 0
   let current: Drawn | undefined
   let lines: string[] = []
@@ -18,7 +18,7 @@ export function drawLab(count: number): LabEvents {
     stepStarts: (step, report) => {
       number++
       lines = []
-      current = drawStep(`${number}/${count} ${step.title}`, step, report, () => lines)
+      current = drawStep(`${number}/${count} ${step.title}`, step, report, () => lines, plain)
     },
     progressed: (done, total) => {
       if (total > SHOWN) current?.progressed(done / total)
@@ -27,7 +27,7 @@ export function drawLab(count: number): LabEvents {
       lines.push(style.command(`$ ${programLine(command)}`), ...output.split('\n').filter((line) => line !== ''))
     },
     checked: (finding) => {
-      lines.push(findingLine(finding))
+      lines.push(findingLine(finding, plain))
     },
     stepEnds: async (_step, report) => {
       current?.end(report)
@@ -44,6 +44,14 @@ function bar(share: number): string {
   return `${'█'.repeat(full)}${style.quiet('─'.repeat(width - full))} ${String(Math.round(share * 100)).padStart(3)}%`
 }
 
+/** In place of signs, for screen readers. */
+const WORDS = {
+  [ListrLogLevels.STARTED]: 'begins:',
+  [ListrLogLevels.OUTPUT]: ' ',
+  [ListrLogLevels.COMPLETED]: 'done:',
+  [ListrLogLevels.FAILED]: 'FAILED:',
+}
+
 /** A step on the screen. */
 interface Drawn {
   /** Draws a bar, on a terminal; `share` is 0 to 1. */
@@ -53,7 +61,13 @@ interface Drawn {
   drawn: Promise<void>
 }
 
-function drawStep(title: string, step: LabStep, report: StepReport, lines: () => readonly string[]): Drawn {
+function drawStep(
+  title: string,
+  step: LabStep,
+  report: StepReport,
+  lines: () => readonly string[],
+  plain: boolean,
+): Drawn {
   let end: (report: StepReport) => void = () => undefined
   let progressed: (share: number) => void = () => undefined
   const ended = new Promise<StepReport>((resolve) => (end = resolve))
@@ -72,7 +86,7 @@ function drawStep(title: string, step: LabStep, report: StepReport, lines: () =>
           for (const command of commands) task.output = command
           const { status, ms, findings } = await ended
           const failures = findings.filter((finding) => finding.passed === false)
-          for (const line of [...failures.map((finding) => findingLine(finding)), ...lines()]) task.output = line
+          for (const line of [...failures.map((finding) => findingLine(finding, plain)), ...lines()]) task.output = line
           task.title = `${title} ${style.quiet(status === 'already' ? '(already there)' : status === 'pending' ? '(stopped)' : `(${duration(ms)})`)}`
           if (status === 'failed' || status === 'pending') throw new Error(title)
         },
@@ -83,6 +97,7 @@ function drawStep(title: string, step: LabStep, report: StepReport, lines: () =>
       exitOnError: false,
       collectErrors: false,
       fallbackRenderer: 'simple',
+      ...(plain ? { fallbackRendererCondition: true, fallbackRendererOptions: { icon: WORDS } } : {}),
       rendererOptions: { showErrorMessage: false },
     },
   )

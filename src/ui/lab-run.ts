@@ -6,7 +6,7 @@ import type { Finding } from '../plan/finding.ts'
 import type { LiveSandbox } from '../sandbox/create.ts'
 import type { Document } from './base-command.ts'
 import { type ErrorDocument, formatError, show, toJson } from './error.ts'
-import { duration, mark, style } from './style.ts'
+import { duration, mark, marked, style } from './style.ts'
 
 /** What `lab run --json` prints. */
 export interface LabRunDocument extends Document {
@@ -27,6 +27,7 @@ export interface LabRunOptions {
   /** The sandbox that a kept lab goes to. */
   sandbox: string
   json: boolean
+  plain: boolean
   log: (line: string) => void
 }
 
@@ -51,7 +52,7 @@ export async function runLabHere(
 async function runIn(
   session: Session,
   lab: Lab,
-  { json, log }: LabRunOptions,
+  { json, plain, log }: LabRunOptions,
   signal: AbortSignal,
   drawing?: typeof import('./lab-progress.ts'),
 ): Promise<LabRunDocument> {
@@ -59,7 +60,7 @@ async function runIn(
   const { host } = session.kernel
   const where = host.kind === 'machine' ? 'on this machine' : `in the sandbox '${host.name}'`
   log(`${style.title(lab.title)} ${style.quiet(where)}`)
-  const events = drawing?.drawLab(lab.steps.length) ?? {}
+  const events = drawing?.drawLab(lab.steps.length, plain) ?? {}
   let report: LabReport | undefined
   let teardown: Teardown
   try {
@@ -72,7 +73,7 @@ async function runIn(
     report.error === undefined &&
     report.steps.every(({ status }) => status === 'done' || status === 'already') &&
     teardown.ok
-  for (const line of endLines(report, teardown, ok, ms, flagsFor(host))) log(line)
+  for (const line of endLines(report, teardown, ok, ms, flagsFor(host), plain)) log(line)
   // A Ctrl-C in the last moment found nothing left to stop.
   process.exitCode = report.error?.exitCode ?? (signal.aborted ? 130 : ok ? 0 : 1)
   const shown = report.error && show(report.error)
@@ -96,16 +97,25 @@ function endLines(
   ok: boolean,
   ms: number,
   flags: string,
+  plain: boolean,
 ): string[] {
   const findings = [...steps.flatMap((step) => step.findings), ...checks]
   const passed = findings.filter((finding) => finding.passed === true).length
-  const verdict = `${ok ? mark.done : mark.failed} ${passed} of ${findings.length} checks passed in ${duration(ms)}`
+  const verdict = marked(
+    ok ? mark.done : mark.failed,
+    `${passed} of ${findings.length} checks passed in ${duration(ms)}`,
+    plain,
+  )
   const end = teardown.kept
     ? [
-        `${mark.done} Kept: cnilab shell${flags} looks around, cnilab clean${flags === ' --host' ? flags : ''} removes it`,
+        marked(
+          mark.done,
+          `Kept: cnilab shell${flags} looks around, cnilab clean${flags === ' --host' ? flags : ''} removes it`,
+          plain,
+        ),
       ]
     : teardown.left.length === 0
-      ? [`${mark.done} Torn down: nothing is left`]
-      : teardown.left.map((what) => `${mark.failed} still there: ${what}`)
+      ? [marked(mark.done, 'Torn down: nothing is left', plain)]
+      : teardown.left.map((what) => marked(mark.failed, `still there: ${what}`, plain))
   return [...(error?.kind === 'interrupted' ? [] : [verdict]), ...end]
 }

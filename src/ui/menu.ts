@@ -1,4 +1,4 @@
-import { type Choice, choose } from './prompts.ts'
+import { type Choice, choose, edited } from './prompts.ts'
 import { style } from './style.ts'
 
 /** A command that the menu leads to. `edit`: its words are an example, which whoever chose it may change first. */
@@ -9,12 +9,12 @@ interface Entry {
 }
 
 const MENU: Record<string, readonly Entry[]> = {
-  'Learn: from a namespace to the internet, step by step': [
+  'Learn, from a namespace to the internet': [
     { name: 'a guided tour of the eight steps', command: 'lab run eight-steps' },
     { name: 'the eight steps, one at a time', command: 'step' },
     { name: 'all the labs, in order', command: 'lab list' },
   ],
-  'Build: one piece of a network at a time': [
+  'Build, one piece at a time': [
     { name: 'a namespace', command: 'netns create red', edit: true },
     { name: 'a bridge', command: 'bridge create cni0', edit: true },
     { name: 'a veth pair', command: 'veth pair veth-c veth-b', edit: true },
@@ -51,7 +51,7 @@ const MENU: Record<string, readonly Entry[]> = {
  * undefined if none was.
  */
 export async function menu(): Promise<string[] | undefined> {
-  const never = { plain: false, signal: new AbortController().signal }
+  const never = { plain: false }
   const areas = Object.entries(MENU).map(([name, value]) => ({ name, value }))
   const area = await choose('What would you like to do?', areas, never)
   if (!area) return undefined
@@ -62,16 +62,8 @@ export async function menu(): Promise<string[] | undefined> {
   }))
   const entry = await choose('Which?', entries, never)
   if (!entry) return undefined
-  const command = entry.edit ? await edit(entry.command) : entry.command
+  const command = entry.edit ? await edited('Change it if you like: cnilab', entry.command) : entry.command
   if (command === undefined) return undefined
   process.stdout.write(`$ ${style.command(`cnilab ${command}`)}\n`)
   return command.split(/\s+/).filter((word) => word !== '')
-}
-
-/** The words, as they were changed; undefined for somebody who left. */
-async function edit(command: string): Promise<string | undefined> {
-  const { input } = await import('@inquirer/prompts')
-  return input({ message: 'Change it if you like: cnilab', default: command, prefill: 'editable' }).catch(
-    () => undefined,
-  )
 }

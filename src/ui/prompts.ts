@@ -1,4 +1,4 @@
-import { rawlist, select } from '@inquirer/prompts'
+import { confirm, input, rawlist, select } from '@inquirer/prompts'
 import { style } from './style.ts'
 
 /** One thing to choose. */
@@ -7,25 +7,49 @@ export interface Choice<T> {
   value: T
 }
 
+/** How and until when somebody is asked. `plain`: without signs, and a list by numbers, which a screen reader reads once. */
+interface Asking {
+  plain: boolean
+  signal?: AbortSignal
+}
+
 /**
  * Asks somebody on a terminal to choose; undefined if they would rather leave (Ctrl-C, Ctrl-D, a closed terminal, or
- * the signal). `plain`: a numbered list without signs, which a screen reader reads once.
+ * the signal).
  */
-export async function choose<T>(
-  message: string,
-  choices: readonly Choice<T>[],
-  { plain, signal }: { plain: boolean; signal: AbortSignal },
+export function choose<T>(message: string, choices: readonly Choice<T>[], asking: Asking): Promise<T | undefined> {
+  return ask(asking, (context) =>
+    asking.plain
+      ? rawlist({ message, choices: [...choices], theme: PLAIN, loop: false }, context)
+      : select({ message, choices: [...choices], pageSize: 12, loop: false }, context),
+  )
+}
+
+/** Asks somebody on a terminal for a yes or a no; who would rather leave means no. */
+export async function confirmed(message: string, usual: boolean, asking: Asking): Promise<boolean> {
+  const answer = await ask(asking, (context) =>
+    confirm({ message, default: usual, ...(asking.plain ? { theme: PLAIN } : {}) }, context),
+  )
+  return answer === true
+}
+
+/** Asks somebody on a terminal to change a text; undefined if they would rather leave. */
+export function edited(message: string, text: string): Promise<string | undefined> {
+  return ask({ plain: false }, (context) => input({ message, default: text, prefill: 'editable' }, context))
+}
+
+/** Without this, Ctrl-D would leave a prompt open that nobody can answer any more. */
+async function ask<T>(
+  { signal }: Asking,
+  prompt: (context: { signal: AbortSignal }) => Promise<T>,
 ): Promise<T | undefined> {
   const leave = new AbortController()
   const onKey = (_text: string | undefined, key: { name?: string; ctrl?: boolean } | undefined) => {
     if (key?.ctrl === true && key.name === 'd') leave.abort()
   }
-  const context = { signal: AbortSignal.any([signal, leave.signal]) }
   process.stdin.on('keypress', onKey)
   try {
-    return plain
-      ? await rawlist({ message, choices: [...choices], theme: PLAIN, loop: false }, context)
-      : await select({ message, choices: [...choices], pageSize: 12, loop: false }, context)
+    return await prompt({ signal: AbortSignal.any([leave.signal, ...(signal ? [signal] : [])]) })
   } catch (error) {
     if (error instanceof Error && ['ExitPromptError', 'AbortPromptError'].includes(error.name)) return undefined
     throw error

@@ -1,6 +1,4 @@
-import type { Checked } from '../engine/check-lab.ts'
-import { doStep, type StepResult } from '../engine/lab-steps.ts'
-import { checkRunning, note, type RunningLab } from '../engine/running-lab.ts'
+import type { RunningLab } from '../engine/running-lab.ts'
 import type { LabStep } from '../lab/lab.ts'
 import { derive } from '../operations/registry.ts'
 import { programLine } from '../plan/command-line.ts'
@@ -20,25 +18,12 @@ export function showSolution({ lab }: RunningLab, steps: readonly LabStep[], { l
   }
 }
 
-/** Does the last of these steps, after the others, and notes that the learner did not. */
-export async function runSolution(
-  running: RunningLab,
-  steps: readonly LabStep[],
-  before: Checked,
-): Promise<StepResult | undefined> {
-  const last = steps.at(-1)
-  if (!last) return undefined
-  const result = await doStep(running.kernel, last, steps.slice(0, -1), before, () => checkRunning(running))
-  for (const step of steps) note(running, step, { solved: true })
-  return result
-}
-
 /** Asks somebody on a terminal whether to run it; elsewhere says how. */
-export async function askToRun(log: View['log']): Promise<boolean> {
+export async function askToRun({ log, plain }: View): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stdout.isTTY) {
     log('Nothing was run: --yes runs it.')
     return false
   }
-  const { confirm } = await import('@inquirer/prompts')
-  return confirm({ message: 'Run it?', default: false }).catch(() => false)
+  const { confirmed } = await import('./prompts.ts')
+  return confirmed('Run it?', false, { plain })
 }

@@ -64,7 +64,9 @@ export function stepDocument(
   sandbox?: string,
   result?: Pick<StepResult, 'commands' | 'before' | 'after' | 'findings'>,
 ): StepDocument {
-  const commands = result?.commands ?? step.operations.flatMap((operation) => derive(operation).apply)
+  // How a free step is done is for the learner to find.
+  const solution = step.free ? [] : step.operations
+  const commands = result?.commands ?? solution.flatMap((operation) => derive(operation).apply)
   return {
     schema,
     lab: lab.id,

@@ -1,13 +1,16 @@
-import { doStep, missingSteps, resultOf, type StepResult, undoStep } from '../engine/lab-steps.ts'
-import { checkRunning, type RunningLab } from '../engine/running-lab.ts'
+import { missingSteps, resultOf, type StepResult, undoStep } from '../engine/lab-steps.ts'
+import { checkRunning, doRunning, forget, type RunningLab } from '../engine/running-lab.ts'
 import { CnilabError } from '../errors.ts'
 import { exec } from '../kernel/exec.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { startInternet } from '../kernel/packets.ts'
 import type { LabStep } from '../lab/lab.ts'
+import { failureHints } from '../lab/hints.ts'
+import { markdown } from './markdown.ts'
 import { shellWithPrompt } from './shell.ts'
 import { mapDocument, type StepDocument, stepDocument } from './step-document.ts'
 import { showMap, showNext, showPurpose, showResult, showStep, showUndone } from './step-view.ts'
+import { firstSentence, fitted, wrapped } from './text.ts'
 import type { View } from './view.ts'
 
 /** Shows the map of a lab's steps, and what comes next. */
@@ -26,11 +29,11 @@ export async function takeStep(
   withMissing: boolean,
   view: View,
 ): Promise<StepDocument> {
-  const { lab, kernel } = running
+  const { lab } = running
   const before = await checkRunning(running)
   const missing = missingSteps(lab, step, before)
-  if (missing.length > 0 && !withMissing) await askForMissing(step, missing, view.flags)
-  const result = await doStep(kernel, step, missing, before, () => checkRunning(running))
+  if (missing.length > 0 && !withMissing) await askForMissing(step, missing, view)
+  const result = await doRunning(running, step, missing, before)
   showPurpose(lab, step, view)
   return report(running, step, result, view)
 }
@@ -41,12 +44,16 @@ export async function takeStepByHand(running: RunningLab, step: LabStep, view: V
   const before = await checkRunning(running)
   showStep(lab, step, view, false)
   await typeInShell(kernel, step, view)
-  return report(running, step, resultOf(step, before, await checkRunning(running)), view)
+  const after = await checkRunning(running)
+  const document = report(running, step, resultOf(step, before, after), view)
+  for (const hint of failureHints(step, after.findings)) view.log(`\n${markdown(hint, view.plain)}`)
+  if (process.exitCode === 1) view.log(`\nStuck? cnilab lab hint${view.flags}`)
+  return document
 }
 
 /** Opens a shell on the host, in which the learner does a step. */
 export async function typeInShell(kernel: Kernel, step: LabStep, { log }: View): Promise<void> {
-  log('\nType the commands in this shell. Leave it with exit, or Ctrl-D, and the kernel is checked.\n')
+  log(`\n${wrapped('Type the commands in this shell. Leave it with exit, or Ctrl-D, and the kernel is checked.')}\n`)
   const { argv, env } = shellWithPrompt(`${kernel.host.name}: ${step.id}`)
   await startInternet(kernel.host)
   await exec(kernel.host, undefined, argv, env)
@@ -58,7 +65,12 @@ export async function undoLastStep(running: RunningLab, view: View): Promise<Ste
   const before = await checkRunning(running)
   const last = before.steps.findLast(({ status }) => status === 'done')?.step
   if (!last) throw new CnilabError('state', 'no step is done yet', { fix: `cnilab step${view.flags}` })
+  if (last.free)
+    throw new CnilabError('state', `how step ${last.id} was done is not known, so it cannot be taken back`, {
+      fix: `cnilab lab reset ${last.id}${view.flags} goes back to its start`,
+    })
   const commands = await undoStep(kernel, last)
+  await forget(running, [last])
   const after = await kernel.read()
   showUndone(last, commands, before.now, after, view)
   const result = { commands, before: before.now, after, findings: [] }
@@ -73,12 +85,16 @@ function report({ lab, kernel }: RunningLab, step: LabStep, result: StepResult, 
 }
 
 /** Asks on a terminal whether the steps that must come first may be done; elsewhere refuses, and names the flag. */
-async function askForMissing(step: LabStep, missing: readonly LabStep[], flags: string): Promise<void> {
+async function askForMissing(step: LabStep, missing: readonly LabStep[], { flags, plain, log }: View): Promise<void> {
   const names = missing.map(({ id, title }) => `${id} (${title})`).join(', ')
   const message = `step ${step.id} needs ${missing.length === 1 ? 'an earlier step' : 'earlier steps'} first: ${names}`
+  const why = missing.map(({ id, text }) => `  ${id}: ${firstSentence(text)}`)
   if (process.stdin.isTTY && process.stdout.isTTY) {
-    const { confirm } = await import('@inquirer/prompts')
-    if (await confirm({ message: `${message}. Do that, too?`, default: true }).catch(() => false)) return
+    const { confirmed } = await import('./prompts.ts')
+    log(fitted([message, ...why].join('\n')))
+    if (await confirmed('Do that, too?', true, { plain })) return
   }
-  throw new CnilabError('state', message, { fix: `cnilab step ${step.id} --with-missing${flags}` })
+  throw new CnilabError('state', [message, ...why].join('\n'), {
+    fix: `cnilab step ${step.id} --with-missing${flags}`,
+  })
 }

@@ -1,4 +1,4 @@
-import type { StepState } from '../engine/check-lab.ts'
+import { currentStep, type StepState } from '../engine/check-lab.ts'
 import type { CommandOutput, StepResult } from '../engine/lab-steps.ts'
 import type { Progress } from '../journal/progress.ts'
 import type { Lab, LabStep } from '../lab/lab.ts'
@@ -12,10 +12,11 @@ import { picture } from './picture.ts'
 import { showLines, showStepText } from './show-step-text.ts'
 import { headingOf, stepText } from './step-text.ts'
 import { hasColor, mark, marked, style } from './style.ts'
-import { firstSentence, indented } from './text.ts'
+import { firstSentence, indented, wrapped } from './text.ts'
 import type { View } from './view.ts'
 
-const statusMark = { done: mark.done, next: style.warn('▸'), 'not yet': style.quiet('·') }
+/** How far a step is, as a sign. */
+export const statusMark = { done: mark.done, next: style.warn('▸'), 'not yet': style.quiet('·') }
 
 /** The steps of a lab as a map, and the network as it is. */
 export function showMap(
@@ -60,14 +61,14 @@ export function showResult(
   else showCommands(commands, log)
   showRuns(runs, log)
   showChange(before, after, view)
-  for (const finding of findings) log(findingLine(finding, plain))
+  for (const finding of findings) log(wrapped(findingLine(finding, plain)))
   log('')
   showPicture(before, after, step.focus, view)
 }
 
 /** What comes after a step. */
 export function showNext(steps: readonly StepState[], { log, flags }: View): void {
-  const next = steps.find((one) => one.status === 'next')?.step
+  const next = currentStep({ steps })
   log(next ? `\nnext: cnilab step ${next.id}${flags} (${next.title})` : '\nAll steps are done.')
 }
 

@@ -1,6 +1,6 @@
-import { type Checked } from '../engine/check-lab.ts'
-import { doStep, missingSteps, resultOf, runCommands, type StepResult } from '../engine/lab-steps.ts'
-import { checkRunning, note, type RunningLab } from '../engine/running-lab.ts'
+import { type Checked, isDone } from '../engine/check-lab.ts'
+import { missingSteps, resultOf, runCommands, type StepResult } from '../engine/lab-steps.ts'
+import { checkRunning, doRunning, isRunning, note, type RunningLab } from '../engine/running-lab.ts'
 import { tryBefore } from '../engine/run-lab.ts'
 import { show, formatError } from './error.ts'
 import { findingLine } from './findings.ts'
@@ -14,7 +14,7 @@ import type { LabStep, Question } from '../lab/lab.ts'
 import { derive } from '../operations/registry.ts'
 import { programLine, toLine } from '../plan/command-line.ts'
 import { style } from './style.ts'
-import { indented } from './text.ts'
+import { indented, wrapped } from './text.ts'
 import { typeInShell } from './step-run.ts'
 import type { View } from './view.ts'
 
@@ -40,16 +40,12 @@ export async function takeTour(running: RunningLab, view: View, signal: AbortSig
   if (isResumed) view.log(`${style.title(lab.title)}: going on where you were`)
   else showIntro(lab, view)
   for (const step of lab.steps) {
-    if (isDone(step, checked) || (isResumed && stepProgress(progress, step.id).skipped)) continue
+    if (isDone(step, checked.steps) || (isResumed && stepProgress(progress, step.id).skipped)) continue
     const after = await takeTourStep(tour, step, checked)
     if (!after) return 'left'
     checked = after
   }
   return 'finished'
-}
-
-function isDone(step: LabStep, { steps }: Checked): boolean {
-  return steps.some((state) => state.step.id === step.id && state.status === 'done')
 }
 
 /** One step, until it is done or skipped. Returns where the lab stands then; undefined if the learner left. */
@@ -60,11 +56,11 @@ async function takeTourStep(tour: Tour, step: LabStep, start: Checked): Promise<
   showPurpose(lab, step, view)
   view.log('')
   showPicture(undefined, start.now, step.focus, view)
+  if (!(await askAll(tour, step, 'before'))) return undefined
   if (start.findings.every((finding) => finding.passed !== false || finding.step === step.id)) {
     if (step.before.length > 0) view.log('\nAs it is before this step:')
-    for (const finding of await tryBefore(kernel, step, start.now)) view.log(findingLine(finding, view.plain))
+    for (const finding of await tryBefore(kernel, step, start.now)) view.log(wrapped(findingLine(finding, view.plain)))
   }
-  if (!(await askAll(tour, step, 'before'))) return undefined
   showWork(step, view)
   let checked = start
   for (;;) {
@@ -84,13 +80,22 @@ async function takeTourStep(tour: Tour, step: LabStep, start: Checked): Promise<
         break
       case 'hint':
         checked = await checkRunning(running)
-        note(running, step, { hints: showHint(running, step, checked.findings, view) })
+        if (isDone(step, checked.steps) && report(tour, step, resultOf(step, start, checked))) break
+        await note(running, step, {
+          hints: showHint(
+            running,
+            step,
+            checked.findings,
+            view,
+            `choose '${RUN_IT}', or 'show me' where there is that`,
+          ),
+        })
         continue
       case 'more':
         showMore(step, view)
         continue
       case 'skip':
-        note(running, step, { skipped: true })
+        await note(running, step, { skipped: true })
         return checkRunning(running)
     }
     if (!(await askAll(tour, step, 'after'))) return undefined
@@ -106,7 +111,7 @@ function choicesFor(step: LabStep, { running }: Tour): Choice<Work>[] {
   const hint =
     step.hints.length === 0 ? 'hint' : `hint (${Math.min(hints, step.hints.length)} of ${step.hints.length} seen)`
   return [
-    { name: step.free ? 'show me: run a solution' : 'run it for me', value: 'run' },
+    { name: step.free ? 'show me: run a solution' : RUN_IT, value: 'run' },
     { name: "I'll type it", value: 'type' },
     { name: hint, value: 'hint' },
     { name: 'explain more', value: 'more' },
@@ -114,6 +119,8 @@ function choicesFor(step: LabStep, { running }: Tour): Choice<Work>[] {
     { name: 'quit', value: 'quit' },
   ]
 }
+
+const RUN_IT = 'run it for me'
 
 /** The commands of a step, unless they are for the learner to find. */
 function showWork(step: LabStep, { log }: View): void {
@@ -140,13 +147,11 @@ async function runForMe({ running, view, signal }: Tour, step: LabStep, before: 
     if ((await choose(message, YES_OR_NO, { plain: view.plain, signal })) !== true) return false
   }
   try {
-    const result = await doStep(running.kernel, step, missing, before, () => checkRunning(running))
-    note(running, step, { solved: true })
-    return report({ running, view, signal }, step, result)
+    return report({ running, view, signal }, step, await doRunning(running, step, missing, before))
   } catch (error) {
     // What the kernel refuses is something to look into, and not the end of the tour.
     const shown = show(error)
-    if (shown?.kind !== 'state') throw error
+    if (shown?.kind !== 'state' || !isRunning(running)) throw error
     view.log(formatError(shown))
     return false
   }
@@ -165,8 +170,7 @@ async function typeMyself(tour: Tour, step: LabStep, before: Checked): Promise<b
 }
 
 function report({ running, view }: Tour, step: LabStep, result: StepResult): boolean {
-  const isRight = result.steps.some((state) => state.step.id === step.id && state.status === 'done')
-  if (isRight) {
+  if (isDone(step, result.steps)) {
     showResult(step, result, view)
     return true
   }
@@ -183,7 +187,7 @@ async function askAll(tour: Tour, step: LabStep, at: Question['at']): Promise<bo
     if (question.at !== at || answers[i] !== undefined) continue
     const right = await ask(tour, question)
     if (right === undefined) return false
-    note(running, step, { answers: { ...stepProgress(running.progress, step.id).answers, [i]: right } })
+    await note(running, step, { answers: { ...stepProgress(running.progress, step.id).answers, [i]: right } })
   }
   return true
 }

@@ -1,18 +1,17 @@
 import { emitKeypressEvents } from 'node:readline'
 import { createLogUpdate } from 'log-update'
 import { deriveAssertion } from '../assertions/registry.ts'
-import type { Checked } from '../engine/check-lab.ts'
+import { type Checked, currentStep } from '../engine/check-lab.ts'
 import { missingSteps } from '../engine/lab-steps.ts'
-import { checkRunning, currentStep, note, resetLab, type RunningLab } from '../engine/running-lab.ts'
+import { checkRunning, doRunning, note, resetLab, type RunningLab } from '../engine/running-lab.ts'
 import { watchKernel } from '../kernel/changes.ts'
 import type { LabStep } from '../lab/lab.ts'
-import { describe } from '../state/diff.ts'
 import { formatError, show } from './error.ts'
 import { findingLine, showFindings } from './findings.ts'
 import { showHint } from './hint.ts'
-import { runSolution, showSolution } from './solve.ts'
-import { showMap, showPicture, showPurpose } from './step-view.ts'
-import { mark, marked, style } from './style.ts'
+import { showSolution } from './solve.ts'
+import { showMap, showPicture, showPurpose, statusMark } from './step-view.ts'
+import { marked, mark, style } from './style.ts'
 import { wrapped } from './text.ts'
 import type { View } from './view.ts'
 
@@ -21,12 +20,26 @@ const SLOW = 5000
 /** The same where the step has checks of what the kernel does not tell of, such as neighbours that it learned. */
 const UNTOLD = 400
 
-const KEYS = 'h hint · c check · s solve · n next · l list · r reset · q quit'
+const KEYS = ['h hint', 'c check', 's solve', 'n next', 'l list', 'r reset', 'q quit']
 
-/** What was asked for and waits for a y. */
-interface Question {
-  ask: string
-  yes: () => Promise<void>
+/** What is on the screen. */
+interface Shown {
+  running: RunningLab
+  view: View
+  checked: Checked
+  /** What a key led to; it stands where the picture would, so that both fit. */
+  message: string[]
+  /** What was asked for and waits for a y. */
+  question?: { ask: string; yes: () => Promise<void> } | undefined
+}
+
+/** Does things one after the other. */
+interface Queue {
+  add: (act: () => Promise<unknown>) => void
+  /** How many are not done. */
+  waiting: () => number
+  /** Resolves when all are done. */
+  drained: () => Promise<void>
 }
 
 /**
@@ -35,130 +48,137 @@ interface Question {
  */
 export async function watchLab(running: RunningLab, view: View, signal: AbortSignal): Promise<void> {
   const screen = createLogUpdate(process.stdout)
-  const { promise: ended, resolve: end } = Promise.withResolvers<void>()
-  let checked = await checkRunning(running, false)
-  let seen = describe(checked.now).join('\n')
-  let lastCheck = performance.now()
-  let message: string[] = []
-  let question: Question | undefined
-  /** What runs, one at a time. */
-  let work = Promise.resolve()
-  let waiting = 0
-
-  const draw = () => screen(screenOf(running, checked, message, question, view))
-  const collect = (): View => ({ ...view, log: (line) => message.push(...line.split('\n')) })
-  const enqueue = (act: () => Promise<void>) => {
-    waiting++
-    work = work
-      .then(act)
-      .catch((error: unknown) => {
-        const shown = show(error)
-        message = shown ? formatError(shown).trimEnd().split('\n') : []
-      })
-      .finally(() => {
-        waiting--
-        draw()
-      })
-  }
+  const shown: Shown = { running, view, checked: await checkRunning(running, false), message: [] }
+  const draw = () => screen(screenOf(shown))
+  const queue = newQueue(draw, (error) => (shown.message = linesOf(error)))
+  let last = performance.now()
   const check = async () => {
-    checked = await checkRunning(running, false)
-    seen = describe(checked.now).join('\n')
-    lastCheck = performance.now()
+    shown.checked = await checkRunning(running, false)
+    last = performance.now()
   }
-  const changed = () => {
-    if (waiting > 1) return // one more look is coming
-    enqueue(async () => {
-      const now = describe(await running.kernel.read()).join('\n')
-      if (now !== seen) await check() // our own packets and reads change nothing that counts
-    })
-  }
-  const askToSolve = (step: LabStep) => {
-    const steps = [...missingSteps(running.lab, step, checked), step]
-    showSolution(running, steps, collect())
-    question = {
-      ask: 'Run it?',
-      yes: async () => {
-        await runSolution(running, steps, checked)
-        await check()
-      },
-    }
-  }
-  const press = (key: string) => {
-    if (question) {
-      const { yes } = question
-      question = undefined
-      message = []
-      if (key === 'y') enqueue(yes)
-      else draw()
-      return
-    }
-    message = []
-    const step = currentStep(checked)
-    switch (key) {
-      case 'h':
-        enqueue(async () => {
-          await check()
-          const at = currentStep(checked)
-          if (at) note(running, at, { hints: showHint(running, at, checked.findings, collect()) })
-        })
-        break
-      case 'c':
-        enqueue(async () => {
-          await check()
-          showFindings(running.lab, checked.steps, checked.findings, collect())
-        })
-        break
-      case 's':
-        if (step) askToSolve(step)
-        break
-      case 'n':
-        if (step) showPurpose(running.lab, step, collect())
-        break
-      case 'l':
-        showMap(running.lab, checked.steps, new Map(), collect(), running.progress)
-        break
-      case 'r':
-        question = {
-          ask: step ? `Rebuild the state at the start of step ${step.id}?` : 'Start the lab over?',
-          yes: async () => {
-            await resetLab(running, step)
-            await check()
-          },
-        }
-        break
-      case 'q':
-        end()
-        return
-    }
-    draw()
-  }
-  const onKey = (text: string | undefined, key: { name?: string; ctrl?: boolean }) => {
-    if (key.ctrl === true && (key.name === 'c' || key.name === 'd')) end()
-    else press(text ?? '')
-  }
-
-  const stdin = process.stdin
-  emitKeypressEvents(stdin)
-  stdin.setRawMode(true)
-  stdin.on('keypress', onKey).on('end', end).resume()
-  process.stdout.on('resize', draw)
-  signal.addEventListener('abort', () => end())
-  const watcher = watchKernel(running.kernel.host, changed)
+  const watcher = watchKernel(running.kernel.host, () => {
+    if (queue.waiting() < 2) queue.add(check) // of what changes during a check, one more sees all
+  })
   const slowly = setInterval(() => {
-    const pause = hasUntold(checked) ? UNTOLD : SLOW
-    if (waiting === 0 && performance.now() - lastCheck >= pause) enqueue(check)
+    const pause = hasUntold(shown.checked) ? UNTOLD : SLOW
+    if (queue.waiting() === 0 && performance.now() - last >= pause) queue.add(check)
   }, UNTOLD)
+  process.stdout.on('resize', draw)
   draw()
   try {
-    await ended
+    await keysUntilEnd((key) => press(shown, key, queue, check), draw, signal)
   } finally {
     clearInterval(slowly)
     watcher.stop()
     process.stdout.off('resize', draw)
-    stdin.off('keypress', onKey).off('end', end).setRawMode(false)
-    stdin.pause()
-    await work
+    await queue.drained()
     screen.done()
+  }
+}
+
+function newQueue(drained: () => void, failed: (error: unknown) => void): Queue {
+  let work: Promise<unknown> = Promise.resolve()
+  let waiting = 0
+  return {
+    add: (act) => {
+      waiting++
+      work = work
+        .then(act)
+        .catch(failed)
+        .finally(() => {
+          waiting--
+          drained()
+        })
+    },
+    waiting: () => waiting,
+    drained: () => work.then(() => undefined),
+  }
+}
+
+function linesOf(error: unknown): string[] {
+  const what = show(error)
+  return what ? formatError(what).trimEnd().split('\n') : []
+}
+
+/** Gives each key that is pressed to `pressed`, until q, Ctrl-C, Ctrl-D, the end of the input or the signal. */
+async function keysUntilEnd(pressed: (key: string) => void, draw: () => void, signal: AbortSignal): Promise<void> {
+  const { stdin } = process
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>()
+  const onEnd = () => end()
+  const onKey = (text: string | undefined, key: { name?: string; ctrl?: boolean }) => {
+    if (text === 'q' || (key.ctrl === true && (key.name === 'c' || key.name === 'd'))) return end()
+    pressed(text ?? '')
+    draw()
+  }
+  emitKeypressEvents(stdin)
+  stdin.setRawMode(true)
+  stdin.on('keypress', onKey).on('end', onEnd).resume()
+  signal.addEventListener('abort', onEnd)
+  try {
+    await ended
+  } finally {
+    stdin.off('keypress', onKey).off('end', onEnd).setRawMode(false)
+    stdin.pause()
+  }
+}
+
+/** What a key does; a y, or another key, after a question. */
+function press(shown: Shown, key: string, queue: Queue, check: () => Promise<void>): void {
+  const { running, view, checked, question } = shown
+  const step = currentStep(checked)
+  shown.message = []
+  shown.question = undefined
+  if (question) {
+    if (key === 'y') queue.add(question.yes)
+    return
+  }
+  const collect: View = { ...view, log: (line) => shown.message.push(...line.split('\n')) }
+  switch (key) {
+    case 'h':
+      queue.add(async () => {
+        await check()
+        const at = currentStep(shown.checked)
+        if (!at) return
+        await note(running, at, { hints: showHint(running, at, shown.checked.findings, collect, 'press s') })
+      })
+      break
+    case 'c':
+      queue.add(async () => {
+        await check()
+        showFindings(running.lab, shown.checked.steps, shown.checked.findings, collect)
+      })
+      break
+    case 's':
+      if (step) askToSolve(shown, step, collect, check)
+      break
+    case 'n':
+      if (step) showPurpose(running.lab, step, collect)
+      break
+    case 'l':
+      showMap(running.lab, checked.steps, new Map(), collect, running.progress)
+      break
+    case 'r':
+      shown.question = {
+        ask: step ? `Rebuild the state at the start of step ${step.id}?` : 'Start the lab over?',
+        yes: async () => {
+          await resetLab(running, step)
+          await check()
+        },
+      }
+      break
+  }
+}
+
+function askToSolve(shown: Shown, step: LabStep, view: View, check: () => Promise<void>): void {
+  const { running, checked } = shown
+  const missing = missingSteps(running.lab, step, checked)
+  showSolution(running, [...missing, step], view)
+  shown.question = {
+    ask: 'Run it?',
+    yes: async () => {
+      await doRunning(running, step, missing, checked)
+      await check()
+    },
   }
 }
 
@@ -168,22 +188,14 @@ function hasUntold(checked: Checked): boolean {
   return step?.checks.some((check) => deriveAssertion(check).test.by === 'reading') === true
 }
 
-function screenOf(
-  { lab, kernel }: RunningLab,
-  checked: Checked,
-  message: readonly string[],
-  question: Question | undefined,
-  view: View,
-): string {
+function screenOf({ running: { lab, kernel }, view, checked, message, question }: Shown): string {
   const { steps, findings, now } = checked
+  const { plain } = view
   const lines: string[] = []
   const log = (line: string) => lines.push(...line.split('\n'))
-  const { plain } = view
-  const signs = { done: mark.done, next: style.warn('▸'), 'not yet': style.quiet('·') }
-  const words = { done: 'done', next: 'next', 'not yet': 'not yet' }
   log(`${style.title(lab.title)} ${style.quiet(`in '${kernel.host.name}'`)}`)
   // Words stay with their signs.
-  const states = steps.map(({ step, status }) => `${(plain ? words : signs)[status]}\u00a0${step.id}`)
+  const states = steps.map(({ step, status }) => `${plain ? status : statusMark[status]}\u00a0${step.id}`)
   log(wrapped(states.join(plain ? ', ' : '  ')).replaceAll('\u00a0', ' '))
   const next = currentStep(checked)
   log(
@@ -194,8 +206,15 @@ function screenOf(
   const wrong = findings.filter((finding) => finding.passed === false || finding.step === next?.id)
   for (const finding of wrong) log(wrapped(findingLine(finding, plain)))
   log('')
-  showPicture(undefined, now, next?.focus ?? [], { ...view, log })
-  if (message.length > 0) log(`\n${message.join('\n')}`)
-  log(question ? `\n${question.ask} y: yes, any other key: no` : `\n${style.quiet(KEYS)}`)
+  if (message.length === 0) showPicture(undefined, now, next?.focus ?? [], { ...view, log })
+  for (const line of fitting(message, lines.length)) log(line)
+  log('')
+  log(question ? `${question.ask} y: yes, any other key: no` : style.quiet(KEYS.join(plain ? ', ' : ' · ')))
   return lines.join('\n')
+}
+
+/** As many lines as there is room for below `above` lines, with a word that there are more. */
+function fitting(message: readonly string[], above: number): readonly string[] {
+  const room = Math.max(5, (process.stdout.rows || 24) - above - 3)
+  return message.length <= room ? message : [...message.slice(0, room - 1), '… (more than fits here)']
 }
