@@ -29,11 +29,12 @@ export interface Checked {
 export async function checkLab(kernel: Kernel, lab: Lab, reached = -1, patient = true): Promise<Checked> {
   const now = await kernel.read()
   const before = dependencies()
+  const homes = homesOf(lab)
   const findings: Finding[] = []
   const done: boolean[] = []
   for (const [i, step] of lab.steps.entries()) {
     const isReached = i <= reached || done.every(Boolean)
-    const own = await checkStep(kernel, step, now, before, isReached ? findings : undefined, patient)
+    const own = await checkStep(kernel, step, now, before, homes, isReached ? findings : undefined, patient)
     findings.push(...own)
     done.push(own.every(isFulfilled))
   }
@@ -65,10 +66,13 @@ async function checkStep(
   step: LabStep,
   now: State,
   before: Dependencies,
+  homes: ReadonlyMap<string, string>,
   earlier: readonly Finding[] | undefined,
   patient: boolean,
 ): Promise<Finding[]> {
-  const findings = step.free ? [] : toFindings(step.operations.map(derive), now, step.id, before)
+  const findings = step.free
+    ? []
+    : withTheirHomes(toFindings(step.operations.map(derive), now, step.id, before), step, homes, now)
   for (const check of step.checks) {
     const derived = deriveAssertion(check)
     // What is tried needs everything before it: packets pass through all of that.
@@ -83,6 +87,29 @@ async function checkStep(
   }
   if (earlier !== undefined) return findings
   return findings.map((finding) => (finding.passed === false ? { ...finding, passed: null } : finding))
+}
+
+/** Where a lab moves interfaces to: their namespaces, by the names that they were made with. */
+function homesOf(lab: Lab): Map<string, string> {
+  const all = lab.steps.flatMap(({ operations }) => operations)
+  return new Map(all.flatMap(({ kind, params }) => (kind === 'attach-netns' ? [[params.ifname, params.netns]] : [])))
+}
+
+/** A cable goes with the namespace that one of its ends was moved to: where that is missing, it is no mistake of its own. */
+function withTheirHomes(
+  findings: readonly Finding[],
+  step: LabStep,
+  homes: ReadonlyMap<string, string>,
+  now: State,
+): Finding[] {
+  return findings.map((finding, i) => {
+    const operation = step.operations[i]
+    if (operation?.kind !== 'veth' || finding.passed !== false) return finding
+    const lost = [operation.params.name, operation.params.peer].map((end) => homes.get(end))
+    const missing = lost.filter((netns) => netns !== undefined && !now.has(netns))
+    if (missing.length === 0) return finding
+    return { ...finding, passed: null, dependsOn: missing.map((netns) => `netns.${netns}`) }
+  })
 }
 
 function skipped(check: Assertion, step: LabStep): Finding {

@@ -60,6 +60,9 @@ it('one mistake is one red line: what depends on it is skipped', async () => {
   expect(hint.stdout).toContain('has 10.22.0.2/24')
   await inside('ip -n red link delete eth0')
   expect(red((await check()).findings)).toEqual(['veth.veth-c'])
+  await cli(['lab', 'solve', 'masquerade', '--yes'])
+  await inside('ip netns delete red')
+  expect(red((await check()).findings)).toEqual(['netns.red'])
 })
 
 it('hints come one at a time, after what is wrong; then the solution is offered, and run on yes', async () => {
