@@ -56,16 +56,18 @@ type Place = Pick<Host, 'name'> & Partial<Pick<Host, 'kind' | 'folder' | 'root'>
 
 /**
  * The progress of the lab that runs somewhere; undefined if none does. The sandbox's own copy may have been written by
- * any program in it: seen from outside, it says no more than how far the lab is that we know of, or that a lab that
- * ships was begun.
+ * any program in it: seen from outside, it says no more than how far the lab is that we know of, that it was ended, or
+ * that a lab that ships was begun.
  */
 export function readProgress(place: Place): Progress | undefined {
-  const [own, shared] = filesOf(place).map(parse)
-  if (place.root !== '' && !own) return shared && !isLabPath(shared.lab) ? shared : undefined
-  if (!own || !shared) return own ?? shared
-  if (place.root === '') return own.written < shared.written ? shared : own
-  const isNewer = shared.started === own.started && own.written < shared.written
-  return isNewer ? { ...own, written: shared.written, steps: shared.steps } : own
+  const [own, copy] = filesOf(place).map(parse)
+  const hasEnded = own !== undefined && own.started === endedInside(place)
+  if (hasEnded && place.root !== '') rmSync(progressFileOf(place.name), { force: true }) // before the sandbox is gone
+  const known = hasEnded ? undefined : own
+  const shared = copy && (place.root === '' || !isLabPath(copy.lab)) ? copy : undefined
+  if (known && copy?.started === known.started)
+    return known.written < copy.written ? { ...known, written: copy.written, steps: copy.steps } : known
+  return known && shared ? (known.started < shared.started ? shared : known) : (known ?? shared)
 }
 
 /**
@@ -95,16 +97,25 @@ export function writeProgress(place: Place, progress: Progress): void {
     throw new CnilabError('machine', `the progress of the lab could not be written to ${files.join(' or ')}`)
 }
 
-/** Forgets it. */
+/** Forgets it. Inside a sandbox, where the user's own file is out of reach, it is written down that the lab has ended. */
 export function endProgress(place: Place): void {
-  for (const file of filesOf(place)) {
-    try {
-      rmSync(file, { force: true })
-    } catch {
-      // read-only: inside a sandbox the user's own folders are
-    }
+  const [own, copy] = filesOf(place)
+  if (place.root === '' && copy !== undefined)
+    replace(copy, JSON.stringify({ ended: readProgress(place)?.started }), false)
+  else for (const file of [own, copy]) if (file !== undefined) rmSync(file, { force: true })
+}
+
+/** When the lab was begun that was ended inside the sandbox. */
+function endedInside(place: Place): string | undefined {
+  const copy = filesOf(place)[1]
+  try {
+    return copy === undefined ? undefined : endedSchema.safeParse(JSON.parse(readOwn(copy))).data?.ended
+  } catch {
+    return undefined // there is none
   }
 }
+
+const endedSchema = z.object({ ended: z.iso.datetime() })
 
 /**
  * Where it is kept: in the user's state folder (XDG Base Directory), and, because inside a sandbox that is read-only or

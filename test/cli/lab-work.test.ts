@@ -88,6 +88,18 @@ it('hints come one at a time, after what is wrong; then the solution is offered,
   expect([first?.status, first?.solved, second?.status, second?.solved]).toEqual(['done', true, 'done', false])
 })
 
+it.each([
+  ['Ctrl-C', '\u0003'],
+  ['Ctrl-D', '\u0004'],
+])('%s at a question for a yes means no, everywhere', async (_name, keys) => {
+  await cli(['lab', 'start', 'eight-steps'])
+  const solve = await onTerminal('lab solve', [['Run it?', keys]])
+  expect([solve.code, solve.screen.includes('Warning')]).toEqual([0, false])
+  const step = await onTerminal('step up', [['Do that, too?', keys]])
+  expect([step.code, step.screen.includes('Warning'), step.screen.includes('--with-missing')]).toEqual([1, false, true])
+  expect((await status()).map((one) => one.status)).not.toContain('done')
+})
+
 it('reset rebuilds the exact state at the start of a step, whatever was done', async () => {
   const dump = async () =>
     (

@@ -180,6 +180,36 @@ it.each([
   },
 )
 
+it('ends where the lab was ended in another terminal, and does not bring it back', async () => {
+  const { code, screen } = await onTerminal(`lab run ${LAB}`, [
+    ['What now?', () => void cli(['exec', '--', 'cnilab', 'lab', 'stop'])],
+    ['', SKIP, 2500],
+  ])
+  expect([code, screen.includes('has been ended meanwhile')]).toEqual([1, true])
+  expect([await nothingLeft(), existsSync(progressFile)]).toEqual([true, false])
+})
+
+it('does not ask again what was answered, nor lose what was there before it', async () => {
+  await cli(['exec', '--', 'ip', 'netns', 'add', 'precious'])
+  expect((await onTerminal(`lab run ${LAB}`)).screen).toContain('there is a network here already')
+  expect((await cli(['exec', '--', 'ls', '/run/netns'])).stdout).toContain('precious')
+  await removeSandboxes()
+  await cli(['lab', 'start', LAB])
+  const left = await onTerminal(`lab run ${LAB}`, [
+    ['What now?', RUN],
+    ['Your answer', NO],
+    ['Done.', '\u0003'],
+    ['The network', '\u0003'], // it was there before
+  ])
+  expect(left.screen).toContain('Kept.')
+  const again = await onTerminal(`lab run ${LAB}`, [
+    ['Does it carry packets', ''],
+    ['Your answer', '\u0003'],
+    ['The network', TEAR_DOWN_LATER],
+  ])
+  expect(again.screen).not.toContain('Is it up?')
+})
+
 it('goes on in a window that changes its size', async () => {
   const { code, screen } = await shellOnTerminal(
     `exec 3<&0; (sleep 1.5; stty cols 50 rows 20 <&3) & exec "${process.execPath}" "${program}" lab run ${LAB}`,
@@ -197,8 +227,11 @@ it('--plain has neither box characters nor signs, and NO_COLOR no colours, at 80
   const { code, screen } = await shellOnTerminal(
     `stty cols 80 rows 24; NO_COLOR=1 exec "${process.execPath}" "${program}" lab run ${LAB} --plain`,
     [
-      ['What now?', '1\r'],
+      ['What now?', '9\r'],
+      ['What now?', '\u007f1\r'],
       ['Your answer', '2\r'],
+      ['Done.', '2\r'],
+      ['default: bridge]', 'exit\r'],
       ['Done.', '1\r'],
       ['Your answer', '2\r'],
       ['What now?', '1\r'],

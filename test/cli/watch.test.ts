@@ -55,6 +55,28 @@ it('has a key for everything: hint, check, next, list, solve, reset, quit', asyn
   expect((await cli(['exec', '--', 'ls', '/run/netns'])).stdout).toContain('red')
 })
 
+it('fits a window that changes its size', async () => {
+  await cli(['lab', 'start', 'eight-steps'])
+  const { code, screen } = await shellOnTerminal(
+    `exec 3<&0; (sleep 1.5; stty cols 60 rows 18 <&3) & NO_COLOR=1 exec "${process.execPath}" "${program}" lab watch`,
+    [
+      [KEYS, 'l', 2500],
+      ['more than fits here', 'q'],
+    ],
+  )
+  expect([code, screen.includes('more than fits here')]).toEqual([0, true])
+})
+
+it('tells that the lab was ended in another terminal', async () => {
+  await cli(['lab', 'start', 'eight-steps'])
+  const { screen } = await watching([
+    [KEYS, () => void cli(['exec', '--', 'cnilab', 'lab', 'stop']), 1000],
+    ['has been ended meanwhile', 'q'],
+  ])
+  expect(screen).toContain('has been ended meanwhile')
+  expect((await cli(['lab', 'status'])).code).toBe(1)
+})
+
 it('needs a terminal, and names what needs none', async () => {
   await cli(['lab', 'start', 'eight-steps'])
   const { code, stderr } = await cli(['lab', 'watch'])
