@@ -1,5 +1,5 @@
 import { Flags } from '@oclif/core'
-import { machine } from '../src/engine/open-host.ts'
+import { machine, refuseInside } from '../src/engine/open-host.ts'
 import { undoEntries } from '../src/engine/undo.ts'
 import { CnilabError } from '../src/errors.ts'
 import { readJournal } from '../src/journal/journal.ts'
@@ -25,6 +25,7 @@ export default class Clean extends BaseCommand {
 
   async run(): Promise<CleanDocument> {
     const { flags } = await this.parse(Clean)
+    refuseInside()
     return flags.host ? this.cleanMachine() : this.cleanSandboxes()
   }
 

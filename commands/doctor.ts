@@ -1,4 +1,5 @@
 import { Flags } from '@oclif/core'
+import { refuseInside } from '../src/engine/open-host.ts'
 import { examine, type Trial } from '../src/engine/doctor.ts'
 import { installMissing } from '../src/engine/install.ts'
 import { BaseCommand, type Document } from '../src/ui/base-command.ts'
@@ -20,6 +21,7 @@ export default class Doctor extends BaseCommand {
 
   async run(): Promise<DoctorDocument> {
     const { flags } = await this.parse(Doctor)
+    refuseInside()
     if (flags.fix)
       await installMissing(flags.yes ? () => Promise.resolve(true) : askToInstall, (line) => this.notice(line))
     const trials = await examine()

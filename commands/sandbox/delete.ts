@@ -1,3 +1,4 @@
+import { refuseInside } from '../../src/engine/open-host.ts'
 import { CnilabError } from '../../src/errors.ts'
 import { endProgress } from '../../src/journal/progress.ts'
 import { findSandbox } from '../../src/sandbox/open.ts'
@@ -19,6 +20,7 @@ export default class SandboxDelete extends BaseCommand {
     const {
       args: { name },
     } = await this.parse(SandboxDelete)
+    refuseInside()
     const sandbox = findSandbox(name)
     if (!sandbox) throw new CnilabError('state', `there is no sandbox '${name}'`, { fix: 'cnilab sandbox list' })
     await removeSandbox(sandbox)

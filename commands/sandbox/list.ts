@@ -1,3 +1,4 @@
+import { refuseInside } from '../../src/engine/open-host.ts'
 import { namespaceNames } from '../../src/kernel/snapshot.ts'
 import { enter, listSandboxes } from '../../src/sandbox/find.ts'
 import { INTERNET } from '../../src/state/state.ts'
@@ -14,6 +15,7 @@ export default class SandboxList extends BaseCommand {
 
   async run(): Promise<SandboxDocument> {
     await this.parse(SandboxList)
+    refuseInside()
     const sandboxes = await Promise.all(
       listSandboxes().map(async (sandbox) => ({
         name: sandbox.name,

@@ -1,5 +1,5 @@
 import { CnilabError } from '../errors.ts'
-import { flagsFor, type Host, MACHINE } from '../kernel/host.ts'
+import { DEFAULT_SANDBOX, flagsFor, type Host, MACHINE } from '../kernel/host.ts'
 import { namespaceNames } from '../kernel/snapshot.ts'
 import { userId } from '../kernel/user.ts'
 import { enter, ownSandbox } from '../sandbox/find.ts'
@@ -25,15 +25,39 @@ export function machine(): Host {
   return MACHINE
 }
 
+/** Refuses, within a sandbox, what concerns all of them, or the machine: it cannot be seen from there. Throws `usage`. */
+export function refuseInside(): void {
+  const own = ownSandbox()
+  if (own)
+    throw new CnilabError('usage', `this is inside the sandbox '${own.name}', and what is outside cannot be seen`, {
+      fix: 'leave the shell first, with exit',
+    })
+}
+
+/** Refuses another sandbox than the one that this process is in: there is no way from one to the other. */
+function refuseAnother(own: Host | undefined, name: string): void {
+  if (own && name !== own.name && name !== DEFAULT_SANDBOX)
+    throw new CnilabError(
+      'usage',
+      `this is inside the sandbox '${own.name}', from which '${name}' is not to be reached`,
+      {
+        fix: 'leave the shell first, with exit, or leave --sandbox out',
+      },
+    )
+}
+
 /** The machine with `--host`, else the sandbox of this name, made if there is none. */
 export async function openHost(flags: Place): Promise<OpenedSandbox> {
-  return flags.host ? { host: machine(), state: 'found' } : openSandbox(flags.sandbox)
+  if (flags.host) return { host: machine(), state: 'found' }
+  refuseAnother(ownSandbox(), flags.sandbox)
+  return openSandbox(flags.sandbox)
 }
 
 /** The same for a command that changes nothing: undefined if there is no such sandbox. */
 export function findHost(flags: Place): Host | undefined {
   if (flags.host) return machine()
   const own = ownSandbox()
+  refuseAnother(own, flags.sandbox)
   if (own) return own
   const sandbox = findSandbox(flags.sandbox)
   return sandbox && enter(sandbox)

@@ -39,7 +39,11 @@ export async function exec(
     stderr: 'inherit',
     reject: false,
     cwd: here ?? '/',
-    env: { ...(host.kind === 'sandbox' ? sandboxEnvironment() : { PATH: searchPath() }), ...env },
+    env: {
+      // cnilab in there means this sandbox, whatever was named out here.
+      ...(host.kind === 'sandbox' ? { ...sandboxEnvironment(), CNILAB_SANDBOX: host.name } : { PATH: searchPath() }),
+      ...env,
+    },
   })
   try {
     const result = await running

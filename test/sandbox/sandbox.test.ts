@@ -279,3 +279,19 @@ it('a link in place of a namespace does not lead to the machine', async () => {
   const { code, stdout, stderr } = await cli([...there, '--netns', 'x', '--', 'readlink', '/proc/self/ns/net'])
   expect([code, stdout, stderr.includes('/run/netns/x')]).toEqual([1, '', true])
 })
+
+it.each([
+  ['sandbox list', 2],
+  ['sandbox delete default', 2],
+  ['clean', 2],
+  ['doctor', 2],
+  ['netns list --sandbox other', 2],
+  ['netns create red --sandbox other', 2],
+  ['netns list', 0],
+  ['netns list --sandbox inner', 0],
+])('inside a sandbox, cnilab %s exits with %i', async (args, code) => {
+  const done = await cli(['exec', '--sandbox', 'inner', '--', 'cnilab', ...args.split(' ')], '', undefined, {
+    CNILAB_SANDBOX: 'elsewhere',
+  })
+  expect([done.code, done.stderr.includes("inside the sandbox 'inner'")]).toEqual([code, code === 2])
+})
