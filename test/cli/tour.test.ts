@@ -210,6 +210,11 @@ it('does not ask again what was answered, nor lose what was there before it', as
   expect(again.screen).not.toContain('Is it up?')
 })
 
+it('does not wait for a closed input: all steps run by themselves', async () => {
+  const { code, screen } = await shellOnTerminal(`exec "${process.execPath}" "${program}" lab run ${LAB} <&-`)
+  expect([code, screen.includes('as with --auto'), screen.includes('nothing is left')]).toEqual([0, true, true])
+})
+
 it('goes on in a window that changes its size', async () => {
   const { code, screen } = await shellOnTerminal(
     `exec 3<&0; (sleep 1.5; stty cols 50 rows 20 <&3) & exec "${process.execPath}" "${program}" lab run ${LAB}`,
