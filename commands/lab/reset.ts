@@ -1,5 +1,6 @@
 import { findStep } from '../../src/engine/lab-steps.ts'
-import { checkRunning, resetLab } from '../../src/engine/running-lab.ts'
+import { resetLab } from '../../src/engine/rebuild-lab.ts'
+import { checkRunning } from '../../src/engine/running-lab.ts'
 import { plainFlag, stepArgument } from '../../src/ui/flags.ts'
 import { LabCommand } from '../../src/ui/lab-command.ts'
 import { type StatusDocument, statusDocument } from '../../src/ui/step-document.ts'

@@ -1,5 +1,5 @@
 import { findHost } from '../../src/engine/open-host.ts'
-import { stopLab } from '../../src/engine/running-lab.ts'
+import { stopLab } from '../../src/engine/rebuild-lab.ts'
 import { CnilabError } from '../../src/errors.ts'
 import { readProgress } from '../../src/journal/progress.ts'
 import { MACHINE } from '../../src/kernel/host.ts'

@@ -1,7 +1,6 @@
 import { resolve } from 'node:path'
 import { CnilabError } from '../errors.ts'
-import { exclusively } from '../journal/exclusively.ts'
-import { endEntries, readJournal } from '../journal/journal.ts'
+import { readJournal } from '../journal/journal.ts'
 import {
   endProgress,
   newProgress,
@@ -12,19 +11,15 @@ import {
   updateProgress,
   writeProgress,
 } from '../journal/progress.ts'
-import { flagsFor, type Host } from '../kernel/host.ts'
-import { type Kernel, kernelOf } from '../kernel/kernel.ts'
+import { flagsFor } from '../kernel/host.ts'
+import type { Kernel } from '../kernel/kernel.ts'
 import { isLabPath, type Lab, type LabStep } from '../lab/lab.ts'
 import { ownSandbox } from '../sandbox/find.ts'
-import { findSandbox } from '../sandbox/open.ts'
-import { removeSandbox } from '../sandbox/remove.ts'
-import { restoreSandbox } from '../sandbox/restore.ts'
 import { HOST, INTERNET, type Link, type State, UPLINK } from '../state/state.ts'
 import { type Checked, checkLab } from './check-lab.ts'
 import { doPlan } from './do.ts'
 import { loadLab } from './lab-files.ts'
-import { doStep, runCommands, type StepResult } from './lab-steps.ts'
-import { undoEntries } from './undo.ts'
+import { doStep, type StepResult } from './lab-steps.ts'
 
 /** A lab that somebody works on: in a sandbox or on the machine, with how far they have come. */
 export interface RunningLab {
@@ -114,7 +109,7 @@ export async function startLab(kernel: Kernel, name: string, set: readonly strin
 }
 
 /** Whether a sandbox holds nothing but what it began with. */
-function isBare(now: State): boolean {
+export function isBare(now: State): boolean {
   const links = now.get(HOST)?.links ?? []
   const isOwn = (link: Link) => link.name === 'lo' || link.name === UPLINK.ifname
   return links.every(isOwn) && [...now.keys()].every((name) => name === HOST || name === INTERNET)
@@ -189,73 +184,4 @@ export async function doRunning(
   const open = new Set(before.steps.flatMap((state) => (state.status === 'done' ? [] : [state.step])))
   for (const one of [...first, step]) if (open.has(one)) await note(running, one, { solved: true })
   return result
-}
-
-/**
- * Goes on with a lab: where nothing of it is there any more, because its sandbox is another or the machine was started
- * anew, the steps that were done are done again.
- */
-export async function resumeLab(running: RunningLab): Promise<void> {
-  const { kernel, lab, progress } = running
-  const { host } = kernel
-  writeProgress(host, progress) // in a new sandbox, too
-  const isGone = host.kind === 'sandbox' ? isBare(await kernel.read()) : readJournal(host).length === 0
-  const done = lab.steps.filter(({ id }) => stepProgress(progress, id).done !== undefined)
-  if (isGone) await exclusively(host, () => rebuild(running, done))
-}
-
-/**
- * Rebuilds the exact state at the start of a step, whatever was done since; without one, that of the lab. What is noted
- * of that step and those after it is forgotten. On the machine only what the journal names is taken away; throws
- * CnilabError `state` if some of that stays.
- */
-export async function resetLab(running: RunningLab, step?: LabStep): Promise<void> {
-  const { kernel, lab } = running
-  const at = step ? lab.steps.indexOf(step) : 0
-  await exclusively(kernel.host, async () => {
-    const left = await clear(kernel)
-    if (left.length > 0)
-      throw new CnilabError('state', `could not be taken away: ${left.join('; ')}`, {
-        fix: 'see who uses it, then reset again',
-      })
-    await rebuild(running, lab.steps.slice(0, at))
-    await forget(running, lab.steps.slice(at))
-  })
-}
-
-/** Does the starting state and some steps of a lab on a host that holds nothing yet. */
-async function rebuild({ kernel, lab }: RunningLab, steps: readonly LabStep[]): Promise<void> {
-  await doPlan(kernel, lab.start)
-  for (const { operations, run } of steps) {
-    await doPlan(kernel, operations)
-    await runCommands(kernel, run)
-  }
-}
-
-/**
- * Ends the lab that runs somewhere, if that is still there: its network is taken away, from outside with the whole
- * sandbox, on the machine with all that cnilab made there, and its progress forgotten unless something stays. Returns
- * what that is, in words.
- */
-export async function stopLab(host: Host | undefined, name: string): Promise<string[]> {
-  const sandbox = host?.kind === 'sandbox' && host.root !== '' ? findSandbox(host.name) : undefined
-  const left = host && !sandbox ? await exclusively(host, () => clear(kernelOf(host))) : []
-  if (sandbox) await removeSandbox(sandbox)
-  if (left.length === 0) endProgress(host ?? { name })
-  return left
-}
-
-async function clear(kernel: Kernel): Promise<string[]> {
-  const { host } = kernel
-  const entries = readJournal(host)
-  if (host.kind === 'machine') {
-    const { left, kept } = await undoEntries(kernel, entries)
-    return [...left, ...kept]
-  }
-  await restoreSandbox(host)
-  endEntries(
-    host,
-    entries.map(({ id }) => id),
-  )
-  return []
 }

@@ -1,13 +1,6 @@
 import { machine } from '../engine/open-host.ts'
-import {
-  checkRunning,
-  isNamed,
-  requireLab,
-  resumeLab,
-  type RunningLab,
-  startLab,
-  stopLab,
-} from '../engine/running-lab.ts'
+import { resumeLab, stopLab } from '../engine/rebuild-lab.ts'
+import { checkRunning, isNamed, requireLab, type RunningLab, startLab } from '../engine/running-lab.ts'
 import { CnilabError } from '../errors.ts'
 import { readProgress } from '../journal/progress.ts'
 import { kernelOf } from '../kernel/kernel.ts'
