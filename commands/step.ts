@@ -40,7 +40,7 @@ export default class Step extends BaseCommand {
       exclusive: ['show'],
     }),
     'with-missing': Flags.boolean({ description: 'do the steps that must come first, too' }),
-    undo: Flags.boolean({ description: 'take the last step back', exclusive: ['show', 'by-hand', 'with-missing'] }),
+    undo: Flags.boolean({ description: 'take the last step back' }),
     plain: plainFlag,
   }
 
@@ -48,6 +48,7 @@ export default class Step extends BaseCommand {
     const { args, flags } = await this.parse(Step)
     const log = (line: string) => this.log(line)
     const [needless] = (['show', 'by-hand', 'with-missing'] as const).filter((flag) => flags[flag])
+    if (flags.undo && needless) throw new CnilabError('usage', `--undo and --${needless} do not go together`)
     if (args.step === undefined && needless)
       throw new CnilabError('usage', `--${needless} goes with a step, for example: cnilab step veth --${needless}`)
     if (args.step !== undefined && flags.undo)
