@@ -1,6 +1,5 @@
 import { findStep } from '../../src/engine/lab-steps.ts'
 import { resetLab } from '../../src/engine/rebuild-lab.ts'
-import { checkRunning } from '../../src/engine/running-lab.ts'
 import { plainFlag, stepArgument } from '../../src/ui/flags.ts'
 import { LabCommand } from '../../src/ui/lab-command.ts'
 import { type StatusDocument, statusDocument } from '../../src/ui/step-document.ts'
@@ -17,8 +16,8 @@ export default class LabReset extends LabCommand {
   async run(): Promise<StatusDocument> {
     const { args, flags } = await this.parse(LabReset)
     const { running, view } = await this.running(flags)
-    await resetLab(running, args.step === undefined ? undefined : findStep(running.lab, args.step))
-    const { steps, now } = await checkRunning(running)
+    const step = args.step === undefined ? undefined : findStep(running.lab, args.step)
+    const { steps, now } = await resetLab(running, step)
     showMap(running.lab, steps, now, view, running.progress)
     showNext(steps, view)
     return statusDocument(running, steps)

@@ -2,7 +2,7 @@ import { CnilabError } from '../errors.ts'
 import { exclusively } from '../journal/exclusively.ts'
 import { endEntries, readJournal } from '../journal/journal.ts'
 import { endProgress, stepProgress, writeProgress } from '../journal/progress.ts'
-import type { Host } from '../kernel/host.ts'
+import { flagsFor, type Host } from '../kernel/host.ts'
 import { type Kernel, kernelOf } from '../kernel/kernel.ts'
 import type { LabStep } from '../lab/lab.ts'
 import { findSandbox } from '../sandbox/open.ts'
@@ -10,7 +10,8 @@ import { removeSandbox } from '../sandbox/remove.ts'
 import { restoreSandbox } from '../sandbox/restore.ts'
 import { doPlan } from './do.ts'
 import { runCommands } from './lab-steps.ts'
-import { forget, isBare, type RunningLab } from './running-lab.ts'
+import { type Checked, currentStep, isDone } from './check-lab.ts'
+import { checkRunning, forget, isBare, type RunningLab } from './running-lab.ts'
 import { undoEntries } from './undo.ts'
 
 /**
@@ -23,18 +24,24 @@ export async function resumeLab(running: RunningLab): Promise<void> {
   writeProgress(host, progress) // in a new sandbox, too
   const isGone = host.kind === 'sandbox' ? isBare(await kernel.read()) : readJournal(host).length === 0
   const done = lab.steps.filter(({ id }) => stepProgress(progress, id).done !== undefined)
-  if (isGone) await exclusively(host, () => rebuild(running, done))
+  if (isGone) return exclusively(host, () => rebuild(running, done))
+  const { steps } = await checkRunning(running)
+  const next = currentStep({ steps })
+  if (done.length > 0 && next && !done.some((step) => isDone(step, steps)))
+    throw new CnilabError('state', 'nothing of the lab is there any more, and another network is', {
+      fix: `cnilab lab reset ${done.at(-1)?.id ?? next.id}${flagsFor(host)} takes that away and builds the lab again`,
+    })
 }
 
 /**
  * Rebuilds the exact state at the start of a step, whatever was done since; without one, that of the lab. What is noted
- * of that step and those after it is forgotten. On the machine only what the journal names is taken away; throws
+ * of that step and those after it is forgotten. Returns where the lab stands then. On the machine only what the journal names is taken away; throws
  * CnilabError `state` if some of that stays.
  */
-export async function resetLab(running: RunningLab, step?: LabStep): Promise<void> {
+export async function resetLab(running: RunningLab, step?: LabStep): Promise<Checked> {
   const { kernel, lab } = running
   const at = step ? lab.steps.indexOf(step) : 0
-  await exclusively(kernel.host, async () => {
+  return exclusively(kernel.host, async () => {
     const left = await clear(kernel)
     if (left.length > 0)
       throw new CnilabError('state', `could not be taken away: ${left.join('; ')}`, {
@@ -42,6 +49,7 @@ export async function resetLab(running: RunningLab, step?: LabStep): Promise<voi
       })
     await rebuild(running, lab.steps.slice(0, at))
     await forget(running, lab.steps.slice(at))
+    return checkRunning(running)
   })
 }
 
@@ -62,8 +70,8 @@ async function rebuild({ kernel, lab }: RunningLab, steps: readonly LabStep[]): 
 export async function stopLab(host: Host | undefined, name: string): Promise<string[]> {
   const sandbox = host?.kind === 'sandbox' && host.root !== '' ? findSandbox(host.name) : undefined
   const left = host && !sandbox ? await exclusively(host, () => clear(kernelOf(host))) : []
+  if (left.length === 0) endProgress(host ?? { name }) // first: who still works on it is to hear of that
   if (sandbox) await removeSandbox(sandbox)
-  if (left.length === 0) endProgress(host ?? { name })
   return left
 }
 

@@ -134,10 +134,23 @@ export function isRunning({ kernel, progress }: RunningLab): boolean {
   return readProgress(kernel.host)?.started === progress.started
 }
 
+/** Throws CnilabError `state` if it has. */
+export function requireRunning(running: RunningLab): void {
+  if (!isRunning(running)) throw ended(running)
+}
+
 /** Notes something about a step. Throws CnilabError `state` if the lab was ended meanwhile. */
 export function note(running: RunningLab, step: LabStep, what: Partial<StepProgress>): Promise<void> {
   return update(running, (progress) => {
     progress.steps[step.id] = { ...stepProgress(progress, step.id), ...what }
+  })
+}
+
+/** Notes that one more of a step's hints was shown. */
+export function noteHint(running: RunningLab, step: LabStep): Promise<void> {
+  return update(running, (progress) => {
+    const own = stepProgress(progress, step.id)
+    progress.steps[step.id] = { ...own, hints: Math.min(own.hints + 1, step.hints.length) }
   })
 }
 

@@ -13,7 +13,7 @@ const held = new AsyncLocalStorage<ReadonlySet<string>>()
 export async function exclusively<T>(host: Host, act: () => Promise<T>): Promise<T> {
   const own = held.getStore() ?? new Set<string>()
   if (!host.common || own.has(host.folder)) return act()
-  const unlock = await lock(host.folder)
+  const unlock = await lock(host.folder, host.kind === 'machine') // a sandbox's goes with it, and must not come back
   try {
     return await held.run(new Set([...own, host.folder]), act)
   } finally {

@@ -61,7 +61,7 @@ type Place = Pick<Host, 'name'> & Partial<Pick<Host, 'kind' | 'folder' | 'root'>
  */
 export function readProgress(place: Place): Progress | undefined {
   const [own, copy] = filesOf(place).map(parse)
-  const hasEnded = own !== undefined && own.started === endedInside(place)
+  const hasEnded = own !== undefined && endedInside(place).includes(own.started)
   if (hasEnded && place.root !== '') rmSync(progressFileOf(place.name), { force: true }) // before the sandbox is gone
   const known = hasEnded ? undefined : own
   const shared = copy && (place.root === '' || !isLabPath(copy.lab)) ? copy : undefined
@@ -79,6 +79,7 @@ export async function updateProgress(
   started: string,
   change: (progress: Progress) => void,
 ): Promise<Progress | undefined> {
+  if (readProgress(host)?.started !== started) return undefined
   return exclusively(host, () => {
     const progress = readProgress(host)
     if (progress?.started !== started) return Promise.resolve(undefined)
@@ -99,23 +100,32 @@ export function writeProgress(place: Place, progress: Progress): void {
 
 /** Forgets it. Inside a sandbox, where the user's own file is out of reach, it is written down that the lab has ended. */
 export function endProgress(place: Place): void {
-  const [own, copy] = filesOf(place)
-  if (place.root === '' && copy !== undefined)
-    replace(copy, JSON.stringify({ ended: readProgress(place)?.started }), false)
-  else for (const file of [own, copy]) if (file !== undefined) rmSync(file, { force: true })
-}
-
-/** When the lab was begun that was ended inside the sandbox. */
-function endedInside(place: Place): string | undefined {
-  const copy = filesOf(place)[1]
-  try {
-    return copy === undefined ? undefined : endedSchema.safeParse(JSON.parse(readOwn(copy))).data?.ended
-  } catch {
-    return undefined // there is none
+  const progress = readProgress(place)
+  if (place.root === '' && progress) {
+    const marks = JSON.stringify([...endedInside(place), progress.started].slice(-MOST_MARKS))
+    for (const file of endedFile(place)) replace(file, marks, false)
   }
+  for (const [i, file] of filesOf(place).entries()) if (place.root !== '' || i > 0) rmSync(file, { force: true })
 }
 
-const endedSchema = z.object({ ended: z.iso.datetime() })
+/** So many labs that were ended inside are remembered. */
+const MOST_MARKS = 100
+const endedSchema = z.array(z.iso.datetime())
+
+function endedFile({ kind, folder }: Place): string[] {
+  return kind === 'sandbox' && folder !== undefined ? [join(folder, 'ended.json')] : []
+}
+
+/** When the labs were begun that were ended inside the sandbox. */
+function endedInside(place: Place): string[] {
+  return endedFile(place).flatMap((file) => {
+    try {
+      return endedSchema.safeParse(JSON.parse(readOwn(file))).data ?? []
+    } catch {
+      return [] // there is none
+    }
+  })
+}
 
 /**
  * Where it is kept: in the user's state folder (XDG Base Directory), and, because inside a sandbox that is read-only or

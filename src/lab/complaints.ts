@@ -4,11 +4,20 @@ import * as z from 'zod'
 /** Words for zod's issues where it has none of use to people: an unknown key is often a misspelt one. */
 export const complaints: { error: z.core.$ZodErrorMap } = {
   error: (issue) => {
+    if (issue.code === 'invalid_type') return kindsOfValue[issue.expected]
     if (issue.code !== 'unrecognized_keys') return undefined
     const [key = ''] = issue.keys
     const known = issue.inst instanceof z.ZodObject ? Object.keys(issue.inst.shape) : []
     return unknown('key', key, known)
   },
+}
+
+/** What a value has to be, for people. */
+const kindsOfValue: Readonly<Record<string, string>> = {
+  array: 'must be a list, for example: [a, b]',
+  object: 'must be a map of keys, for example: { name: red }',
+  record: 'must be a map of keys, for example: { name: red }',
+  string: 'must be a text',
 }
 
 /** `unknown key 'titel': did you mean 'title'?`, or which there are. */

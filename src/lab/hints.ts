@@ -11,8 +11,8 @@ export function failureHints(step: LabStep, findings: readonly Finding[]): strin
     .map(({ text }) => text)
 }
 
-/** `*` stands for anything. */
-function matches(pattern: string, id: string): boolean {
+/** Whether an id of a finding is meant by a pattern, in which `*` stands for anything. */
+export function matches(pattern: string, id: string): boolean {
   const literal = pattern.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&')
   return new RegExp(`^${literal.replaceAll('*', '.*')}$`).test(id)
 }

@@ -1,3 +1,4 @@
+import { distance } from 'fastest-levenshtein'
 import * as z from 'zod'
 import { type Assertion, assertionKinds, isAssertion, parseClaim } from '../assertions/registry.ts'
 import { isKind, kinds, type Operation, parseOperation } from '../operations/registry.ts'
@@ -52,7 +53,8 @@ export function assertion(source: Source, path: Path, item: Item, variables: Var
   if (kind === 'not') {
     const inner = z.record(z.string(), z.unknown()).safeParse(item['not'])
     if (!inner.success) throw source.errorAt([...path, 'not'], 'not takes a check, for example: not: {ping: {…}}')
-    const { claim } = assertion(source, [...path, 'not'], inner.data, variables)
+    const { claim, not } = assertion(source, [...path, 'not'], inner.data, variables)
+    if (not) throw source.errorAt([...path, 'not'], 'not takes a check, and not another not')
     return { claim, not: true, wait: waitOf(source, path, item) }
   }
   if (!isAssertion(kind))
@@ -82,6 +84,8 @@ function theKind(
       path,
       `${what === 'check' ? 'a check' : 'an operation'} names its kind, for example: ${example}`,
     )
+  const [misspelt] = [kind, ...more].filter((key) => besides.some((one) => distance(key, one) <= 2))
+  if (misspelt !== undefined) throw source.errorAt([...path, misspelt], unknown('key', misspelt, besides))
   if (more[0] !== undefined)
     throw source.errorAt(
       [...path, more[0]],

@@ -1,6 +1,7 @@
-import type { Assertion } from '../assertions/registry.ts'
+import { type Assertion, deriveAssertion } from '../assertions/registry.ts'
 import { CnilabError } from '../errors.ts'
-import type { Operation } from '../operations/registry.ts'
+import { derive, type Operation } from '../operations/registry.ts'
+import { matches } from './hints.ts'
 import { assertion, inFile, operations } from './items.ts'
 import { resolveParameters } from './parameters.ts'
 import { type LabFile, type Localized, labSchema } from './schema.ts'
@@ -113,16 +114,23 @@ function readStep(
       argv: argv.map((word) => fill(word, variables)),
       ...(netns === undefined ? {} : { netns: fill(netns, variables) }),
     }))
+  const own = {
+    operations: step[work].flatMap((item, i) => operations(source, at(work, i), item, variables)),
+    checks: step.checks.map((item, i) => assertion(source, at('checks', i), item, variables)),
+  }
+  checkPatterns(source, step, s, [
+    ...(free ? [] : own.operations.map((operation) => derive(operation).id)),
+    ...own.checks.map((check) => deriveAssertion(check).id),
+  ])
   return {
+    ...own,
     id: step.id,
     title: words(step.title, ...at('title')),
     text: words(step.text, ...at('text')),
     more: step.more === undefined ? undefined : words(step.more, ...at('more')),
     before: step.before.map((item, i) => assertion(source, at('before', i), item, variables)),
-    operations: step[work].flatMap((item, i) => operations(source, at(work, i), item, variables)),
     free,
     run: step.run.map((one, i) => command(one, 'run', i)),
-    checks: step.checks.map((item, i) => assertion(source, at('checks', i), item, variables)),
     hints: step.hints.map((hint, i) => words(hint, ...at('hints', i))),
     when: step.when.map(({ finding, actual, text }, i) => ({
       finding: words(finding, ...at('when', i, 'finding')),
@@ -139,6 +147,16 @@ function readStep(
     })),
     focus: step.focus.map((name, i) => words(name, ...at('focus', i))),
   }
+}
+
+/** A hint for a finding that the step does not have would never be shown. */
+function checkPatterns(source: Source, { when }: LabFile['steps'][number], s: number, ids: readonly string[]): void {
+  for (const [i, { finding }] of when.entries())
+    if (!finding.includes('${') && !ids.some((id) => matches(finding, id)))
+      throw source.errorAt(
+        ['steps', s, 'when', i, 'finding'],
+        `no finding of this step is called '${finding}'; there are: ${ids.join(', ')}`,
+      )
 }
 
 function checkAnswers(lab: LabFile, source: Source): void {

@@ -197,6 +197,7 @@ for tool in iptables-legacy ip6tables-legacy; do
   command -v $tool >/dev/null || continue
   for table in raw mangle nat filter security; do
     for act in -F -X; do $tool -t $table $act 2>/dev/null; done
+    for chain in PREROUTING INPUT FORWARD OUTPUT POSTROUTING; do $tool -t $table -P $chain ACCEPT 2>/dev/null; done
   done
 done
 ! command -v nft >/dev/null || nft flush ruleset

@@ -20,7 +20,10 @@ interface Asking {
 export function choose<T>(message: string, choices: readonly Choice<T>[], asking: Asking): Promise<T | undefined> {
   return ask(asking, (context) =>
     asking.plain
-      ? rawlist({ message, choices: [...choices], theme: PLAIN, loop: false }, context)
+      ? rawlist(
+          { message: `${message} (type its number, then Enter)`, choices: [...choices], theme: PLAIN, loop: false },
+          context,
+        )
       : select({ message, choices: [...choices], pageSize: 12, loop: false }, context),
   )
 }

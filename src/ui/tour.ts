@@ -1,6 +1,14 @@
 import { type Checked, isDone } from '../engine/check-lab.ts'
 import { missingSteps, resultOf, runCommands, type StepResult } from '../engine/lab-steps.ts'
-import { checkRunning, doRunning, isRunning, note, type RunningLab } from '../engine/running-lab.ts'
+import {
+  checkRunning,
+  doRunning,
+  isRunning,
+  note,
+  noteHint,
+  requireRunning,
+  type RunningLab,
+} from '../engine/running-lab.ts'
 import { tryBefore } from '../engine/run-lab.ts'
 import { show, formatError } from './error.ts'
 import { findingLine } from './findings.ts'
@@ -70,7 +78,7 @@ async function takeTourStep(tour: Tour, step: LabStep, start: Checked): Promise<
       case 'quit':
         return undefined
       case 'run':
-        if (!(await runForMe(tour, step, checked))) continue
+        if (!(await runForMe(tour, step))) continue
         break
       case 'type':
         if (!(await typeMyself(tour, step, checked))) {
@@ -81,15 +89,8 @@ async function takeTourStep(tour: Tour, step: LabStep, start: Checked): Promise<
       case 'hint':
         checked = await checkRunning(running)
         if (isDone(step, checked.steps) && report(tour, step, resultOf(step, start, checked))) break
-        await note(running, step, {
-          hints: showHint(
-            running,
-            step,
-            checked.findings,
-            view,
-            `choose '${RUN_IT}', or 'show me' where there is that`,
-          ),
-        })
+        showHint(running, step, checked.findings, view, `choose '${RUN_IT}', or 'show me' where there is that`)
+        await noteHint(running, step)
         continue
       case 'more':
         showMore(step, view)
@@ -139,7 +140,8 @@ function showMore(step: LabStep, { log, plain }: View): void {
 }
 
 /** Returns whether the step is done now. */
-async function runForMe({ running, view, signal }: Tour, step: LabStep, before: Checked): Promise<boolean> {
+async function runForMe({ running, view, signal }: Tour, step: LabStep): Promise<boolean> {
+  const before = await checkRunning(running) // it may have been done in another terminal
   const missing = missingSteps(running.lab, step, before)
   if (missing.length > 0) {
     const names = missing.map(({ title }) => `'${title}'`).join(', ')
@@ -200,6 +202,7 @@ async function ask({ running, view, signal }: Tour, question: Question): Promise
   const chosen = await choose('Your answer', choices, { plain, signal })
   if (chosen === undefined) return undefined
   if (question.try) {
+    requireRunning(running)
     log('')
     showRuns(await runCommands(running.kernel, [question.try]), log)
   }

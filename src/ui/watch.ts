@@ -4,7 +4,7 @@ import { deriveAssertion } from '../assertions/registry.ts'
 import { type Checked, currentStep } from '../engine/check-lab.ts'
 import { missingSteps } from '../engine/lab-steps.ts'
 import { resetLab } from '../engine/rebuild-lab.ts'
-import { checkRunning, doRunning, note, type RunningLab } from '../engine/running-lab.ts'
+import { checkRunning, doRunning, noteHint, type RunningLab } from '../engine/running-lab.ts'
 import { watchKernel } from '../kernel/changes.ts'
 import type { LabStep } from '../lab/lab.ts'
 import { formatError, show } from './error.ts'
@@ -64,14 +64,19 @@ export async function watchLab(running: RunningLab, view: View, signal: AbortSig
     const pause = hasUntold(shown.checked) ? UNTOLD : SLOW
     if (queue.waiting() === 0 && performance.now() - last >= pause) queue.add(check)
   }, UNTOLD)
-  process.stdout.on('resize', draw)
+  const redraw = () => {
+    process.stdout.write('\u001b[2J\u001b[H') // what was drawn for another width is broken in other places now
+    screen.clear()
+    draw()
+  }
+  process.stdout.on('resize', redraw)
   draw()
   try {
     await keysUntilEnd((key) => press(shown, key, queue, check), draw, signal)
   } finally {
     clearInterval(slowly)
     watcher.stop()
-    process.stdout.off('resize', draw)
+    process.stdout.off('resize', redraw)
     await queue.drained()
     screen.done()
   }
@@ -140,7 +145,8 @@ function press(shown: Shown, key: string, queue: Queue, check: () => Promise<voi
         await check()
         const at = currentStep(shown.checked)
         if (!at) return
-        await note(running, at, { hints: showHint(running, at, shown.checked.findings, collect, 'press s') })
+        showHint(running, at, shown.checked.findings, collect, 'press s')
+        await noteHint(running, at)
       })
       break
     case 'c':
@@ -162,8 +168,7 @@ function press(shown: Shown, key: string, queue: Queue, check: () => Promise<voi
       shown.question = {
         ask: step ? `Rebuild the state at the start of step ${step.id}?` : 'Start the lab over?',
         yes: async () => {
-          await resetLab(running, step)
-          await check()
+          shown.checked = await resetLab(running, step)
         },
       }
       break
@@ -210,7 +215,7 @@ function screenOf({ running: { lab, kernel }, view, checked, message, question }
   if (message.length === 0) showPicture(undefined, now, next?.focus ?? [], { ...view, log })
   for (const line of fitting(message, lines.length)) log(line)
   log('')
-  log(question ? `${question.ask} y: yes, any other key: no` : style.quiet(KEYS.join(plain ? ', ' : ' · ')))
+  log(question ? `${question.ask} y: yes, any other key: no` : style.quiet(wrapped(KEYS.join(plain ? ', ' : ' · '))))
   return lines.join('\n')
 }
 

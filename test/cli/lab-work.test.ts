@@ -213,6 +213,34 @@ it('reset runs the commands of the steps before, too', async () => {
   expect((await status()).map((step) => step.status)).toEqual([...Array.from({ length: 7 }, () => 'done'), 'next'])
 })
 
+it('refuses to go on where another network has taken the place of the lab, and reset builds it again', async () => {
+  await cli(['lab', 'start', 'two-namespaces'])
+  await cli(['step', 'namespaces'])
+  await removeSandboxes()
+  const notice = await cli(['netns', 'create', 'other'])
+  expect(notice.stderr).toContain('cnilab lab start --resume builds that again')
+  const refused = await cli(['lab', 'start', '--resume'])
+  expect([refused.code, refused.stderr.includes('cnilab lab reset namespaces')]).toEqual([1, true])
+  await cli(['lab', 'reset', 'cable'])
+  expect((await status())[0]?.status).toBe('done')
+  expect((await cli(['exec', '--', 'ls', '/run/netns'])).stdout).not.toContain('other')
+})
+
+it('labs that were ended inside their sandbox stay ended, also when another was begun and ended after them', async () => {
+  await cli(['lab', 'start', 'two-namespaces'])
+  await inside('cnilab lab stop; cnilab lab start by-hand; cnilab lab stop')
+  expect((await cli(['lab', 'status'])).code).toBe(1)
+  expect(existsSync(progressFile)).toBe(false)
+  await inside('cnilab lab start by-hand')
+  expect((await cli(['lab', 'status'])).stdout).toContain('By hand')
+})
+
+it('of hints taken in several terminals at once each counts', async () => {
+  await cli(['lab', 'start', 'two-namespaces'])
+  await Promise.all([1, 2, 3].map(() => cli(['lab', 'hint'])))
+  expect((await status())[0]?.hints).toBe(3)
+})
+
 it('without its internet, what is tried with it has failed', async () => {
   await cli(['lab', 'start', 'eight-steps'])
   await cli(['lab', 'solve', 'masquerade', '--yes'])

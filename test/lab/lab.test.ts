@@ -267,6 +267,23 @@ it.each([
     'from 1 to 2',
   ],
   ['    operations: [{ bridge: { name: b } }]\n    hints: [{ ko: only }]\n', "'en' is missing"],
+  [
+    '    operations: [{ bridge: { name: b } }]\n    when: [{ finding: "nosuch.*", text: x }]\n',
+    "is called 'nosuch.*'; there are: bridge.b",
+  ],
+  [
+    '    operations: [{ bridge: { name: b } }]\n    checks: [{ not: { not: { netns: { name: a } } } }]\n',
+    'not another not',
+  ],
+  [
+    '    operations: [{ bridge: { name: b } }]\n    checks: [{ netns: { name: a }, wiat: 3 }]\n',
+    "unknown key 'wiat': did you mean 'wait'?",
+  ],
+  ['    operations: { bridge: { name: b } }\n', 'operations: must be a list'],
+  [
+    '    operations: [{ bridge: { name: b } }]\n    questions: [{ ask: a, choices: [b, c], answer: 1, why: d, try: ip }]\n',
+    'try: must be a map',
+  ],
   ['    operations: [{ bridge: { name: b } }]\n    hints: [{ en: "a\\u0007" }]\n', 'control characters'],
 ])('a step with %j is refused, with its place', (more, message) => {
   expect(() => parseLab(step(more), 'x.yaml')).toThrow(/^x\.yaml:\d+:\d+: /)
@@ -284,7 +301,7 @@ it('picks the texts of a language, and English where there are none', () => {
 
 it('shows a hint for the very failure that it is for', () => {
   const yaml = step(
-    '    operations: [{ bridge: { name: b } }]\n    when:\n      - { finding: "bridge.*", actual: no bridge, text: wrong kind }\n      - { finding: bridge.b, text: any }\n      - { finding: bridge.c, text: other }\n',
+    '    operations: [{ bridge: { name: b } }]\n    when:\n      - { finding: "bridge.*", actual: no bridge, text: wrong kind }\n      - { finding: bridge.b, text: any }\n',
   )
   const [only] = parseLab(yaml, 'x.yaml').steps
   const failed = (actual: string) => ({

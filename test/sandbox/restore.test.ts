@@ -10,7 +10,7 @@ async function dump(kernel: Kernel): Promise<string> {
   const all = `ls /run/netns; for n in "" internet; do
     run() { if [ -z "$n" ]; then "$@"; else nsenter --net=/run/netns/$n -- "$@"; fi; }
     run ip -o link | sed 's/link.ether.*//;s/^[0-9]*: //;s/@if[0-9]*//'; run ip -o address | sed 's/^[0-9]*: //'
-    run ip route show table all; run ip -6 rule; run ip rule; run ip neigh; run nft list ruleset; run ip nexthop; run ip xfrm policy; run ip addrlabel | sort; run tc qdisc show dev lo; run sh -c 'command -v iptables-legacy && iptables-legacy -t nat -S; ls -a /run/netns' 2>/dev/null
+    run ip route show table all; run ip -6 rule; run ip rule; run ip neigh; run nft list ruleset; run ip nexthop; run ip xfrm policy; run ip addrlabel | sort; run tc qdisc show dev lo; run sh -c 'command -v iptables-legacy && iptables-legacy -t nat -S && iptables-legacy -S; ls -a /run/netns' 2>/dev/null
     run sysctl -a --pattern '^net[.]' 2>/dev/null | grep -v -e nf_conntrack_count -e stable_secret -e tcp_fastopen_key
   done`
   const { stdout } = await kernel.probe([
@@ -28,7 +28,7 @@ const MESS = [
   'sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.arp_ignore=1 net.core.somaxconn=77',
   'ip netns add .hidden; mkdir /run/netns/folder; ip nexthop add id 7 blackhole; ip link set dev lo mtu 1300 alias x',
   'ip xfrm policy add src 10.0.0.0/8 dst 10.0.0.0/8 dir out; tc qdisc add dev lo ingress',
-  '! command -v iptables-legacy >/dev/null || iptables-legacy -t nat -A POSTROUTING -s 10.22.0.0/16 -j MASQUERADE',
+  '! command -v iptables-legacy >/dev/null || { iptables-legacy -t nat -A POSTROUTING -s 10.22.0.0/16 -j MASQUERADE; iptables-legacy -P FORWARD DROP; }',
   'sysctl -qw net.ipv6.conf.all.forwarding=1; ip address add 10.7.0.1/32 dev lo; ip rule delete pref 0',
 ].join('; ')
 
