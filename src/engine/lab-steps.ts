@@ -68,7 +68,6 @@ export async function doStep(
   const { done } = await doPlan(
     kernel,
     all.flatMap((one) => one.operations),
-    { now: before.now },
   )
   const wasDone = isDone(step, before.steps)
   const runs = wasDone

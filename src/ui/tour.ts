@@ -16,6 +16,7 @@ import { showHint, showFailureHints } from './hint.ts'
 import { showIntro } from './lab-intro.ts'
 import { markdown } from './markdown.ts'
 import { type Choice, choose } from './prompts.ts'
+import { showLines } from './show-step-text.ts'
 import { showPicture, showPurpose, showResult, showRuns } from './step-view.ts'
 import { stepProgress } from '../journal/progress.ts'
 import type { LabStep, Question } from '../lab/lab.ts'
@@ -126,10 +127,7 @@ const RUN_IT = 'run it for me'
 /** The commands of a step, unless they are for the learner to find. */
 function showWork(step: LabStep, { log }: View): void {
   const commands = step.free ? [] : step.operations.flatMap((operation) => derive(operation).apply)
-  const lines = [...commands.map((command) => toLine(command, '1')), ...step.run.map(programLine)]
-  log('')
-  for (const line of lines) log(`  $ ${style.command(line)}`)
-  if (lines.length > 0) log('')
+  showLines([...commands.map((command) => toLine(command, '1')), ...step.run.map(programLine)], log)
 }
 
 function showMore(step: LabStep, { log, plain }: View): void {
