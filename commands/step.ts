@@ -1,4 +1,5 @@
 import { Flags } from '@oclif/core'
+import { loadLab } from '../src/engine/lab-files.ts'
 import { findStep } from '../src/engine/lab-steps.ts'
 import { beginLab, labOf, runningLab, type RunningLab } from '../src/engine/running-lab.ts'
 import { CnilabError } from '../src/errors.ts'
@@ -71,11 +72,13 @@ export default class Step extends BaseCommand {
     const step = args.step === undefined ? undefined : findStep(running.lab, args.step)
     if (flags.undo) return undoLastStep(running, view)
     if (!step) return mapOfSteps(running, view)
-    return flags['by-hand'] ? takeStepByHand(running, step, view) : takeStep(running, step, flags['with-missing'], view)
+    return flags['by-hand']
+      ? takeStepByHand(running, step, view)
+      : takeStep(running, step, flags['with-missing'] ? 'do' : this.jsonEnabled() ? 'refuse' : 'ask', view)
   }
 
-  private begin(kernel: Kernel, flags: string): Promise<RunningLab> {
+  private async begin(kernel: Kernel, flags: string): Promise<RunningLab> {
     this.notice(`lab ${FIRST_LAB} started · cnilab lab stop${flags} ends it`)
-    return beginLab(kernel, FIRST_LAB, [])
+    return beginLab(kernel, await loadLab(FIRST_LAB), FIRST_LAB, [])
   }
 }

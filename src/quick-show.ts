@@ -5,8 +5,8 @@ import { showStepText, type StepText } from './ui/show-step-text.ts'
 import { hasColor } from './ui/style.ts'
 
 /**
- * `step --show STEP` of the first lab, from the file `texts` that the build wrote: without oclif, the lab and what reads it, it takes
- * a third of the time. Returns whether it could: in a sandbox, where another lab runs, and for other words, the command
+ * `step --show STEP` of the first lab, from the file `texts` that the build wrote: without oclif, the lab and what reads
+ * it, it takes a third of the time. Returns whether it could: in a sandbox, where another lab runs, and for other words, the command
  * itself knows.
  */
 export function showQuickly(words: readonly string[], texts: string): boolean {

@@ -29,7 +29,9 @@ export default class LabSolve extends LabCommand {
       throw new CnilabError('state', 'all steps are done', { fix: `cnilab lab stop${view.flags} ends the lab` })
     const steps = [...missingSteps(lab, step, before), step]
     showSolution(running, steps, view)
-    if (!flags.yes && !(await askToRun(view))) return stepDocument(lab, step, 'shown', kernel.host.name)
+    // A question would mix with the one document.
+    const isWanted = flags.yes || (!this.jsonEnabled() && (await askToRun(view)))
+    if (!isWanted) return stepDocument(lab, step, 'shown', kernel.host.name)
     const result = await doRunning(running, step, steps.slice(0, -1), before)
     showResult(step, { ...result, commands: [] }, view)
     showNext(result.steps, view)

@@ -33,7 +33,8 @@ export default class LabStart extends BaseCommand {
     const { args, flags } = await this.parse(LabStart)
     if (args.lab === undefined && !flags.resume)
       throw new CnilabError('usage', 'which lab?', { fix: 'cnilab lab list names them; --resume goes on with one' })
-    if (args.lab !== undefined && !flags.resume) await loadLab(args.lab, flags.set) // no sandbox is made for a lab that does not exist
+    // No sandbox is made for a lab that does not exist.
+    if (args.lab !== undefined && !flags.resume) await loadLab(args.lab, flags.set)
     const { host, state } = await openHost(flags)
     if (state === 'created') this.notice(`sandbox '${host.name}' started · cnilab clean removes it`)
     const kernel = kernelOf(host)

@@ -102,14 +102,19 @@ async function read(kernel: Kernel, reading: Extract<Test, { by: 'reading' }>['r
 async function ping(kernel: Kernel, test: Extract<Test, { by: 'ping' }>, seconds: number): Promise<Tried> {
   if (seconds < 2 * PATIENCE.silence) return pingOnce(kernel, test, seconds)
   const first = await pingOnce(kernel, test, seconds / 2)
-  return first.holds || first.tried === false ? first : pingOnce(kernel, test, seconds / 2)
+  return first.holds || first.tried === false ? first : pingOnce(kernel, test, seconds / 2, seconds)
 }
 
-async function pingOnce(kernel: Kernel, { from, to }: Extract<Test, { by: 'ping' }>, seconds: number): Promise<Tried> {
+async function pingOnce(
+  kernel: Kernel,
+  { from, to }: Extract<Test, { by: 'ping' }>,
+  seconds: number,
+  inAll = seconds,
+): Promise<Tried> {
   const { code, stdout, stderr } = await kernel.probe(['ping', '-n', '-c1', `-W${seconds}`, to], from)
   const time = /time=([\d.]+ ms)/.exec(stdout)?.[1]
   if (code === 0) return { holds: true, actual: `${to} answered${time === undefined ? '' : ` in ${time}`}` }
-  const found = { holds: false, actual: firstLine(stderr) ?? `no answer within ${seconds} s` }
+  const found = { holds: false, actual: firstLine(stderr) ?? `no answer within ${inAll} s` }
   // Where ping was stopped, or could not even enter the namespace, that nothing answered says nothing.
   return code === undefined || stderr.startsWith('nsenter: ') ? { ...found, tried: false } : found
 }

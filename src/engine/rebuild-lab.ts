@@ -35,8 +35,8 @@ export async function resumeLab(running: RunningLab): Promise<void> {
 
 /**
  * Rebuilds the exact state at the start of a step, whatever was done since; without one, that of the lab. What is noted
- * of that step and those after it is forgotten. Returns where the lab stands then. On the machine only what the journal names is taken away; throws
- * CnilabError `state` if some of that stays.
+ * of that step and those after it is forgotten. Returns where the lab stands then. On the machine only what the journal
+ * names is taken away; throws CnilabError `state` if some of that stays.
  */
 export async function resetLab(running: RunningLab, step?: LabStep): Promise<Checked> {
   const { kernel, lab } = running

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { CnilabError } from '../errors.ts'
+import { exclusively } from '../journal/exclusively.ts'
 import { readJournal } from '../journal/journal.ts'
 import {
   endProgress,
@@ -70,9 +71,8 @@ export function isNamed({ lab, progress }: RunningLab, name: string): boolean {
   return progress.lab === noted(name) || lab.id === name
 }
 
-/** Notes that a lab begins, which finds the network as it is. */
-export async function beginLab(kernel: Kernel, name: string, set: readonly string[]): Promise<RunningLab> {
-  const lab = await loadLab(name, set)
+/** Notes that a lab begins, which finds the network as it is. `name` is the lab's, or its file's path. */
+export function beginLab(kernel: Kernel, lab: Lab, name: string, set: readonly string[]): RunningLab {
   const progress = newProgress(noted(name), set)
   writeProgress(kernel.host, progress)
   return { kernel, lab, progress }
@@ -83,9 +83,13 @@ export async function beginLab(kernel: Kernel, name: string, set: readonly strin
  * or another network stands there, and as `doPlan` does.
  */
 export async function startLab(kernel: Kernel, name: string, set: readonly string[]): Promise<RunningLab> {
+  const lab = await loadLab(name, set) // a mistake in it comes first
+  return exclusively(kernel.host, () => startExclusively(kernel, lab, name, set))
+}
+
+async function startExclusively(kernel: Kernel, lab: Lab, name: string, set: readonly string[]): Promise<RunningLab> {
   const { host } = kernel
   const flags = flagsFor(host)
-  await loadLab(name, set) // a mistake in it comes first
   const other = readProgress(host)
   if (other)
     throw new CnilabError('state', `the lab ${other.lab} runs here already`, {
@@ -98,9 +102,9 @@ export async function startLab(kernel: Kernel, name: string, set: readonly strin
           ? 'cnilab clean --host'
           : `cnilab sandbox delete ${host.name}, or --sandbox with another name`,
     })
-  const running = await beginLab(kernel, name, set)
+  const running = beginLab(kernel, lab, name, set)
   try {
-    await doPlan(kernel, running.lab.start)
+    await doPlan(kernel, lab.start)
   } catch (error) {
     endProgress(host)
     throw error

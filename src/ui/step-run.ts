@@ -22,17 +22,17 @@ export async function mapOfSteps(running: RunningLab, view: View): Promise<StepD
   return mapDocument(lab, steps, kernel.host.name)
 }
 
-/** Does a step and shows it. What must come first is done, too, `withMissing` or if somebody on a terminal says so. */
+/** Does a step and shows it. What must come first is done, too, or refused, or somebody on a terminal is asked. */
 export async function takeStep(
   running: RunningLab,
   step: LabStep,
-  withMissing: boolean,
+  missingOnes: 'do' | 'ask' | 'refuse',
   view: View,
 ): Promise<StepDocument> {
   const { lab } = running
   const before = await checkRunning(running)
   const missing = missingSteps(lab, step, before)
-  if (missing.length > 0 && !withMissing) await askForMissing(step, missing, view)
+  if (missing.length > 0 && missingOnes !== 'do') await askForMissing(step, missing, missingOnes === 'ask', view)
   const result = await doRunning(running, step, missing, before)
   showPurpose(lab, step, view)
   return report(running, step, result, view)
@@ -85,11 +85,16 @@ function report({ lab, kernel }: RunningLab, step: LabStep, result: StepResult, 
 }
 
 /** Asks on a terminal whether the steps that must come first may be done; elsewhere refuses, and names the flag. */
-async function askForMissing(step: LabStep, missing: readonly LabStep[], { flags, plain, log }: View): Promise<void> {
+async function askForMissing(
+  step: LabStep,
+  missing: readonly LabStep[],
+  mayAsk: boolean,
+  { flags, plain, log }: View,
+): Promise<void> {
   const names = missing.map(({ id, title }) => `${id} (${title})`).join(', ')
   const message = `step ${step.id} needs ${missing.length === 1 ? 'an earlier step' : 'earlier steps'} first: ${names}`
   const why = missing.map(({ id, text }) => `  ${id}: ${firstSentence(text)}`)
-  if (process.stdin.isTTY && process.stdout.isTTY) {
+  if (mayAsk && process.stdin.isTTY && process.stdout.isTTY) {
     const { confirmed } = await import('./prompts.ts')
     log(fitted([message, ...why].join('\n')))
     if (await confirmed('Do that, too?', true, { plain })) return

@@ -63,7 +63,7 @@ const table: [holds: string, fails: string, actual: string][] = [
     '0',
   ],
   ['masquerade: { subnet: 10.22.0.0/16 }', 'masquerade: { netns: red, subnet: 10.22.0.0/16 }', 'no rule masquerades'],
-  ['ping: { from: red, to: 10.22.0.3 }', 'ping: { from: red, to: 10.22.0.77 }', 'no answer within 1 s'],
+  ['ping: { from: red, to: 10.22.0.3 }', 'ping: { from: red, to: 10.22.0.77 }', 'no answer within 2 s'],
   [
     'neighbour: { netns: red, address: 10.22.0.3 }',
     'neighbour: { netns: red, address: 10.22.0.78 }',

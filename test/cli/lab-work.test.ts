@@ -235,6 +235,21 @@ it('labs that were ended inside their sandbox stay ended, also when another was 
   expect((await cli(['lab', 'status'])).stdout).toContain('By hand')
 })
 
+it('of several that start a lab at once, one does', async () => {
+  await cli(['exec', '--', 'true'])
+  const starts = await Promise.all([1, 2, 3].map(() => cli(['lab', 'start', 'masquerade'])))
+  expect(starts.map(({ code }) => Number(code)).toSorted((a, b) => a - b)).toEqual([0, 1, 1])
+  expect(starts.filter(({ stderr }) => stderr.includes('runs here already'))).toHaveLength(2)
+})
+
+it('with --json nothing is asked, also on a terminal', async () => {
+  await cli(['lab', 'start', 'eight-steps'])
+  const solve = await onTerminal('lab solve --json')
+  expect([solve.code, solve.screen.includes('Run it?')]).toEqual([0, false])
+  const step = await onTerminal('step up --json')
+  expect([step.code, step.screen.includes('Do that, too?')]).toEqual([1, false])
+})
+
 it('of hints taken in several terminals at once each counts', async () => {
   await cli(['lab', 'start', 'two-namespaces'])
   await Promise.all([1, 2, 3].map(() => cli(['lab', 'hint'])))
