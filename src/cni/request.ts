@@ -1,0 +1,177 @@
+import * as z from 'zod'
+import { CODE, CniError } from './error.ts'
+import { type Call, type CniCommand, COMMANDS, type ValidAttachments } from './plugin-type.ts'
+import { parseResult, type Result } from './result.ts'
+import { atLeast, isVersion, LATEST, OLDEST, type Version, VERSIONS } from './versions.ts'
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** The environment variables that each command requires (CNI spec 1.1.0, "CNI operations"). */
+export const REQUIRED: Readonly<Record<CniCommand, readonly string[]>> = {
+  ADD: ['CNI_CONTAINERID', 'CNI_NETNS', 'CNI_IFNAME'],
+  DEL: ['CNI_CONTAINERID', 'CNI_IFNAME'],
+  CHECK: ['CNI_CONTAINERID', 'CNI_NETNS', 'CNI_IFNAME'],
+  GC: ['CNI_PATH'],
+  STATUS: [],
+  VERSION: [],
+}
+
+/** The version of the spec that brought a command. */
+export const SINCE: Readonly<Partial<Record<CniCommand, Version>>> = { CHECK: '0.4.0', GC: '1.1.0', STATUS: '1.1.0' }
+
+/** The grammar of container ids and network names (CNI spec 1.1.0, "Parameters" and "Configuration format"). */
+const identifier = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/
+
+/** What is wrong with a container id, in words; undefined if nothing is. */
+export function wrongContainerId(id: string): string | undefined {
+  return identifier.test(id)
+    ? undefined
+    : `'${id}' is not a container id: it must begin with a letter or digit and hold only letters, digits, _ . -`
+}
+
+/** The same for a network's name. */
+export function wrongNetworkName(name: string): string | undefined {
+  return identifier.test(name)
+    ? undefined
+    : `'${name}' is not a network name: it must begin with a letter or digit and hold only letters, digits, _ . -`
+}
+
+/** The same for the name of an interface (net/core/dev.c, dev_valid_name). */
+export function wrongInterfaceName(name: string): string | undefined {
+  const bytes = Buffer.byteLength(name)
+  if (name === '' || bytes > 15) return `'${name}' is not an interface name: it has ${bytes} bytes, of 1 to 15`
+  return name === '.' || name === '..' || /[/:\s]/.test(name)
+    ? `'${name}' is not an interface name: it must not be . or .. nor hold a / : or space`
+    : undefined
+}
+
+/** Which command the environment asks for; throws CniError `environment` if it is none or lacks what that requires. */
+export function readCommand(env: Environment): CniCommand {
+  const given = env['CNI_COMMAND'] ?? ''
+  const command = COMMANDS.find((one) => one === given)
+  if (command === undefined)
+    throw new CniError(CODE.environment, `unknown CNI_COMMAND: ${given}`, `it is one of ${COMMANDS.join(', ')}`)
+  const missing = REQUIRED[command].filter((name) => (env[name] ?? '') === '')
+  if (missing.length > 0)
+    throw new CniError(
+      CODE.environment,
+      `required env variables [${missing.join(',')}] missing`,
+      `the runtime that calls the plugin must set them for ${command}`,
+    )
+  const id = env['CNI_CONTAINERID'] ?? ''
+  const ifname = env['CNI_IFNAME'] ?? ''
+  const wrong =
+    (id === '' ? undefined : wrongContainerId(id)) ?? (ifname === '' ? undefined : wrongInterfaceName(ifname))
+  if (wrong !== undefined) throw new CniError(CODE.environment, wrong, 'it came with CNI_CONTAINERID or CNI_IFNAME')
+  return command
+}
+
+/** Reads the pairs `K=V;K2=V2` of CNI_ARGS. Throws CniError `environment`. */
+export function readArgs(text: string): Record<string, string> {
+  const pairs = text.split(';').filter((pair) => pair !== '')
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const at = pair.indexOf('=')
+      if (at < 1) throw new CniError(CODE.environment, `CNI_ARGS: '${pair}' is not KEY=VALUE`)
+      return [pair.slice(0, at), pair.slice(at + 1)] as const
+    }),
+  )
+}
+
+const objectSchema = z.record(z.string(), z.unknown())
+
+/** Reads a configuration. Throws CniError `decode`. */
+export function readConfig(text: string): Record<string, unknown> {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new CniError(CODE.decode, `the configuration on stdin is not JSON: ${why}`)
+  }
+  const { data } = objectSchema.safeParse(json)
+  if (!data || Array.isArray(json)) throw new CniError(CODE.decode, 'the configuration on stdin is not a JSON object')
+  return data
+}
+
+/** The version that a configuration asks for, whether we speak it or not. Throws CniError `decode`. */
+export function versionOf(config: Readonly<Record<string, unknown>>): string {
+  const version = config['cniVersion'] ?? OLDEST
+  if (typeof version !== 'string') throw new CniError(CODE.decode, 'cniVersion is not text')
+  return version === '' ? OLDEST : version
+}
+
+/** Refuses a version that we do not speak, or that does not have the command: CniError `incompatibleVersion`. */
+function supported(version: string, command: CniCommand): Version {
+  if (!isVersion(version))
+    throw new CniError(
+      CODE.incompatibleVersion,
+      `incompatible CNI versions; config is "${version}", plugin supports ${JSON.stringify(VERSIONS)}`,
+      'set cniVersion in the network configuration to one of them',
+    )
+  const since = SINCE[command]
+  if (since !== undefined && !atLeast(version, since))
+    throw new CniError(
+      CODE.incompatibleVersion,
+      `config version "${version}" does not allow ${command}`,
+      `${command} came with CNI ${since}: set cniVersion to that or a newer one, up to ${LATEST}`,
+    )
+  return version
+}
+
+function readPrevResult(config: Readonly<Record<string, unknown>>): Result | undefined {
+  const given = config['prevResult']
+  if (given === undefined || given === null) return undefined
+  try {
+    return parseResult(given)
+  } catch {
+    throw new CniError(CODE.decode, 'prevResult in the configuration is not a CNI result')
+  }
+}
+
+/** A plugin's call from its environment and configuration. Throws CniError. */
+export function readCall(command: CniCommand, env: Environment, config: Readonly<Record<string, unknown>>): Call {
+  const version = supported(versionOf(config), command)
+  const { name } = config
+  if (typeof name !== 'string' || name === '')
+    throw new CniError(CODE.config, 'missing network name', 'give the network configuration a "name"')
+  const wrong = wrongNetworkName(name)
+  if (wrong !== undefined) throw new CniError(CODE.config, wrong, 'change "name" in the network configuration')
+  const prevResult = readPrevResult(config)
+  if (command === 'CHECK' && prevResult === undefined)
+    throw new CniError(
+      CODE.config,
+      'CHECK needs prevResult, the result of ADD, in the configuration',
+      'the runtime has to pass it (CNI spec, section "CHECK")',
+    )
+  return {
+    network: name,
+    containerId: env['CNI_CONTAINERID'] ?? '',
+    ifname: env['CNI_IFNAME'] ?? '',
+    netns: env['CNI_NETNS'] ?? '',
+    args: readArgs(env['CNI_ARGS'] ?? ''),
+    path: (env['CNI_PATH'] ?? '').split(':').filter((folder) => folder !== ''),
+    version,
+    config,
+    prevResult,
+  }
+}
+
+const validSchema = z
+  .array(
+    z
+      .object({ containerID: z.string(), ifname: z.string() })
+      .transform(({ containerID, ifname }) => ({ containerId: containerID, ifname })),
+  )
+  .nullable()
+
+/** The attachments that GC is to leave alone, of either key that runtimes use. Throws CniError `config`. */
+export function readValid(config: Readonly<Record<string, unknown>>): ValidAttachments {
+  const parsed = validSchema.safeParse(config['cni.dev/valid-attachments'] ?? config['cni.dev/attachments'])
+  if (parsed.success) return parsed.data ?? []
+  throw new CniError(
+    CODE.config,
+    'GC needs "cni.dev/valid-attachments", a list of {"containerID", "ifname"}',
+    'without it every attachment would be garbage',
+  )
+}
