@@ -17,13 +17,18 @@ const packages: Record<string, string> = { nft: 'nftables', ping: 'ping', ip: 'i
 
 /**
  * Runs a program and collects what it prints; never throws for an exit status. A lab starts some forty of them one after
- * the other: execa would add half as much again to each (and 25 ms to load), so this is Node's own spawn.
+ * the other: execa would add half as much again to each (and 25 ms to load), so this is Node's own spawn. `env` is the
+ * whole environment.
  * Throws CnilabError `machine` when the program is not installed.
  */
-export function spawn(argv: readonly string[], input = '', signal?: AbortSignal): Promise<Finished> {
+export function spawn(
+  argv: readonly string[],
+  input = '',
+  signal?: AbortSignal,
+  env: NodeJS.ProcessEnv = { ...process.env, LC_ALL: 'C', PATH: searchPath() },
+): Promise<Finished> {
   const [file = '', ...rest] = argv
   const { promise, resolve, reject } = Promise.withResolvers<Finished>()
-  const env = { ...process.env, LC_ALL: 'C', PATH: searchPath() }
   const child = childProcess.spawn(file, rest, { env, ...(signal ? { signal } : {}) })
   let [stdout, stderr] = ['', '']
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
