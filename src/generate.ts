@@ -1,8 +1,10 @@
 // A step of the build: lists the commands with their flags in oclif.manifest.json, so that none is loaded to find another,
 // writes the JSON Schema of labs, and spares the program the parsing of those that ship.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { linkSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { Plugin } from '@oclif/core'
+import { types } from './cni/plugins/types.ts'
 import { labNames, loadLab } from './engine/lab-files.ts'
+import { APP } from './kernel/host.ts'
 import { editorSchema } from './lab/editor-schema.ts'
 import { readSource } from './lab/source.ts'
 import { stepText } from './ui/step-text.ts'
@@ -28,3 +30,13 @@ process.env['LC_ALL'] = 'C' // in English
 const first = await loadLab('eight-steps')
 const texts = (color: boolean) => first.steps.map((step) => stepText(first, step, false, color))
 writeFileSync('dist/step-texts.json', JSON.stringify({ colored: texts(true), uncolored: texts(false) }))
+
+// The CNI plugins as they run from here, on the Node of the sandbox or whatever is on the path: one script under all names.
+mkdirSync('dist/plugins', { recursive: true })
+const [firstType = '', ...otherTypes] = Object.keys(types)
+writeFileSync(
+  `dist/plugins/${firstType}`,
+  `#!/bin/sh\nnode=${APP.node}\n[ -x $node ] || node=node\nexec $node "\${0%/*}/../src/cni/main.js" "$0"\n`,
+  { mode: 0o755 },
+)
+for (const type of otherTypes) linkSync(`dist/plugins/${firstType}`, `dist/plugins/${type}`)

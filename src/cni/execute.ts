@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import * as z from 'zod'
 import type { Host } from '../kernel/host.ts'
 import { sandboxEnvironment, searchPath, spawn } from '../kernel/spawn.ts'
@@ -27,7 +28,8 @@ export async function execute(
   input: string,
   signal?: AbortSignal,
 ): Promise<Execution> {
-  const PATH = host.kind === 'sandbox' ? (sandboxEnvironment()['PATH'] ?? searchPath()) : searchPath()
+  // Our own plugins run on this very Node, unless they were compiled.
+  const PATH = host.kind === 'sandbox' ? sandboxEnvironment()['PATH'] : `${dirname(process.execPath)}:${searchPath()}`
   const started = performance.now()
   const finished = await spawn([...host.enter, file], input, signal, { ...variables, PATH, LC_ALL: 'C' })
   return { ...finished, ms: Math.round((performance.now() - started) * 10) / 10 }

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { isIpv6 } from '../operations/names.ts'
+import type { Call } from './plugin-type.ts'
 import { atLeast, type Version } from './versions.ts'
 
 const dnsSchema = z.object({
@@ -110,4 +111,18 @@ export function toVersion(result: Result, version: Version): Record<string, unkn
     ...(routes.length > 0 ? { routes: isNew ? routes : routes.map(({ dst, gw }) => ({ dst, gw })) } : {}),
     dns,
   }
+}
+
+/** What of a call's prevResult is about its own interface: in a chain there may be others. */
+export function ownResult({ prevResult, ifname }: Pick<Call, 'prevResult' | 'ifname'>): Result {
+  if (!prevResult) return EMPTY
+  const { interfaces, ips } = prevResult
+  const isOwn = (index: number | undefined) => index === undefined || interfaces[index]?.name === ifname
+  return { ...prevResult, ips: ips.filter((one) => isOwn(one.interface)) }
+}
+
+/** The name servers of a configuration, or else those that its IPAM plugin found. */
+export function dnsOf({ config }: Pick<Call, 'config'>, { dns }: Result): Dns {
+  const { data } = dnsSchema.safeParse(config['dns'])
+  return data && Object.keys(data).length > 0 ? data : dns
 }

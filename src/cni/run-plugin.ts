@@ -22,13 +22,13 @@ export async function runPlugin(
   name: string,
   type: PluginType,
   env: Environment,
-  readInput: () => Promise<string>,
+  readInput: () => string,
 ): Promise<Answer> {
   if ((env['CNI_COMMAND'] ?? '') === '') return { ...done, stderr: about(name) }
   let version: string = LATEST
   try {
     const command = readCommand(env)
-    const text = await readInput()
+    const text = readInput()
     if (command === 'VERSION') {
       const asked = text.trim() === '' ? OLDEST : versionOf(readConfig(text))
       return json({ cniVersion: asked, supportedVersions: VERSIONS })

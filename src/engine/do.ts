@@ -5,7 +5,7 @@ import { appendJournal, endEntries, readJournal } from '../journal/journal.ts'
 import { flagsFor, type Host } from '../kernel/host.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { KernelError, type Progress } from '../kernel/run.ts'
-import type { Command, Resource, Verdict } from '../operations/operation.ts'
+import { type Command, readResource, type Resource, type Verdict } from '../operations/operation.ts'
 import { type Derived, derive, type Operation } from '../operations/registry.ts'
 import { toLine } from '../plan/command-line.ts'
 import { scopeOf } from '../plan/scope.ts'
@@ -53,7 +53,8 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
   // What was read before the lock was taken may be out of date where others act, too.
   const now = (host.common ? undefined : known.now) ?? (await kernel.read(scopeOf(operations)))
   const judged = operations.map((operation) => ({ operation, verdict: operation.judge(now) }))
-  const todo = choose(host, judged, now, known.provided)
+  const isOurs = host.kind === 'machine' ? ownership(host) : undefined
+  const todo = choose(host, judged, now, { isOurs, provided: known.provided })
 
   const batch = `${process.pid}-${process.hrtime.bigint().toString(36)}`
   const entries = judged.map(({ operation, verdict }, i) => ({
@@ -112,14 +113,19 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
   return { done: operations.map((operation) => ({ operation, status: todo.has(operation) ? 'done' : 'already' })), ms }
 }
 
-/** Picks what has to be done; throws if the state refuses any of it. */
-function choose(
+/** Tells whether something that is there is ours. */
+type IsOurs = (operation: Derived, now: State) => boolean
+
+/**
+ * Picks what has to be done; throws CnilabError `state` if the state refuses any of it, or if what is there is not ours,
+ * where that matters.
+ */
+export function choose(
   host: Host,
   judged: readonly { operation: Derived; verdict: Verdict }[],
   now: State,
-  provided: ReadonlySet<Resource> = new Set(),
+  { isOurs, provided = new Set() }: { isOurs?: IsOurs | undefined; provided?: ReadonlySet<Resource> | undefined } = {},
 ): Set<Derived> {
-  const isOurs = host.kind === 'machine' ? ownership(host) : undefined
   const todo = new Set<Derived>()
   const coming = new Set<Resource>(provided)
   for (const { operation, verdict } of judged) {
@@ -142,11 +148,9 @@ function choose(
 
 /** Whether something that an operation needs is in the kernel; of gateways only the kernel itself can tell. */
 function isThere(need: Resource, now: State): boolean {
-  const [what, where = ''] = need.split(':')
+  const { what, netns, ifname } = readResource(need)
   if (what === 'onlink') return true
-  if (what === 'netns') return now.has(where)
-  const [netns = '', ifname = ''] = where.split('/')
-  return findLink(now, ifname, netns) !== undefined
+  return what === 'netns' ? now.has(netns) : findLink(now, ifname, netns) !== undefined
 }
 
 function inTheWay(host: Host, { explain, apply }: Derived, verdict: Verdict): CnilabError {
@@ -167,9 +171,8 @@ function blocked(
 
 /** The command that brings a missing resource, with flags that say where. Words in capitals are for the user to choose. */
 function remedyFor(missing: Resource, operation: Operation, flags: string): string {
-  const [what, where = ''] = missing.split(':')
-  const [netns = '', ifname = ''] = where.split('/')
-  if (what === 'netns') return `cnilab netns create ${where}${flags}`
+  const { what, netns, ifname } = readResource(missing)
+  if (what === 'netns') return `cnilab netns create ${netns}${flags}`
   const flag = `${netns === HOST ? '' : ` --netns ${netns}`}${flags}`
   if (what === 'onlink') return `cnilab ip assign ADDRESS/PREFIX IFNAME${flag} && cnilab up IFNAME${flag}`
   if (netns !== HOST) return `cnilab attach IFNAME --netns ${netns} --name ${ifname}${flags}`
@@ -187,7 +190,7 @@ function foreign(operation: Derived, now: State): CnilabError {
 const markedKinds = new Set<string>(['netns', 'bridge', 'veth'] satisfies Operation['kind'][])
 
 /** Tells whether something on the machine is ours: the journal has it, and would still find it to undo. */
-function ownership(host: Host): (operation: Derived, now: State) => boolean {
+function ownership(host: Host): IsOurs {
   const mine = readJournal(host)
     .filter((entry) => entry.status !== 'adopted')
     .map(({ operation, before }) => ({ derived: derive(operation), before }))
@@ -217,7 +220,7 @@ function inodeOf({ host }: Kernel, { operation }: Derived): number | undefined {
 }
 
 /** A batch does not reliably say which of its lines failed: the kernel is read again, and the first that is missing is it. */
-async function blame(kernel: Kernel, error: KernelError, operations: readonly Derived[]): Promise<KernelError> {
+export async function blame(kernel: Kernel, error: KernelError, operations: readonly Derived[]): Promise<KernelError> {
   if (error.command !== undefined) return error
   const now = await kernel.read(scopeOf(operations))
   const culprit: Command | undefined = operations.find((operation) => operation.judge(now).status !== 'present')

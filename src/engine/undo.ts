@@ -1,7 +1,7 @@
 import { exclusively } from '../journal/exclusively.ts'
 import { endEntries, type Entry } from '../journal/journal.ts'
 import type { Kernel } from '../kernel/kernel.ts'
-import type { Command } from '../operations/operation.ts'
+import type { Before, Command } from '../operations/operation.ts'
 import { type Derived, derive } from '../operations/registry.ts'
 import type { State } from '../state/state.ts'
 import { scopeOf } from '../plan/scope.ts'
@@ -13,9 +13,10 @@ export interface UndoResult {
   kept: string[]
 }
 
+/** An operation that was done, and what was there before. */
 interface Item {
-  entry: Entry
   derived: Derived
+  before: Before
 }
 
 /**
@@ -31,8 +32,25 @@ export async function undoEntries(kernel: Kernel, entries: readonly Entry[]): Pr
 export async function undoExclusively(kernel: Kernel, entries: readonly Entry[]): Promise<UndoResult> {
   const items = entries
     .filter((entry) => entry.status !== 'adopted')
-    .map((entry) => ({ entry, derived: derive(entry.operation) }))
-    .toReversed()
+    .map((entry) => ({ entry, before: entry.before, derived: derive(entry.operation) }))
+  const { remaining, commands, kept } = await undoAll(kernel, items)
+  endEntries(
+    kernel.host,
+    items.filter((item) => !remaining.includes(item)).map(({ entry }) => entry.id),
+  )
+  const words = (some: readonly Item[]) => some.map(({ derived }) => derived.expected)
+  return { commands, left: words(remaining.filter((item) => !kept.includes(item))), kept: words(kept) }
+}
+
+/**
+ * Undoes operations, whoever wrote down that they were done. Returns the commands that were run, and those operations
+ * that still are there; of them `kept` are in use.
+ */
+export async function undoAll<T extends Item>(
+  kernel: Kernel,
+  done: readonly T[],
+): Promise<{ commands: Command[]; remaining: T[]; kept: T[] }> {
+  const items = done.toReversed()
   const scope = scopeOf(items.map(({ derived }) => derived))
   const commands: Command[] = []
 
@@ -57,15 +75,9 @@ export async function undoExclusively(kernel: Kernel, entries: readonly Entry[])
 
   const last = await kernel.read(scope)
   const remaining = items.filter(
-    (item) => !goesWithAnother(item, items, last) && item.derived.undo(item.entry.before, last).length > 0,
+    (item) => !goesWithAnother(item, items, last) && item.derived.undo(item.before, last).length > 0,
   )
-  const kept = remaining.filter(({ derived }) => derived.users(last).length > 0)
-  endEntries(
-    kernel.host,
-    items.filter((item) => !remaining.includes(item)).map(({ entry }) => entry.id),
-  )
-  const words = (some: readonly Item[]) => some.map(({ derived }) => derived.expected)
-  return { commands, left: words(remaining.filter((item) => !kept.includes(item))), kept: words(kept) }
+  return { commands, remaining, kept: remaining.filter(({ derived }) => derived.users(last).length > 0) }
 }
 
 /** An address goes with its interface, an interface with its namespace, if those are undone for certain. */
@@ -75,18 +87,18 @@ function goesWithAnother({ derived }: Item, items: readonly Item[], now: State):
   const containers = derived.needs.filter((need) => need.startsWith('netns:') || need.startsWith('link:'))
   return containers.some((need) =>
     items.some(
-      ({ derived: other, entry }) =>
+      ({ derived: other, before }) =>
         other !== derived &&
         other.provides.includes(need) &&
         other.users(now).length === 0 &&
-        other.undo(entry.before, now).length > 0,
+        other.undo(before, now).length > 0,
     ),
   )
 }
 
 async function undoEach(kernel: Kernel, items: readonly Item[], now: State, ran: Command[]): Promise<void> {
-  for (const { entry, derived } of items) {
-    const commands = derived.undo(entry.before, now)
+  for (const { before, derived } of items) {
+    const commands = derived.undo(before, now)
     try {
       await kernel.run(commands)
       ran.push(...commands)

@@ -19,6 +19,11 @@ export interface Host {
   common: boolean
 }
 
+/** The path of a namespace's file, on the host: a namespace that has no name is called by it. */
+export function netnsFile(netns: string): string {
+  return netns.startsWith('/') ? netns : `/run/netns/${netns}`
+}
+
 /** The sandbox that commands act in when none is named. */
 export const DEFAULT_SANDBOX = 'default'
 

@@ -17,9 +17,8 @@ export interface Kernel {
   probe: (argv: readonly string[], netns?: string, input?: string) => Promise<Finished>
 }
 
-/** The kernel of a host. */
-export function kernelOf(host: Host): Kernel {
-  const launch = launcher(host)
+/** The kernel of a host. `launch` starts its programs; one that starts few needs no shell that waits for more. */
+export function kernelOf(host: Host, launch = launcher(host)): Kernel {
   return {
     host,
     run: (commands, options) => run(host, launch, commands, options),

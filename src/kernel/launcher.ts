@@ -1,6 +1,6 @@
 import { spawn as spawnProcess } from 'node:child_process'
 import { Socket } from 'node:net'
-import type { Host } from './host.ts'
+import { type Host, netnsFile } from './host.ts'
 import { type Finished, missing, sandboxEnvironment, searchPath, spawn } from './spawn.ts'
 
 /** Runs a program on the host and collects what it prints; one at a time. Never throws for an exit status. */
@@ -42,7 +42,7 @@ export function launcher(host: Host): Launch {
     const [idlest] = open
     const shell = idlest && (open.length === SHELLS || idlest.waiting() === 0) ? idlest : openShell(host)
     shells.splice(0, Infinity, ...new Set([...open, shell]))
-    return shell.run(netns === undefined ? argv : ['nsenter', `--net=/run/netns/${netns}`, '--', ...argv], input)
+    return shell.run(netns === undefined ? argv : ['nsenter', `--net=${netnsFile(netns)}`, '--', ...argv], input)
   }
 }
 
@@ -52,7 +52,7 @@ export function launcher(host: Host): Launch {
  */
 export function inside(host: Host, netns: string | undefined, argv: readonly string[]): string[] {
   if (netns === undefined) return [...host.enter, ...argv]
-  return [...host.enter, 'nsenter', `--net=/run/netns/${netns}`, '--', ...argv]
+  return [...host.enter, 'nsenter', `--net=${netnsFile(netns)}`, '--', ...argv]
 }
 
 interface Shell {

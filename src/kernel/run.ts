@@ -46,7 +46,7 @@ export async function run(
   let done = 0
   for (const stage of toStages(commands).flatMap(sliced)) {
     signal?.throwIfAborted()
-    if (stage.length >= MANY && stage.every((batch) => batch.tool === 'ip'))
+    if (stage.length >= MANY && stage.every(({ tool, netns }) => tool === 'ip' && netns?.startsWith('/') !== true))
       await runMany(host, stage, host.common ? undefined : signal)
     else for (const batch of stage) await runBatch(host, launch, batch)
     done += stage.reduce((sum, batch) => sum + batch.commands.length, 0)
@@ -83,10 +83,12 @@ function ipLine(host: Host, { argv }: Command): string {
 async function runBatch(host: Host, launch: Launch, batch: Batch): Promise<void> {
   const { tool, netns, commands } = batch
   const lines =
-    tool === 'ip' ? commands.map((command) => ipLine(host, command)) : commands.map(({ argv }) => argv.join(' '))
+    tool === 'ip' || tool === 'bridge'
+      ? commands.map((command) => ipLine(host, command))
+      : commands.map(({ argv }) => argv.join(' '))
   const [argv, input] =
-    tool === 'ip'
-      ? [['ip', '-batch', '-'], lines.join('\n')]
+    tool === 'ip' || tool === 'bridge'
+      ? [[tool, '-batch', '-'], lines.join('\n')]
       : tool === 'nft'
         ? [['nft', '-f', '-'], lines.join('\n')]
         : [['sysctl', '-qw', ...commands.flatMap((command) => command.argv.slice(1))], '']

@@ -1,5 +1,5 @@
+import { existsSync, readFileSync } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import { CnilabError } from '../errors.ts'
 import { FORWARDING, REDIRECTS } from '../operations/sysctl.ts'
 import {
@@ -7,13 +7,15 @@ import {
   parseNetnsIds,
   parseRuleset,
   parseSysctls,
+  parseVlans,
   READ_BATCH,
   READ_DOCUMENTS,
+  type Vlans,
 } from '../state/parse.ts'
 import { HOST, type Namespace, type NftObject, type State } from '../state/state.ts'
 import { ambiguous } from '../state/topology.ts'
 import { withFiles } from './files.ts'
-import type { Host } from './host.ts'
+import { type Host, netnsFile } from './host.ts'
 import type { Launch } from './launcher.ts'
 import { spawn } from './spawn.ts'
 
@@ -25,30 +27,51 @@ export interface Scope {
   sysctls?: readonly string[]
   /** Whether to read the host's nftables rules. */
   rules?: boolean
+  /** The only links of the host to read, without its routes: where thousands are not to be read for one. */
+  links?: readonly string[]
+  /** The only nftables tables of the host to read, as `ip NAME`; one that is not there has no rules. */
+  tables?: readonly string[]
+  /** Whether to leave out what is in the sets of these tables, which a thousand containers share. */
+  withoutElements?: boolean
+  /** Whether to read the VLANs of bridges' ports. */
+  vlans?: boolean
 }
 
 const usual = [...Object.values(FORWARDING), REDIRECTS]
 
 /** Reads the kernel: one process for the host's links, addresses and routes, one each for rules and sysctls, and few for the namespaces. */
 export async function snapshot(host: Host, launch: Launch, scope?: Scope): Promise<State> {
-  const names = await namespaceNames(host)
+  const paths = [...(scope?.namespaces ?? [])].filter((name) => isFile(host, name))
+  const names = scope?.links
+    ? paths
+    : [...(await namespaceNames(host)), ...paths.filter((name) => name.startsWith('/'))]
   const wanted = names.filter((name) => scope?.namespaces?.has(name) ?? true)
-  const [own, rules, sysctls, inner] = await Promise.all([
-    readHost(launch),
-    (scope?.rules ?? scope === undefined) ? readRules(launch) : [],
-    readSysctls(launch, scope ? (scope.sysctls ?? []) : usual),
+  const [own, rules, sysctls, vlans, inner] = await Promise.all([
+    scope?.links ? readLinks(launch, scope.links) : readHost(launch),
+    scope?.tables
+      ? readTables(launch, scope.tables, scope.withoutElements === true)
+      : (scope?.rules ?? scope === undefined)
+        ? readRules(launch)
+        : [],
+    readSysctls(host, launch, scope ? (scope.sysctls ?? []) : usual),
+    scope?.vlans === true ? readVlans(launch) : undefined,
     readNamespaces(host, launch, wanted),
   ])
   const state = new Map<string, Namespace | undefined>([
-    [HOST, parseNamespace(own, { ...nowhere, rules, sysctls })],
+    [HOST, parseNamespace(own, { ...nowhere, rules, sysctls, ...(vlans ? { vlans } : {}) })],
     ...names.map((name) => [name, inner.get(name)] as const),
   ])
-  for (const name of ambiguous(state)) {
+  for (const name of scope?.links ? [] : ambiguous(state)) {
     const namespace = state.get(name)
     const { code, stdout } = await launch(name === HOST ? undefined : name, ['ip', '-j', 'netns', 'list-id'])
     if (namespace && code === 0) state.set(name, { ...namespace, netnsIds: parseNetnsIds(stdout) })
   }
   return state
+}
+
+/** Whether there is a namespace's file of this name or path. */
+function isFile(host: Host, name: string): boolean {
+  return existsSync(`${host.root}${netnsFile(name)}`)
 }
 
 /** The names under /run/netns, sorted. */
@@ -72,16 +95,50 @@ async function readHost(launch: Launch): Promise<string[]> {
   return stdout.trimEnd().split('\n')
 }
 
+/** Links that are not there are left out. */
+async function readLinks(launch: Launch, names: readonly string[]): Promise<string[]> {
+  const batch = names.map((name) => `address show dev ${name}\n`).join('')
+  const { stdout } = await launch(undefined, ['ip', '-j', '-d', '-force', '-batch', '-'], batch)
+  const found = stdout.split('\n').flatMap((line) => (line.startsWith('[{') ? [line.slice(1, -1)] : []))
+  return [`[${found.join(',')}]`]
+}
+
+async function readVlans(launch: Launch): Promise<Vlans> {
+  const { code, stdout } = await launch(undefined, ['bridge', '-j', '-compressvlans', 'vlan', 'show'])
+  return code === 0 ? parseVlans(stdout) : new Map()
+}
+
+async function readTables(launch: Launch, tables: readonly string[], terse: boolean): Promise<NftObject[]> {
+  const list = ['nft', ...(terse ? ['-t'] : []), '-j', 'list', 'table']
+  const read = await Promise.all(tables.map((table) => launch(undefined, [...list, ...table.split(' ')])))
+  return read.flatMap(({ code, stdout }) => (code === 0 ? parseRuleset(stdout) : []))
+}
+
 async function readRules(launch: Launch): Promise<NftObject[]> {
   const { code, stdout, stderr } = await launch(undefined, ['nft', '-j', 'list', 'ruleset'])
   if (code !== 0) throw new CnilabError('state', `could not read the nftables rules: ${stderr.trim()}`)
   return parseRuleset(stdout)
 }
 
-async function readSysctls(launch: Launch, keys: readonly string[]): Promise<Record<string, string>> {
+async function readSysctls(host: Host, launch: Launch, keys: readonly string[]): Promise<Record<string, string>> {
   if (keys.length === 0) return {}
+  if (host.enter.length === 0) return readOwnSysctls(keys)
   const { stdout } = await launch(undefined, ['sysctl', '-e', ...new Set(keys)])
   return parseSysctls(stdout)
+}
+
+/** Those of the namespace that this process is in, which takes no other process. */
+function readOwnSysctls(keys: readonly string[]): Record<string, string> {
+  const files = keys.map((key) => [key, key.replaceAll(/[./]/g, (c) => (c === '.' ? '/' : '.'))] as const)
+  return Object.fromEntries(
+    files.flatMap(([key, file]) => {
+      try {
+        return [[key, readFileSync(`/proc/sys/${file}`, 'utf8').trim().replaceAll(/\s+/g, ' ')]]
+      } catch {
+        return []
+      }
+    }),
+  )
 }
 
 /** How many namespaces are worth a process of their own before xargs takes over. */
@@ -94,7 +151,7 @@ async function readNamespaces(host: Host, launch: Launch, names: readonly string
   for (let at = 0; at < names.length; at += CHUNK) {
     const some = names.slice(at, at + CHUNK)
     const documents =
-      some.length <= FEW
+      some.length <= FEW || some.some((name) => name.startsWith('/'))
         ? await Promise.all(some.map((name) => readNetns(launch, name)))
         : await readMany(host, launch, some)
     const files = await Promise.all(some.map((name) => fileOf(host, name)))
@@ -111,7 +168,7 @@ const nowhere = { inode: 0, since: 0 }
 /** What the namespace's file tells: its identity, and since when it has that name. */
 async function fileOf(host: Host, name: string): Promise<Pick<Namespace, 'inode' | 'since'>> {
   try {
-    const { ino, ctimeMs } = await stat(join(`${host.root}/run/netns`, name))
+    const { ino, ctimeMs } = await stat(`${host.root}${netnsFile(name)}`)
     return { inode: ino, since: ctimeMs }
   } catch {
     return nowhere

@@ -48,6 +48,24 @@ export function spawn(
   return promise
 }
 
+/**
+ * The same, but waits for it without letting anything else go on: in a process that has nothing else to do it takes a
+ * third of the time, since no streams are made. For programs that print little.
+ */
+export function spawnNow(argv: readonly string[], input = ''): Finished {
+  const [file = '', ...rest] = argv
+  const env = { ...process.env, LC_ALL: 'C', PATH: searchPath() }
+  const options = { env, input, encoding: 'utf8', maxBuffer: LONGEST } as const
+  const { error, status, signal, stdout, stderr } = childProcess.spawnSync(file, rest, options)
+  if (error) throw 'code' in error && error.code === 'ENOENT' ? missing(file) : error
+  const lost = /failed to execute (\S+): No such file/.exec(stderr)?.[1]
+  if (lost !== undefined) throw missing(lost)
+  return { code: status ?? undefined, signal: signal ?? undefined, stdout, stderr }
+}
+
+/** More than a table of nftables with all the elements it can have would take, in bytes. */
+const LONGEST = 256 * 1024 * 1024
+
 const systemFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
 
 /** The search path with the system folders, which an ordinary user's often lacks and where `ip`, `nft` and `sysctl` live. */

@@ -1,23 +1,42 @@
 import * as z from 'zod'
 import { findLink, type Link, portsOf } from '../state/state.ts'
-import { anyNetns, interfaceAddress, interfaceName, isIpv6 } from './names.ts'
+import { flag, interfaceAddress, interfaceName, isIpv6, netnsPlace } from './names.ts'
 import { type OperationKind, inNetns, ip, missingLink, missingNetns, placeId, resource } from './operation.ts'
 
 interface Params {
   address: string
   ifname: string
   netns?: string | undefined
+  /** IPv6: looks for duplicates first, which takes 2 s (RFC 4862). */
+  detectDuplicates?: boolean | undefined
 }
 
-/** An address with prefix on an interface: ip-address(8). IPv6 addresses skip duplicate detection, which takes 2 s. */
+/** An address with prefix on an interface: ip-address(8). IPv6 addresses skip duplicate detection unless it is asked for. */
 export const address: OperationKind<'address', Params> = {
   kind: 'address',
   shared: true,
-  params: z.strictObject({ address: interfaceAddress, ifname: interfaceName, netns: anyNetns.optional() }),
+  get params() {
+    return z.strictObject({
+      address: interfaceAddress,
+      ifname: interfaceName,
+      netns: netnsPlace.optional(),
+      detectDuplicates: flag.optional(),
+    })
+  },
   id: (p) => `${placeId(p.netns, p.ifname)}.${p.address.split('/')[0] ?? ''}`,
   provides: (p) => [resource.onlink(p.netns)],
   needs: (p) => [resource.link(p.ifname, p.netns)],
-  apply: (p) => [ip(p.netns, 'address', 'add', p.address, 'dev', p.ifname, ...(isIpv6(p.address) ? ['nodad'] : []))],
+  apply: (p) => [
+    ip(
+      p.netns,
+      'address',
+      'add',
+      p.address,
+      'dev',
+      p.ifname,
+      ...(isIpv6(p.address) && p.detectDuplicates !== true ? ['nodad'] : []),
+    ),
+  ],
   undo: (p, _before, now) => {
     const link = findLink(now, p.ifname, p.netns)
     return link && has(link, p.address) ? [ip(p.netns, 'address', 'delete', p.address, 'dev', p.ifname)] : []

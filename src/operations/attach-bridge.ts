@@ -1,21 +1,49 @@
 import * as z from 'zod'
-import { findLink } from '../state/state.ts'
-import { interfaceName } from './names.ts'
+import { findLink, type Link } from '../state/state.ts'
+import { flag, interfaceName } from './names.ts'
 import { type OperationKind, ip, missingLink, resource } from './operation.ts'
 
 interface Params {
   ifname: string
   bridge: string
+  /** Frames may leave by the port they came from. */
+  hairpin?: boolean | undefined
+  /** It reaches ports that are not isolated alone. */
+  isolated?: boolean | undefined
 }
 
 /** Makes an interface a port of a bridge: bridge(8), ip-link(8) `master`. */
 export const attachBridge: OperationKind<'attach-bridge', Params> = {
   kind: 'attach-bridge',
-  params: z.strictObject({ ifname: interfaceName, bridge: interfaceName }),
+  get params() {
+    return z.strictObject({
+      ifname: interfaceName,
+      bridge: interfaceName,
+      hairpin: flag.optional(),
+      isolated: flag.optional(),
+    })
+  },
   id: (p) => p.ifname,
   provides: () => [],
   needs: (p) => [resource.link(p.bridge), resource.link(p.ifname)],
-  apply: (p) => [ip(undefined, 'link', 'set', 'dev', p.ifname, 'master', p.bridge)],
+  apply: (p) => [
+    ip(undefined, 'link', 'set', 'dev', p.ifname, 'master', p.bridge),
+    ...(p.hairpin === true || p.isolated === true
+      ? [
+          ip(
+            undefined,
+            'link',
+            'set',
+            'dev',
+            p.ifname,
+            'type',
+            'bridge_slave',
+            ...(p.hairpin === true ? ['hairpin', 'on'] : []),
+            ...(p.isolated === true ? ['isolated', 'on'] : []),
+          ),
+        ]
+      : []),
+  ],
   undo: (p, before, now) => {
     if (findLink(now, p.ifname)?.master !== p.bridge) return []
     return [
@@ -33,16 +61,30 @@ export const attachBridge: OperationKind<'attach-bridge', Params> = {
     what: `Plug ${p.ifname} into the bridge ${p.bridge}`,
     why: "The host's end of the cable becomes a port of the switch. From now on the bridge forwards the container's frames.",
   }),
-  expected: (p) => `${p.ifname} is a port of ${p.bridge}`,
+  expected: (p) => `${p.ifname} is ${port(p)} of ${p.bridge}`,
   judge: (p, now) => {
     const link = findLink(now, p.ifname)
     const master = findLink(now, p.bridge)
     if (!master) return missingLink(p.bridge, undefined)
     if (master.kind !== 'bridge') return { status: 'differs', actual: `${p.bridge} is not a bridge` }
     if (!link) return missingLink(p.ifname, undefined)
+    if (link.master === p.bridge && !hasModes(p, link))
+      return {
+        status: 'differs',
+        actual: `${p.ifname} is ${port({ hairpin: link.port?.hairpin, isolated: link.port?.isolated })} of ${p.bridge}`,
+      }
     if (link.master === p.bridge) return { status: 'present', actual: `${p.ifname} is a port of ${p.bridge}` }
     if (link.master === undefined)
       return { status: 'absent', actual: `${p.ifname} is no port of any bridge`, before: {} }
     return { status: 'differs', actual: `${p.ifname} is a port of ${link.master}` }
   },
+}
+
+/** `a port`, `an isolated port`, `a hairpin port`. */
+function port({ hairpin, isolated }: Pick<Params, 'hairpin' | 'isolated'>): string {
+  return `${isolated === true ? 'an isolated' : 'a'}${hairpin === true ? ' hairpin' : ''} port`
+}
+
+function hasModes(p: Params, link: Link): boolean {
+  return (p.hairpin !== true || link.port?.hairpin === true) && (p.isolated !== true || link.port?.isolated === true)
 }

@@ -15,12 +15,14 @@ const nameThere = (p: Params) => p.name ?? p.ifname
 /** Moves an interface of the host into a namespace: ip-link(8), `link set … netns`. */
 export const attachNetns: OperationKind<'attach-netns', Params> = {
   kind: 'attach-netns',
-  params: z
-    .strictObject({ ifname: interfaceName, netns: netnsName, name: interfaceName.optional() })
-    .refine((p) => p.ifname !== 'lo' && p.name !== 'lo', {
-      error: 'every namespace has a lo of its own, which cannot be moved or replaced, for example: veth-red',
-      path: ['ifname'],
-    }),
+  get params() {
+    return z
+      .strictObject({ ifname: interfaceName, netns: netnsName, name: interfaceName.optional() })
+      .refine((p) => p.ifname !== 'lo' && p.name !== 'lo', {
+        error: 'every namespace has a lo of its own, which cannot be moved or replaced, for example: veth-red',
+        path: ['ifname'],
+      })
+  },
   id: (p) => placeId(p.netns, nameThere(p)),
   provides: (p) => [resource.link(nameThere(p), p.netns)],
   needs: (p) => [resource.netns(p.netns), resource.link(p.ifname)],

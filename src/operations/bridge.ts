@@ -1,10 +1,15 @@
 import * as z from 'zod'
 import { findLink, portsOf } from '../state/state.ts'
-import { interfaceName } from './names.ts'
+import { flag, interfaceName, wholeNumber } from './names.ts'
 import { type OperationKind, ip, MARK_ALIAS, markSchema, resource } from './operation.ts'
 
 interface Params {
   name: string
+  mtu?: number | undefined
+  /** It keeps VLANs apart: ip-link(8), `vlan_filtering`. */
+  vlanFiltering?: boolean | undefined
+  /** Its own stack gets every frame. */
+  promiscuous?: boolean | undefined
   mark?: z.infer<typeof markSchema> | undefined
 }
 
@@ -12,17 +17,34 @@ interface Params {
 export const bridge: OperationKind<'bridge', Params> = {
   kind: 'bridge',
   shared: true,
-  params: z.strictObject({ name: interfaceName, mark: markSchema.optional() }),
+  get params() {
+    return z.strictObject({
+      name: interfaceName,
+      mtu: wholeNumber.optional(),
+      vlanFiltering: flag.optional(),
+      promiscuous: flag.optional(),
+      mark: markSchema.optional(),
+    })
+  },
   id: (p) => p.name,
   provides: (p) => [resource.link(p.name)],
   needs: () => [],
-  apply: ({ name, mark }) =>
-    mark
-      ? [
-          ip(undefined, 'link', 'add', 'name', name, 'address', mark.mac, 'type', 'bridge'),
-          ip(undefined, 'link', 'set', 'dev', name, 'alias', MARK_ALIAS),
-        ]
-      : [ip(undefined, 'link', 'add', 'name', name, 'type', 'bridge')],
+  apply: ({ name, mtu, vlanFiltering, promiscuous, mark }) => [
+    ip(
+      undefined,
+      'link',
+      'add',
+      'name',
+      name,
+      ...(mark ? ['address', mark.mac] : []),
+      ...(mtu === undefined ? [] : ['mtu', String(mtu)]),
+      'type',
+      'bridge',
+      ...(vlanFiltering === true ? ['vlan_filtering', '1'] : []),
+    ),
+    ...(mark ? [ip(undefined, 'link', 'set', 'dev', name, 'alias', MARK_ALIAS)] : []),
+    ...(promiscuous === true ? [ip(undefined, 'link', 'set', 'dev', name, 'promisc', 'on')] : []),
+  ],
   undo: (p, _before, now) => {
     const link = findLink(now, p.name)
     return link?.kind === 'bridge' && (!p.mark || link.mac === p.mark.mac)
@@ -38,6 +60,10 @@ export const bridge: OperationKind<'bridge', Params> = {
   judge: (p, now) => {
     const link = findLink(now, p.name)
     if (!link) return { status: 'absent', actual: `there is no interface ${p.name}`, before: {} }
+    if (link.kind === 'bridge' && p.vlanFiltering === true && link.vlanFiltering !== true)
+      return { status: 'differs', actual: `${p.name} is a bridge that does not filter VLANs` }
+    if (link.kind === 'bridge' && p.promiscuous === true && !link.promiscuous)
+      return { status: 'differs', actual: `${p.name} is a bridge that is not promiscuous` }
     if (link.kind === 'bridge') return { status: 'present', actual: `${p.name} is a bridge` }
     return {
       status: 'differs',

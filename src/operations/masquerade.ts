@@ -13,11 +13,13 @@ const familyOf = (p: Params) => (isIpv6(p.subnet) ? 'ip6' : 'ip')
 /** Source NAT for a subnet, one nftables table each, so that undoing it is deleting the table: nft(8), masquerade. */
 export const masquerade: OperationKind<'masquerade', Params> = {
   kind: 'masquerade',
-  params: z.strictObject({
-    subnet: subnet.refine((text) => !text.endsWith('/0'), {
-      error: 'a subnet of everything has no outside to masquerade towards, for example: 10.22.0.0/16',
-    }),
-  }),
+  get params() {
+    return z.strictObject({
+      subnet: subnet.refine((text) => !text.endsWith('/0'), {
+        error: 'a subnet of everything has no outside to masquerade towards, for example: 10.22.0.0/16',
+      }),
+    })
+  },
   id: (p) => placeId(undefined, p.subnet),
   provides: () => [],
   needs: () => [],

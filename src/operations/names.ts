@@ -58,6 +58,21 @@ export const netnsName = identifierOf('namespace name', 64, 'red', [HOST, INTERN
 /** A namespace in which something happens: any that exists, `internet` included; `host` is written by leaving it out. */
 export const anyNetns = identifierOf('namespace name', 64, 'red', [HOST])
 
+/** The file of a network namespace, for one that has no name: `/proc/42/ns/net`. */
+const netnsPath = z.string().regex(/^\/[^\s"'#\\]+$/)
+
+/** A namespace by its name, or by the path of its file. */
+export const netnsPlace = z.union([netnsPath, anyNetns], {
+  error: (issue) =>
+    anyNetns.safeParse(issue.input).error?.issues[0]?.message ?? `'${String(issue.input)}' is no namespace`,
+})
+
+/** A namespace's name, if its file is where `ip netns` has it; else its path. */
+export function netnsOf(path: string): string {
+  const [, name] = /^(?:\/var)?\/run\/netns\/([^/]+)$/.exec(path) ?? []
+  return name !== undefined && anyNetns.safeParse(name).success ? name : path
+}
+
 type Ip = ipaddr.IPv4 | ipaddr.IPv6
 
 /** Parses an address; undefined unless it is one in its usual notation (no octal, no short forms). */
@@ -106,6 +121,12 @@ export function addressAt(subnet: string, n: number): string | undefined {
   const range = rangeOf(subnet)
   if (!range || range.first + BigInt(n) > range.last) return undefined
   return fromNumber(range.first + BigInt(n), range.ip)
+}
+
+/** The subnet in which an address with prefix lies: `10.22.0.5/16` gives `10.22.0.0/16`; '' if it is none. */
+export function subnetOf(address: string): string {
+  const range = rangeOf(address)
+  return range ? `${fromNumber(range.first, range.ip)}/${range.prefix}` : ''
 }
 
 /** Whether two prefixes have an address in common. */
@@ -190,3 +211,11 @@ export const yesOrNo = z.stringbool({
   falsy: ['false', 'no'],
   error: (issue) => `'${String(issue.input)}' is neither true nor false`,
 })
+
+/** A whole number, which a lab file has as text. */
+export const wholeNumber = z.union([z.int(), z.string().regex(/^\d+$/).transform(Number)], {
+  error: (issue) => `'${String(issue.input)}' is not a whole number`,
+})
+
+/** A yes or no of JSON or of a lab file. */
+export const flag = z.boolean().or(yesOrNo)

@@ -10,7 +10,9 @@ interface Params {
 /** A named network namespace: ip-netns(8). */
 export const netns: OperationKind<'netns', Params> = {
   kind: 'netns',
-  params: z.strictObject({ name: netnsName }),
+  get params() {
+    return z.strictObject({ name: netnsName })
+  },
   id: (p) => p.name,
   provides: (p) => [resource.netns(p.name), resource.link('lo', p.name)],
   needs: () => [],

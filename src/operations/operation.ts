@@ -2,7 +2,7 @@ import * as z from 'zod'
 import type { State } from '../state/state.ts'
 
 /** A tool that changes the kernel. `ip` and `nft` commands that follow one another are run as one batch. */
-export type Tool = 'ip' | 'nft' | 'sysctl'
+export type Tool = 'ip' | 'nft' | 'sysctl' | 'bridge'
 
 /**
  * One command as data; nothing here executes it. `argv` comes without the tool's own name.
@@ -61,6 +61,15 @@ export const resource = {
   onlink: (netns = 'host'): Resource => `onlink:${netns}`,
 }
 
+/** The parts of a resource's name; `ifname` is '' where it is no interface. A namespace may be a path. */
+export function readResource(name: Resource): { what: string; netns: string; ifname: string } {
+  const [, what = '', where = ''] = /^(\w+):(.*)$/.exec(name) ?? []
+  const at = where.lastIndexOf('/')
+  return what === 'link'
+    ? { what, netns: where.slice(0, at), ifname: where.slice(at + 1) }
+    : { what, netns: where, ifname: '' }
+}
+
 /**
  * The smallest kernel change, defined once. Running it, dry run, explanation, shell script, undo, check and
  * diagnosis are all derived from these members. None of them has an effect.
@@ -69,13 +78,16 @@ export interface OperationKind<K extends string, P> {
   kind: K
   /** Several containers may rely on it (bridge, gateway address, forwarding): undone only when nobody does. */
   shared?: boolean
-  params: z.ZodType<P>
+  /** Made when asked for; see `parseOperation`. */
+  readonly params: z.ZodType<P>
   /** The last part of its finding's id; with the kind in front it is unique in a plan: `up.red.eth0`. */
   id(p: P): string
   /** What other operations can rely on once it is done. */
   provides(p: P): readonly Resource[]
   /** What must be there before it can be done. */
   needs(p: P): readonly Resource[]
+  /** The tables of nftables in which it lives, as `ip NAME`; only for kinds of which the name alone tells. */
+  tables?(p: P): readonly string[]
   apply(p: P): readonly Command[]
   /** Only for what is present in `now`; `before` comes from the journal, or is empty where none is kept. */
   undo(p: P, before: Before, now: State): readonly Command[]
@@ -90,12 +102,18 @@ export interface OperationKind<K extends string, P> {
 
 /**
  * Identity of something made on the machine itself. The MAC is set in the creating command, the alias right after:
- * only what has the journal's MAC is ever deleted there.
+ * only what has the journal's MAC is ever deleted there. `owner` is whose it is, where MACs and names derive from that:
+ * an attachment of CNI, as `network/container/interface`.
  */
-export const markSchema = z.object({ mac: z.string(), peerMac: z.string().optional() })
+export const markSchema = z.object({ mac: z.string(), peerMac: z.string().optional(), owner: z.string().optional() })
 
 /** The alias by which anyone can see whose interface it is. */
 export const MARK_ALIAS = 'made by cnilab'
+
+/** The alias of something that belongs to an attachment; the kernel keeps 255 bytes (IFALIASZ). */
+export function aliasOf(mark: { owner?: string | undefined }): string {
+  return mark.owner === undefined ? MARK_ALIAS : `${MARK_ALIAS} for ${mark.owner}`.slice(0, 255)
+}
 
 /** ` in namespace red`, or nothing for the host. */
 export function inNetns(netns: string | undefined): string {

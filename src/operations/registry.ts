@@ -4,9 +4,12 @@ import { address } from './address.ts'
 import { attachBridge } from './attach-bridge.ts'
 import { attachNetns } from './attach-netns.ts'
 import { bridge } from './bridge.ts'
+import { macSpoofCheck } from './mac-spoof-check.ts'
 import { masquerade } from './masquerade.ts'
 import { netns } from './netns.ts'
+import { masqueradedAddress, networkMasquerade } from './network-masquerade.ts'
 import type { Before, Command, OperationKind, Resource, Verdict } from './operation.ts'
+import { portVlans } from './port-vlans.ts'
 import { route } from './route.ts'
 import { sysctl } from './sysctl.ts'
 import { up } from './up.ts'
@@ -24,6 +27,10 @@ export const kinds = {
   route,
   masquerade,
   sysctl,
+  'network-masquerade': networkMasquerade,
+  'masqueraded-address': masqueradedAddress,
+  'mac-spoof-check': macSpoofCheck,
+  'port-vlans': portVlans,
 } as const
 
 type ParamsOf<O> = O extends OperationKind<string, infer P> ? P : never
@@ -44,6 +51,7 @@ export interface Derived {
   readonly id: string
   readonly provides: readonly Resource[]
   readonly needs: readonly Resource[]
+  readonly tables: readonly string[]
   readonly apply: readonly Command[]
   readonly explain: { what: string; why: string }
   readonly expected: string
@@ -65,6 +73,9 @@ function bind<P>(definition: OperationKind<KindName, P>, p: P, operation: Operat
     },
     get needs() {
       return definition.needs(p)
+    },
+    get tables() {
+      return definition.tables?.(p) ?? []
     },
     get apply() {
       return definition.apply(p)
@@ -95,5 +106,14 @@ export function derive(operation: Operation): Derived {
 export function parseOperation(kind: KindName, params: unknown, words?: { error: z.core.$ZodErrorMap }): Operation {
   // As above: the params that this kind's schema returns are those of this kind.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  return { kind, params: kinds[kind].params.parse(params, words) } as Operation
+  return { kind, params: schemaOf(kind).parse(params, words) } as Operation
+}
+
+const schemas = new Map<KindName, z.ZodType>()
+
+/** Schemas take longer to make than a CNI plugin has, which parses no operations. */
+function schemaOf(kind: KindName): z.ZodType {
+  const schema = schemas.get(kind) ?? kinds[kind].params
+  schemas.set(kind, schema)
+  return schema
 }

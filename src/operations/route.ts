@@ -1,50 +1,73 @@
 import * as z from 'zod'
-import type { State } from '../state/state.ts'
-import { HOST } from '../state/state.ts'
-import { anyNetns, contains, destination, ipAddress, isIpv6 } from './names.ts'
-import { type OperationKind, inNetns, ip, missingNetns, placeId, resource } from './operation.ts'
+import { findLink, HOST, type Route, type State } from '../state/state.ts'
+import { contains, destination, interfaceName, ipAddress, isIpv6, netnsPlace, wholeNumber } from './names.ts'
+import { type OperationKind, inNetns, ip, missingLink, missingNetns, placeId, resource } from './operation.ts'
 
 interface Params {
   dst: string
-  via: string
+  /** The gateway; without one everything there is expected on the cable of `dev`. */
+  via?: string | undefined
+  dev?: string | undefined
   netns?: string | undefined
+  mtu?: number | undefined
+  advmss?: number | undefined
+  priority?: number | undefined
+  table?: number | undefined
+  scope?: number | undefined
 }
 
-/** A route by way of a gateway: ip-route(8). */
+/** A route by way of a gateway, or straight to an interface: ip-route(8). */
 export const route: OperationKind<'route', Params> = {
   kind: 'route',
-  params: z
-    .strictObject({ dst: destination, via: ipAddress, netns: anyNetns.optional() })
-    .refine((p) => p.dst === 'default' || isIpv6(p.dst) === isIpv6(p.via), {
-      error:
-        'the destination and its gateway must both be IPv4 or both be IPv6, for example: 192.168.7.0/24 via 10.22.0.1',
-      path: ['via'],
-    }),
+  get params() {
+    return z
+      .strictObject({
+        dst: destination,
+        via: ipAddress.optional(),
+        dev: interfaceName.optional(),
+        netns: netnsPlace.optional(),
+        mtu: wholeNumber.optional(),
+        advmss: wholeNumber.optional(),
+        priority: wholeNumber.optional(),
+        table: wholeNumber.optional(),
+        scope: wholeNumber.optional(),
+      })
+      .refine((p) => p.via !== undefined || p.dev !== undefined, { error: 'a route needs a gateway or an interface' })
+      .refine((p) => p.dst === 'default' || p.via === undefined || isIpv6(p.dst) === isIpv6(p.via), {
+        error:
+          'the destination and its gateway must both be IPv4 or both be IPv6, for example: 192.168.7.0/24 via 10.22.0.1',
+        path: ['via'],
+      })
+  },
   id: (p) => placeId(p.netns, p.dst),
   provides: () => [],
-  needs: (p) => [...(p.netns === undefined ? [] : [resource.netns(p.netns)]), resource.onlink(p.netns)],
-  apply: (p) => [ip(p.netns, 'route', 'add', p.dst, 'via', p.via)],
-  undo: (p, _before, now) => (find(p, now)?.via === p.via ? [ip(p.netns, 'route', 'delete', p.dst, 'via', p.via)] : []),
+  needs: (p) => [
+    ...(p.netns === undefined ? [] : [resource.netns(p.netns)]),
+    ...(p.via === undefined ? [] : [resource.onlink(p.netns)]),
+    ...(p.dev === undefined ? [] : [resource.link(p.dev, p.netns)]),
+  ],
+  apply: (p) => [ip(p.netns, 'route', 'add', ...selector(p), ...attributes(p))],
+  undo: (p, _before, now) => (isThere(p, now) ? [ip(p.netns, 'route', 'delete', ...selector(p))] : []),
   explain: (p) => ({
-    what: `Route ${p.dst === 'default' ? 'everything else' : p.dst}${inNetns(p.netns)} via ${p.via}`,
+    what: `Route ${p.dst === 'default' ? 'everything else' : p.dst}${inNetns(p.netns)} ${way(p)}`,
     why: "Without a route the kernel answers 'Network is unreachable' to everything outside its own subnets. It disappears when its interface goes down.",
   }),
-  expected: (p) => `${p.dst} goes via ${p.via}${inNetns(p.netns)}`,
+  expected: (p) => `${p.dst} goes ${way(p)}${inNetns(p.netns)}`,
   judge: (p, now) => {
     const blocked = missingNetns(p.netns, now)
     if (blocked) return blocked
-    const there = find(p, now)
-    if (there?.via === p.via) return { status: 'present', actual: `${p.dst} goes via ${p.via}${inNetns(p.netns)}` }
-    if (there)
-      return {
-        status: 'differs',
-        actual: `${p.dst}${inNetns(p.netns)} goes ${there.via === undefined ? `to ${there.dev ?? 'nowhere'} directly` : `via ${there.via}`}`,
-      }
+    if (isThere(p, now)) return { status: 'present', actual: `${p.dst} goes ${way(p)}${inNetns(p.netns)}` }
+    const [there] = p.priority === undefined ? sameDestination(p, now) : []
+    if (there) return { status: 'differs', actual: `${p.dst}${inNetns(p.netns)} goes ${way(there)}` }
     const actual = `there is no route to ${p.dst}${inNetns(p.netns)}`
     const namespace = now.get(p.netns ?? HOST)
-    const onLink = namespace?.links.some(
-      (link) => link.up && link.addresses.some((a) => contains(`${a.address}/${a.prefix}`, p.via)),
-    )
+    const { via, dev } = p
+    if (namespace && dev !== undefined && !findLink(now, dev, p.netns)) return missingLink(dev, p.netns)
+    if (via === undefined) return { status: 'absent', actual, before: {} }
+    const onLink =
+      namespace?.links.some(
+        (link) => link.up && link.addresses.some((a) => contains(`${a.address}/${a.prefix}`, via)),
+      ) === true || namespace?.routes.some((r) => r.via === undefined && covers(r.dst, via)) === true
     if (namespace && !onLink)
       return {
         status: 'blocked',
@@ -55,9 +78,49 @@ export const route: OperationKind<'route', Params> = {
   },
 }
 
-function find(p: Params, now: State) {
-  const family = isIpv6(p.via) ? 'inet6' : 'inet'
+/** What tells the route from others, as words of `ip route`. */
+function selector(p: Params): string[] {
+  return [
+    p.dst,
+    ...(p.via === undefined ? [] : ['via', p.via]),
+    ...(p.dev === undefined ? [] : ['dev', p.dev]),
+    ...(p.priority === undefined ? [] : ['metric', String(p.priority)]),
+    ...(p.table === undefined ? [] : ['table', String(p.table)]),
+    ...(p.scope === undefined ? [] : ['scope', String(p.scope)]),
+  ]
+}
+
+function attributes({ mtu, advmss }: Params): string[] {
+  return [
+    ...(mtu === undefined ? [] : ['mtu', String(mtu)]),
+    ...(advmss === undefined ? [] : ['advmss', String(advmss)]),
+  ]
+}
+
+/** `via 10.22.0.1`, or `to eth0 directly`. */
+function way({ via, dev }: { via?: string | undefined; dev?: string | undefined }): string {
+  return via === undefined ? `to ${dev ?? 'nowhere'} directly` : `via ${via}`
+}
+
+/** The routes of the same table to the same destination. */
+function sameDestination(p: Params, now: State): Route[] {
+  const family = isIpv6(p.dst === 'default' ? (p.via ?? '') : p.dst) ? 'inet6' : 'inet'
   // The kernel writes 0.0.0.0/0 as `default`, and a host's route without its length.
   const bare = /^(0\.0\.0\.0|::)\/0$/.test(p.dst) ? 'default' : p.dst.replace(/\/(32|128)$/, '')
-  return now.get(p.netns ?? HOST)?.routes.find((r) => r.family === family && (r.dst === p.dst || r.dst === bare))
+  const namespace = now.get(p.netns ?? HOST)
+  const isMain = p.table === undefined || p.table === MAIN
+  const routes = isMain ? namespace?.routes : namespace?.policyRoutes.filter((r) => r.table === String(p.table))
+  return (routes ?? []).filter((r) => r.family === family && (r.dst === p.dst || r.dst === bare))
+}
+
+function isThere(p: Params, now: State): boolean {
+  return sameDestination(p, now).some((r) => r.via === p.via && (p.dev === undefined || r.dev === p.dev))
+}
+
+/** The number of the main table: rt_tables(5). */
+const MAIN = 254
+
+function covers(dst: string, address: string): boolean {
+  if (dst === 'default') return false
+  return contains(dst.includes('/') ? dst : `${dst}/${isIpv6(dst) ? 128 : 32}`, address)
 }

@@ -17,7 +17,7 @@ export const REDIRECTS = 'net.ipv4.conf.all.accept_redirects'
 const set = (...assignments: string[]): Command => ({ tool: 'sysctl', argv: ['-w', ...assignments] })
 
 /** The name of a setting that each network namespace has for itself. */
-export const sysctlKey = z.string().regex(/^net(\.[a-zA-Z0-9_-]+)+$/, {
+export const sysctlKey = z.string().regex(/^net(\.[a-zA-Z0-9_/-]+)+$/, {
   error: (issue) => `'${String(issue.input)}' is not a sysctl of a network namespace, for example: net.ipv4.ip_forward`,
 })
 
@@ -25,10 +25,12 @@ export const sysctlKey = z.string().regex(/^net(\.[a-zA-Z0-9_-]+)+$/, {
 export const sysctl: OperationKind<'sysctl', Params> = {
   kind: 'sysctl',
   shared: true,
-  params: z.strictObject({
-    key: sysctlKey,
-    value: z.string().regex(/^[\w.-]+$/, { error: 'a sysctl value is a number or a word, for example: 1' }),
-  }),
+  get params() {
+    return z.strictObject({
+      key: sysctlKey,
+      value: z.string().regex(/^[\w.-]+$/, { error: 'a sysctl value is a number or a word, for example: 1' }),
+    })
+  },
   id: (p) => placeId(undefined, p.key),
   provides: () => [],
   needs: () => [],

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { findLink, portsOf } from '../state/state.ts'
-import { anyNetns, interfaceName } from './names.ts'
+import { interfaceName, netnsPlace } from './names.ts'
 import { type OperationKind, inNetns, ip, missingLink, missingNetns, placeId, resource } from './operation.ts'
 
 interface Params {
@@ -14,11 +14,13 @@ interface Params {
 export const up: OperationKind<'up', Params> = {
   kind: 'up',
   shared: true, // a bridge that others have ports on stays up
-  params: z.strictObject({
-    ifname: interfaceName,
-    netns: anyNetns.optional(),
-    linkLocal: z.stringbool().or(z.boolean()).optional(),
-  }),
+  get params() {
+    return z.strictObject({
+      ifname: interfaceName,
+      netns: netnsPlace.optional(),
+      linkLocal: z.stringbool().or(z.boolean()).optional(),
+    })
+  },
   id: (p) => placeId(p.netns, p.ifname),
   provides: (p) => [resource.onlink(p.netns)],
   needs: (p) => [resource.link(p.ifname, p.netns)],

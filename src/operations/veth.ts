@@ -1,49 +1,45 @@
 import * as z from 'zod'
 import { findLink, findLinkAnywhere, HOST, INTERNET, type State } from '../state/state.ts'
 import { type CableEnd, otherEnd } from '../state/topology.ts'
-import { anyNetns, interfaceName } from './names.ts'
-import {
-  type OperationKind,
-  HOST_PID,
-  inNetns,
-  ip,
-  MARK_ALIAS,
-  markSchema,
-  missingNetns,
-  resource,
-} from './operation.ts'
+import { interfaceName, netnsPlace, wholeNumber } from './names.ts'
+import { type OperationKind, aliasOf, HOST_PID, inNetns, ip, markSchema, missingNetns, resource } from './operation.ts'
 
 interface Params {
   name: string
   netns?: string | undefined
   peer: string
   peerNetns?: string | undefined
+  mtu?: number | undefined
   mark?: z.infer<typeof markSchema> | undefined
 }
 
 /** A veth pair, a virtual cable: veth(4). Each end may be made in its namespace at once, which spares moving it. */
 export const veth: OperationKind<'veth', Params> = {
   kind: 'veth',
-  params: z
-    .strictObject({
-      name: interfaceName,
-      netns: anyNetns.optional(),
-      peer: interfaceName,
-      peerNetns: anyNetns.optional(),
-      mark: markSchema.optional(),
-    })
-    .refine((p) => p.name !== p.peer || p.netns !== p.peerNetns, {
-      error: (issue) => {
-        const { name } = z.object({ name: z.string() }).catch({ name: '' }).parse(issue.input)
-        return `both ends of a veth pair are called '${name}': two interfaces of one namespace cannot share a name, for example: veth-red veth-red-br`
-      },
-      path: ['peer'],
-    }),
+  get params() {
+    return z
+      .strictObject({
+        name: interfaceName,
+        netns: netnsPlace.optional(),
+        peer: interfaceName,
+        peerNetns: netnsPlace.optional(),
+        mtu: wholeNumber.optional(),
+        mark: markSchema.optional(),
+      })
+      .refine((p) => p.name !== p.peer || p.netns !== p.peerNetns, {
+        error: (issue) => {
+          const { name } = z.object({ name: z.string() }).catch({ name: '' }).parse(issue.input)
+          return `both ends of a veth pair are called '${name}': two interfaces of one namespace cannot share a name, for example: veth-red veth-red-br`
+        },
+        path: ['peer'],
+      })
+  },
   id: (p) => p.name,
   provides: (p) => [resource.link(p.name, p.netns), resource.link(p.peer, p.peerNetns)],
   needs: (p) => [p.netns, p.peerNetns].flatMap((netns) => (netns === undefined ? [] : [resource.netns(netns)])),
-  apply: ({ name, netns, peer, peerNetns, mark }) => {
+  apply: ({ name, netns, peer, peerNetns, mtu, mark }) => {
     const mac = (address: string | undefined) => (address === undefined ? [] : ['address', address])
+    const size = mtu === undefined ? [] : ['mtu', String(mtu)]
     const at = (place: string | undefined, other: string | undefined) =>
       place === other ? [] : ['netns', place ?? HOST_PID]
     const add = ip(
@@ -53,16 +49,20 @@ export const veth: OperationKind<'veth', Params> = {
       'name',
       name,
       ...mac(mark?.mac),
+      ...size,
       'type',
       'veth',
       'peer',
       'name',
       peer,
       ...mac(mark?.peerMac),
+      ...size,
       ...at(peerNetns, netns),
     )
     const alias = (ifname: string, place: string | undefined) =>
-      ip(place, 'link', 'set', 'dev', ifname, 'alias', MARK_ALIAS)
+      ip(place, 'link', 'set', 'dev', ifname, 'alias', aliasOf(mark ?? {}))
+    // What an owner's names derive from needs no second mark, which would be one more process.
+    if (mark?.owner !== undefined) return [add, alias(name, netns)]
     return mark ? [add, alias(name, netns), alias(peer, peerNetns)] : [add]
   },
   undo: (p, _before, now) => {
@@ -127,8 +127,32 @@ function findByMac(now: State, mac: string | undefined): CableEnd | undefined {
 }
 
 function judgeEnds(p: Params, now: State): ReturnType<typeof veth.judge> {
+  if (p.mark?.owner !== undefined) return judgeOwned(p, p.mark, now)
   const { end, other } = findPair(p, now)
   if (other !== undefined) return { status: 'differs', actual: other }
   if (end) return { status: 'present', actual: `${end.link.name} is one end of a veth pair` }
   return { status: 'absent', actual: `there is no veth pair ${p.name} and ${p.peer}`, before: {} }
+}
+
+/** Names and MACs that derive from their owner tell the pair by themselves, wherever else its ends are counted from. */
+function judgeOwned(p: Params, mark: z.infer<typeof markSchema>, now: State): ReturnType<typeof veth.judge> {
+  const near = findLink(now, p.name, p.netns)
+  const far = findLink(now, p.peer, p.peerNetns)
+  const strange = [[p.name, p.netns, near, mark.mac] as const, [p.peer, p.peerNetns, far, mark.peerMac] as const].find(
+    ([, , link, mac]) => link && (link.kind !== 'veth' || link.mac !== mac),
+  )
+  if (strange) {
+    const [name, netns, link] = strange
+    const what = link?.kind === 'veth' ? `a veth with the MAC ${link.mac}` : 'no veth'
+    return { status: 'differs', actual: `${name}${inNetns(netns)} is ${what}` }
+  }
+  if (near && far) return { status: 'present', actual: `${p.name} and ${p.peer} are there` }
+  const gone = near ? p.peer : p.name
+  const other = near ?? far
+  return other
+    ? {
+        status: 'differs',
+        actual: `${gone}${inNetns(near ? p.peerNetns : p.netns)} is gone, and ${other.name} is there`,
+      }
+    : { status: 'absent', actual: `there is no veth pair ${p.name} and ${p.peer}`, before: {} }
 }

@@ -20,6 +20,7 @@ export function toLine(command: Command, hostPid: string): string {
 
 function typed({ tool, argv, netns }: Command): string[] {
   if (netns === undefined) return [tool, ...argv]
+  if (netns.startsWith('/')) return ['nsenter', `--net=${netns}`, '--', tool, ...argv]
   return tool === 'ip' ? ['ip', '-n', netns, ...argv] : ['ip', 'netns', 'exec', netns, tool, ...argv]
 }
 

@@ -1,8 +1,17 @@
-const stepOfKind: Readonly<Record<string, string>> = { address: 'ip', route: 'up', sysctl: 'masquerade' }
+const stepOfKind: Readonly<Record<string, string>> = {
+  address: 'ip',
+  route: 'up',
+  sysctl: 'masquerade',
+  'network-masquerade': 'masquerade',
+  'masqueraded-address': 'masquerade',
+  'mac-spoof-check': 'attach-bridge',
+  'port-vlans': 'attach-bridge',
+}
 
 /**
  * Which of the eight steps (netns, bridge, veth, attach-netns, attach-bridge, ip, up, masquerade) a kind of operation
- * belongs to: addresses to `ip`, routes to `up`, sysctls to `masquerade`, the others to the step of their own name.
+ * belongs to: addresses to `ip`, routes to `up`, what concerns a bridge's port to `attach-bridge`, sysctls to
+ * `masquerade`, the others to the step of their own name.
  */
 export function stepOf(kind: string): string {
   return stepOfKind[kind] ?? kind

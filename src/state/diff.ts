@@ -17,9 +17,12 @@ export function describe(state: State): string[] {
 function describeNamespace(namespace: Namespace): string[] {
   return [
     ...namespace.links.flatMap(describeLink),
-    ...namespace.routes
+    ...[...namespace.routes, ...namespace.policyRoutes]
       .filter((r) => !r.dst.startsWith('fe80:'))
-      .map((r) => `route ${r.dst}${r.via === undefined ? '' : ` via ${r.via}`} dev ${r.dev ?? '-'}`),
+      .map(
+        (r) =>
+          `route ${r.dst}${r.via === undefined ? '' : ` via ${r.via}`} dev ${r.dev ?? '-'}${r.table === 'main' ? '' : ` table ${r.table}`}`,
+      ),
     ...Object.entries(namespace.sysctls).map(([key, value]) => `sysctl ${key}=${value}`),
     ...(['inet', 'inet6'] as const).flatMap((family) =>
       Object.entries(namespace.forwarding[family]).map(

@@ -12,7 +12,17 @@ const linkSchema = z.object({
   link: z.string().optional(),
   link_index: z.number().optional(),
   link_netnsid: z.number().optional(),
-  linkinfo: z.object({ info_kind: z.string().optional() }).optional(),
+  linkinfo: z
+    .object({
+      info_kind: z.string().optional(),
+      info_slave_kind: z.string().optional(),
+      info_data: z.object({ vlan_filtering: z.number().optional() }).optional().catch(undefined),
+      info_slave_data: z
+        .object({ hairpin: z.boolean().optional(), isolated: z.boolean().optional() })
+        .optional()
+        .catch(undefined),
+    })
+    .optional(),
   inet6_addr_gen_mode: z.string().optional(),
   addr_info: z
     .array(
@@ -47,7 +57,7 @@ export const READ_BATCH = 'address show\nroute show table all\nnetconf show\n'
 /** How many JSON documents READ_BATCH yields for each namespace. */
 export const READ_DOCUMENTS = 3
 
-function toLink(raw: z.infer<typeof linkSchema>): Link {
+function toLink(raw: z.infer<typeof linkSchema>, vlans: Vlans): Link {
   const addresses = raw.addr_info.flatMap((a): Address[] =>
     a.local !== undefined && a.prefixlen !== undefined && (a.family === 'inet' || a.family === 'inet6')
       ? [{ family: a.family, address: a.local, prefix: a.prefixlen, scope: a.scope ?? 'global' }]
@@ -65,19 +75,37 @@ function toLink(raw: z.infer<typeof linkSchema>): Link {
     peer: raw.link,
     peerIndex: raw.link_index,
     peerNetnsId: raw.link_netnsid,
+    port:
+      raw.linkinfo?.info_slave_kind === 'bridge'
+        ? {
+            hairpin: raw.linkinfo.info_slave_data?.hairpin === true,
+            isolated: raw.linkinfo.info_slave_data?.isolated === true,
+          }
+        : undefined,
+    vlanFiltering: raw.linkinfo?.info_data?.vlan_filtering === 1,
+    promiscuous: raw.flags.includes('PROMISC'),
+    vlans: vlans.get(raw.ifname) ?? [],
     linkLocal: raw.inet6_addr_gen_mode !== 'none',
     addresses,
   }
 }
 
-/** Of all tables only the main one: `local` and IPv6's multicast routes come and go with the addresses. */
+/** Of all tables but `local`: that and IPv6's multicast routes come and go with the addresses. */
 function toRoutes(raw: z.infer<typeof routeSchema>): Route[] {
-  const inMain = raw.table === undefined || raw.table === 'main'
-  if (!inMain || (raw.type !== undefined && raw.type !== 'unicast') || raw.dst === 'multicast') return []
+  if (raw.table === 'local' || (raw.type !== undefined && raw.type !== 'unicast') || raw.dst === 'multicast') return []
   // Only IPv6 routes have a preference; a default route without a gateway tells its family by nothing else.
   const isIpv6 = raw.dst.includes(':') || raw.gateway?.includes(':') === true || raw.pref !== undefined
   const family = isIpv6 ? 'inet6' : 'inet'
-  return [{ family, dst: raw.dst, via: raw.gateway, dev: raw.dev, protocol: raw.protocol ?? 'boot' }]
+  return [
+    {
+      family,
+      dst: raw.dst,
+      via: raw.gateway,
+      dev: raw.dev,
+      table: raw.table ?? 'main',
+      protocol: raw.protocol ?? 'boot',
+    },
+  ]
 }
 
 /**
@@ -86,13 +114,14 @@ function toRoutes(raw: z.infer<typeof routeSchema>): Route[] {
  */
 export function parseNamespace(
   documents: readonly string[],
-  rest: Pick<Namespace, 'inode' | 'since' | 'rules' | 'sysctls'>,
+  { vlans, ...rest }: Pick<Namespace, 'inode' | 'since' | 'rules' | 'sysctls'> & { vlans?: Vlans },
 ): Namespace {
   const [links = '[]', routes = '[]', netconf = '[]'] = documents
   const forwarding: { inet: Record<string, boolean>; inet6: Record<string, boolean> } = { inet: {}, inet6: {} }
   for (const entry of z.array(netconfSchema).parse(JSON.parse(netconf)))
     if ((entry.family === 'inet' || entry.family === 'inet6') && entry.interface !== undefined)
       forwarding[entry.family][entry.interface] = entry.forwarding === true
+  const all = z.array(routeSchema).parse(JSON.parse(routes)).flatMap(toRoutes)
   return {
     ...rest,
     // ip leaves an empty object where it filtered something out
@@ -100,8 +129,9 @@ export function parseNamespace(
       .array(z.looseObject({}))
       .parse(JSON.parse(links))
       .filter((raw) => 'ifname' in raw)
-      .map((raw) => toLink(linkSchema.parse(raw))),
-    routes: z.array(routeSchema).parse(JSON.parse(routes)).flatMap(toRoutes),
+      .map((raw) => toLink(linkSchema.parse(raw), vlans ?? new Map())),
+    routes: all.filter(({ table }) => table === 'main'),
+    policyRoutes: all.filter(({ table }) => table !== 'main'),
     forwarding,
   }
 }
@@ -110,6 +140,18 @@ export function parseNamespace(
 export function parseNetnsIds(json: string): Map<number, string> {
   const listed = z.array(z.object({ nsid: z.number(), name: z.string().optional() })).parse(JSON.parse(json || '[]'))
   return new Map(listed.flatMap(({ nsid, name }) => (name === undefined ? [] : [[nsid, name] as const])))
+}
+
+/** The VLANs of bridges' ports by the ports' names. */
+export type Vlans = ReadonlyMap<string, Link['vlans']>
+
+/** Reads `bridge -j -compressvlans vlan show`. */
+export function parseVlans(json: string): Vlans {
+  const vlan = z
+    .object({ vlan: z.number(), vlanEnd: z.number().optional() })
+    .transform(({ vlan: first, vlanEnd }) => ({ first, last: vlanEnd ?? first }))
+  const listed = z.array(z.object({ ifname: z.string(), vlans: z.array(vlan) })).parse(JSON.parse(json || '[]'))
+  return new Map(listed.map(({ ifname, vlans }) => [ifname, vlans]))
 }
 
 /** Reads `nft -j list ruleset`. */

@@ -22,17 +22,26 @@ export interface Link {
   peerIndex: number | undefined
   /** The number by which its namespace knows the one that the other end is in (rtnetlink(7), IFLA_LINK_NETNSID). */
   peerNetnsId: number | undefined
+  /** The modes of a bridge's port; undefined for what is none. */
+  port: { hairpin: boolean; isolated: boolean } | undefined
+  /** Of a bridge: whether it keeps VLANs apart. */
+  vlanFiltering: boolean
+  promiscuous: boolean
+  /** The VLANs of a bridge's port, first and last of each range; read only where they are asked for. */
+  vlans: readonly { first: number; last: number }[]
   /** Whether the kernel gives it an IPv6 link-local address by itself when it comes up. */
   linkLocal: boolean
   addresses: readonly Address[]
 }
 
-/** One route of the main table. `dst` is `default` or a prefix. */
+/** One route. `dst` is `default` or a prefix. */
 export interface Route {
   family: 'inet' | 'inet6'
   dst: string
   via: string | undefined
   dev: string | undefined
+  /** `main`, or the number of another table. */
+  table: string
   /** `kernel` for the routes that come by themselves with an address. */
   protocol: string
 }
@@ -54,7 +63,10 @@ export interface Namespace {
   /** When its file was made, in milliseconds since the epoch; 0 for the host's own. */
   since: number
   links: readonly Link[]
+  /** Those of the main table. */
   routes: readonly Route[]
+  /** Those of other tables, which only rules lead to: ip-rule(8). */
+  policyRoutes: readonly Route[]
   /** Per interface, and for `all` and `default`: is IPv4 / IPv6 forwarding on? */
   forwarding: { inet: Readonly<Record<string, boolean>>; inet6: Readonly<Record<string, boolean>> }
   rules: readonly NftObject[]

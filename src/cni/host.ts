@@ -1,0 +1,55 @@
+import { statSync, statfsSync } from 'node:fs'
+import { type Host, MACHINE } from '../kernel/host.ts'
+import { type Kernel, kernelOf } from '../kernel/kernel.ts'
+import { inside } from '../kernel/launcher.ts'
+import { spawn, spawnNow } from '../kernel/spawn.ts'
+import { netnsOf } from '../operations/names.ts'
+import { CODE, CniError } from './error.ts'
+
+/** Where a plugin acts: the namespace in which it was started. It keeps no journal. */
+const HERE: Host = MACHINE
+
+/** The kernel as a plugin sees it: one command after the other, which is fastest where nothing else goes on. */
+export function ownKernel(): Kernel {
+  return kernelOf(HERE, (netns, argv, input) => Promise.resolve(spawnNow(inside(HERE, netns, argv), input)))
+}
+
+/** The same, but commands run in the background while this process does something else: for those that take long. */
+export function backgroundKernel(): Kernel {
+  return kernelOf(HERE, (netns, argv, input) => spawn(inside(HERE, netns, argv), input))
+}
+
+/** Types of file systems by statfs(2): namespaces are files of nsfs, in older kernels of proc. */
+const NSFS = [0x6e736673, 0x9fa0]
+
+/**
+ * The container's namespace, by its name where it has one, else by its path. Throws CniError `netns` if the path is no
+ * network namespace, or the host's own.
+ */
+export function containerNetns(path: string): string {
+  const file = statSync(path, { throwIfNoEntry: false })
+  if (!file)
+    throw new CniError(
+      CODE.netns,
+      `there is no network namespace ${path}`,
+      'the runtime makes it before it calls the plugin: ip netns add NAME makes /run/netns/NAME',
+    )
+  if (!NSFS.includes(statfsSync(path).type))
+    throw new CniError(
+      CODE.netns,
+      `${path} is a file, and no network namespace is mounted on it`,
+      'its container has ended, or the machine was started again since: make the namespace anew',
+    )
+  if (file.ino === statSync('/proc/self/ns/net').ino)
+    throw new CniError(CODE.netns, `${path} is the host's own network namespace`, "CNI_NETNS names the container's")
+  return netnsOf(path)
+}
+
+/** The same for DEL, which is to succeed when the namespace is gone: undefined then. */
+export function containerNetnsIfThere(path: string): string | undefined {
+  try {
+    return containerNetns(path)
+  } catch {
+    return undefined
+  }
+}

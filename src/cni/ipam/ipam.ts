@@ -1,0 +1,69 @@
+import * as z from 'zod'
+import { MACHINE } from '../../kernel/host.ts'
+import { callVariables, errorOf, execute, type Execution, resultOf } from '../execute.ts'
+import { CniError } from '../error.ts'
+import type { Call, CniCommand, PluginType } from '../plugin-type.ts'
+import { atLeast } from '../versions.ts'
+import { findPlugin } from './find-plugin.ts'
+
+const ipamSchema = z.object({ ipam: z.object({ type: z.string().optional() }).nullish() })
+
+/** The type of IPAM plugin that a configuration names; undefined for a network without addresses. */
+export function ipamType(config: Call['config']): string | undefined {
+  const type = ipamSchema.safeParse(config).data?.ipam?.type
+  return type === '' ? undefined : type
+}
+
+/** Our own, which need no process of their own where CNI_PATH has them. */
+const own: Readonly<Record<string, () => Promise<PluginType>>> = {
+  'host-local': async () => (await import('./host-local.ts')).hostLocal,
+  static: async () => (await import('./static.ts')).staticIpam,
+}
+
+/**
+ * The IPAM plugin of a call's configuration (CNI spec 1.1.0, section 4): one of ours, or whatever is in CNI_PATH.
+ * Undefined for a network without addresses. Throws CniError if it is not there.
+ */
+export async function ipamOf(call: Call): Promise<PluginType | undefined> {
+  const type = ipamType(call.config)
+  if (type === undefined) return undefined
+  const { file, isOwn } = findPlugin(type, call.path)
+  const inProcess = isOwn ? own[type] : undefined
+  return inProcess ? inProcess() : delegate(type, file)
+}
+
+/** A plugin as a process of its own, with the same environment and configuration. */
+function delegate(type: string, file: string): PluginType {
+  const run = async (command: CniCommand, call: Call): Promise<Execution> => {
+    const args = Object.entries(call.args).map(([key, value]) => `${key}=${value}`)
+    const execution = await execute(
+      MACHINE,
+      file,
+      callVariables(command, { ...call, args: args.join(';') }),
+      JSON.stringify(call.config),
+    )
+    process.stderr.write(execution.stderr)
+    return execution
+  }
+  const quiet = async (command: CniCommand, call: Call): Promise<void> => {
+    const error = errorOf(type, await run(command, call))
+    if (error) throw error
+  }
+  return {
+    add: async (call) => {
+      const execution = await run('ADD', call)
+      try {
+        return resultOf(type, execution)
+      } catch (error) {
+        await run('DEL', call) // it may have failed half-way (CNI spec 1.1.0, section 4)
+        throw error instanceof CniError ? error : new Error(String(error))
+      }
+    },
+    del: (call) => quiet('DEL', call),
+    check: async (call) => {
+      if (atLeast(call.version, '0.4.0')) await quiet('CHECK', call)
+    },
+    gc: (call) => quiet('GC', call),
+    status: (call) => quiet('STATUS', call),
+  }
+}

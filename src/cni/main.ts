@@ -1,0 +1,27 @@
+// The entry of the CNI plugins: one program for all types, told by the name under which it is started.
+import { readFileSync, writeSync } from 'node:fs'
+import { basename } from 'node:path'
+import { setOwnFile } from './ipam/find-plugin.ts'
+import { types } from './plugins/types.ts'
+import { runPlugin } from './run-plugin.ts'
+
+async function main(): Promise<void> {
+  // Streams take 10 ms to load: descriptors are read and written as they are.
+  // Compiled, it is its own executable; else a script names itself.
+  const file = process.argv[2] ?? process.execPath
+  const name = basename(file)
+  const type = types[name]
+  if (!type) {
+    const names = Object.keys(types).join(', ')
+    process.stderr.write(`this is a CNI plugin of cnilab, to be called ${names}, not '${name}'\n`)
+    process.exitCode = 1
+    return
+  }
+  setOwnFile(file)
+  const { code, stdout, stderr } = await runPlugin(name, await type(), process.env, () => readFileSync(0, 'utf8'))
+  if (stderr !== '') writeSync(2, stderr)
+  if (stdout !== '') writeSync(1, stdout)
+  process.exitCode = code
+}
+
+void main() // awaited at the top level it could not be compiled to bytecode

@@ -1,0 +1,109 @@
+import * as z from 'zod'
+import { interfaceName, macAddress } from '../../operations/names.ts'
+import type { BridgeNetwork } from '../../plan/bridge-network.ts'
+import { CODE, CniError } from '../error.ts'
+import { bridgeMac } from '../identity.ts'
+import { ipamType } from '../ipam/ipam.ts'
+import { parseConfig } from '../parse-config.ts'
+import type { Call } from '../plugin-type.ts'
+
+const yes = z
+  .boolean()
+  .nullish()
+  .transform((given) => given === true)
+const vlanId = z.int().min(1).max(4094)
+
+/** Every key of the reference's bridge plugin; what it does not know is tolerated. */
+const schema = z
+  .object({
+    bridge: z
+      .string()
+      .nullish()
+      .transform((name) => (name === undefined || name === null || name === '' ? 'cni0' : name))
+      .pipe(interfaceName),
+    isGateway: yes,
+    isDefaultGateway: yes,
+    forceAddress: yes,
+    ipMasq: yes,
+    ipMasqBackend: z.enum(['iptables', 'nftables', '']).nullish(),
+    mtu: z.int().min(0).max(65535).nullish(),
+    hairpinMode: yes,
+    promiscMode: yes,
+    vlan: z.int().min(0).max(4094).nullish(),
+    vlanTrunk: z
+      .array(
+        z
+          .object({ minID: vlanId.optional(), maxID: vlanId.optional(), id: vlanId.optional() })
+          .refine(
+            ({ minID, maxID, id }) => (minID === undefined) === (maxID === undefined) && (minID ?? id) !== undefined,
+            {
+              error: 'a trunk has an id, or a minID and a maxID',
+            },
+          )
+          .refine(({ minID = 0, maxID = 0 }) => minID <= maxID, { error: 'minID is larger than maxID' }),
+      )
+      .nullish(),
+    preserveDefaultVlan: z.boolean().nullish(),
+    macspoofchk: yes,
+    enabledad: yes,
+    disableContainerInterface: yes,
+    portIsolation: yes,
+  })
+  .refine(({ hairpinMode, promiscMode }) => !(hairpinMode && promiscMode), {
+    error: 'cannot be together with promiscMode: true, in which the bridge gives every frame back by itself',
+    path: ['hairpinMode'],
+  })
+
+/** A bridge network, with the keys that concern the calling alone. */
+export interface BridgeConfig extends BridgeNetwork {
+  forceAddress: boolean
+  isDefaultGateway: boolean
+}
+
+/** Reads the bridge plugin's part of a call's configuration. Throws CniError `config`. */
+export function bridgeConfig(call: Call): BridgeConfig {
+  const config = parseConfig(schema, call.config)
+  if (config.disableContainerInterface && ipamType(call.config) !== undefined)
+    throw new CniError(
+      CODE.config,
+      'network configuration: "disableContainerInterface": true cannot be together with ipam',
+      'an interface that stays down has no use for an address: remove one of the two',
+    )
+  const tagged = (config.vlanTrunk ?? []).flatMap(({ minID, maxID, id }) => [
+    ...(minID === undefined || maxID === undefined ? [] : [{ first: minID, last: maxID }]),
+    ...(id === undefined ? [] : [{ first: id, last: id }]),
+  ])
+  const vlan = config.vlan ?? 0
+  return {
+    name: call.network,
+    bridge: config.bridge,
+    bridgeMac: bridgeMac(config.bridge),
+    mtu: config.mtu === 0 ? undefined : (config.mtu ?? undefined),
+    isGateway: config.isGateway || config.isDefaultGateway,
+    isDefaultGateway: config.isDefaultGateway,
+    forceAddress: config.forceAddress,
+    masquerade: config.ipMasq,
+    promiscuous: config.promiscMode,
+    hairpin: config.hairpinMode,
+    isolated: config.portIsolation,
+    spoofCheck: config.macspoofchk,
+    detectDuplicates: config.enabledad,
+    disabled: config.disableContainerInterface,
+    vlans:
+      vlan === 0 && tagged.length === 0
+        ? undefined
+        : { untagged: vlan === 0 ? undefined : vlan, tagged, keepDefault: config.preserveDefaultVlan ?? vlan === 0 },
+  }
+}
+
+const macSchema = z.object({
+  runtimeConfig: z.object({ mac: macAddress.optional() }).nullish(),
+  args: z.object({ cni: z.object({ mac: macAddress.optional() }).nullish() }).nullish(),
+})
+
+/** The MAC that the runtime asks for: of the capability, of args.cni, or of CNI_ARGS, in this order. Throws CniError. */
+export function requestedMac(call: Call): string | undefined {
+  const { runtimeConfig, args } = parseConfig(macSchema, call.config)
+  const { MAC } = call.args
+  return runtimeConfig?.mac ?? args?.cni?.mac ?? (MAC === undefined ? undefined : parseConfig(macAddress, MAC))
+}

@@ -1,0 +1,21 @@
+import type { Kernel } from '../../kernel/kernel.ts'
+import { derive, type Operation } from '../../operations/registry.ts'
+import { toFindings } from '../../plan/finding.ts'
+import { narrowScopeOf } from '../../plan/scope.ts'
+import { CODE, CniError } from '../error.ts'
+
+/**
+ * Compares a plan with the kernel. What is there besides, such as routes of plugins that came later, is no mistake. Throws
+ * CniError `differs` with everything that is not as it was made, and the commands that put it right.
+ */
+export async function checkPlan(kernel: Kernel, plan: readonly Operation[]): Promise<void> {
+  const derived = plan.map(derive)
+  const now = await kernel.read(narrowScopeOf(derived))
+  const failed = toFindings(derived, now).filter(({ passed }) => passed === false)
+  if (failed.length === 0) return
+  throw new CniError(
+    CODE.differs,
+    failed.map(({ expected, actual }) => `expected: ${expected}; found: ${actual}`).join(' · '),
+    `${failed[0]?.why ?? ''} To put it right: DEL, and then ADD again`,
+  )
+}

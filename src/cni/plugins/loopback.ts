@@ -1,0 +1,36 @@
+import { derive, type Operation } from '../../operations/registry.ts'
+import { narrowScopeOf } from '../../plan/scope.ts'
+import { findLink, type State } from '../../state/state.ts'
+import { doUnrecorded } from '../../engine/do-unrecorded.ts'
+import { containerNetns, ownKernel } from '../host.ts'
+import type { Call, PluginType } from '../plugin-type.ts'
+import { EMPTY, type Result } from '../result.ts'
+import { checkPlan } from './check-plan.ts'
+
+const plan = (netns: string): Operation[] => [{ kind: 'up', params: { ifname: 'lo', netns } }]
+
+/** The container's own lo: it comes up, and stays up until the container ends, as others rely on it. */
+export const loopback: PluginType = {
+  add: async (call) => {
+    const netns = containerNetns(call.netns)
+    const derived = plan(netns).map(derive)
+    const kernel = ownKernel()
+    const scope = narrowScopeOf(derived)
+    await doUnrecorded(kernel, derived, await kernel.read(scope))
+    return call.prevResult ?? toResult(call, await kernel.read(scope), netns)
+  },
+  del: () => Promise.resolve(),
+  check: async (call) => checkPlan(ownKernel(), plan(containerNetns(call.netns))),
+  gc: () => Promise.resolve(),
+  status: () => Promise.resolve(),
+}
+
+function toResult(call: Call, now: State, netns: string): Result {
+  const lo = findLink(now, 'lo', netns)
+  const ips = (lo?.addresses ?? []).map(({ address, prefix }) => ({ address: `${address}/${prefix}`, interface: 0 }))
+  return {
+    ...EMPTY,
+    interfaces: [{ name: 'lo', mac: lo?.mac ?? '', mtu: lo?.mtu ?? 0, sandbox: call.netns }],
+    ips,
+  }
+}

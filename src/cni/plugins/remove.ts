@@ -1,0 +1,106 @@
+import type { Kernel } from '../../kernel/kernel.ts'
+import { lockInNetwork } from '../../kernel/network-lock.ts'
+import { spoofCheckTable } from '../../operations/mac-spoof-check.ts'
+import { masqueradeTable } from '../../operations/network-masquerade.ts'
+import { hasTable, removeOwned } from '../../operations/nft-elements.ts'
+import { aliasOf, type Command, ip } from '../../operations/operation.ts'
+import { findLink, HOST, type State } from '../../state/state.ts'
+import { backgroundKernel, containerNetnsIfThere, ownKernel } from '../host.ts'
+import { hostEnd, ownerOf, ownersOf } from '../identity.ts'
+import type { Attachment, Call, ValidAttachments } from '../plugin-type.ts'
+
+const FAMILIES = ['ip', 'ip6'] as const
+
+/**
+ * Takes away the cable and the rules of a call's attachment, whether all of it is there or nothing. `lock` is what those
+ * who share something with it hold. Never stops at an error; the first is thrown at the end.
+ */
+export async function removeAttachment(call: Call, lock: string): Promise<void> {
+  const kernel = ownKernel()
+  const { name, mac } = hostEnd(call)
+  const release = await lockInNetwork(lock)
+  try {
+    const now = await kernel.read({
+      namespaces: new Set(),
+      links: [name],
+      tables: tablesOf(call.network, [name]),
+    })
+    const isOurs = findLink(now, name)?.mac === mac
+    const cable = isOurs ? [ip(undefined, 'link', 'delete', 'dev', name)] : await strangersCable(kernel, call)
+    await runEach(kernel, [...cable, ...rulesOf(call.network, (owner) => owner === ownerOf(call), [name], now)])
+  } finally {
+    release()
+  }
+}
+
+/** Takes away all that belongs to a network and to none of these attachments. */
+export async function removeStale(
+  { network }: Pick<Attachment, 'network'>,
+  valid: ValidAttachments,
+  lock: string,
+): Promise<void> {
+  const kernel = ownKernel()
+  const attachments = valid.map((one) => ({ network, ...one }))
+  const owners = new Set(attachments.map(ownerOf))
+  const names = new Set(attachments.map((one) => hostEnd(one).name))
+  const release = await lockInNetwork(lock)
+  try {
+    const now = await kernel.read({ namespaces: new Set(), rules: true })
+    const stale = (now.get(HOST)?.links ?? [])
+      .filter((link) => link.alias?.startsWith(aliasOf({ owner: ownersOf(network) })) === true && !names.has(link.name))
+      .map((link) => link.name)
+    await runEach(kernel, [
+      ...stale.map((name) => ip(undefined, 'link', 'delete', 'dev', name)),
+      ...rulesOf(network, (owner) => !owners.has(owner), stale, now),
+    ])
+  } finally {
+    release()
+  }
+}
+
+/** The tables that may hold rules of a network's attachments with these host ends. */
+function tablesOf(network: string, hostEnds: readonly string[]): string[] {
+  return [
+    ...FAMILIES.map((family) => `${family} ${masqueradeTable(network, family).name}`),
+    ...hostEnds.map((name) => `bridge ${spoofCheckTable(name)}`),
+  ]
+}
+
+/** The commands that take away the rules of the owners that are gone. */
+function rulesOf(
+  network: string,
+  isGone: (owner: string) => boolean,
+  hostEnds: readonly string[],
+  now: State,
+): Command[] {
+  const rules = now.get(HOST)?.rules ?? []
+  return [
+    ...FAMILIES.flatMap((family) => removeOwned(masqueradeTable(network, family), isGone, rules)),
+    ...hostEnds
+      .map(spoofCheckTable)
+      .filter((table) => hasTable(rules, 'bridge', table))
+      .map((table): Command => ({ tool: 'nft', argv: ['delete', 'table', 'bridge', table] })),
+  ]
+}
+
+/** A cable that another plugin made for this container, before ours was installed: it goes by the container's end. */
+async function strangersCable(kernel: Kernel, call: Call): Promise<Command[]> {
+  const netns = containerNetnsIfThere(call.netns)
+  if (netns === undefined) return []
+  const link = findLink(await kernel.read({ namespaces: new Set([netns]), links: [] }), call.ifname, netns)
+  return link?.kind === 'veth' ? [ip(netns, 'link', 'delete', 'dev', call.ifname)] : []
+}
+
+/** Links and rules are independent of each other: one that fails does not keep the others. Throws the first error. */
+async function runEach(kernel: Kernel, commands: readonly Command[]): Promise<void> {
+  const rules = commands.filter(({ tool }) => tool === 'nft')
+  const others = commands.filter(({ tool }) => tool !== 'nft')
+  // The kernel takes 20 ms for either: they had better wait at the same time.
+  const inBackground = rules.length > 0 && others.length > 0 ? backgroundKernel() : kernel
+  const results = await Promise.allSettled([
+    inBackground.run(rules),
+    ...others.map((command) => kernel.run([command])),
+  ])
+  const failed = results.find((result) => result.status === 'rejected')
+  if (failed) throw failed.reason
+}

@@ -1,0 +1,9 @@
+import type { PluginType } from '../plugin-type.ts'
+
+/** Every type of plugin that we have, by the name of its executable. A new one is one file and one line here. */
+export const types: Readonly<Record<string, () => Promise<PluginType>>> = {
+  bridge: async () => (await import('./bridge.ts')).bridge,
+  loopback: async () => (await import('./loopback.ts')).loopback,
+  'host-local': async () => (await import('../ipam/host-local.ts')).hostLocal,
+  static: async () => (await import('../ipam/static.ts')).staticIpam,
+}

@@ -1,0 +1,41 @@
+import type { Kernel } from '../kernel/kernel.ts'
+import { KernelError } from '../kernel/run.ts'
+import type { Command } from '../operations/operation.ts'
+import type { Derived } from '../operations/registry.ts'
+import type { State } from '../state/state.ts'
+import { blame, choose } from './do.ts'
+import { undoAll } from './undo.ts'
+
+/**
+ * Does operations without a journal, where names and marks tell by themselves what is whose: what is there already is
+ * adopted. Either all is done or, whatever goes wrong, nothing: then what was done here is undone. The caller holds the
+ * lock. Throws CnilabError `state` before anything is touched if the state refuses, and KernelError if the kernel does.
+ */
+export async function doUnrecorded(kernel: Kernel, operations: readonly Derived[], now: State): Promise<void> {
+  const judged = operations.map((operation) => ({ operation, verdict: operation.judge(now) }))
+  const todo = choose(kernel.host, judged, now)
+  try {
+    await runBoth(
+      kernel,
+      [...todo].flatMap((operation) => operation.apply),
+    )
+  } catch (error) {
+    const blamed = error instanceof KernelError ? await blame(kernel, error, [...todo]) : error
+    await undoAll(
+      kernel,
+      judged.flatMap(({ operation, verdict }) =>
+        todo.has(operation) ? [{ derived: operation, before: verdict.status === 'absent' ? verdict.before : {} }] : [],
+      ),
+    )
+    throw blamed
+  }
+}
+
+/** Rules and links do not depend on each other: they are made at the same time. Throws the first error when both ended. */
+async function runBoth(kernel: Kernel, commands: readonly Command[]): Promise<void> {
+  const isRule = ({ tool }: Command) => tool === 'nft'
+  const parts = [commands.filter((command) => !isRule(command)), commands.filter(isRule)]
+  const results = await Promise.allSettled(parts.map((part) => kernel.run(part)))
+  const failed = results.find((result) => result.status === 'rejected')
+  if (failed) throw failed.reason
+}

@@ -1,0 +1,107 @@
+import * as z from 'zod'
+import { HOST } from '../state/state.ts'
+import { ipAddress, isIpv6, subnet } from './names.ts'
+import { elementsOf, hasRule, type IpFamily, removeOwned, type SharedTable } from './nft-elements.ts'
+import type { Command, OperationKind } from './operation.ts'
+
+interface NetworkParams {
+  network: string
+  subnet: string
+}
+
+interface MemberParams extends NetworkParams {
+  address: string
+  /** Whose address it is: `network/container/interface`. */
+  owner: string
+}
+
+const multicast = { ip: '224.0.0.0/4', ip6: 'ff00::/8' }
+const familyOf = (p: NetworkParams): IpFamily => (isIpv6(p.subnet) ? 'ip6' : 'ip')
+const suffixOf = (p: NetworkParams) => p.subnet.replaceAll(/[^0-9a-f]/g, '_')
+const setOf = (p: NetworkParams) => `containers_${suffixOf(p)}`
+const chainOf = (p: NetworkParams) => `postrouting_${suffixOf(p)}`
+const ownTable = (p: NetworkParams) => masqueradeTable(p.network, familyOf(p))
+const named = ({ family, name }: SharedTable) => `${family} ${name}`
+const nft = (...argv: string[]): Command => ({ tool: 'nft', argv })
+
+/** The table in which a network's containers are masqueraded. */
+export function masqueradeTable(network: string, family: IpFamily): SharedTable {
+  return { family, name: `cnilab_network_${network}` }
+}
+
+/**
+ * Source NAT for a network of containers: one table of nftables for each network and family, and in it for each subnet a
+ * set of the containers' addresses and a rule that masquerades what they send out of the subnet: nft(8), sets.
+ */
+export const networkMasquerade: OperationKind<'network-masquerade', NetworkParams> = {
+  kind: 'network-masquerade',
+  shared: true,
+  get params() {
+    return z.strictObject({ network: z.string(), subnet })
+  },
+  id: (p) => `${p.network}.${p.subnet}`,
+  provides: () => [],
+  needs: () => [],
+  tables: (p) => [named(ownTable(p))],
+  apply: (p) => {
+    const { family, name } = ownTable(p)
+    const at = [family, name] as const
+    const type = `ipv${family === 'ip' ? 4 : 6}_addr`
+    return [
+      nft('add', 'table', ...at),
+      nft('add', 'set', ...at, setOf(p), `{ type ${type}; }`),
+      nft('add', 'chain', ...at, chainOf(p), '{ type nat hook postrouting priority srcnat; policy accept; }'),
+      nft('flush', 'chain', ...at, chainOf(p)), // once there, there is one rule
+      nft(
+        ...['add', 'rule', ...at, chainOf(p), family, 'saddr', `@${setOf(p)}`, family, 'daddr', '!=', p.subnet],
+        ...[family, 'daddr', '!=', multicast[family], 'masquerade'],
+      ),
+    ]
+  },
+  // It goes with the last address in it.
+  undo: (p, _before, now) => removeOwned(ownTable(p), () => false, now.get(HOST)?.rules ?? []),
+  users: (p, now) => elementsOf(now.get(HOST)?.rules ?? [], ownTable(p)).map(({ owner }) => owner),
+  explain: (p) => ({
+    what: `Prepare the masquerading of containers in ${p.subnet}`,
+    why: "All containers of the network share one rule; each has its address in the rule's set, so that one can leave without touching the others.",
+  }),
+  expected: (p) => `a rule masquerades the containers of ${p.network} in ${p.subnet}`,
+  judge: (p, now) => {
+    const words = [`"@${setOf(p)}"`, '"masquerade"']
+    return hasRule(now.get(HOST)?.rules ?? [], ownTable(p), chainOf(p), words)
+      ? { status: 'present', actual: `table ${named(ownTable(p))} has the rule` }
+      : { status: 'absent', actual: `there is no such rule in a table ${named(ownTable(p))}`, before: {} }
+  },
+}
+
+/** A container's address in the set of those that its network masquerades. */
+export const masqueradedAddress: OperationKind<'masqueraded-address', MemberParams> = {
+  kind: 'masqueraded-address',
+  get params() {
+    return z.strictObject({ network: z.string(), subnet, address: ipAddress, owner: z.string() })
+  },
+  id: (p) => `${p.network}.${p.address}`,
+  provides: () => [],
+  needs: () => [],
+  tables: (p) => [named(ownTable(p))],
+  // `add` would change nothing where somebody else has the address, and not say so.
+  apply: (p) => {
+    const { family, name } = ownTable(p)
+    return [nft('create', 'element', family, name, setOf(p), `{ ${p.address} comment "${p.owner}" }`)]
+  },
+  undo: (p, _before, now) => removeOwned(ownTable(p), (owner) => owner === p.owner, now.get(HOST)?.rules ?? []),
+  explain: (p) => ({
+    what: `Masquerade ${p.address} when it leaves ${p.subnet}`,
+    why: `Nobody outside this host has a route back to ${p.address}. Masquerading replaces the source address of its packets with the host's own, and translates the replies back.`,
+  }),
+  expected: (p) => `${p.address} is masqueraded when it leaves ${p.subnet}`,
+  judge: (p, now) => {
+    const elements = elementsOf(now.get(HOST)?.rules ?? [], ownTable(p))
+    const element = elements.find(({ set, value }) => set === setOf(p) && value === p.address)
+    if (!element)
+      return { status: 'absent', actual: `${p.address} is in no set of a table ${named(ownTable(p))}`, before: {} }
+    return element.owner === p.owner
+      ? { status: 'present', actual: `${p.address} is in the set of table ${named(ownTable(p))}` }
+      : { status: 'differs', actual: `${p.address} is masqueraded for ${element.owner || 'somebody else'}` }
+  },
+}
