@@ -3,7 +3,8 @@ import { isIpv6 } from '../operations/names.ts'
 import type { Call } from './plugin-type.ts'
 import { atLeast, type Version } from './versions.ts'
 
-const dnsSchema = z.object({
+/** Name servers of a result or of a configuration. */
+export const dnsSchema = z.object({
   nameservers: z.array(z.string()).optional(),
   domain: z.string().optional(),
   search: z.array(z.string()).optional(),

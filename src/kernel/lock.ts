@@ -1,28 +1,42 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, fstatSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { closeSync, constants, fstatSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { CnilabError } from '../errors.ts'
 import { searchPath } from './spawn.ts'
 
 /**
  * Takes an exclusive lock on a folder, which it may `make`, waiting for it, and returns what gives it back. The lock is
- * flock(2)'s: it belongs to the open folder and so ends with this process, however that ends. Node has no flock, so
- * util-linux's takes it on a descriptor that it shares with us (which execa's options do not offer).
+ * flock(2)'s: it belongs to the open folder and so ends with this process, however that ends.
  */
-export async function lock(folder: string, make = true): Promise<() => void> {
-  for (;;) {
+export function lock(folder: string, make = true): Promise<() => void> {
+  return take(folder, () => {
     if (make) mkdirSync(folder, { recursive: true, mode: 0o700 })
-    const fd = openFolder(folder)
+    return openFolder(folder)
+  })
+}
+
+/** The same for a file, which is made where it is missing, with its folder. */
+export function lockFile(file: string): Promise<() => void> {
+  return take(file, () => {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o755 })
+    return openSync(file, constants.O_RDONLY | constants.O_CREAT, 0o600)
+  })
+}
+
+/** Node has no flock, so util-linux's takes it on a descriptor that it shares with us (which execa's options do not offer). */
+async function take(path: string, open: () => number): Promise<() => void> {
+  for (;;) {
+    const fd = open()
     const flock = spawn('flock', ['-x', '0'], { stdio: [fd, 'ignore', 'ignore'], env: { PATH: searchPath() } })
     const code: unknown = await once(flock, 'close').then(
       ([status]) => status,
       () => undefined,
     )
-    // Whoever held it may have removed the folder, as one does that has become empty.
-    if (code === 0 && fstatSync(fd).ino === statSync(folder, { throwIfNoEntry: false })?.ino) return () => closeSync(fd)
+    // Whoever held it may have removed what is locked, as one does with a folder that has become empty.
+    if (code === 0 && fstatSync(fd).ino === statSync(path, { throwIfNoEntry: false })?.ino) return () => closeSync(fd)
     closeSync(fd)
-    if (code !== 0)
-      throw new CnilabError('machine', `could not lock ${folder}: is flock (package util-linux) installed?`)
+    if (code !== 0) throw new CnilabError('machine', `could not lock ${path}: is flock (package util-linux) installed?`)
   }
 }
 

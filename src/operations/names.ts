@@ -140,6 +140,19 @@ export function contains(subnet: string, address: string): boolean {
   return overlaps(subnet, `${address}/${address.includes(':') ? 128 : 32}`)
 }
 
+/** An address as a number; undefined if it is none. */
+export function numberOf(address: string): bigint | undefined {
+  const ip = parseIp(address)
+  return ip && toNumber(ip)
+}
+
+/** The address that a number is, in the kernel's own notation. IPv4 by hand: a pool may have to name 60,000 of them. */
+export function addressOf(value: bigint, isSix: boolean): string {
+  if (isSix) return fromNumber(value, ipaddr.IPv6.parse('::'))
+  const n = Number(value)
+  return `${n >>> 24}.${(n >>> 16) & 255}.${(n >>> 8) & 255}.${n & 255}`
+}
+
 /** Whether this is an IPv6 address or prefix. */
 export function isIpv6(text: string): boolean {
   return text.includes(':')

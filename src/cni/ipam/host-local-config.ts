@@ -1,0 +1,72 @@
+import { join } from 'node:path'
+import * as z from 'zod'
+import { addressOf } from '../../operations/names.ts'
+import { CODE, CniError } from '../error.ts'
+import { parseConfig } from '../parse-config.ts'
+import type { Call } from '../plugin-type.ts'
+import type { ResultRoute } from '../result.ts'
+import { refuseTooMany, routesSchema } from './ipam-config.ts'
+import { checkSets, rangeKeys, type RangeSet, toRange } from './ranges.ts'
+
+const setsSchema = z
+  .array(z.array(rangeKeys))
+  .nullish()
+  .transform((sets) => sets ?? [])
+
+const schema = z.object({
+  ipam: z.object({
+    ...rangeKeys.shape,
+    subnet: rangeKeys.shape.subnet.optional(),
+    ranges: setsSchema,
+    routes: routesSchema,
+    resolvConf: z.string().nullish(),
+  }),
+  runtimeConfig: z.object({ ipRanges: setsSchema }).nullish(),
+})
+
+/** What `ipam` of host-local says, with the defaults filled in. */
+export interface HostLocalConfig {
+  /** Those of the capability `ipRanges` first, then the single range of the old form, then `ranges`. */
+  sets: readonly RangeSet[]
+  routes: ResultRoute[]
+  /** A file in the form of resolv.conf(5). */
+  resolvConf: string | undefined
+}
+
+/** Reads the configuration. Throws CniError `config`. */
+export function readHostLocal(call: Call): HostLocalConfig {
+  const { ipam, runtimeConfig } = parseConfig(schema, call.config)
+  const { subnet, ranges, routes } = ipam
+  const single = subnet === undefined ? [] : [[{ ...ipam, subnet }]]
+  const sets = [...(runtimeConfig?.ipRanges ?? []), ...single, ...ranges].map((set) => set.map(toRange))
+  if (sets.length === 0)
+    throw new CniError(
+      CODE.config,
+      'network configuration: "ipam" names no addresses to hand out',
+      'give it "subnet", or "ranges", for example: "ranges": [[{"subnet": "10.22.0.0/16"}]]',
+    )
+  checkSets(sets)
+  refuseTooMany(
+    call.version,
+    sets.flatMap(([range]) => (range ? [addressOf(range.first, range.isSix)] : [])),
+  )
+  return { sets, routes, resolvConf: ipam.resolvConf === '' ? undefined : (ipam.resolvConf ?? undefined) }
+}
+
+const folderSchema = z.object({ ipam: z.object({ dataDir: z.string().nullish() }) })
+
+/** The folder of a network's addresses. All that DEL and GC need to know. Throws CniError `config`. */
+export function storeOf(call: Call): string {
+  const { dataDir } = parseConfig(folderSchema, call.config).ipam
+  return join(
+    dataDir === undefined || dataDir === null || dataDir === '' ? '/var/lib/cni/networks' : dataDir,
+    call.network,
+  )
+}
+
+const capabilitySchema = z.object({ capabilities: z.object({ ipRanges: z.literal(true) }) })
+
+/** Whether the runtime may bring the ranges with ADD. */
+export function hasRangesByRuntime(call: Call): boolean {
+  return capabilitySchema.safeParse(call.config).success
+}

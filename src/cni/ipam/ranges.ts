@@ -1,0 +1,115 @@
+import * as z from 'zod'
+import { addressAt, addressOf, contains, isIpv6, numberOf, subnet } from '../../operations/names.ts'
+import { CODE, CniError } from '../error.ts'
+import { optionalAddress } from './ipam-config.ts'
+
+/** The keys of a range as they are written in a configuration. */
+export const rangeKeys = z.object({
+  subnet,
+  rangeStart: optionalAddress,
+  rangeEnd: optionalAddress,
+  gateway: optionalAddress,
+})
+
+/** Addresses that may be handed out: all from `first` to `last` but the gateway. */
+export interface Range {
+  subnet: string
+  /** Of the subnet, in bits. */
+  prefix: number
+  isSix: boolean
+  gateway: string
+  first: bigint
+  last: bigint
+}
+
+/** A pool: a container gets one address of it. */
+export type RangeSet = readonly Range[]
+
+/** Fills in what a range leaves out, as the reference does. Throws CniError `config`. */
+export function toRange({ subnet: net, rangeStart, rangeEnd, gateway }: z.output<typeof rangeKeys>): Range {
+  const [base = '', digits = ''] = net.split('/')
+  const [isSix, prefix] = [isIpv6(base), Number(digits)]
+  const bits = isSix ? 128 : 32
+  if (prefix > bits - 2) throw wrong(`"subnet": '${net}' is too small to hand out addresses: at most /${bits - 2}`)
+  for (const [key, address] of Object.entries({ rangeStart, rangeEnd }))
+    if (address !== undefined && !contains(net, address))
+      throw wrong(`"${key}": '${address}' does not lie in the subnet ${net}`)
+  const start = value(base)
+  const broadcast = isSix ? 0n : 1n // which no container can have
+  const first = rangeStart === undefined ? start + 1n : value(rangeStart)
+  const last = rangeEnd === undefined ? start + (1n << BigInt(bits - prefix)) - 1n - broadcast : value(rangeEnd)
+  if (first > last) throw wrong(`"rangeStart": '${addressOf(first, isSix)}' comes after "rangeEnd" (in ${net})`)
+  return { subnet: net, prefix, isSix, gateway: gateway ?? addressAt(net, 1) ?? base, first, last }
+}
+
+function value(address: string): bigint {
+  return numberOf(address) ?? 0n // it has been parsed
+}
+
+function wrong(problem: string): CniError {
+  return new CniError(CODE.config, `network configuration: ${problem}`, 'change it in "ipam" or in "ipRanges"')
+}
+
+/** Refuses empty and mixed pools, and ranges that have an address in common: CniError `config`. */
+export function checkSets(sets: readonly RangeSet[]): void {
+  for (const set of sets) {
+    if (set.length === 0) throw wrong('"ranges": a range set is empty')
+    if (new Set(set.map(({ isSix }) => isSix)).size > 1)
+      throw wrong(`"ranges": one range set holds IPv4 and IPv6: ${shown(set)}; give each a set of its own`)
+  }
+  const all = sets.flat()
+  for (const [i, a] of all.entries())
+    for (const b of all.slice(i + 1))
+      if (a.isSix === b.isSix && a.first <= b.last && b.first <= a.last)
+        throw wrong(`"ranges": ${shown([a])} and ${shown([b])} overlap`)
+}
+
+/** The range of a set that an address lies in. */
+export function rangeFor(set: RangeSet, address: string): Range | undefined {
+  const number = numberOf(address)
+  return set.find(
+    ({ isSix, first, last }) => number !== undefined && isSix === isIpv6(address) && number >= first && number <= last,
+  )
+}
+
+/**
+ * The addresses of a set that a container may get, in the order in which they are tried: round-robin from the one after
+ * `last`, or from the beginning where that is not in the set. The same order as the reference's.
+ */
+export function* candidates(set: RangeSet, last: string | undefined): Generator<string> {
+  const range = last === undefined ? undefined : rangeFor(set, last)
+  if (last === undefined || range === undefined) {
+    for (const one of set) yield* within(one, one.first, one.last)
+    return
+  }
+  const at = set.indexOf(range)
+  yield* within(range, value(last) + 1n, range.last)
+  for (const one of [...set.slice(at + 1), ...set.slice(0, at)]) yield* within(one, one.first, one.last)
+  yield* within(range, range.first, value(last))
+}
+
+function* within({ gateway, isSix }: Range, from: bigint, to: bigint): Generator<string> {
+  const skipped = isIpv6(gateway) === isSix ? value(gateway) : undefined
+  for (let n = from; n <= to; n++) if (n !== skipped) yield addressOf(n, isSix)
+}
+
+/** How many addresses a set has to hand out. */
+export function sizeOf(set: RangeSet): bigint {
+  return set.reduce(
+    (sum, range) => sum + range.last - range.first + (rangeFor([range], range.gateway) === undefined ? 1n : 0n),
+    0n,
+  )
+}
+
+/** How many of these addresses a container got from the set. */
+export function takenOf(set: RangeSet, addresses: readonly string[]): number {
+  return addresses.filter((address) => {
+    const range = rangeFor(set, address)
+    return range !== undefined && range.gateway !== address
+  }).length
+}
+
+/** `10.1.0.1-10.1.0.254`, as the reference writes it. */
+export function shown(set: RangeSet): string {
+  return set.map(({ first, last, isSix }) => `${addressOf(first, isSix)}-${addressOf(last, isSix)}`).join(', ')
+}

@@ -1,0 +1,31 @@
+import { readFileSync } from 'node:fs'
+import { CODE, CniError } from '../error.ts'
+import type { Dns } from '../result.ts'
+
+/** Reads a file in the form of resolv.conf(5). Throws CniError `io`. */
+export function readResolvConf(file: string): Dns {
+  const values: Record<string, string[]> = {}
+  for (const line of readLines(file)) {
+    const [key = '', ...words] = line.trim().split(/\s+/)
+    if (words.length === 0 || /^[#;]/.test(key)) continue
+    if (key === 'nameserver') values[key] = [...(values[key] ?? []), ...words.slice(0, 1)]
+    else if (key === 'domain') values[key] = words.slice(0, 1)
+    else if (key === 'search' || key === 'options') values[key] = [...(values[key] ?? []), ...words]
+  }
+  const { nameserver, domain, search, options } = values
+  return {
+    ...(nameserver ? { nameservers: nameserver } : {}),
+    ...(domain?.[0] === undefined ? {} : { domain: domain[0] }),
+    ...(search ? { search } : {}),
+    ...(options ? { options } : {}),
+  }
+}
+
+function readLines(file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8').split('\n')
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new CniError(CODE.io, `could not read "resolvConf": ${why}`, 'change "ipam.resolvConf", or make the file')
+  }
+}

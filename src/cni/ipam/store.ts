@@ -1,0 +1,156 @@
+import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { join } from 'node:path'
+import { lockFile } from '../../kernel/lock.ts'
+import { CniError } from '../error.ts'
+import type { Attachment } from '../plugin-type.ts'
+import { forget, INDEX, isComplete, lookUp, rebuild, record, seal } from './by-attachment.ts'
+
+/**
+ * The reference's store, a folder for each network: a file `<address>` holds `<container id>\r\n<interface>`,
+ * `last_reserved_ip.<n>` the last address of the n-th range set, and `lock` is locked while something changes. Older
+ * versions of the reference wrote the container id alone: there, `ifname` is ''.
+ */
+export type Owner = Pick<Attachment, 'containerId' | 'ifname'>
+
+/** The text of an owner's file. */
+function textOf({ containerId, ifname }: Owner): string {
+  return ifname === '' ? containerId : `${containerId}\r\n${ifname}`
+}
+
+/**
+ * Runs `act` while nobody else, the reference included, uses the store; makes it where it is missing. What a killed
+ * writer left is cleared away first: a writer keeps the lock until it is done.
+ */
+export async function withStore<T>(folder: string, act: () => T): Promise<T> {
+  const unlock = await lockFile(join(folder, 'lock'))
+  try {
+    mkdirSync(join(folder, INDEX), { recursive: true, mode: 0o700 })
+    if (existsSync(fresh(folder))) rmSync(fresh(folder))
+    if (!isComplete(folder)) reread(folder)
+    try {
+      const result = act()
+      seal(folder)
+      return result
+    } catch (error) {
+      if (error instanceof CniError) seal(folder) // refused, and nothing is half done
+      throw error
+    }
+  } finally {
+    unlock()
+  }
+}
+
+/** Reads every address, makes the index anew, and frees the addresses of empty files, which a killed writer left. */
+function reread(folder: string): void {
+  const found = new Map<string, string[]>()
+  for (const address of addressesIn(folder)) {
+    const text = textAt(folder, address)
+    if (text === undefined) continue
+    const others = found.get(text)
+    if (text === '') rmSync(join(folder, address))
+    else if (others) others.push(address)
+    else found.set(text, [address])
+  }
+  rebuild(folder, found)
+}
+
+/** All addresses that are taken; none where there is no store. */
+export function addressesIn(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder).filter((name) => isIP(name) !== 0) : []
+}
+
+function textAt(folder: string, address: string): string | undefined {
+  try {
+    return readFileSync(join(folder, address), 'utf8').trim()
+  } catch {
+    return undefined
+  }
+}
+
+/** Who has an address; undefined if nobody. */
+export function ownerOf(folder: string, address: string): Owner | undefined {
+  const text = textAt(folder, address)
+  if (text === undefined) return undefined
+  const [containerId = '', ifname = ''] = text.split('\r\n')
+  return { containerId, ifname }
+}
+
+/** The addresses of a container's interface. Only within `withStore`. */
+export function addressesOf(folder: string, owner: Owner): string[] {
+  // A file of the old form may be another interface's: it counts where there is none of the new form.
+  const own = verified(folder, textOf(owner))
+  return own.length > 0 ? own : verified(folder, owner.containerId)
+}
+
+/** What the index says, and the files too. A power cut may have emptied them. */
+function verified(folder: string, text: string): string[] {
+  return lookUp(folder, text).filter((address) => [text, ''].includes(textAt(folder, address) ?? 'gone'))
+}
+
+/** Taken addresses that are passed over one by one, before all are read: in round-robin order the next is mostly free. */
+const TRIES = 16
+
+/**
+ * Reserves the first free one of some addresses, and returns it; undefined if all are taken. Only within `withStore`. The
+ * file is written under another name and linked to its own, so that a kill leaves no address without its owner.
+ */
+export function reserve(folder: string, owner: Owner, addresses: Iterable<string>, set: number): string | undefined {
+  writeFileSync(fresh(folder), textOf(owner), { mode: 0o600, flag: 'wx' })
+  try {
+    const address = linkFirst(folder, addresses)
+    if (address === undefined) return undefined
+    record(folder, textOf(owner), [...lookUp(folder, textOf(owner)), address])
+    writeFileSync(lastFile(folder, set), address, { mode: 0o600 })
+    return address
+  } finally {
+    rmSync(fresh(folder))
+  }
+}
+
+function linkFirst(folder: string, addresses: Iterable<string>): string | undefined {
+  let tries = 0
+  let taken: ReadonlySet<string> | undefined
+  for (const address of addresses) {
+    if (++tries > TRIES) taken ??= new Set(addressesIn(folder))
+    if (taken?.has(address) !== true && link(fresh(folder), join(folder, address))) return address
+  }
+  return undefined
+}
+
+/** Returns false if there is a file already. */
+function link(from: string, to: string): boolean {
+  try {
+    linkSync(from, to)
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
+    throw error
+  }
+}
+
+/** In the index's folder: the reference takes every file of the store's for an address. */
+function fresh(folder: string): string {
+  return join(folder, INDEX, '.new')
+}
+
+/** The address that was reserved last from the n-th range set. */
+export function lastOf(folder: string, set: number): string | undefined {
+  const file = lastFile(folder, set)
+  return existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined
+}
+
+function lastFile(folder: string, set: number): string {
+  return join(folder, `last_reserved_ip.${set}`)
+}
+
+/** Frees addresses of an owner. Only within `withStore`. */
+export function release(folder: string, owner: Owner, addresses: readonly string[]): void {
+  for (const address of addresses) rmSync(join(folder, address), { force: true })
+  for (const text of new Set([textOf(owner), owner.containerId])) {
+    const before = lookUp(folder, text)
+    const left = before.filter((address) => !addresses.includes(address))
+    if (left.length === 0) forget(folder, text)
+    else if (left.length < before.length) record(folder, text, left)
+  }
+}

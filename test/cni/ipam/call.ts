@@ -1,0 +1,110 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll } from 'vitest'
+import * as z from 'zod'
+import { hostLocal } from '../../../src/cni/ipam/host-local.ts'
+import { staticIpam } from '../../../src/cni/ipam/static.ts'
+import type { CniCommand } from '../../../src/cni/plugin-type.ts'
+import { runPlugin } from '../../../src/cni/run-plugin.ts'
+
+const types = { 'host-local': hostLocal, static: staticIpam }
+
+/** Go's plugins, if they are installed. */
+export const reference = '/usr/lib/cni/host-local'
+
+/** A folder of this file's own for stores. */
+export const dataDir = mkdtempSync(join(tmpdir(), 'cnilab-ipam-'))
+afterAll(() => rmSync(dataDir, { recursive: true, force: true }))
+
+let networks = 0
+
+/** A configuration of a network of its own. */
+export function network(ipam: object, more: object = {}): { name: string } {
+  return {
+    name: `net${++networks}`,
+    ...{ cniVersion: '1.1.0', type: 'bridge', ipam: { type: 'host-local', dataDir, ...ipam }, ...more },
+  }
+}
+
+const answerSchema = z.object({
+  cniVersion: z.string().optional(),
+  ips: z.array(z.object({ address: z.string(), gateway: z.string().optional() })).optional(),
+  routes: z.array(z.unknown()).optional(),
+  dns: z.unknown().optional(),
+  code: z.number().optional(),
+  msg: z.string().optional(),
+  details: z.string().optional(),
+})
+export type Answer = z.infer<typeof answerSchema>
+
+function variables(command: CniCommand, containerId: string, ifname: string, args: string): Record<string, string> {
+  const attachment = { CNI_CONTAINERID: containerId, CNI_IFNAME: ifname, CNI_NETNS: '/run/netns/none', CNI_ARGS: args }
+  return { CNI_COMMAND: command, CNI_PATH: '/usr/lib/cni', ...(containerId === '' ? {} : attachment) }
+}
+
+function read(stdout: string): Answer {
+  return answerSchema.parse(stdout === '' ? {} : JSON.parse(stdout))
+}
+
+/** One call of ours, in this process. */
+export async function call(
+  command: CniCommand,
+  config: object,
+  containerId = '',
+  { ifname = 'eth0', args = '', type = 'host-local' as keyof typeof types } = {},
+): Promise<Answer> {
+  const env = variables(command, containerId, ifname, args)
+  const answer = await runPlugin(type, types[type], env, () => Promise.resolve(JSON.stringify(config)))
+  return read(answer.stdout)
+}
+
+const source = (file: string) => JSON.stringify(join(import.meta.dirname, '../../../src/cni', file))
+const entry = `
+import { text } from 'node:stream/consumers'
+import { hostLocal } from ${source('ipam/host-local.ts')}
+import { runPlugin } from ${source('run-plugin.ts')}
+const { code, stdout } = await runPlugin('host-local', hostLocal, process.env, () => text(process.stdin))
+process.stdout.write(stdout)
+process.exitCode = code`
+
+/** The argv of host-local in a process of its own: ours, or the reference. */
+export const programs = { ours: [process.execPath, '--input-type=module', '-e', entry], reference: [reference] }
+
+/** One call of a program; killed after some milliseconds, if any. The answer is empty if it printed none. */
+export function callProgram(
+  [file = '', ...rest]: readonly string[],
+  command: CniCommand,
+  config: object,
+  containerId: string,
+  { ifname = 'eth0', args = '', killAfter = 0 } = {},
+): Promise<Answer> {
+  const child = spawn(file, rest, { env: { PATH: '/usr/bin:/bin', ...variables(command, containerId, ifname, args) } })
+  let stdout = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
+  child.stdin.on('error', () => undefined).end(JSON.stringify(config))
+  const timer = killAfter > 0 ? setTimeout(() => child.kill('SIGKILL'), killAfter) : undefined
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', () => {
+      clearTimeout(timer)
+      try {
+        resolve(read(stdout))
+      } catch (error) {
+        reject(error)
+      }
+    })
+  })
+}
+
+/** The addresses that are taken in a network. */
+export function takenIn({ name }: { name: string }): string[] {
+  return readdirSync(join(dataDir, name)).filter((file) => isIP(file) !== 0)
+}
+
+/** The first address of a result, with its prefix. */
+export function first({ ips }: Answer): string | undefined {
+  return ips?.[0]?.address
+}
