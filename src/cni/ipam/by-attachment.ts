@@ -56,8 +56,8 @@ export function rebuild(folder: string, found: ReadonlyMap<string, readonly stri
   const stale = new Set(readdirSync(join(folder, INDEX)))
   for (const [text, addresses] of found) {
     const name = hash('sha256', text).slice(0, 32)
-    const isKnown = stale.delete(name) && lookUp(folder, text).join(' ') === addresses.join(' ')
-    if (!isKnown) record(folder, text, addresses)
+    if (!stale.delete(name)) symlinkSync(addresses.join(' '), join(folder, INDEX, name))
+    else if (lookUp(folder, text).join(' ') !== addresses.join(' ')) record(folder, text, addresses)
   }
   for (const name of stale) rmSync(join(folder, INDEX, name))
 }

@@ -22,10 +22,13 @@ afterAll(() => rmSync(dataDir, { recursive: true, force: true }))
 let networks = 0
 
 /** A configuration of a network of its own. */
-export function network(ipam: object, more: object = {}): { name: string } {
+export function network(ipam: object, more: object = {}): { name: string; ipam: object } {
   return {
     name: `net${++networks}`,
-    ...{ cniVersion: '1.1.0', type: 'bridge', ipam: { type: 'host-local', dataDir, ...ipam }, ...more },
+    cniVersion: '1.1.0',
+    type: 'bridge',
+    ipam: { type: 'host-local', dataDir, ...ipam },
+    ...more,
   }
 }
 
@@ -54,7 +57,11 @@ export async function call(
   command: CniCommand,
   config: object,
   containerId = '',
-  { ifname = 'eth0', args = '', type = 'host-local' as keyof typeof types } = {},
+  {
+    ifname = 'eth0',
+    args = '',
+    type = 'host-local',
+  }: { ifname?: string; args?: string; type?: keyof typeof types } = {},
 ): Promise<Answer> {
   const env = variables(command, containerId, ifname, args)
   const answer = await runPlugin(type, types[type], env, () => Promise.resolve(JSON.stringify(config)))

@@ -61,11 +61,11 @@ describe.skipIf(!existsSync(reference))(`one store with the reference (needs ${r
       given.push(ips?.map(({ address }) => address).join(' ') ?? msg)
     }
     expect(given.slice(0, 5)).toEqual([
-      '10.1.0.2/29 fd00:0:0:1:0:a:0:9/64',
-      '10.1.0.3/29 fd00:0:0:1:0:a:0:a/64',
-      '10.1.0.4/29 fd00:0:0:1:0:a:0:b/64',
-      '10.1.0.5/29 fd00:0:0:1:0:a:0:c/64',
-      '10.1.0.6/29 fd00:0:0:1:0:a:0:d/64',
+      '10.1.0.2/29 fd00::1:0:a:0:9/64',
+      '10.1.0.3/29 fd00::1:0:a:0:a/64',
+      '10.1.0.4/29 fd00::1:0:a:0:b/64',
+      '10.1.0.5/29 fd00::1:0:a:0:c/64',
+      '10.1.0.6/29 fd00::1:0:a:0:d/64',
     ])
     expect(given[5]).toContain('no address is free')
     expect((await callProgram(theirs, 'ADD', config, 'c6')).msg).toContain('no IP addresses available')
