@@ -6,7 +6,7 @@ import { hasRangesByRuntime, readHostLocal, storeOf } from './host-local-config.
 import { candidates, rangeFor, type RangeSet, shown, sizeOf, takenOf } from './ranges.ts'
 import { requestedOf } from './requested.ts'
 import { readResolvConf } from './resolv-conf.ts'
-import { addressesIn, addressesOf, lastOf, ownerOf, release, reserve, withStore } from './store.ts'
+import { addressesIn, addressesOf, lastOf, ownerOf, release, releaseAll, reserve, withStore } from './store.ts'
 
 /** Hands out addresses of ranges, and remembers in files of this machine who has which. */
 export const hostLocal: PluginType = { add, del, check, gc, status }
@@ -69,13 +69,11 @@ async function gc(call: Call, valid: ValidAttachments): Promise<void> {
   const pairs = new Set(valid.map(({ containerId, ifname }) => `${containerId}:${ifname}`))
   const containers = new Set(valid.map(({ containerId }) => containerId))
   await withStore(folder, () => {
-    for (const address of addressesIn(folder)) {
-      const owner = ownerOf(folder, address)
-      if (!owner) continue
-      const { containerId, ifname } = owner
-      const isValid = ifname === '' ? containers.has(containerId) : pairs.has(`${containerId}:${ifname}`)
-      if (!isValid) release(folder, owner, [address])
-    }
+    const stale = addressesIn(folder).filter((address) => {
+      const { containerId, ifname } = ownerOf(folder, address) ?? { containerId: '', ifname: '' }
+      return ifname === '' ? !containers.has(containerId) : !pairs.has(`${containerId}:${ifname}`)
+    })
+    releaseAll(folder, stale)
   })
 }
 

@@ -1,10 +1,10 @@
-import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { lockFile } from '../../kernel/lock.ts'
 import { CniError } from '../error.ts'
 import type { Attachment } from '../plugin-type.ts'
-import { forget, INDEX, isComplete, lookUp, rebuild, record, seal } from './by-attachment.ts'
+import { forget, isComplete, lookUp, rebuild, record, seal } from './by-attachment.ts'
 
 /**
  * The reference's store, a folder for each network: a file `<address>` holds `<container id>\r\n<interface>`,
@@ -25,7 +25,6 @@ function textOf({ containerId, ifname }: Owner): string {
 export async function withStore<T>(folder: string, act: () => T): Promise<T> {
   const unlock = await lockFile(join(folder, 'lock'))
   try {
-    mkdirSync(join(folder, INDEX), { recursive: true, mode: 0o700 })
     if (existsSync(fresh(folder))) rmSync(fresh(folder))
     if (!isComplete(folder)) reread(folder)
     try {
@@ -43,14 +42,11 @@ export async function withStore<T>(folder: string, act: () => T): Promise<T> {
 
 /** Reads every address, makes the index anew, and frees the addresses of empty files, which a killed writer left. */
 function reread(folder: string): void {
-  const found = new Map<string, string[]>()
+  const found: [string, string][] = []
   for (const address of addressesIn(folder)) {
     const text = textAt(folder, address)
-    if (text === undefined) continue
-    const others = found.get(text)
     if (text === '') rmSync(join(folder, address))
-    else if (others) others.push(address)
-    else found.set(text, [address])
+    else if (text !== undefined) found.push([text, address])
   }
   rebuild(folder, found)
 }
@@ -100,7 +96,7 @@ export function reserve(folder: string, owner: Owner, addresses: Iterable<string
   try {
     const address = linkFirst(folder, addresses)
     if (address === undefined) return undefined
-    record(folder, textOf(owner), [...lookUp(folder, textOf(owner)), address])
+    record(folder, textOf(owner), address)
     writeFileSync(lastFile(folder, set), address, { mode: 0o600 })
     return address
   } finally {
@@ -129,9 +125,9 @@ function link(from: string, to: string): boolean {
   }
 }
 
-/** In the index's folder: the reference takes every file of the store's for an address. */
+/** A new address file before it has its name, which the reference takes for no address. */
 function fresh(folder: string): string {
-  return join(folder, INDEX, '.new')
+  return join(folder, '.new')
 }
 
 /** The address that was reserved last from the n-th range set. */
@@ -147,10 +143,11 @@ function lastFile(folder: string, set: number): string {
 /** Frees addresses of an owner. Only within `withStore`. */
 export function release(folder: string, owner: Owner, addresses: readonly string[]): void {
   for (const address of addresses) rmSync(join(folder, address), { force: true })
-  for (const text of new Set([textOf(owner), owner.containerId])) {
-    const before = lookUp(folder, text)
-    const left = before.filter((address) => !addresses.includes(address))
-    if (left.length === 0) forget(folder, text)
-    else if (left.length < before.length) record(folder, text, left)
-  }
+  for (const text of new Set([textOf(owner), owner.containerId])) forget(folder, text, addresses)
+}
+
+/** Frees any addresses, many at once. Only within `withStore`. */
+export function releaseAll(folder: string, addresses: readonly string[]): void {
+  for (const address of addresses) rmSync(join(folder, address), { force: true })
+  reread(folder)
 }

@@ -22,7 +22,7 @@ afterAll(() => rmSync(dataDir, { recursive: true, force: true }))
 let networks = 0
 
 /** A configuration of a network of its own. */
-export function network(ipam: object, more: object = {}): { name: string; ipam: object } {
+export function network(ipam: object, more: object = {}): { name: string; [key: string]: unknown } {
   return {
     name: `net${++networks}`,
     cniVersion: '1.1.0',
