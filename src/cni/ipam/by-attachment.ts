@@ -33,17 +33,16 @@ function keyOf(text: string): string {
   return `${hash('sha256', text).slice(0, 32)} `
 }
 
-function read(folder: string): string {
-  return readFileSync(join(folder, INDEX), 'latin1')
-}
-
-/** The addresses of an attachment; `text` is what their files hold. */
-export function lookUp(folder: string, text: string): string[] {
-  const [all, key] = [read(folder), keyOf(text)]
-  const found: string[] = []
-  for (let at = all.indexOf(key); at >= 0; at = all.indexOf(key, at + 1))
-    found.push(all.slice(at + key.length, all.indexOf('\n', at)))
-  return found
+/** The addresses of attachments; each text is what the files of one hold. */
+export function lookUp(folder: string, texts: readonly string[]): string[][] {
+  const all = readFileSync(join(folder, INDEX))
+  return texts.map((text) => {
+    const key = keyOf(text)
+    const found: string[] = []
+    for (let at = all.indexOf(key); at >= 0; at = all.indexOf(key, at + 1))
+      found.push(all.toString('latin1', at + key.length, all.indexOf('\n', at)))
+    return found
+  })
 }
 
 /** Writes down that an attachment has an address. */
@@ -54,7 +53,7 @@ export function record(folder: string, text: string, address: string): void {
 /** Writes down that an attachment has these addresses no more. */
 export function forget(folder: string, text: string, addresses: readonly string[]): void {
   const key = keyOf(text)
-  const before = read(folder)
+  const before = readFileSync(join(folder, INDEX), 'latin1')
   const after = addresses.reduce((all, address) => all.replace(`${key}${address}\n`, ''), before)
   if (after !== before) writeFileSync(join(folder, INDEX), after)
 }

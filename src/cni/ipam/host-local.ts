@@ -17,7 +17,7 @@ async function add(call: Call): Promise<Result> {
   const dns = resolvConf === undefined ? {} : readResolvConf(resolvConf)
   const folder = storeOf(call)
   const ips = await withStore(folder, () => {
-    for (const set of sets) refuseSecond(folder, call, set)
+    refuseSecond(folder, call, sets)
     const reserved: string[] = []
     try {
       return sets.map((set, i): ResultIp => {
@@ -89,9 +89,9 @@ async function status(call: Call): Promise<void> {
   }
 }
 
-/** Refuses an ADD whose container has an address of the set already. */
-function refuseSecond(folder: string, call: Call, set: RangeSet): void {
-  const address = addressesOf(folder, call).find((one) => rangeFor(set, one))
+/** Refuses an ADD whose container has an address of a set already. */
+function refuseSecond(folder: string, call: Call, sets: readonly RangeSet[]): void {
+  const address = addressesOf(folder, call).find((one) => sets.some((set) => rangeFor(set, one)))
   if (address !== undefined)
     throw new CniError(
       CODE.exists,

@@ -75,13 +75,11 @@ export function ownerOf(folder: string, address: string): Owner | undefined {
 /** The addresses of a container's interface. Only within `withStore`. */
 export function addressesOf(folder: string, owner: Owner): string[] {
   // A file of the old form may be another interface's: it counts where there is none of the new form.
-  const own = verified(folder, textOf(owner))
-  return own.length > 0 ? own : verified(folder, owner.containerId)
-}
-
-/** What the index says, and the files too. A power cut may have emptied them. */
-function verified(folder: string, text: string): string[] {
-  return lookUp(folder, text).filter((address) => [text, ''].includes(textAt(folder, address) ?? 'gone'))
+  const texts = [textOf(owner), owner.containerId]
+  const [own = [], old = []] = lookUp(folder, texts).map(
+    (addresses, i) => addresses.filter((address) => [texts[i], ''].includes(textAt(folder, address))), // a power cut may have emptied it
+  )
+  return own.length > 0 ? own : old
 }
 
 /** Taken addresses that are passed over one by one, before all are read: in round-robin order the next is mostly free. */
