@@ -4,7 +4,7 @@ import { join } from 'node:path'
 
 /**
  * An index of a store: which addresses an attachment has, without reading the files of 60,000 others. One file with a line
- * `<hash of the attachment> <address>` for each; 2 MB are read in 2 ms. (A link for each attachment was tried: to make
+ * `<hash of the attachment> <address>` for each; 3 MB are searched in 3 ms. (A link for each attachment was tried: to make
  * 60,000 took 7 s, and the reference, which reads all that is in the folder, took twice as long.)
  *
  * The reference does not know the index and may change the store at any time. So both are sealed after each use, by a

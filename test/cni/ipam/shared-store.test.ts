@@ -105,17 +105,17 @@ it('an ADD beside 60,000 taken addresses costs no more than half as much again',
   const timed = async (config: object): Promise<number> => {
     await call('ADD', config, 'first') // reads a store that it does not know
     const times: number[] = []
-    for (let i = 0; i < 15; i++) {
+    for (let i = 0; i < 11; i++) {
       const started = performance.now()
-      expect((await call('ADD', config, `new${i}`)).code).toBeUndefined()
+      expect((await callProgram(ours, 'ADD', config, `new${i}`)).code).toBeUndefined()
       times.push(performance.now() - started)
     }
-    return times.toSorted((a, b) => a - b)[7] ?? 0
+    return times.toSorted((a, b) => a - b)[5] ?? 0
   }
   const [empty, full] = [network({ subnet: '10.0.0.0/16' }), network({ subnet: '10.0.0.0/16' })]
   const folder = join(dataDir, full.name)
   mkdirSync(folder)
   for (let n = 2; n < 60_002; n++) writeFileSync(join(folder, `10.0.${n >> 8}.${n & 255}`), `old${n}\r\neth0`)
   const [small, large] = [await timed(empty), await timed(full)]
-  expect(large / small).toBeLessThan(1.5)
+  expect(large / small, `${large} ms against ${small} ms`).toBeLessThan(1.5)
 })
