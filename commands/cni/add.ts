@@ -1,0 +1,26 @@
+import { planAdd } from '../../src/cni/runtime/runtime.ts'
+import {
+  attachmentFlags,
+  type CniDocument,
+  CniRuntimeCommand,
+  netnsArgument,
+  networkArgument,
+} from '../../src/ui/cni-command.ts'
+
+export default class CniAdd extends CniRuntimeCommand {
+  static override summary = 'Put a container into a network, with its CNI plugins'
+  static override description =
+    'Prints the CNI result. If a plugin fails, all of them get DEL. The network mynet needs no configuration. What cnitool reads from the environment is read here, too.'
+  static override examples = [
+    '<%= config.bin %> netns create red && <%= config.bin %> cni add mynet red',
+    '<%= config.bin %> cni add mynet red --trace',
+    '<%= config.bin %> cni add mynet red --conf-dir ./net.d --cid web-1 --ifname eth1 --dry-run',
+  ]
+  static override args = { network: networkArgument, netns: netnsArgument }
+  static override flags = attachmentFlags
+
+  async run(): Promise<CniDocument> {
+    const { args, flags } = await this.parse(CniAdd)
+    return this.perform('ADD', args, flags, planAdd)
+  }
+}

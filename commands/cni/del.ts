@@ -1,0 +1,22 @@
+import { planDel } from '../../src/cni/runtime/runtime.ts'
+import {
+  attachmentFlags,
+  type CniDocument,
+  CniRuntimeCommand,
+  netnsArgument,
+  networkArgument,
+} from '../../src/ui/cni-command.ts'
+
+export default class CniDel extends CniRuntimeCommand {
+  static override summary = 'Take a container out of a network, with its CNI plugins'
+  static override description =
+    'Prints nothing. All plugins are asked, also after one that failed; then the cached result is kept, so that it can be tried again.'
+  static override examples = ['<%= config.bin %> cni del mynet red']
+  static override args = { network: networkArgument, netns: netnsArgument }
+  static override flags = attachmentFlags
+
+  async run(): Promise<CniDocument> {
+    const { args, flags } = await this.parse(CniDel)
+    return this.perform('DEL', args, flags, planDel)
+  }
+}

@@ -1,0 +1,65 @@
+import { namespacesAmong } from '../../kernel/host-files.ts'
+import type { Host } from '../../kernel/host.ts'
+import type { CniError } from '../error.ts'
+import { toCniError } from '../run-plugin.ts'
+import { atLeast } from '../versions.ts'
+import { type Cached, readCache, removeCached } from './cache.ts'
+import { callsOf } from './call.ts'
+import { delCalls, runAll, throwAll } from './chain.ts'
+import type { Request } from './request.ts'
+import { chainOf, foundIn, type Job, nothing, prevResultOf } from './runtime.ts'
+
+/**
+ * GC: DEL for each cached attachment of the network whose namespace is gone, and then GC for each plugin, with those that
+ * are left (CNI spec 1.1.0, "GC"; libcni's GCNetworkList). All is tried, also after a failure. Throws CnilabError.
+ */
+export async function planGc(host: Host, request: Request): Promise<Job> {
+  const { network, notices } = foundIn(request)
+  if (network.disableGC)
+    return nothing(network, [...notices, `nothing was done: the network ${network.name} says "disableGC"`])
+  const chain = await chainOf(host, request, network)
+  const cache = await readCache(host)
+  const own = cache.entries.filter((entry) => entry.network === network.name)
+  const { stale, valid } = await sort(host, own, request.keep)
+  const dels = stale.map((entry) => ({ entry, calls: delCalls(chain, entry, prevResultOf(network, entry)) }))
+  const attachments = valid.map(({ containerId, ifname }) => ({ containerID: containerId, ifname }))
+  const knowsGc = atLeast(network.version, '1.1.0')
+  // Runtimes send both: an edition of the spec had the second name.
+  const keys = { 'cni.dev/valid-attachments': attachments, 'cni.dev/attachments': attachments }
+  const gcs = knowsGc ? callsOf(chain, 'GC', undefined, keys) : []
+  return {
+    network,
+    notices: [
+      ...notices,
+      ...cache.bad.map((file) => `skipped ${file}: it is no result in the format of libcni`),
+      ...stale.map(({ containerId, ifname, netns }) => `DEL for ${containerId} ${ifname}: ${netns} is gone`),
+      ...(knowsGc ? [] : [`the plugins are not asked: GC came with cniVersion 1.1.0, and this is ${network.version}`]),
+    ],
+    calls: [...dels.flatMap(({ calls }) => calls), ...gcs],
+    run: async (run) => {
+      const errors: CniError[] = []
+      const attempt = (done: Promise<void>) => done.catch((error: unknown) => void errors.push(toCniError(error)))
+      for (const { entry, calls } of dels) await attempt(runAll(calls, run).then(() => removeCached(host, entry)))
+      await attempt(runAll(gcs, run))
+      throwAll(errors)
+      return undefined
+    },
+  }
+}
+
+type Id = Request['keep'][number]
+
+/** The attachments whose namespace is gone, and the others. Of one without a namespace nobody can tell: it is kept. */
+async function sort(
+  host: Host,
+  entries: readonly Cached[],
+  keep: readonly Id[],
+): Promise<{ stale: Cached[]; valid: Id[] }> {
+  const paths = entries.map(({ netns }) => netns).filter((netns) => netns !== '')
+  const alive = await namespacesAmong(host, [...new Set(paths)])
+  const isKept = (one: Cached) =>
+    keep.some(({ containerId, ifname }) => containerId === one.containerId && ifname === one.ifname)
+  const isValid = (one: Cached) => one.netns === '' || alive.has(one.netns) || isKept(one)
+  const more = keep.filter((id) => !entries.some((e) => e.containerId === id.containerId && e.ifname === id.ifname))
+  return { stale: entries.filter((one) => !isValid(one)), valid: [...entries.filter(isValid), ...more] }
+}

@@ -1,0 +1,41 @@
+import { CnilabError } from '../../errors.ts'
+import { programsAmong, programsIn } from '../../kernel/host-files.ts'
+import { APP, type Host } from '../../kernel/host.ts'
+import { packageFolder } from '../../sandbox/create.ts'
+
+/** The folders of plugins as a host sees them, where CNI_PATH names none: cnilab's own first. */
+export function defaultPath(host: Host): string[] {
+  const own = host.kind === 'sandbox' ? APP.package : packageFolder()
+  return [`${own}/dist/plugins`, '/opt/cni/bin', '/usr/lib/cni']
+}
+
+/**
+ * The executable of each plugin type: the first that the folders have, as the host sees them. Throws CnilabError `usage`
+ * that names the folders, and what is there.
+ */
+export async function findPlugins(
+  host: Host,
+  types: readonly string[],
+  folders: readonly string[],
+): Promise<Map<string, string>> {
+  const candidates = (type: string) => folders.map((folder) => `${folder}/${type}`)
+  const there = await programsAmong(host, types.flatMap(candidates))
+  const found = new Map<string, string>()
+  for (const type of types) {
+    const file = candidates(type).find((path) => there.has(path))
+    if (file === undefined) throw await notFound(host, type, folders)
+    found.set(type, file)
+  }
+  return found
+}
+
+async function notFound(host: Host, type: string, folders: readonly string[]): Promise<CnilabError> {
+  const there = [...new Set((await Promise.all(folders.map((folder) => programsIn(host, folder)))).flat())].toSorted()
+  const hidden =
+    host.kind === 'sandbox' ? ' (/tmp, /run and /var/lib of this machine are not to be seen in the sandbox)' : ''
+  return new CnilabError(
+    'usage',
+    `there is no plugin '${type}' in ${folders.join(', ')}${hidden}; there are: ${there.join(', ') || 'none at all'}`,
+    { fix: 'cnilab cni install, or name another folder with --cni-path' },
+  )
+}

@@ -1,0 +1,126 @@
+import { createHash } from 'node:crypto'
+import { resolve } from 'node:path'
+import { CnilabError } from '../../errors.ts'
+import type { CniCommand } from '../plugin-type.ts'
+import { readArgs, wrongContainerId, wrongInterfaceName, wrongNetworkName } from '../request.ts'
+import type { Given } from './cache.ts'
+import { type Found, findNetwork } from './discover.ts'
+
+/** What a user typed; undefined for what was left out. */
+export interface Typed {
+  network: string
+  netns?: string | undefined
+  confDir?: string | undefined
+  cniPath?: string | undefined
+  cid?: string | undefined
+  ifname?: string | undefined
+  args?: string | undefined
+  capArgs?: string | undefined
+  /** `CID/IFNAME`, of attachments that GC leaves alone. */
+  keep?: readonly string[] | undefined
+}
+
+/** What a user asks the runtime for, read and found to be sound. */
+export interface Request {
+  /** The network; for DEL an error if there is no configuration, which the cache may have. */
+  found: Found | CnilabError
+  /** The folders of CNI_PATH; undefined for the default ones. */
+  path: readonly string[] | undefined
+  given: Given
+  /** Whether arguments were given; DEL and CHECK take those of ADD otherwise. */
+  has: { args: boolean; capabilityArgs: boolean }
+  keep: readonly { containerId: string; ifname: string }[]
+}
+
+/**
+ * Reads what was typed, with cnitool's environment variables where a flag was left out: NETCONFPATH, CNI_PATH, CNI_IFNAME,
+ * CNI_ARGS, CAP_ARGS. Reads the network's configuration, and touches nothing. Throws CnilabError `usage`.
+ */
+export function readRequest(
+  command: CniCommand,
+  typed: Typed,
+  env: Readonly<Record<string, string | undefined>>,
+): Request {
+  const { network } = typed
+  refuse(wrongNetworkName(network))
+  const netns = typed.netns === undefined ? '' : netnsPath(typed.netns)
+  const containerId = typed.cid ?? defaultContainerId(netns)
+  const ifname = typed.ifname ?? (env['CNI_IFNAME'] || 'eth0')
+  refuse(wrongContainerId(containerId) ?? wrongInterfaceName(ifname))
+  const args = typed.args ?? (env['CNI_ARGS'] || undefined)
+  const capArgs = typed.capArgs ?? (env['CAP_ARGS'] || undefined)
+  const cniPath = typed.cniPath ?? (env['CNI_PATH'] || undefined)
+  const folder = typed.confDir ?? (env['NETCONFPATH'] || undefined)
+  const given = {
+    network,
+    containerId,
+    ifname,
+    netns,
+    args: args === undefined ? [] : pairsOf(args),
+    capabilityArgs: capArgs === undefined ? {} : objectOf(capArgs),
+  }
+  return {
+    path: cniPath?.split(':').flatMap((part) => (part === '' ? [] : [resolve(part)])),
+    given,
+    has: { args: args !== undefined, capabilityArgs: capArgs !== undefined },
+    keep: (typed.keep ?? []).map(attachmentOf),
+    found: find(command, network, folder),
+  }
+}
+
+function refuse(wrong: string | undefined): void {
+  if (wrong !== undefined) throw new CnilabError('usage', wrong)
+}
+
+/** A network that was deleted from the configuration can still be taken from a container. */
+function find(command: CniCommand, network: string, folder: string | undefined): Found | CnilabError {
+  try {
+    return findNetwork(network, folder)
+  } catch (error) {
+    if (command === 'DEL' && error instanceof CnilabError) return error
+    throw error
+  }
+}
+
+/** The path of a namespace that is given by its name, as `ip netns` knows it, or by a path. */
+export function netnsPath(netns: string): string {
+  if (netns === '' || netns === '.' || netns === '..')
+    throw new CnilabError('usage', `'${netns}' is neither the name nor the path of a network namespace`)
+  return netns.includes('/') ? resolve(netns) : `/run/netns/${netns}`
+}
+
+/** The container id that cnitool uses for a namespace: what it made is found under it. */
+export function defaultContainerId(netns: string): string {
+  return `cnitool-${createHash('sha512').update(netns).digest('hex').slice(0, 20)}`
+}
+
+function pairsOf(args: string): [string, string][] {
+  try {
+    return Object.entries(readArgs(args))
+  } catch (error) {
+    throw new CnilabError('usage', error instanceof Error ? error.message : String(error), {
+      fix: "for example: --args 'IP=10.22.0.9;IgnoreUnknown=1'",
+    })
+  }
+}
+
+function objectOf(text: string): Record<string, unknown> {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch {
+    json = undefined
+  }
+  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return { ...json }
+  throw new CnilabError('usage', `the arguments for capabilities (CAP_ARGS) are not a JSON object: ${text}`, {
+    fix: `for example: --cap-args '{"portMappings":[{"hostPort":8080,"containerPort":80,"protocol":"tcp"}]}'`,
+  })
+}
+
+function attachmentOf(text: string): { containerId: string; ifname: string } {
+  const at = text.indexOf('/')
+  const [containerId, ifname] = [text.slice(0, Math.max(at, 0)), text.slice(at + 1)]
+  if (at < 0 || wrongContainerId(containerId) !== undefined || wrongInterfaceName(ifname) !== undefined)
+    throw new CnilabError('usage', `'${text}' is no attachment`, { fix: 'for example: --keep web-1/eth0' })
+  return { containerId, ifname }
+}

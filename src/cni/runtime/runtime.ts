@@ -1,0 +1,168 @@
+import { existsSync } from 'node:fs'
+import { CnilabError } from '../../errors.ts'
+import { interfacesAt, namespacesAmong } from '../../kernel/host-files.ts'
+import { flagsFor, type Host } from '../../kernel/host.ts'
+import { toVersion } from '../result.ts'
+import { SINCE } from '../request.ts'
+import { atLeast, type Version } from '../versions.ts'
+import { type Cached, type Given, readCached, removeCached } from './cache.ts'
+import { callsOf, type Chain, type PluginCall } from './call.ts'
+import { add, delCalls, runAll, type RunCall } from './chain.ts'
+import { type Network, parseList, requireVersion } from './network.ts'
+import { defaultPath, findPlugins } from './plugin-path.ts'
+import type { Request } from './request.ts'
+
+/** A command for a network, ready to be run or only shown. Nothing has been touched. */
+export interface Job {
+  network: Network
+  /** The calls of the plugins in their order. `prevResult` of ADD's later ones is not known yet. */
+  calls: readonly PluginCall[]
+  /** What the user should know. */
+  notices: readonly string[]
+  /** Does it. Returns the result of ADD, in the network's version. Throws CniError, CnilabError. */
+  run: (run: RunCall) => Promise<Record<string, unknown> | undefined>
+}
+
+/** The network of a request with its plugins. Throws CnilabError `usage`. */
+export async function chainOf(host: Host, request: Request, network: Network): Promise<Chain> {
+  const path = request.path ?? defaultPath(host)
+  return { network, path, files: await findPlugins(host, [...new Set(network.plugins.map(({ type }) => type))], path) }
+}
+
+/** The network that a request names. Throws what was wrong with finding it. */
+export function foundIn(request: Request): { network: Network; notices: string[] } {
+  if (request.found instanceof CnilabError) throw request.found
+  return request.found
+}
+
+/** ADD: puts the container into the network. Throws CnilabError. */
+export async function planAdd(host: Host, request: Request): Promise<Job> {
+  const { given } = request
+  const { network, notices } = foundIn(request)
+  const chain = await chainOf(host, request, network)
+  const interfaces = await requireNamespace(host, given.netns)
+  const wasThere = interfaces.includes(given.ifname)
+  return {
+    network,
+    notices,
+    calls: callsOf(chain, 'ADD', given),
+    run: (run) => add(host, chain, given, wasThere, run),
+  }
+}
+
+/** DEL: takes it out again. All plugins are asked, also after one that failed. Throws CnilabError. */
+export async function planDel(host: Host, request: Request): Promise<Job> {
+  const cached = await readCached(host, request.given)
+  const { network, notices } = await networkForDel(request, cached)
+  const given = asCached(request, cached)
+  const chain = await chainOf(host, request, network)
+  const there = await namespacesAmong(host, [given.netns])
+  const gone = there.has(given.netns) ? [] : [missing(host, given.netns).message]
+  const calls = delCalls(chain, given, prevResultOf(network, cached))
+  return {
+    network,
+    notices: [...notices, ...badEntry(cached, given), ...gone],
+    calls,
+    run: async (run) => {
+      await runAll(calls, run)
+      await removeCached(host, given)
+      return undefined
+    },
+  }
+}
+
+/** CHECK: asks the plugins whether all is as ADD made it. Throws CnilabError. */
+export async function planCheck(host: Host, request: Request): Promise<Job> {
+  const { network, notices } = foundIn(request)
+  requireVersion(network, 'CHECK', sinceOf('CHECK'))
+  if (network.disableCheck)
+    return nothing(network, [...notices, `nothing was checked: the network ${network.name} says "disableCheck"`])
+  const chain = await chainOf(host, request, network)
+  const cached = await readCached(host, request.given)
+  const { netns, ifname, containerId } = request.given
+  await requireNamespace(host, netns)
+  const prevResult = prevResultOf(network, cached)
+  if (!prevResult)
+    throw new CnilabError(
+      'state',
+      [
+        `CHECK needs the result of ADD, and none is cached for ${network.name}, ${containerId}, ${ifname}`,
+        ...badEntry(cached, request.given),
+      ].join('; '),
+      { fix: `cnilab cni add ${network.name} ${netns}${flagsFor(host)}, with the --cid and --ifname that are meant` },
+    )
+  const calls = callsOf(chain, 'CHECK', asCached(request, cached), { prevResult })
+  return { network, notices, calls, run: (run) => runAll(calls, run).then(() => undefined) }
+}
+
+/** STATUS: asks the plugins whether ADD could work now. Throws CnilabError. */
+export async function planStatus(host: Host, request: Request): Promise<Job> {
+  const { network, notices } = foundIn(request)
+  requireVersion(network, 'STATUS', sinceOf('STATUS'))
+  const calls = callsOf(await chainOf(host, request, network), 'STATUS', undefined)
+  return { network, notices, calls, run: (run) => runAll(calls, run).then(() => undefined) }
+}
+
+/** A job of no calls. */
+export function nothing(network: Network, notices: readonly string[]): Job {
+  return { network, notices, calls: [], run: () => Promise.resolve(undefined) }
+}
+
+function sinceOf(command: 'CHECK' | 'STATUS'): Version {
+  return SINCE[command] ?? '0.1.0'
+}
+
+/** The result of ADD in the network's version, for the commands that pass it on (from 0.4.0 on). */
+export function prevResultOf(
+  network: Network,
+  cached: Cached | 'bad' | undefined,
+): Record<string, unknown> | undefined {
+  if (cached === undefined || cached === 'bad' || !atLeast(network.version, '0.4.0')) return undefined
+  return toVersion(cached.result, network.version)
+}
+
+/** What ADD was given, where nothing else was given now. */
+function asCached({ given, has }: Request, cached: Cached | 'bad' | undefined): Given {
+  if (cached === undefined || cached === 'bad') return given
+  return {
+    ...given,
+    args: has.args ? given.args : cached.args,
+    capabilityArgs: has.capabilityArgs ? given.capabilityArgs : cached.capabilityArgs,
+  }
+}
+
+function badEntry(cached: Cached | 'bad' | undefined, { network, containerId, ifname }: Given): string[] {
+  return cached === 'bad'
+    ? [`the cached result of ${network}, ${containerId}, ${ifname} cannot be read, and is not used`]
+    : []
+}
+
+async function networkForDel(
+  { found }: Request,
+  cached: Cached | 'bad' | undefined,
+): Promise<{ network: Network; notices: string[] }> {
+  if (!(found instanceof CnilabError)) return found
+  if (cached === undefined || cached === 'bad') throw found
+  const notice = `the network ${cached.network} is not configured any more: this is the configuration of ADD, from the cache`
+  return { network: parseList(cached.config), notices: [notice] }
+}
+
+/** The interfaces of a namespace. Throws CnilabError `state` if there is none. */
+async function requireNamespace(host: Host, netns: string): Promise<string[]> {
+  const interfaces = await interfacesAt(host, netns)
+  if (interfaces === undefined) throw missing(host, netns)
+  return interfaces
+}
+
+/** The error for a namespace that does not exist, or only on the machine. */
+function missing(host: Host, netns: string): CnilabError {
+  const [, name] = /^\/run\/netns\/([^/]+)$/.exec(netns) ?? []
+  const isOutside = host.kind === 'sandbox' && host.root !== ''
+  if (isOutside && existsSync(netns))
+    return new CnilabError('state', `there is no ${netns} in the sandbox '${host.name}'; this machine has one`, {
+      fix: 'to act on this machine itself: --host',
+    })
+  return new CnilabError('state', `there is no network namespace ${netns}`, {
+    fix: name === undefined ? 'ip netns shows those that have a name' : `cnilab netns create ${name}${flagsFor(host)}`,
+  })
+}

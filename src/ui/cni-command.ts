@@ -1,0 +1,133 @@
+import { Flags } from '@oclif/core'
+import { CniError } from '../cni/error.ts'
+import { execute } from '../cni/execute.ts'
+import type { CniCommand } from '../cni/plugin-type.ts'
+import type { RunCall } from '../cni/runtime/chain.ts'
+import { readRequest, type Request, type Typed } from '../cni/runtime/request.ts'
+import type { Job } from '../cni/runtime/runtime.ts'
+import { traced } from '../cni/runtime/trace.ts'
+import { LATEST } from '../cni/versions.ts'
+import type { Host } from '../kernel/host.ts'
+import { BaseCommand, type Document, hostFlags } from './base-command.ts'
+import { drawCall, drawTrace, planned } from './cni-text.ts'
+import { formatError } from './error.ts'
+import { word } from './word.ts'
+
+/** What `--dry-run --json` prints. */
+interface CallsDocument extends Document {
+  host: string
+  calls: ReturnType<typeof planned>
+}
+
+/** What the commands print: for ADD a result, with --dry-run the calls, else nothing. */
+export type CniDocument = Record<string, unknown> | CallsDocument | undefined
+
+/** The flags of the commands that concern one container. */
+export const attachmentFlags = {
+  cid: Flags.string({ description: 'container id [default: the one that cnitool makes of the path of NETNS]' }),
+  ifname: Flags.string({ description: 'interface in the container [default: $CNI_IFNAME, or eth0]' }),
+  args: Flags.string({ description: "pairs for the plugins, 'K=V;K2=V2' [default: $CNI_ARGS]" }),
+  'cap-args': Flags.string({
+    description: 'JSON for the capabilities that plugins declare [default: $CAP_ARGS]',
+  }),
+}
+
+/** The words of all the commands. */
+export const networkArgument = word({ required: true, description: 'name of the network' })
+export const netnsArgument = word({
+  required: true,
+  description: "the container's network namespace: its name, or the path of its file",
+})
+
+/** The flags of all the commands, as they were typed. */
+interface Flags_ {
+  host: boolean
+  sandbox: string
+  'dry-run': boolean
+  trace: boolean
+  'conf-dir'?: string | undefined
+  'cni-path'?: string | undefined
+  cid?: string | undefined
+  ifname?: string | undefined
+  args?: string | undefined
+  'cap-args'?: string | undefined
+  keep?: string[] | undefined
+}
+
+/** A command of the CNI runtime. On stdout it prints what the CNI spec says, and nothing else. */
+export abstract class CniRuntimeCommand extends BaseCommand {
+  static override baseFlags = {
+    ...hostFlags,
+    'dry-run': Flags.boolean({
+      description: 'print the calls of the plugins, ready to paste, and run nothing',
+      helpGroup: 'GLOBAL',
+    }),
+    trace: Flags.boolean({
+      description: 'show on stderr what each plugin gets, answers, and changes in the kernel',
+      helpGroup: 'GLOBAL',
+    }),
+    'conf-dir': Flags.string({
+      description: 'folder of network configuration [default: $NETCONFPATH, or /etc/cni/net.d]',
+      helpGroup: 'GLOBAL',
+    }),
+    'cni-path': Flags.string({
+      description: "folders of plugins, with : between them [default: $CNI_PATH, or cnilab's own and the usual ones]",
+      helpGroup: 'GLOBAL',
+    }),
+  }
+
+  /** The version in which an error is reported. */
+  private version: string = LATEST
+
+  /** Reads what was typed, plans the command, and runs it or only shows it. */
+  protected async perform(
+    command: CniCommand,
+    words: Pick<Typed, 'network' | 'netns'>,
+    flags: Flags_,
+    plan: (host: Host, request: Request) => Promise<Job>,
+  ): Promise<CniDocument> {
+    const typed = {
+      ...words,
+      ...flags,
+      confDir: flags['conf-dir'],
+      cniPath: flags['cni-path'],
+      capArgs: flags['cap-args'],
+    }
+    const request = readRequest(command, typed, process.env)
+    const host = await this.openHost(flags)
+    const job = await plan(host, request)
+    this.version = job.network.version
+    for (const notice of job.notices) this.notice(notice)
+    if (flags['dry-run']) return this.show(host, job)
+    const run: RunCall = ({ file, variables, config }) => execute(host, file, variables, JSON.stringify(config))
+    const tell = (text: string) => process.stderr.write(`${text}\n`)
+    const result = await job.run(flags.trace ? traced(host, run, (one) => tell(drawTrace(one))) : run)
+    if (result) this.log(JSON.stringify(result, undefined, 2))
+    return result
+  }
+
+  private show(host: Host, { calls }: Job): CallsDocument {
+    const all = planned(calls)
+    for (const call of all) this.log(`${drawCall(host, call)}\n`)
+    return { schema: 'cnilab/cni-calls/v1', host: host.name, calls: all }
+  }
+
+  /** Where the spec wants nothing on stdout, `--json` prints nothing either. */
+  protected override logJson(document: unknown): void {
+    if (document !== undefined) super.logJson(document)
+  }
+
+  /** What a plugin reported is passed on as the spec says; its details are what to do. */
+  override catch(error: unknown): Promise<void> {
+    if (!(error instanceof CniError)) return super.catch(error)
+    const { code, message, details } = error
+    const fix = details === '' ? {} : { fix: details }
+    if (this.jsonEnabled()) this.logJson(error.toJson(this.version))
+    else
+      process.stderr.write(
+        formatError({ kind: 'state', message: `${message} (CNI error ${code})`, ...fix, exitCode: 1 }),
+      )
+    process.exitCode = 1
+    return Promise.resolve()
+  }
+}
