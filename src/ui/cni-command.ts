@@ -2,7 +2,7 @@ import { Flags } from '@oclif/core'
 import { CniError } from '../cni/error.ts'
 import { execute } from '../cni/execute.ts'
 import type { CniCommand } from '../cni/plugin-type.ts'
-import type { RunCall } from '../cni/runtime/chain.ts'
+import { AddError, type RunCall } from '../cni/runtime/chain.ts'
 import { readRequest, type Request, type Typed } from '../cni/runtime/request.ts'
 import type { Job } from '../cni/runtime/runtime.ts'
 import { traced } from '../cni/runtime/trace.ts'
@@ -54,6 +54,21 @@ interface Flags_ {
   keep?: string[] | undefined
 }
 
+/** Ctrl-C ends the plugin that runs; then there is still DEL to be sent, for what the others made. */
+async function uninterrupted<T>(work: () => Promise<T>): Promise<T> {
+  let isInterrupted = false
+  const note = () => (isInterrupted = true)
+  process.on('SIGINT', note)
+  try {
+    return await work()
+  } catch (error) {
+    if (isInterrupted) process.exitCode = 130
+    throw error
+  } finally {
+    process.off('SIGINT', note)
+  }
+}
+
 /** A command of the CNI runtime. On stdout it prints what the CNI spec says, and nothing else. */
 export abstract class CniRuntimeCommand extends BaseCommand {
   static override baseFlags = {
@@ -94,14 +109,21 @@ export abstract class CniRuntimeCommand extends BaseCommand {
       capArgs: flags['cap-args'],
     }
     const request = readRequest(command, typed, process.env)
+    if ('notices' in request.found) for (const notice of request.found.notices) this.notice(notice)
     const host = await this.openHost(flags)
     const job = await plan(host, request)
     this.version = job.network.version
     for (const notice of job.notices) this.notice(notice)
     if (flags['dry-run']) return this.show(host, job)
-    const run: RunCall = ({ file, variables, config }) => execute(host, file, variables, JSON.stringify(config))
+    const run: RunCall = async ({ file, variables, config }) => {
+      const execution = await execute(host, file, variables, JSON.stringify(config))
+      if (!flags.trace) process.stderr.write(execution.stderr) // as libcni passes it on
+      return execution
+    }
     const tell = (text: string) => process.stderr.write(`${text}\n`)
-    const result = await job.run(flags.trace ? traced(host, run, (one) => tell(drawTrace(one))) : run)
+    const result = await uninterrupted(() =>
+      job.run(flags.trace ? traced(host, run, (one) => tell(drawTrace(one))) : run),
+    )
     if (result) this.log(JSON.stringify(result, undefined, 2))
     return result
   }
@@ -120,14 +142,15 @@ export abstract class CniRuntimeCommand extends BaseCommand {
   /** What a plugin reported is passed on as the spec says; its details are what to do. */
   override catch(error: unknown): Promise<void> {
     if (!(error instanceof CniError)) return super.catch(error)
-    const { code, message, details } = error
+    const { code, message, details } = error instanceof AddError ? error.reported : error
+    const more = error instanceof AddError ? `\n  ${error.aftermath}` : ''
     const fix = details === '' ? {} : { fix: details }
     if (this.jsonEnabled()) this.logJson(error.toJson(this.version))
     else
       process.stderr.write(
-        formatError({ kind: 'state', message: `${message} (CNI error ${code})`, ...fix, exitCode: 1 }),
+        formatError({ kind: 'state', message: `${message} (CNI error ${code})${more}`, ...fix, exitCode: 1 }),
       )
-    process.exitCode = 1
+    process.exitCode ??= 1
     return Promise.resolve()
   }
 }

@@ -42,6 +42,19 @@ export function throwAll(errors: readonly CniError[]): void {
   throw new CniError(first.code, errors.map(({ message }) => message).join('; '), details.join('; '))
 }
 
+/** Why an ADD failed, as its plugin reported it, and what became of what had been made. */
+export class AddError extends CniError {
+  readonly reported: CniError
+  readonly aftermath: string
+
+  constructor(reported: CniError, aftermath: string) {
+    const { code, message, details } = reported
+    super(code, message, [details, aftermath].filter((text) => text !== '').join('; '))
+    this.reported = reported
+    this.aftermath = aftermath
+  }
+}
+
 /** The calls of DEL, in their order: the chain's reversed. */
 export function delCalls(chain: Chain, given: Given, prevResult: Record<string, unknown> | undefined): PluginCall[] {
   return callsOf(chain, 'DEL', given, prevResult && { prevResult }).toReversed()
@@ -50,7 +63,7 @@ export function delCalls(chain: Chain, given: Given, prevResult: Record<string, 
 /**
  * ADD: each plugin gets the result of the one before; the last result is cached and returned, in the network's version.
  * After a failure all plugins get DEL, unless the interface was there before (`wasThere`), which that would delete.
- * Throws CniError that names the plugin and says what came of DEL.
+ * Throws AddError, which names the plugin.
  */
 export async function add(
   host: Host,
@@ -73,11 +86,10 @@ export async function add(
     await writeCached(host, given, network.text, result)
     return result
   } catch (error) {
-    const { code, message, details } = toCniError(error)
-    const undone = wasThere
+    const aftermath = wasThere
       ? `no DEL was sent: ${given.ifname} was there before, and DEL would delete it`
       : await takeBack(host, chain, given, run)
-    throw new CniError(code, message, [details, undone].filter((text) => text !== '').join('; '))
+    throw new AddError(toCniError(error), aftermath)
   }
 }
 

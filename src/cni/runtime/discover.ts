@@ -87,12 +87,13 @@ export function findNetwork(name: string, folder: string | undefined): Found {
       notices: [...skipped, `no file in ${where} has ${name}: this is the one built into cnilab`],
     }
   const names = [...new Set(networks.map(({ network }) => network.name))]
-  const nearest = names.length === 0 ? undefined : closest(name, names)
+  const all = folder === undefined ? [...names, SEED.name] : names
+  const nearest = all.length === 0 ? undefined : closest(name, all)
   const there = names.length === 0 ? `there is none in ${where}` : `those in ${where}: ${names.join(', ')}`
   throw new CnilabError('usage', [`there is no network '${name}'; ${there}`, ...skipped].join('\n  '), {
     fix:
       nearest === undefined
-        ? `write its configuration there, or say where it is with --conf-dir${folder === undefined ? ` (or use ${SEED.name}, which is built in)` : ''}`
-        : `did you mean ${nearest}? Another folder is named with --conf-dir`,
+        ? 'write its configuration there, or name another folder with --conf-dir'
+        : `did you mean ${nearest}${names.includes(nearest) ? '' : ', which is built in'}? Another folder is named with --conf-dir`,
   })
 }

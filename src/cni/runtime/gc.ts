@@ -7,16 +7,15 @@ import { type Cached, readCache, removeCached } from './cache.ts'
 import { callsOf } from './call.ts'
 import { delCalls, runAll, throwAll } from './chain.ts'
 import type { Request } from './request.ts'
-import { chainOf, foundIn, type Job, nothing, prevResultOf } from './runtime.ts'
+import { chainOf, networkOf, type Job, nothing, prevResultOf } from './runtime.ts'
 
 /**
  * GC: DEL for each cached attachment of the network whose namespace is gone, and then GC for each plugin, with those that
  * are left (CNI spec 1.1.0, "GC"; libcni's GCNetworkList). All is tried, also after a failure. Throws CnilabError.
  */
 export async function planGc(host: Host, request: Request): Promise<Job> {
-  const { network, notices } = foundIn(request)
-  if (network.disableGC)
-    return nothing(network, [...notices, `nothing was done: the network ${network.name} says "disableGC"`])
+  const network = networkOf(request)
+  if (network.disableGC) return nothing(network, [`nothing was done: the network ${network.name} says "disableGC"`])
   const chain = await chainOf(host, request, network)
   const cache = await readCache(host)
   const own = cache.entries.filter((entry) => entry.network === network.name)
@@ -30,7 +29,6 @@ export async function planGc(host: Host, request: Request): Promise<Job> {
   return {
     network,
     notices: [
-      ...notices,
       ...cache.bad.map((file) => `skipped ${file}: it is no result in the format of libcni`),
       ...stale.map(({ containerId, ifname, netns }) => `DEL for ${containerId} ${ifname}: ${netns} is gone`),
       ...(knowsGc ? [] : [`the plugins are not asked: GC came with cniVersion 1.1.0, and this is ${network.version}`]),

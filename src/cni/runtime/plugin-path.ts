@@ -10,7 +10,7 @@ export function defaultPath(host: Host): string[] {
 }
 
 /**
- * The executable of each plugin type: the first that the folders have, as the host sees them. Throws CnilabError `usage`
+ * The executable of each plugin type: the first that the folders have, as the host sees them. Throws CnilabError `machine`
  * that names the folders, and what is there.
  */
 export async function findPlugins(
@@ -34,7 +34,7 @@ async function notFound(host: Host, type: string, folders: readonly string[]): P
   const hidden =
     host.kind === 'sandbox' ? ' (/tmp, /run and /var/lib of this machine are not to be seen in the sandbox)' : ''
   return new CnilabError(
-    'usage',
+    'machine',
     `there is no plugin '${type}' in ${folders.join(', ')}${hidden}; there are: ${there.join(', ') || 'none at all'}`,
     { fix: 'cnilab cni install, or name another folder with --cni-path' },
   )

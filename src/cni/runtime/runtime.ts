@@ -17,7 +17,7 @@ export interface Job {
   network: Network
   /** The calls of the plugins in their order. `prevResult` of ADD's later ones is not known yet. */
   calls: readonly PluginCall[]
-  /** What the user should know. */
+  /** What the user should know, besides how the network was found. */
   notices: readonly string[]
   /** Does it. Returns the result of ADD, in the network's version. Throws CniError, CnilabError. */
   run: (run: RunCall) => Promise<Record<string, unknown> | undefined>
@@ -30,21 +30,21 @@ export async function chainOf(host: Host, request: Request, network: Network): P
 }
 
 /** The network that a request names. Throws what was wrong with finding it. */
-export function foundIn(request: Request): { network: Network; notices: string[] } {
-  if (request.found instanceof CnilabError) throw request.found
-  return request.found
+export function networkOf({ found }: Request): Network {
+  if (found instanceof CnilabError) throw found
+  return found.network
 }
 
 /** ADD: puts the container into the network. Throws CnilabError. */
 export async function planAdd(host: Host, request: Request): Promise<Job> {
   const { given } = request
-  const { network, notices } = foundIn(request)
+  const network = networkOf(request)
   const chain = await chainOf(host, request, network)
   const interfaces = await requireNamespace(host, given.netns)
   const wasThere = interfaces.includes(given.ifname)
   return {
     network,
-    notices,
+    notices: [],
     calls: callsOf(chain, 'ADD', given),
     run: (run) => add(host, chain, given, wasThere, run),
   }
@@ -73,10 +73,10 @@ export async function planDel(host: Host, request: Request): Promise<Job> {
 
 /** CHECK: asks the plugins whether all is as ADD made it. Throws CnilabError. */
 export async function planCheck(host: Host, request: Request): Promise<Job> {
-  const { network, notices } = foundIn(request)
+  const network = networkOf(request)
   requireVersion(network, 'CHECK', sinceOf('CHECK'))
   if (network.disableCheck)
-    return nothing(network, [...notices, `nothing was checked: the network ${network.name} says "disableCheck"`])
+    return nothing(network, [`nothing was checked: the network ${network.name} says "disableCheck"`])
   const chain = await chainOf(host, request, network)
   const cached = await readCached(host, request.given)
   const { netns, ifname, containerId } = request.given
@@ -92,15 +92,15 @@ export async function planCheck(host: Host, request: Request): Promise<Job> {
       { fix: `cnilab cni add ${network.name} ${netns}${flagsFor(host)}, with the --cid and --ifname that are meant` },
     )
   const calls = callsOf(chain, 'CHECK', asCached(request, cached), { prevResult })
-  return { network, notices, calls, run: (run) => runAll(calls, run).then(() => undefined) }
+  return { network, notices: [], calls, run: (run) => runAll(calls, run).then(() => undefined) }
 }
 
 /** STATUS: asks the plugins whether ADD could work now. Throws CnilabError. */
 export async function planStatus(host: Host, request: Request): Promise<Job> {
-  const { network, notices } = foundIn(request)
+  const network = networkOf(request)
   requireVersion(network, 'STATUS', sinceOf('STATUS'))
   const calls = callsOf(await chainOf(host, request, network), 'STATUS', undefined)
-  return { network, notices, calls, run: (run) => runAll(calls, run).then(() => undefined) }
+  return { network, notices: [], calls, run: (run) => runAll(calls, run).then(() => undefined) }
 }
 
 /** A job of no calls. */
@@ -141,7 +141,7 @@ async function networkForDel(
   { found }: Request,
   cached: Cached | 'bad' | undefined,
 ): Promise<{ network: Network; notices: string[] }> {
-  if (!(found instanceof CnilabError)) return found
+  if (!(found instanceof CnilabError)) return { network: found.network, notices: [] }
   if (cached === undefined || cached === 'bad') throw found
   const notice = `the network ${cached.network} is not configured any more: this is the configuration of ADD, from the cache`
   return { network: parseList(cached.config), notices: [notice] }
