@@ -37,7 +37,7 @@ const schema = z.object({
 })
 
 /** The name of an attachment's file. */
-export function cacheName({ network, containerId, ifname }: Attachment): string {
+function cacheName({ network, containerId, ifname }: Attachment): string {
   return `${network}-${containerId}-${ifname}`
 }
 

@@ -5,7 +5,7 @@ import { CnilabError } from '../../errors.ts'
 import { type Network, parseList, parsePlugin, parseSingle, type PluginConfig, SEED } from './network.ts'
 
 /** Where libcni looks for configuration. */
-export const DEFAULT_FOLDER = '/etc/cni/net.d'
+const DEFAULT_FOLDER = '/etc/cni/net.d'
 
 /** What a folder of network configuration holds. */
 export interface Discovered {

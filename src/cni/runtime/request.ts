@@ -83,14 +83,14 @@ function find(command: CniCommand, network: string, folder: string | undefined):
 }
 
 /** The path of a namespace that is given by its name, as `ip netns` knows it, or by a path. */
-export function netnsPath(netns: string): string {
+function netnsPath(netns: string): string {
   if (netns === '' || netns === '.' || netns === '..')
     throw new CnilabError('usage', `'${netns}' is neither the name nor the path of a network namespace`)
   return netns.includes('/') ? resolve(netns) : `/run/netns/${netns}`
 }
 
 /** The container id that cnitool uses for a namespace: what it made is found under it. */
-export function defaultContainerId(netns: string): string {
+function defaultContainerId(netns: string): string {
   return `cnitool-${createHash('sha512').update(netns).digest('hex').slice(0, 20)}`
 }
 

@@ -25,8 +25,8 @@ it("the text is libcni's", () => {
     capabilityArgs: { mac: 'x' },
     result,
   })
-  const bare = JSON.parse(encode({ ...given, netns: '', args: [], capabilityArgs: {} }, '', result)) as object
-  expect(Object.keys(bare)).toEqual(['kind', 'containerId', 'config', 'ifName', 'networkName', 'result'])
+  const bare: unknown = JSON.parse(encode({ ...given, netns: '', args: [], capabilityArgs: {} }, '', result))
+  expect(Object.keys(Object(bare))).toEqual(['kind', 'containerId', 'config', 'ifName', 'networkName', 'result'])
 })
 
 it('what libcni wrote is read', () => {
@@ -34,7 +34,7 @@ it('what libcni wrote is read', () => {
   const text = `{"kind":"cniCacheV1","containerId":"c","config":"e30=","ifName":"eth0","networkName":"n","netns":"/x","cniArgs":null,"result":{"cniVersion":"0.4.0","dns":{},"ips":[{"address":"10.1.0.2/16","version":"4"}]}}`
   expect(decode(text)).toMatchObject({ network: 'n', containerId: 'c', ifname: 'eth0', netns: '/x', config: '{}' })
   for (const bad of ['', '{', '{}', '[]', text.replace('cniCacheV1', 'other'), text.slice(0, 99)])
-    expect(() => decode(bad)).toThrow()
+    expect(() => decode(bad)).toThrow(Error)
 })
 
 it('in a sandbox: written whole or not at all, private, and bad files are named', async () => {

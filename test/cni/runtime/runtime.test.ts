@@ -42,7 +42,7 @@ async function seen() {
     .map((call) => {
       const [name = '', ...lines] = call.trimEnd().split('\n')
       const env = lines.filter((line) => line.startsWith('CNI_'))
-      const config = JSON.parse(lines.slice(env.length).join('\n')) as Record<string, unknown>
+      const config: unknown = JSON.parse(lines.slice(env.length).join('\n'))
       return { call: name.slice(3), env, config }
     })
 }
