@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
@@ -21,7 +22,8 @@ export const program = join(import.meta.dirname, '..', 'dist', 'src', 'cnilab.js
 
 afterAll(async () => {
   await removeSandboxes()
-  rmSync(runtime, { recursive: true, force: true })
+  // rmSync would stop, and say nothing, at a folder that a sandbox's own end removes in that moment.
+  await rm(runtime, { recursive: true, force: true })
 })
 
 /** Removes this file's sandboxes. Through the library, so that a broken `clean` fails its own test alone. */
