@@ -1,0 +1,38 @@
+import { Flags } from '@oclif/core'
+import { type Choices, type ConfigFile, readConfigs } from '../../src/cni/inspect/configs.ts'
+import { binDirs, confDir } from '../../src/cni/inspect/folders.ts'
+import { BaseCommand, type Document } from '../../src/ui/base-command.ts'
+import { configsText } from '../../src/ui/cni-configs.ts'
+import { binDirFlag } from '../../src/ui/cni-flags.ts'
+
+interface ConfigsDocument extends Document {
+  folder: string
+  files: ConfigFile[]
+  choices: Choices
+}
+
+export default class CniConfigs extends BaseCommand {
+  static override summary = 'List and explain the network configurations, and which one each runtime takes'
+  static override description =
+    'Reads the folder as container runtimes do. They differ: containerd takes the first file or none, CRI-O passes over broken ones, libcni looks for a network by its name.'
+  static override examples = ['<%= config.bin %> cni configs', '<%= config.bin %> cni configs --conf-dir ./net.d']
+  static override flags = {
+    'conf-dir': Flags.string({
+      helpValue: 'DIR',
+      description: 'folder of configurations [default: NETCONFPATH, or /etc/cni/net.d]',
+    }),
+    'bin-dir': binDirFlag,
+  }
+
+  async run(): Promise<ConfigsDocument> {
+    const { flags } = await this.parse(CniConfigs)
+    const folder = confDir(flags['conf-dir'])
+    const { files, choices } = readConfigs(folder, binDirs(flags['bin-dir']))
+    this.log(
+      files.length > 0
+        ? configsText(files, choices)
+        : `No configurations in ${folder}: runtimes have no network to attach containers to, and a kubelet's node stays NotReady.`,
+    )
+    return { schema: 'cnilab/cni-configs/v1', folder, files, choices }
+  }
+}

@@ -1,0 +1,34 @@
+import { DEFAULT_BIN_DIRS, DEFAULT_CONF_DIR } from '../../src/cni/inspect/folders.ts'
+import { FLAGS_GONE } from '../../src/cni/inspect/kubelet.ts'
+import { findRuntimes } from '../../src/cni/inspect/runtimes.ts'
+import { type SeenRuntime, withFolders } from '../../src/cni/inspect/summary.ts'
+import { BaseCommand, type Document } from '../../src/ui/base-command.ts'
+import { runtimesText } from '../../src/ui/cni-kubelet.ts'
+import { style } from '../../src/ui/style.ts'
+import { wrapped } from '../../src/ui/text.ts'
+
+interface KubeletDocument extends Document {
+  runtimes: SeenRuntime[]
+}
+
+export default class CniKubelet extends BaseCommand {
+  static override summary = 'Find the CNI settings of a running kubelet or container runtime'
+  static override description =
+    'Looks on this machine, not in a sandbox, for kubelet, containerd, CRI-O and cri-dockerd, at their flags and files, and says where their configurations and plugins are and who says so. Changes nothing. Files that only root may read need sudo.'
+  static override examples = ['<%= config.bin %> cni kubelet', '<%= config.bin %> cni kubelet --json']
+
+  async run(): Promise<KubeletDocument> {
+    await this.parse(CniKubelet)
+    const runtimes = findRuntimes().map(withFolders)
+    if (runtimes.length > 0) this.log(runtimesText(runtimes))
+    else {
+      this.log('No kubelet, containerd, CRI-O or Docker runs on this machine.\n')
+      this.log(`Where they look if nothing else is said:
+  configurations  ${DEFAULT_CONF_DIR}
+  plugins         ${DEFAULT_BIN_DIRS[0]} (Debian's package: ${DEFAULT_BIN_DIRS[1]})\n`)
+      this.log(wrapped(`${FLAGS_GONE}.`))
+    }
+    this.log(`\nGo on with: ${style.command('cnilab cni configs')} and ${style.command('cnilab cni plugins')}`)
+    return { schema: 'cnilab/cni-kubelet/v1', runtimes }
+  }
+}

@@ -1,0 +1,31 @@
+import { binDirs, present } from '../../src/cni/inspect/folders.ts'
+import { listPlugins, type PluginFile } from '../../src/cni/inspect/plugins.ts'
+import { BaseCommand, type Document } from '../../src/ui/base-command.ts'
+import { binDirFlag } from '../../src/ui/cni-flags.ts'
+import { pluginsText } from '../../src/ui/cni-plugins.ts'
+
+interface PluginsDocument extends Document {
+  folders: readonly string[]
+  plugins: PluginFile[]
+}
+
+export default class CniPlugins extends BaseCommand {
+  static override summary = 'List the CNI plugins on this machine, what versions they speak and who made them'
+  static override description =
+    'Asks each executable in the folders of plugins for its versions (CNI_COMMAND=VERSION), and nothing else. Of several with one name, runtimes take the one in the first folder.'
+  static override examples = ['<%= config.bin %> cni plugins', '<%= config.bin %> cni plugins --bin-dir /opt/cni/bin']
+  static override flags = { 'bin-dir': binDirFlag }
+
+  async run(): Promise<PluginsDocument> {
+    const { flags } = await this.parse(CniPlugins)
+    const folders = binDirs(flags['bin-dir'])
+    const plugins = await listPlugins(folders)
+    const where = present(folders)
+    this.log(
+      plugins.length > 0
+        ? pluginsText(plugins)
+        : `No plugins: ${where.length === 0 ? `there is no folder ${folders.join(' or ')}` : `${where.join(', ')} is empty`}.\nDebian and Ubuntu have them in the package containernetworking-plugins.`,
+    )
+    return { schema: 'cnilab/cni-plugins/v1', folders, plugins }
+  }
+}

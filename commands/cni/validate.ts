@@ -1,0 +1,31 @@
+import { binDirs } from '../../src/cni/inspect/folders.ts'
+import { validate, type Validation } from '../../src/cni/inspect/validate.ts'
+import { BaseCommand, type Document } from '../../src/ui/base-command.ts'
+import { binDirFlag } from '../../src/ui/cni-flags.ts'
+import { validationText } from '../../src/ui/cni-validate.ts'
+import { word } from '../../src/ui/word.ts'
+
+interface ValidateDocument extends Document, Validation {
+  ok: boolean
+}
+
+export default class CniValidate extends BaseCommand {
+  static override summary = 'Find the mistakes in a network configuration, or in a folder of them'
+  static override description =
+    'Names each mistake with file, line and column, what it leads to and what to do: broken JSON, unknown keys, wrong values, plugins that are missing or too old, subnets that overlap. Exits with 1 if there are errors; warnings alone are no error.'
+  static override examples = [
+    '<%= config.bin %> cni validate /etc/cni/net.d',
+    '<%= config.bin %> cni validate 10-bridge.conf --json',
+  ]
+  static override args = { path: word({ required: true, description: 'file or folder' }) }
+  static override flags = { 'bin-dir': binDirFlag }
+
+  async run(): Promise<ValidateDocument> {
+    const { args, flags } = await this.parse(CniValidate)
+    const validation = await validate(args.path, binDirs(flags['bin-dir']))
+    const ok = validation.mistakes.every(({ severity }) => severity !== 'error')
+    this.log(validationText(validation))
+    if (!ok) process.exitCode = 1
+    return { schema: 'cnilab/cni-validate/v1', ok, ...validation }
+  }
+}

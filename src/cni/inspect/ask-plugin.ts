@@ -1,0 +1,70 @@
+import { closeSync, openSync, readSync } from 'node:fs'
+import * as z from 'zod'
+import { type Execution, execute } from '../execute.ts'
+import { MACHINE } from '../../kernel/host.ts'
+
+/** What a plugin's executable says of itself. */
+export interface Introduction {
+  /** The versions that it speaks, as it gives them. */
+  speaks: readonly string[]
+  /** Who made it, and its version. */
+  madeBy: string
+}
+
+/** A plugin answers within milliseconds; what takes this many seconds is none. */
+const PATIENCE = '2'
+
+/** timeout(1) ends what the program has started, too, which would keep its output open. */
+const impatient = { ...MACHINE, enter: ['timeout', '-s', 'KILL', PATIENCE] }
+
+const answerSchema = z.object({ supportedVersions: z.array(z.string()).min(1) })
+
+/** Asks an executable for the versions that it speaks, and nothing else. Returns why it is no plugin, if it is none. */
+export async function askPlugin(file: string): Promise<Introduction | string> {
+  if (!isProgram(file)) return 'neither a program nor a script'
+  const answer = await execute(impatient, file, { CNI_COMMAND: 'VERSION' }, '{"cniVersion":"1.1.0"}')
+  const speaks = readVersions(answer.stdout)
+  if (speaks === undefined || answer.code !== 0) return refusal(answer)
+  // It is a plugin, so that without a command it says what it is.
+  const about = await execute(impatient, file, {}, '')
+  return { speaks, madeBy: maker(about.stderr) }
+}
+
+/** The C library hands a file of any other kind to a shell, line by line: a text that is executable would be done. */
+function isProgram(file: string): boolean {
+  const start = Buffer.alloc(4)
+  try {
+    const descriptor = openSync(file, 'r')
+    readSync(descriptor, start)
+    closeSync(descriptor)
+  } catch {
+    return true // it may be run and not read
+  }
+  return start.toString('latin1') === '\x7fELF' || start.toString('latin1').startsWith('#!')
+}
+
+function readVersions(text: string): string[] | undefined {
+  try {
+    return answerSchema.safeParse(JSON.parse(text)).data?.supportedVersions
+  } catch {
+    return undefined
+  }
+}
+
+function refusal({ code, signal, stdout, stderr }: Execution): string {
+  const cannotStart = /^timeout: failed to run command .*: (.*)$/m.exec(stderr)?.[1]
+  if (cannotStart !== undefined) return `cannot be started: ${cannotStart.toLowerCase()}`
+  if (signal === 'SIGKILL' || code === 137) return `not a plugin: no answer to VERSION within ${PATIENCE} s`
+  const said = (stderr.trim() || stdout.trim()).split('\n')[0] ?? ''
+  const how = code === 0 ? '' : code === undefined ? ` (${signal})` : ` (exit ${code})`
+  return `not a plugin: no answer to VERSION${how}${said === '' ? '' : `, but: ${said.slice(0, 60)}`}`
+}
+
+/** Who made a plugin, from its "about" text. */
+function maker(about: string): string {
+  if (about.startsWith("cnilab's CNI plugin")) return 'cnilab'
+  const [first = ''] = about.trim().split('\n')
+  const [, version] = /^CNI \S+ plugin (?:version )?(\S+)/.exec(first) ?? []
+  if (version === undefined) return first === '' ? 'unknown' : first.slice(0, 40)
+  return version === 'unknown' ? 'containernetworking' : `containernetworking ${version}`
+}

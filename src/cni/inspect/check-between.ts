@@ -1,0 +1,59 @@
+import { basename } from 'node:path'
+import { overlaps } from '../../operations/names.ts'
+import { type AddressRange, rangeSets, sharesAddresses } from './addresses.ts'
+import { asObject, asText } from './check-keys.ts'
+import type { Tell } from './mistake.ts'
+import type { Network } from './network.ts'
+
+/** A network's ranges, and the bridge that has their gateway; undefined where the plugin makes none. */
+interface Pool {
+  range: AddressRange
+  bridge: string | undefined
+}
+
+/** Checks what two networks have in common that each needs for itself. Mistakes are told of the later one. */
+export function checkBetween(earlier: Network, later: Network, tell: Tell): void {
+  const other = basename(earlier.file)
+  if (earlier.name !== undefined && earlier.name === later.name)
+    tell('error', ['name'], `${other} has the same name, "${earlier.name}"`, {
+      why: 'runtimes take the first one; both would share one list of addresses',
+      fix: 'give it another name',
+    })
+  for (const first of pools(earlier))
+    for (const second of pools(later)) {
+      if (first.range.subnet.includes(':') !== second.range.subnet.includes(':')) continue
+      comparePools(first, second, `${other}${earlier.name === undefined ? '' : ` (${earlier.name})`}`, tell)
+    }
+}
+
+function pools({ plugins }: Network): Pool[] {
+  return plugins.flatMap(({ path, config }) => {
+    const ipam = asObject(config['ipam'])
+    if (!ipam || ipam['type'] !== 'host-local') return []
+    const bridge = config['type'] === 'bridge' ? asText(config['bridge']) || 'cni0' : undefined
+    return rangeSets(ipam, [...path, 'ipam'])
+      .flat()
+      .map((range) => ({ range, bridge }))
+  })
+}
+
+function comparePools(first: Pool, second: Pool, other: string, tell: Tell): void {
+  const place = [...second.range.path, 'subnet']
+  const { subnet } = second.range
+  const isSameBridge = first.bridge !== undefined && first.bridge === second.bridge
+  const twoBridges = first.bridge !== undefined && second.bridge !== undefined && !isSameBridge
+  if (sharesAddresses(first.range, second.range))
+    tell('error', place, `${subnet} overlaps with ${first.range.subnet} of ${other}`, {
+      why: 'each network keeps its own list of addresses, so that two containers can get the same one',
+      fix: 'choose another subnet, or ranges that do not overlap',
+    })
+  else if (twoBridges && overlaps(first.range.subnet, subnet))
+    tell('error', place, `${subnet} overlaps with ${first.range.subnet} of ${other}, on another bridge`, {
+      why: 'the host has two routes to one address, and packets take the wrong bridge',
+    })
+  else if (isSameBridge && !overlaps(first.range.subnet, subnet))
+    tell('warning', place, `bridge ${second.bridge} has ${first.range.subnet} in ${other}`, {
+      why: 'if both are to be gateways, the second one fails: the bridge "already has an IP address different from" its own',
+      fix: 'give each network a bridge of its own',
+    })
+}

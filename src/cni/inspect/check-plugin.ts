@@ -1,0 +1,164 @@
+import { checkHostLocal, checkStatic } from './check-addresses.ts'
+import { asList, asObject, asText, checkKeys, checkRequired, type Json } from './check-keys.ts'
+import type { Path } from './json-source.ts'
+import { CAPABILITIES, COMMON, IPAM_TYPES, RUNTIME_ONLY, TYPES } from './keys.ts'
+import type { Tell } from './mistake.ts'
+import { nearest } from './nearest.ts'
+
+/** Where a plugin stands: its path in the file, its place in the chain, and the version that the network asks for. */
+export interface Position {
+  path: Path
+  index: number
+  version: string
+  /** `name` and `cniVersion` belong to it, because it is not in a list. */
+  isAlone: boolean
+}
+
+/** Checks one plugin's configuration by itself: its keys, their values, and whether they go together. */
+export function checkPlugin(plugin: Json, { path, index, version, isAlone }: Position, tell: Tell): void {
+  const type = asText(plugin['type'])
+  if (type === undefined || type === '') {
+    if (!isAlone) tell('error', path, 'this plugin has no "type"', { fix: 'for example: "type": "bridge"' })
+    return
+  }
+  if (/[/\\]/.test(type))
+    tell('error', [...path, 'type'], `"type" is a plugin's name, not a path: ${type}`, {
+      fix: 'runtimes look for it in the folders of plugins',
+    })
+  checkCapabilities(plugin, type, path, tell)
+  const known = TYPES[type]
+  if (known) {
+    const { does: _does, keys, required = [] } = known
+    checkKeys(withoutRuntimes(plugin, path, tell), { ...COMMON, ...keys }, path, type, tell)
+    checkRequired(plugin, required, path, type, tell)
+    if (known.chained && index === 0)
+      tell('error', [...path, 'type'], `${type} cannot be the first plugin`, {
+        why: 'it works on an interface that a plugin before it has made',
+        fix: 'put it into the "plugins" of a .conflist, after bridge for example',
+      })
+    if (known.needsIpam && asText(asObject(plugin['ipam'])?.['type']) === undefined)
+      tell('error', path, `${type} needs "ipam", which says where addresses come from`)
+  } else if (type in IPAM_TYPES)
+    tell('error', [...path, 'type'], `${type} gives addresses and makes no interface`, {
+      fix: 'it belongs into "ipam"',
+    })
+  if (!isAlone)
+    for (const key of ['name', 'cniVersion'])
+      if (key in plugin)
+        tell('warning', [...path, key], `"${key}" of a plugin in a list is ignored`, {
+          why: "the list's own is put in its place",
+          at: 'key',
+        })
+  checkIpam(plugin, path, version, tell)
+  checkTogether(type, plugin, path, tell)
+}
+
+/** Tells of keys that a runtime puts in, and returns the others. */
+function withoutRuntimes(plugin: Json, path: Path, tell: Tell): Json {
+  for (const key of RUNTIME_ONLY)
+    if (key in plugin)
+      tell('warning', [...path, key], `"${key}" does not belong in a file`, {
+        why: 'the runtime puts its own in its place at each call',
+        at: 'key',
+      })
+  return Object.fromEntries(Object.entries(plugin).filter(([key]) => !RUNTIME_ONLY.includes(key)))
+}
+
+function checkCapabilities(plugin: Json, type: string, path: Path, tell: Tell): void {
+  const given = asObject(plugin['capabilities']) ?? {}
+  for (const name of Object.keys(given)) {
+    if (CAPABILITIES.includes(name)) continue
+    const near = nearest(name, CAPABILITIES)
+    tell('warning', [...path, 'capabilities', name], `no runtime is known to have the capability "${name}"`, {
+      ...(near === undefined ? {} : { fix: `did you mean "${near}"?` }),
+      at: 'key',
+    })
+  }
+  const { needsCapability, capabilities: [first] = [] } = TYPES[type] ?? {}
+  if (needsCapability && first !== undefined && given[first] !== true)
+    tell('warning', path, `${type} does nothing without the capability ${first}`, {
+      why: 'a runtime passes only what the configuration declares',
+      fix: `"capabilities": { "${first}": true }`,
+    })
+}
+
+function checkIpam(plugin: Json, path: Path, version: string, tell: Tell): void {
+  const given = plugin['ipam']
+  if (given === undefined || given === null) return
+  const own = [...path, 'ipam']
+  const ipam = asObject(given)
+  if (!ipam) return tell('error', own, '"ipam" must be an object { }')
+  if (Object.keys(ipam).length === 0) return // layer 2 only
+  const type = asText(ipam['type'])
+  if (type === undefined || type === '')
+    return tell('error', own, '"ipam" has no "type"', {
+      why: 'no address is given, whatever else it says',
+      fix: 'for example: "type": "host-local"',
+    })
+  const known = IPAM_TYPES[type]
+  if (!known) return
+  checkKeys(ipam, known.keys, own, type, tell)
+  if (type === 'host-local') checkHostLocal(ipam, own, version, tell)
+  if (type === 'static') checkStatic(ipam, own, asObject(plugin['capabilities'])?.['ips'] === true, tell)
+}
+
+/** Values that are right by themselves and wrong together. */
+function checkTogether(type: string, plugin: Json, path: Path, tell: Tell): void {
+  if (type === 'bridge') checkBridge(plugin, path, tell)
+  const both = (a: string, b: string) => plugin[a] !== undefined && plugin[b] !== undefined
+  if (type === 'portmap' && both('markMasqBit', 'externalSetMarkChain'))
+    tell('error', [...path, 'externalSetMarkChain'], 'markMasqBit and externalSetMarkChain exclude each other')
+  if (type === 'bandwidth')
+    for (const way of ['ingress', 'egress'])
+      for (const [has, lacks] of [
+        [`${way}Rate`, `${way}Burst`],
+        [`${way}Burst`, `${way}Rate`],
+      ] as const)
+        if (Number(plugin[has] ?? 0) > 0 && Number(plugin[lacks] ?? 0) === 0)
+          tell('error', [...path, has], `"${has}" needs "${lacks}"`)
+  const ways = ['device', 'hwaddr', 'kernelpath', 'pciBusID']
+  if (type === 'host-device' && !ways.some((key) => plugin[key]) && !asObject(plugin['capabilities'])?.['deviceID'])
+    tell('error', path, `host-device needs one of ${ways.join(', ')}`, { fix: 'for example: "device": "eth1"' })
+}
+
+function checkBridge(plugin: Json, path: Path, tell: Tell): void {
+  const ipam = asObject(plugin['ipam']) ?? {}
+  const hasIpam = asText(ipam['type']) !== undefined
+  const is = (key: string) => plugin[key] === true
+  const isGateway = is('isGateway') || is('isDefaultGateway')
+  if (is('hairpinMode') && is('promiscMode'))
+    tell('error', [...path, 'promiscMode'], 'hairpinMode and promiscMode exclude each other', {
+      why: 'a packet would reach the container twice; the plugin refuses',
+    })
+  if (hasIpam && is('disableContainerInterface'))
+    tell('error', [...path, 'disableContainerInterface'], 'disableContainerInterface and "ipam" exclude each other')
+  if (!hasIpam)
+    for (const key of ['isGateway', 'isDefaultGateway', 'ipMasq'])
+      if (is(key))
+        tell('warning', [...path, key], `"${key}" does nothing without "ipam"`, { why: 'there is no address' })
+  if (hasIpam && is('ipMasq') && !isGateway)
+    tell('warning', [...path, 'ipMasq'], '"ipMasq" without "isGateway": the bridge gets no address', {
+      why: 'nobody on this host answers at the gateway address that containers are told',
+      fix: '"isGateway": true',
+    })
+  const routes = asList(ipam['routes']).map((route) => asText(asObject(route)?.['dst']))
+  const isOut = is('isDefaultGateway') || routes.length > 0
+  if (ipam['type'] === 'host-local' && is('ipMasq') && isGateway && !isOut)
+    tell(
+      'warning',
+      [...path, 'ipMasq'],
+      'containers get no route out of their subnet, so there is nothing to masquerade',
+      {
+        fix: '"isDefaultGateway": true, or in ipam "routes": [{ "dst": "0.0.0.0/0" }]',
+      },
+    )
+  if (is('forceAddress') && !isGateway)
+    tell('warning', [...path, 'forceAddress'], '"forceAddress" does nothing without "isGateway"')
+  for (const [i, item] of asList(plugin['vlanTrunk']).entries()) {
+    const { minID, maxID } = asObject(item) ?? {}
+    const own = [...path, 'vlanTrunk', i]
+    if ((minID === undefined) !== (maxID === undefined)) tell('error', own, '"minID" and "maxID" belong together')
+    else if (Number(minID) > Number(maxID))
+      tell('error', own, `"minID" ${Number(minID)} is above "maxID" ${Number(maxID)}`)
+  }
+}

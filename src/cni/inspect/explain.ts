@@ -1,0 +1,70 @@
+import { rangeSets } from './addresses.ts'
+import { asList, asObject, asText, type Json } from './check-keys.ts'
+import { IPAM_TYPES, OTHERS, TYPES } from './keys.ts'
+
+/** One plugin of a network in a few words each: what its type does, and what its keys say. */
+export interface Explained {
+  type: string
+  does: string
+  /** `bridge cni0`, `10.22.0.0/16 by host-local`, … */
+  settings: readonly string[]
+}
+
+export function explain(config: Json): Explained {
+  const type = asText(config['type']) ?? '?'
+  const does = TYPES[type]?.does ?? OTHERS[type] ?? 'a plugin that is not known here'
+  return { type, does, settings: [...own(type, config), ...common(config), ...ofIpam(config)] }
+}
+
+function own(type: string, config: Json): string[] {
+  const text = (key: string) => asText(config[key]) || undefined
+  const is = (key: string) => config[key] === true
+  const said = (word: string, value: string | undefined) => (value === undefined ? [] : [`${word} ${value}`])
+  const number = (word: string, key: string) =>
+    typeof config[key] === 'number' && config[key] > 0 ? [`${word} ${config[key]}`] : []
+  const gateway = is('isDefaultGateway')
+    ? ["the bridge is the containers' default gateway"]
+    : is('isGateway')
+      ? ['the bridge is their gateway']
+      : []
+  return [
+    ...said('bridge', type === 'bridge' ? (text('bridge') ?? 'cni0') : undefined),
+    ...(type === 'bridge' ? gateway : []),
+    ...(is('ipMasq') ? ["masquerades behind the host's address"] : []),
+    ...said('on', text('master')),
+    ...said('mode', text('mode')),
+    ...said('device', text('device')),
+    ...number('VLAN', type === 'vlan' ? 'vlanId' : 'vlan'),
+    ...number('MTU', 'mtu'),
+    ...(is('hairpinMode') ? ['hairpin: a container reaches itself by its service'] : []),
+    ...(is('portIsolation') ? ['containers cannot reach each other'] : []),
+    ...said('policy', text('ingressPolicy')),
+    ...said('VRF', text('vrfname')),
+    ...Object.entries(asObject(config['sysctl']) ?? {}).map(([key, value]) => `${key}=${String(value)}`),
+  ]
+}
+
+function common(config: Json): string[] {
+  const asked = Object.entries(asObject(config['capabilities']) ?? {}).filter(([, isOn]) => isOn === true)
+  return asked.length === 0 ? [] : [`asks the runtime for ${asked.map(([name]) => name).join(', ')}`]
+}
+
+function ofIpam(config: Json): string[] {
+  const ipam = asObject(config['ipam'])
+  const type = asText(ipam?.['type'])
+  if (!ipam || type === undefined) return config['ipam'] === undefined ? [] : ['no addresses']
+  const subnets = rangeSets(ipam, [])
+    .flat()
+    .map(({ subnet, rangeStart, rangeEnd }) =>
+      rangeStart === undefined && rangeEnd === undefined ? subnet : `${subnet} (${rangeStart ?? ''}–${rangeEnd ?? ''})`,
+    )
+  const fixed = asList(ipam['addresses']).flatMap((item) => asText(asObject(item)?.['address']) ?? [])
+  const given = [...subnets, ...fixed].join(', ')
+  const routes = asList(ipam['routes']).flatMap((route) => asText(asObject(route)?.['dst']) ?? [])
+  return [
+    given === ''
+      ? `addresses by ${type}: ${IPAM_TYPES[type]?.does ?? 'not known here'}`
+      : `addresses of ${given} by ${type}`,
+    ...(routes.length === 0 ? [] : [`routes to ${routes.join(', ')}`]),
+  ]
+}

@@ -1,0 +1,281 @@
+// The keys of the plugins in containernetworking/plugins (as of February 2026) and what their values have to be.
+
+/** What a value has to be. */
+export type Kind =
+  | 'anything'
+  | 'text'
+  | 'flag'
+  | 'number'
+  | 'mac'
+  | 'interface'
+  /** `10.22.0.1` */
+  | 'address'
+  /** `10.22.0.5/16` */
+  | 'address with prefix'
+  /** `10.22.0.0/16`, without host bits */
+  | 'subnet'
+  | { oneOf: readonly string[] }
+  /** A whole number; both ends are allowed. */
+  | { from: number; to: number }
+  | { listOf: Kind }
+  /** Any keys, with values of one kind. */
+  | { mapOf: Kind }
+  | { keys: Keys; required?: readonly string[] }
+
+export type Keys = Readonly<Record<string, Kind>>
+
+/** A plugin type: what it does in one line, its keys beside those that all have, and what it cannot do without. */
+export interface TypeKeys {
+  does: string
+  keys: Keys
+  required?: readonly string[]
+  /** It works on what plugins before it in the chain made, so it cannot be the first. */
+  chained?: true
+  /** It always asks an IPAM plugin for an address. */
+  needsIpam?: true
+  /** The capabilities that it makes use of; without the first one declared, it does nothing if `needsCapability`. */
+  capabilities?: readonly string[]
+  needsCapability?: true
+}
+
+const mtu: Kind = { from: 0, to: 65535 }
+const vlanId: Kind = { from: 0, to: 4094 }
+const dns: Kind = {
+  keys: { nameservers: { listOf: 'address' }, domain: 'text', search: { listOf: 'text' }, options: { listOf: 'text' } },
+}
+const routes: Kind = {
+  listOf: {
+    keys: {
+      dst: 'subnet',
+      gw: 'address',
+      mtu: 'number',
+      advmss: 'number',
+      priority: 'number',
+      table: 'number',
+      scope: { from: 0, to: 255 },
+    },
+    required: ['dst'],
+  },
+}
+const range: Keys = { subnet: 'subnet', rangeStart: 'address', rangeEnd: 'address', gateway: 'address' }
+
+/** Keys that every plugin's configuration may have (CNI spec 1.1.0, section 1). */
+export const COMMON: Keys = {
+  cniVersion: 'text',
+  name: 'text',
+  type: 'text',
+  capabilities: { mapOf: 'flag' },
+  args: 'anything',
+  ipam: 'anything',
+  dns,
+}
+
+/** Keys of a list of plugins. */
+export const LIST: Keys = {
+  cniVersion: 'text',
+  cniVersions: { listOf: 'text' },
+  name: 'text',
+  disableCheck: 'flag',
+  disableGC: 'flag',
+  loadOnlyInlinedPlugins: 'flag',
+  plugins: 'anything',
+}
+
+/** Keys that a runtime puts in when it calls a plugin, and that do not belong in a file. */
+export const RUNTIME_ONLY = ['prevResult', 'runtimeConfig', 'cni.dev/valid-attachments', 'cni.dev/attachments']
+
+/** The capabilities of CONVENTIONS.md, and those that containerd, CRI-O and Multus have besides. */
+export const CAPABILITIES = [
+  'portMappings',
+  'ipRanges',
+  'bandwidth',
+  'dns',
+  'ips',
+  'mac',
+  'aliases',
+  'cgroupPath',
+  'infinibandGUID',
+  'deviceID',
+  'CNIDeviceInfoFile',
+  'io.kubernetes.cri.pod-annotations',
+]
+
+/** The plugin types that make or change interfaces. */
+export const TYPES: Readonly<Record<string, TypeKeys>> = {
+  bridge: {
+    does: 'a veth pair from the container to a bridge on the host',
+    capabilities: ['mac'],
+    keys: {
+      bridge: 'interface',
+      isGateway: 'flag',
+      isDefaultGateway: 'flag',
+      forceAddress: 'flag',
+      ipMasq: 'flag',
+      ipMasqBackend: { oneOf: ['iptables', 'nftables'] },
+      mtu,
+      hairpinMode: 'flag',
+      promiscMode: 'flag',
+      vlan: vlanId,
+      vlanTrunk: {
+        listOf: { keys: { minID: { from: 1, to: 4094 }, maxID: { from: 1, to: 4094 }, id: { from: 1, to: 4094 } } },
+      },
+      preserveDefaultVlan: 'flag',
+      macspoofchk: 'flag',
+      enabledad: 'flag',
+      disableContainerInterface: 'flag',
+      portIsolation: 'flag',
+    },
+  },
+  ptp: {
+    does: 'a veth pair and a route for each container, without a bridge',
+    needsIpam: true,
+    keys: { ipMasq: 'flag', ipMasqBackend: { oneOf: ['iptables', 'nftables'] }, mtu },
+  },
+  macvlan: {
+    does: "an interface with its own MAC address on one of the host's",
+    capabilities: ['mac'],
+    keys: {
+      master: 'interface',
+      mode: { oneOf: ['bridge', 'private', 'vepa', 'passthru'] },
+      mtu,
+      mac: 'mac',
+      linkInContainer: 'flag',
+      bcqueuelen: 'number',
+    },
+  },
+  ipvlan: {
+    does: "an interface that shares the MAC address of one of the host's",
+    keys: { master: 'interface', mode: { oneOf: ['l2', 'l3', 'l3s'] }, mtu, linkInContainer: 'flag' },
+  },
+  vlan: {
+    does: "an 802.1Q sub-interface of one of the host's interfaces",
+    required: ['master'],
+    needsIpam: true,
+    keys: { master: 'interface', vlanId, mtu, linkInContainer: 'flag' },
+  },
+  'host-device': {
+    does: "moves one of the host's interfaces into the container",
+    capabilities: ['deviceID'],
+    keys: { device: 'interface', hwaddr: 'mac', kernelpath: 'text', pciBusID: 'text', DPDKMode: 'flag' },
+  },
+  tap: {
+    does: 'a tap interface in the container',
+    capabilities: ['mac'],
+    keys: {
+      multiQueue: 'flag',
+      mtu,
+      mac: 'mac',
+      owner: 'number',
+      group: 'number',
+      selinuxContext: 'text',
+      bridge: 'interface',
+    },
+  },
+  dummy: { does: 'an interface that leads nowhere', needsIpam: true, keys: {} },
+  loopback: { does: "sets the container's lo up", keys: {} },
+  portmap: {
+    does: "leads ports of the host to the container's",
+    chained: true,
+    capabilities: ['portMappings'],
+    needsCapability: true,
+    keys: {
+      backend: { oneOf: ['iptables', 'nftables'] },
+      snat: 'flag',
+      masqAll: 'flag',
+      markMasqBit: { from: 0, to: 31 },
+      externalSetMarkChain: 'text',
+      conditionsV4: { listOf: 'text' },
+      conditionsV6: { listOf: 'text' },
+    },
+  },
+  tuning: {
+    does: "sets sysctls and properties of the container's interface",
+    chained: true,
+    capabilities: ['mac'],
+    keys: {
+      dataDir: 'text',
+      sysctl: { mapOf: 'text' },
+      mac: 'mac',
+      promisc: 'flag',
+      mtu,
+      txQLen: 'number',
+      allmulti: 'flag',
+    },
+  },
+  firewall: {
+    does: "lets the container's packets through the host's firewall",
+    chained: true,
+    keys: {
+      backend: { oneOf: ['iptables', 'firewalld'] },
+      iptablesAdminChainName: 'text',
+      firewalldZone: 'text',
+      ingressPolicy: { oneOf: ['open', 'same-bridge', 'isolated'] },
+    },
+  },
+  bandwidth: {
+    does: 'limits the rate at which the container sends and receives',
+    chained: true,
+    capabilities: ['bandwidth'],
+    keys: { ingressRate: 'number', ingressBurst: 'number', egressRate: 'number', egressBurst: 'number' },
+  },
+  sbr: {
+    does: "routes by the packet's source address",
+    chained: true,
+    keys: { table: 'number', gateways: { listOf: 'address' }, addSourceHints: 'flag' },
+  },
+  vrf: {
+    does: 'puts the interface into a VRF, with a routing table of its own',
+    chained: true,
+    required: ['vrfname'],
+    keys: { vrfname: 'interface', table: 'number' },
+  },
+}
+
+/** The types that give addresses: the keys of `ipam`. */
+export const IPAM_TYPES: Readonly<Record<string, TypeKeys>> = {
+  'host-local': {
+    does: "addresses out of a subnet, remembered in the host's files",
+    capabilities: ['ipRanges', 'ips'],
+    keys: {
+      type: 'text',
+      ...range,
+      ranges: { listOf: { listOf: { keys: range, required: ['subnet'] } } },
+      routes,
+      dataDir: 'text',
+      resolvConf: 'text',
+    },
+  },
+  static: {
+    does: 'the addresses that the configuration names',
+    capabilities: ['ips'],
+    keys: {
+      type: 'text',
+      addresses: {
+        listOf: { keys: { address: 'address with prefix', gateway: 'address' }, required: ['address'] },
+      },
+      routes,
+      dns,
+    },
+  },
+  dhcp: {
+    does: 'an address from a DHCP server, whose lease a daemon keeps',
+    keys: {
+      type: 'text',
+      daemonSocketPath: 'text',
+      provide: {
+        listOf: { keys: { option: 'anything', value: 'text', fromArg: 'text' }, required: ['option'] },
+      },
+      request: { listOf: { keys: { option: 'anything', skipDefault: 'flag' } } },
+      priority: 'number',
+    },
+  },
+}
+
+/** Other people's plugins, whose keys are not known here. */
+export const OTHERS: Readonly<Record<string, string>> = {
+  flannel: "writes a bridge's configuration from what flanneld knows, and calls it",
+  calico: 'routes to each container, and policies',
+  'cilium-cni': "Cilium's network, in eBPF",
+  'weave-net': "Weave's overlay network",
+  multus: 'calls other plugins, for several interfaces',
+}

@@ -1,0 +1,59 @@
+import { accessSync, constants, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { askPlugin } from './ask-plugin.ts'
+
+/** A file in a folder of plugins. */
+export interface PluginFile {
+  /** The name that a configuration's `type` has. */
+  type: string
+  file: string
+  speaks: readonly string[]
+  madeBy?: string
+  /** Why it cannot be used. */
+  wrong?: string
+  /** The file of this name in an earlier folder, which is taken in its place. */
+  hiddenBy?: string
+}
+
+/** Lists what is in folders of plugins, in the order in which a runtime searches them, and asks each what it speaks. */
+export async function listPlugins(folders: readonly string[]): Promise<PluginFile[]> {
+  const files = folders.flatMap((folder) => names(folder).map((type) => ({ type, file: join(folder, type) })))
+  return Promise.all(
+    files.map(async ({ type, file }) => {
+      const winner = findPlugin(type, folders)
+      const hidden = winner !== undefined && winner !== file ? { hiddenBy: winner } : {}
+      const wrong = wrongFile(file)
+      const said = wrong ?? (await askPlugin(file))
+      return typeof said === 'string'
+        ? { type, file, speaks: [], wrong: said, ...hidden }
+        : { type, file, ...said, ...hidden }
+    }),
+  )
+}
+
+/** The file that a runtime calls for a type: the first of that name, and it does not look for another if that fails. */
+export function findPlugin(type: string, folders: readonly string[]): string | undefined {
+  return folders
+    .map((folder) => join(folder, type))
+    .find((file) => statSync(file, { throwIfNoEntry: false })?.isFile() === true)
+}
+
+function names(folder: string): string[] {
+  try {
+    return readdirSync(folder).toSorted()
+  } catch {
+    return []
+  }
+}
+
+/** Why a file is no executable; undefined if it is one. */
+export function wrongFile(file: string): string | undefined {
+  try {
+    if (!statSync(file).isFile()) return 'not a file'
+    accessSync(file, constants.X_OK)
+    return undefined
+  } catch (error) {
+    const isThere = error instanceof Error && 'code' in error && error.code === 'EACCES'
+    return isThere ? 'not executable: chmod +x' : 'a link that leads nowhere'
+  }
+}

@@ -1,0 +1,35 @@
+import { containerdOf } from './containerd.ts'
+import { crioOf } from './crio.ts'
+import { kubeletOf } from './kubelet.ts'
+import { type Process, processesOf } from './processes.ts'
+import type { Runtime } from './runtime.ts'
+
+/**
+ * Finds the kubelets and container runtimes that run, and containerd and CRI-O also where only their files are there.
+ * `root` is put in front of /proc and /etc.
+ */
+export function findRuntimes(root = ''): Runtime[] {
+  const all = processesOf(['kubelet', 'containerd', 'crio', 'cri-dockerd', 'dockerd'], root)
+  const named = (program: string) => all.filter((one) => one.program === program)
+  const each = (program: string, of: (process: Process | undefined, root: string) => Runtime | undefined) => {
+    const running = named(program)
+    return (running.length > 0 ? running : [undefined]).flatMap((process) => of(process, root) ?? [])
+  }
+  return [
+    ...named('kubelet').map(kubeletOf),
+    ...each('containerd', containerdOf),
+    ...each('crio', crioOf),
+    ...named('cri-dockerd').map(kubeletOf),
+    ...named('dockerd').map(dockerdOf),
+  ]
+}
+
+function dockerdOf({ pid, root }: Process): Runtime {
+  return {
+    program: 'dockerd',
+    pid,
+    root,
+    files: [],
+    notes: ['Docker itself calls no CNI plugin: it has networks of its own (CNM)'],
+  }
+}

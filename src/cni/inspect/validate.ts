@@ -1,0 +1,59 @@
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { CnilabError } from '../../errors.ts'
+import { checkBetween } from './check-between.ts'
+import { checkInstalled, installedIn } from './check-installed.ts'
+import { checkNetwork } from './check-network.ts'
+import { keyName, type Mistake, type Tell } from './mistake.ts'
+import { namesIn, type Network, readNetwork } from './network.ts'
+
+/** What was found in configurations. */
+export interface Validation {
+  /** The files that were read, in the order in which runtimes do. */
+  files: readonly string[]
+  mistakes: readonly Mistake[]
+}
+
+/**
+ * Finds mistakes in a configuration, or in all of a folder, and between them. `folders` are those of plugins. Throws
+ * CnilabError `usage` if there is no such path.
+ */
+export async function validate(path: string, folders: readonly string[]): Promise<Validation> {
+  const files = configFiles(path)
+  const mistakes: Mistake[] = []
+  const networks: Network[] = []
+  const installed = installedIn(folders)
+  for (const file of files) {
+    const network = readNetwork(file)
+    if ('wrong' in network) {
+      const { line, column, wrong } = network
+      mistakes.push({ file, line, column, severity: 'error', key: '', what: wrong })
+      continue
+    }
+    const own: Mistake[] = []
+    const tell = teller(network, own)
+    checkNetwork(network, tell)
+    await checkInstalled(network, installed, tell)
+    for (const earlier of networks) checkBetween(earlier, network, tell)
+    networks.push(network)
+    mistakes.push(...own.toSorted((a, b) => a.line - b.line || a.column - b.column))
+  }
+  return { files, mistakes }
+}
+
+function teller({ file, source }: Network, into: Mistake[]): Tell {
+  return (severity, path, what, { at = 'value', why, fix } = {}) => {
+    const more = { ...(why === undefined ? {} : { why }), ...(fix === undefined ? {} : { fix }) }
+    into.push({ file, ...source.placeOf(path, at), severity, key: keyName(path), what, ...more })
+  }
+}
+
+function configFiles(path: string): string[] {
+  const stat = statSync(path, { throwIfNoEntry: false })
+  if (!stat)
+    throw new CnilabError('usage', `there is no file or folder ${path}`, {
+      fix: 'cnilab cni configs lists those there are',
+    })
+  if (!stat.isDirectory()) return [path]
+  return namesIn(path).map((name) => join(path, name))
+}

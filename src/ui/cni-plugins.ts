@@ -1,0 +1,25 @@
+import type { PluginFile } from '../cni/inspect/plugins.ts'
+import { style } from './style.ts'
+import { table } from './table.ts'
+import { indented } from './text.ts'
+
+/** The plugins that can be used as a table, and below it the files that cannot, with the reason. */
+export function pluginsText(plugins: readonly PluginFile[]): string {
+  const usable = plugins.filter(({ wrong }) => wrong === undefined)
+  const rows = usable.map(({ type, file, speaks, madeBy }) => [type, file, span(speaks), madeBy ?? ''])
+  const other = plugins.flatMap(({ file, wrong, hiddenBy }) => [
+    ...(wrong === undefined ? [] : [`${file}: ${wrong}`]),
+    ...(hiddenBy === undefined ? [] : [`${file} is never called: ${hiddenBy} comes first`]),
+  ])
+  return [
+    ...(rows.length === 0 ? [] : [table(['TYPE', 'FILE', 'SPEAKS', 'MADE BY'], rows)]),
+    ...(other.length === 0 ? [] : [`${rows.length === 0 ? '' : '\n'}${style.title('To be known')}`]),
+    ...other.map((line) => indented(line, 2)),
+  ].join('\n')
+}
+
+/** `0.1.0–1.0.0` */
+function span(versions: readonly string[]): string {
+  const [first = '', last = first] = [versions[0], versions.at(-1)]
+  return first === last ? first : `${first}–${last}`
+}
