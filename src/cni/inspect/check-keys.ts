@@ -3,7 +3,7 @@ import { interfaceAddress, ipAddress, macAddress, subnet } from '../../operation
 import { nearest } from './nearest.ts'
 import { wrongInterfaceName } from '../request.ts'
 import type { Path } from './json-source.ts'
-import type { Keys, Kind } from './keys.ts'
+import { type Keys, type Kind, lookup } from './keys.ts'
 import type { Tell } from './mistake.ts'
 
 /** A JSON object, with keys that are not known yet. */
@@ -42,7 +42,7 @@ const forms = {
 export function checkKeys(object: Json, keys: Keys, path: Path, what: string, tell: Tell): void {
   for (const [name, value] of Object.entries(object)) {
     const own = [...path, name]
-    const kind = keys[name]
+    const kind = lookup(keys, name)
     if (kind !== undefined) {
       checkValue(value, kind, own, tell)
       continue

@@ -1,7 +1,7 @@
 import { extname } from 'node:path'
 import { SINCE, wrongNetworkName } from '../request.ts'
 import { atLeast, isVersion, LATEST, OLDEST, VERSIONS } from '../versions.ts'
-import { asList, asText, checkKeys } from './check-keys.ts'
+import { asText, checkKeys } from './check-keys.ts'
 import { checkPlugin } from './check-plugin.ts'
 import { LIST } from './keys.ts'
 import type { Tell } from './mistake.ts'
@@ -46,9 +46,6 @@ function checkForm({ file, isList, config, plugins }: Network, tell: Tell): void
     tell('error', 'plugins' in config ? ['plugins'] : [], 'the list has no plugins', {
       fix: '"plugins": [{ "type": "bridge", … }]',
     })
-  else if (isList)
-    for (const [i, plugin] of asList(config['plugins']).entries())
-      if (typeof plugin !== 'object' || plugin === null) tell('error', ['plugins', i], 'a plugin must be an object { }')
 }
 
 function checkName({ name, config, isList }: Network, tell: Tell): void {

@@ -1,7 +1,7 @@
 import { checkHostLocal, checkStatic } from './check-addresses.ts'
 import { asList, asObject, asText, checkKeys, checkRequired, type Json } from './check-keys.ts'
 import type { Path } from './json-source.ts'
-import { CAPABILITIES, COMMON, IPAM_TYPES, RUNTIME_ONLY, TYPES } from './keys.ts'
+import { CAPABILITIES, COMMON, IPAM_TYPES, lookup, RUNTIME_ONLY, TYPES } from './keys.ts'
 import type { Tell } from './mistake.ts'
 import { nearest } from './nearest.ts'
 
@@ -26,7 +26,7 @@ export function checkPlugin(plugin: Json, { path, index, version, isAlone }: Pos
       fix: 'runtimes look for it in the folders of plugins',
     })
   checkCapabilities(plugin, type, path, tell)
-  const known = TYPES[type]
+  const known = lookup(TYPES, type)
   if (known) {
     const { does: _does, keys, required = [] } = known
     checkKeys(withoutRuntimes(plugin, path, tell), { ...COMMON, ...keys }, path, type, tell)
@@ -38,7 +38,7 @@ export function checkPlugin(plugin: Json, { path, index, version, isAlone }: Pos
       })
     if (known.needsIpam && asText(asObject(plugin['ipam'])?.['type']) === undefined)
       tell('error', path, `${type} needs "ipam", which says where addresses come from`)
-  } else if (type in IPAM_TYPES)
+  } else if (lookup(IPAM_TYPES, type))
     tell('error', [...path, 'type'], `${type} gives addresses and makes no interface`, {
       fix: 'it belongs into "ipam"',
     })
@@ -74,7 +74,7 @@ function checkCapabilities(plugin: Json, type: string, path: Path, tell: Tell): 
       at: 'key',
     })
   }
-  const { needsCapability, capabilities: [first] = [] } = TYPES[type] ?? {}
+  const { needsCapability, capabilities: [first] = [] } = lookup(TYPES, type) ?? {}
   if (needsCapability && first !== undefined && given[first] !== true)
     tell('warning', path, `${type} does nothing without the capability ${first}`, {
       why: 'a runtime passes only what the configuration declares',
@@ -95,7 +95,7 @@ function checkIpam(plugin: Json, path: Path, version: string, tell: Tell): void 
       why: 'no address is given, whatever else it says',
       fix: 'for example: "type": "host-local"',
     })
-  const known = IPAM_TYPES[type]
+  const known = lookup(IPAM_TYPES, type)
   if (!known) return
   checkKeys(ipam, known.keys, own, type, tell)
   if (type === 'host-local') checkHostLocal(ipam, own, version, tell)

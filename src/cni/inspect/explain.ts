@@ -1,6 +1,6 @@
 import { rangeSets } from './addresses.ts'
 import { asList, asObject, asText, type Json } from './check-keys.ts'
-import { IPAM_TYPES, OTHERS, TYPES } from './keys.ts'
+import { IPAM_TYPES, lookup, OTHERS, TYPES } from './keys.ts'
 
 /** One plugin of a network in a few words each: what its type does, and what its keys say. */
 export interface Explained {
@@ -12,7 +12,7 @@ export interface Explained {
 
 export function explain(config: Json): Explained {
   const type = asText(config['type']) ?? '?'
-  const does = TYPES[type]?.does ?? OTHERS[type] ?? 'a plugin that is not known here'
+  const does = lookup(TYPES, type)?.does ?? lookup(OTHERS, type) ?? 'a plugin that is not known here'
   return { type, does, settings: [...own(type, config), ...common(config), ...ofIpam(config)] }
 }
 
@@ -63,7 +63,7 @@ function ofIpam(config: Json): string[] {
   const routes = asList(ipam['routes']).flatMap((route) => asText(asObject(route)?.['dst']) ?? [])
   return [
     given === ''
-      ? `addresses by ${type}: ${IPAM_TYPES[type]?.does ?? 'not known here'}`
+      ? `addresses by ${type}: ${lookup(IPAM_TYPES, type)?.does ?? 'not known here'}`
       : `addresses of ${given} by ${type}`,
     ...(routes.length === 0 ? [] : [`routes to ${routes.join(', ')}`]),
   ]

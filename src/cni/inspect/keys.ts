@@ -38,6 +38,11 @@ export interface TypeKeys {
   needsCapability?: true
 }
 
+/** What a table has under a name; nothing for names that every object has, such as `constructor`. */
+export function lookup<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(table, name) ? table[name] : undefined
+}
+
 const mtu: Kind = { from: 0, to: 65535 }
 const vlanId: Kind = { from: 0, to: 4094 }
 const dns: Kind = {
@@ -59,22 +64,22 @@ const routes: Kind = {
 }
 const range: Keys = { subnet: 'subnet', rangeStart: 'address', rangeEnd: 'address', gateway: 'address' }
 
-/** Keys that every plugin's configuration may have (CNI spec 1.1.0, section 1). */
+/** Keys that every plugin's configuration may have (CNI spec 1.1.0, section 1); `anything` is looked at elsewhere. */
 export const COMMON: Keys = {
-  cniVersion: 'text',
-  name: 'text',
-  type: 'text',
+  cniVersion: 'anything',
+  name: 'anything',
+  type: 'anything',
   capabilities: { mapOf: 'flag' },
   args: 'anything',
   ipam: 'anything',
   dns,
 }
 
-/** Keys of a list of plugins. */
+/** Keys of a list of plugins; the same. */
 export const LIST: Keys = {
-  cniVersion: 'text',
+  cniVersion: 'anything',
   cniVersions: { listOf: 'text' },
-  name: 'text',
+  name: 'anything',
   disableCheck: 'flag',
   disableGC: 'flag',
   loadOnlyInlinedPlugins: 'flag',

@@ -109,6 +109,18 @@ it('finds a list in the wrong form, and its plugins in the wrong place', async (
   ])
 })
 
+it('finds its way through values of any kind, and through names that every object has', async () => {
+  const plugins = [null, 7, { type: ['x'] }, { ...good, ipam: [] }, { type: 'bridge', ipam: { type: 'constructor' } }]
+  const found = await mistakes({ 'a.conflist': { name: 5, cniVersion: 1, plugins, constructor: 3 } })
+  expect(found).toContain('error name: "name" must be a text')
+  expect(found).toContain('error cniVersion: "cniVersion" must be a text')
+  expect(found).toContain('error plugins[1]: this plugin has no "type"')
+  expect(found).toContain('error plugins[3].ipam: "ipam" must be an object { }')
+  expect(found).toContain('warning constructor: a list of plugins has no key "constructor"')
+  expect(found).toContainEqual(expect.stringContaining('plugins[4].ipam.type: there is no plugin "constructor"'))
+  expect(new Set(found).size).toBe(found.length)
+})
+
 it('asks the installed plugins for the version', async () => {
   const old = programsIn({ bridge: speaking('0.2.0', '0.4.0'), 'host-local': speaking(...all) })
   expect(await mistakes({ 'a.conf': good }, [old])).toEqual([`error type: ${old}/bridge does not speak CNI 1.0.0`])
