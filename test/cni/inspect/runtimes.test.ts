@@ -115,3 +115,22 @@ it('finds a process by the name of kubelet that really runs, with the flags of t
     await once(child, 'close')
   }
 })
+
+it('reads the files that a process sees, where it has other ones than we', async () => {
+  const inside = `mount -t tmpfs none /mnt
+printf '[plugins.cri.cni]\\nconf_dir = "/inside"\\n' >/mnt/c.toml
+mkdir /mnt/bin; >/mnt/bin/bridge
+printf 'bin_dir = "/mnt/bin"\\n' >>/mnt/c.toml
+exec -a containerd sh -c 'echo ready; read line' sh --config /mnt/c.toml`
+  const child = spawn('unshare', ['-Urm', 'bash', '-c', inside])
+  try {
+    await once(child.stdout, 'data')
+    const { stdout } = await cli(['cni', 'kubelet'])
+    expect(stdout).toContain(`containerd runs with pid ${child.pid}`)
+    expect(stdout).toMatch(/configurations +\/inside \(\/mnt\/c\.toml\)\n +there is no such folder/)
+    expect(stdout).toMatch(/plugins +\/mnt\/bin \(\/mnt\/c\.toml\)\n +bridge/)
+  } finally {
+    child.stdin.end('\n')
+    await once(child, 'close')
+  }
+})
