@@ -28,7 +28,19 @@ export default class CniKubelet extends BaseCommand {
   plugins         ${DEFAULT_BIN_DIRS[0]} (Debian's package: ${DEFAULT_BIN_DIRS[1]})\n`)
       this.log(wrapped(`${FLAGS_GONE}.`))
     }
-    this.log(`\nGo on with: ${style.command('cnilab cni configs')} and ${style.command('cnilab cni plugins')}`)
+    this.log(
+      `\nGo on with:${next(runtimes)
+        .map((command) => `\n  ${style.command(command)}`)
+        .join('')}`,
+    )
     return { schema: 'cnilab/cni-kubelet/v1', runtimes }
   }
+}
+
+/** The commands that look into the folders of the first runtime that names some; one in a container has others than we. */
+function next(runtimes: readonly SeenRuntime[]): string[] {
+  const { confDir, binDirs } = runtimes.find((one) => one.confDir && one.root === '') ?? {}
+  const conf = confDir && confDir.value !== DEFAULT_CONF_DIR ? ` --conf-dir ${confDir.value}` : ''
+  const bins = (binDirs?.value ?? []).filter((folder) => !DEFAULT_BIN_DIRS.includes(folder))
+  return [`cnilab cni configs${conf}`, `cnilab cni plugins${bins.map((folder) => ` --bin-dir ${folder}`).join('')}`]
 }

@@ -109,7 +109,9 @@ it('finds a process by the name of kubelet that really runs, with the flags of t
     const text = await cli(['cni', 'kubelet'])
     expect(text.stdout).toContain(`kubelet runs with pid ${child.pid}`)
     expect(text.stdout).toContain('it is older than Kubernetes 1.24')
-    expect(text.stdout).toContain('Go on with: cnilab cni configs')
+    expect(text.stdout).toContain(
+      `\n  cnilab cni configs --conf-dir ${folder}/net.d\n  cnilab cni plugins --bin-dir ${folder}/bin\n`,
+    )
   } finally {
     child.stdin.end('\n')
     await once(child, 'close')
