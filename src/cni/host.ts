@@ -1,7 +1,7 @@
 import { statSync, statfsSync } from 'node:fs'
 import { type Host, MACHINE } from '../kernel/host.ts'
 import { type Kernel, kernelOf } from '../kernel/kernel.ts'
-import { inside } from '../kernel/launcher.ts'
+import { inside } from '../kernel/inside.ts'
 import { spawn, spawnNow } from '../kernel/spawn.ts'
 import { netnsOf } from '../operations/names.ts'
 import { CODE, CniError } from './error.ts'

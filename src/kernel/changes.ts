@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { type FSWatcher, readdirSync, statfsSync, statSync, watch } from 'node:fs'
 import { INTERNET } from '../state/state.ts'
 import type { Host } from './host.ts'
-import { inside } from './launcher.ts'
+import { inside } from './inside.ts'
 import { searchPath } from './spawn.ts'
 
 /**

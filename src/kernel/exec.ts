@@ -1,7 +1,7 @@
 import { constants } from 'node:os'
 import { existsSync, readFileSync } from 'node:fs'
 import type { Host } from './host.ts'
-import { inside } from './launcher.ts'
+import { inside } from './inside.ts'
 import { sandboxEnvironment, searchPath } from './spawn.ts'
 import { dropsPrivileges } from './user.ts'
 

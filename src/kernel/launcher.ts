@@ -1,6 +1,6 @@
 import { spawn as spawnProcess } from 'node:child_process'
-import { Socket } from 'node:net'
 import { type Host, netnsFile } from './host.ts'
+import { inside } from './inside.ts'
 import { type Finished, missing, sandboxEnvironment, searchPath, spawn } from './spawn.ts'
 
 /** Runs a program on the host and collects what it prints; one at a time. Never throws for an exit status. */
@@ -46,15 +46,6 @@ export function launcher(host: Host): Launch {
   }
 }
 
-/**
- * Puts an argv into a namespace of the host. `nsenter`, because `ip -n` copies the mount table each time. Its file is
- * opened from within the sandbox: a link that a program put there must not lead to a namespace of the machine.
- */
-export function inside(host: Host, netns: string | undefined, argv: readonly string[]): string[] {
-  if (netns === undefined) return [...host.enter, ...argv]
-  return [...host.enter, 'nsenter', `--net=${netnsFile(netns)}`, '--', ...argv]
-}
-
 interface Shell {
   isOpen: () => boolean
   /** How many programs it has been told to run and has not finished. */
@@ -74,6 +65,11 @@ function pathOf(host: Host): { PATH?: string } {
   return host.kind === 'sandbox' && PATH !== undefined ? { PATH } : {}
 }
 
+/** A process, or a pipe to one: this process does not end before it unless it is let go. */
+function isHeld(one: object): one is { ref: () => void; unref: () => void } {
+  return 'ref' in one && 'unref' in one
+}
+
 function openShell(host: Host): Shell {
   const token = `\x1e${process.pid}-${process.hrtime.bigint()}`
   const [file = '', ...rest] = inside(host, undefined, ['sh', '-c', LOOP])
@@ -87,8 +83,7 @@ function openShell(host: Host): Shell {
 
   // While nothing runs, it does not keep this process from ending.
   const hold = (held: boolean) => {
-    for (const one of [child, stdin, stdout, stderr])
-      if (one === child || one instanceof Socket) one[held ? 'ref' : 'unref']()
+    for (const one of [child, stdin, stdout, stderr]) if (isHeld(one)) one[held ? 'ref' : 'unref']()
   }
   const collect = (stream: keyof typeof printed) => (text: string) => {
     printed[stream] += text

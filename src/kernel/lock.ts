@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, constants, fstatSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -16,12 +16,40 @@ export function lock(folder: string, make = true): Promise<() => void> {
   })
 }
 
-/** The same for a file, which is made where it is missing, with its folder. */
-export function lockFile(file: string): Promise<() => void> {
-  return take(file, () => {
+/**
+ * Takes the lock of a file, which is made where it is missing, with its folder. It waits without letting anything else
+ * go on, which is how a plugin has it that has nothing else to do.
+ */
+export function lockFileNow(file: string): () => void {
+  for (;;) {
     mkdirSync(dirname(file), { recursive: true, mode: 0o755 })
-    return openSync(file, constants.O_RDONLY | constants.O_CREAT, 0o600)
-  })
+    const fd = openSync(file, constants.O_RDONLY | constants.O_CREAT, 0o600)
+    const isLocked = flockNow(fd)
+    if (isLocked && fstatSync(fd).ino === statSync(file, { throwIfNoEntry: false })?.ino) return () => closeSync(fd)
+    closeSync(fd)
+    if (!isLocked) throw noFlock(file)
+  }
+}
+
+/**
+ * Takes the lock of this network namespace in the same way. What is locked is the namespace's own file, so that there is
+ * none to make or to remove.
+ */
+export function lockNetworkNow(): () => void {
+  const file = '/proc/self/ns/net'
+  const fd = openSync(file, 'r')
+  if (flockNow(fd)) return () => closeSync(fd)
+  closeSync(fd)
+  throw noFlock(file)
+}
+
+function flockNow(fd: number): boolean {
+  const stdio = [fd, 'ignore', 'ignore'] as const
+  return spawnSync('flock', ['-x', '0'], { stdio: [...stdio], env: { PATH: searchPath() } }).status === 0
+}
+
+function noFlock(path: string): CnilabError {
+  return new CnilabError('machine', `could not lock ${path}: is flock (package util-linux) installed?`)
 }
 
 /** Node has no flock, so util-linux's takes it on a descriptor that it shares with us (which execa's options do not offer). */
@@ -36,7 +64,7 @@ async function take(path: string, open: () => number): Promise<() => void> {
     // Whoever held it may have removed what is locked, as one does with a folder that has become empty.
     if (code === 0 && fstatSync(fd).ino === statSync(path, { throwIfNoEntry: false })?.ino) return () => closeSync(fd)
     closeSync(fd)
-    if (code !== 0) throw new CnilabError('machine', `could not lock ${path}: is flock (package util-linux) installed?`)
+    if (code !== 0) throw noFlock(path)
   }
 }
 

@@ -7,7 +7,7 @@ import { packageFolder } from '../sandbox/create.ts'
 import { INTERNET } from '../state/state.ts'
 import { APP, type Host } from './host.ts'
 import type { Kernel } from './kernel.ts'
-import { inside } from './launcher.ts'
+import { inside } from './inside.ts'
 import { type Detached, spawnDetached } from './spawn.ts'
 
 const answerSchema = z.object({ ok: z.boolean(), said: z.string(), status: z.number().exactOptional() })

@@ -82,6 +82,8 @@ function ipLine(host: Host, { argv }: Command): string {
 
 async function runBatch(host: Host, launch: Launch, batch: Batch): Promise<void> {
   const { tool, netns, commands } = batch
+  const [single, another] = commands
+  if (single && !another && tool === 'ip') return runSingle(host, launch, single)
   const lines =
     tool === 'ip' || tool === 'bridge'
       ? commands.map((command) => ipLine(host, command))
@@ -96,6 +98,13 @@ async function runBatch(host: Host, launch: Launch, batch: Batch): Promise<void>
   if (code === 0) return
   const line = Number(/Command failed -:(\d+)/.exec(stderr)?.[1] ?? 0)
   throw refusal(stderr, commands, commands[line - 1] ?? commands.find(() => commands.length === 1))
+}
+
+/** A command by itself needs nobody who writes to its standard input. */
+async function runSingle(host: Host, launch: Launch, command: Command): Promise<void> {
+  const argv = command.argv.map((argument) => (argument === HOST_PID ? String(host.pid) : argument))
+  const { code, stderr } = await launch(command.netns, ['ip', ...argv])
+  if (code !== 0) throw refusal(stderr, [command], command)
 }
 
 /** One batch file for each namespace, and one xargs that has four of them run at a time. */

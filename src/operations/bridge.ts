@@ -60,7 +60,7 @@ export const bridge: OperationKind<'bridge', Params> = {
   judge: (p, now) => {
     const link = findLink(now, p.name)
     if (!link) return { status: 'absent', actual: `there is no interface ${p.name}`, before: {} }
-    if (link.kind === 'bridge' && p.vlanFiltering === true && link.vlanFiltering !== true)
+    if (link.kind === 'bridge' && p.vlanFiltering === true && !link.vlanFiltering)
       return { status: 'differs', actual: `${p.name} is a bridge that does not filter VLANs` }
     if (link.kind === 'bridge' && p.promiscuous === true && !link.promiscuous)
       return { status: 'differs', actual: `${p.name} is a bridge that is not promiscuous` }

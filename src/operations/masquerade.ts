@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { once } from '../once.ts'
 import { HOST, type NftObject, type Route } from '../state/state.ts'
 import { contains, isIpv6, subnet } from './names.ts'
 import { type OperationKind, MARK_ALIAS, placeId } from './operation.ts'
@@ -58,7 +59,7 @@ export const masquerade: OperationKind<'masquerade', Params> = {
   undo: (p, _before, now) =>
     // The table alone counts: it may be there without its rule, if something stopped us between the two.
     (now.get(HOST)?.rules ?? []).some(
-      ({ table }) => tableSchema.safeParse(table).data === `${familyOf(p)} ${tableOf(p)}`,
+      ({ table }) => schemas().tableSchema.safeParse(table).data === `${familyOf(p)} ${tableOf(p)}`,
     )
       ? [{ tool: 'nft', argv: ['delete', 'table', familyOf(p), tableOf(p)] }]
       : [],
@@ -76,57 +77,61 @@ export const masquerade: OperationKind<'masquerade', Params> = {
   },
 }
 
-/** A table of libnftables-json(5), as its family and name. */
-const tableSchema = z
-  .object({ family: z.string(), name: z.string() })
-  .transform(({ family, name }) => `${family} ${name}`)
-
 const placeOf = (family: string, table: string, chain: string) => `${family} ${table} ${chain}`
 
-/** A chain that sees every packet on its way out, as its place. */
-const hookedSchema = z
-  .object({ family: z.string(), table: z.string(), name: z.string(), hook: z.literal('postrouting') })
-  .transform(({ family, table, name }) => placeOf(family, table, name))
+/** The parts of libnftables-json(5) that tell a masquerade rule. Made when first needed: it takes 2 ms. */
+const schemas = once(() => {
+  /** A table of libnftables-json(5), as its family and name. */
+  const tableSchema = z
+    .object({ family: z.string(), name: z.string() })
+    .transform(({ family, name }) => `${family} ${name}`)
 
-/** The parts of libnftables-json(5) that tell a masquerade rule. */
-const ruleSchema = z.object({
-  family: z.string(),
-  table: z.string(),
-  chain: z.string(),
-  expr: z.array(z.looseObject({})).default([]),
-})
+  /** A chain that sees every packet on its way out, as its place. */
+  const hookedSchema = z
+    .object({ family: z.string(), table: z.string(), name: z.string(), hook: z.literal('postrouting') })
+    .transform(({ family, table, name }) => placeOf(family, table, name))
 
-/** The right side of a match on addresses; a bare address stands for itself alone. */
-const prefixSchema = z.union([
-  z.string().transform((address) => `${address}/${isIpv6(address) ? 128 : 32}`),
-  z
-    .object({ prefix: z.object({ addr: z.string(), len: z.number() }) })
-    .transform(({ prefix }) => `${prefix.addr}/${prefix.len}`),
-])
-const addressMatch = z.object({
-  match: z.object({
-    op: z.enum(['==', '!=']),
-    left: z.object({ payload: z.object({ field: z.enum(['saddr', 'daddr']) }) }),
-    right: prefixSchema,
-  }),
-})
-const outputMatch = z.object({
-  match: z.object({
-    op: z.enum(['==', '!=']),
-    left: z.object({ meta: z.object({ key: z.literal('oifname') }) }),
-    right: z.string(),
-  }),
-})
+  /** The parts of libnftables-json(5) that tell a masquerade rule. */
+  const ruleSchema = z.object({
+    family: z.string(),
+    table: z.string(),
+    chain: z.string(),
+    expr: z.array(z.looseObject({})).default([]),
+  })
 
-/** nft and iptables-nft write the same thing differently in JSON; both count, whoever wrote the rule. */
-const masqueradeSchema = z.union([
-  z.object({ masquerade: z.unknown() }).refine((e) => 'masquerade' in e),
-  z.object({ xt: z.object({ name: z.literal('MASQUERADE') }) }),
-])
+  /** The right side of a match on addresses; a bare address stands for itself alone. */
+  const prefixSchema = z.union([
+    z.string().transform((address) => `${address}/${isIpv6(address) ? 128 : 32}`),
+    z
+      .object({ prefix: z.object({ addr: z.string(), len: z.number() }) })
+      .transform(({ prefix }) => `${prefix.addr}/${prefix.len}`),
+  ])
+  const addressMatch = z.object({
+    match: z.object({
+      op: z.enum(['==', '!=']),
+      left: z.object({ payload: z.object({ field: z.enum(['saddr', 'daddr']) }) }),
+      right: prefixSchema,
+    }),
+  })
+  const outputMatch = z.object({
+    match: z.object({
+      op: z.enum(['==', '!=']),
+      left: z.object({ meta: z.object({ key: z.literal('oifname') }) }),
+      right: z.string(),
+    }),
+  })
 
-/** A condition of iptables-nft that nft cannot spell out; a comment is none. */
-const xtMatch = z.object({
-  xt: z.object({ type: z.literal('match'), name: z.string().refine((name) => name !== 'comment') }),
+  /** nft and iptables-nft write the same thing differently in JSON; both count, whoever wrote the rule. */
+  const masqueradeSchema = z.union([
+    z.object({ masquerade: z.unknown() }).refine((e) => 'masquerade' in e),
+    z.object({ xt: z.object({ name: z.literal('MASQUERADE') }) }),
+  ])
+
+  /** A condition of iptables-nft that nft cannot spell out; a comment is none. */
+  const xtMatch = z.object({
+    xt: z.object({ type: z.literal('match'), name: z.string().refine((name) => name !== 'comment') }),
+  })
+  return { tableSchema, hookedSchema, ruleSchema, addressMatch, outputMatch, masqueradeSchema, xtMatch }
 })
 
 /**
@@ -137,9 +142,9 @@ export function masqueradeRule(of: string, rules: readonly NftObject[], routes: 
   const p = { subnet: of }
   const uplinks = routes.filter((route) => route.dst === 'default').map((route) => route.dev)
   // Rules of other chains see packets only if some rule jumps there.
-  const hooked = new Set(rules.map(({ chain }) => hookedSchema.safeParse(chain).data))
+  const hooked = new Set(rules.map(({ chain }) => schemas().hookedSchema.safeParse(chain).data))
   for (const { rule } of rules) {
-    const { data } = ruleSchema.safeParse(rule)
+    const { data } = schemas().ruleSchema.safeParse(rule)
     if (!data || !hooked.has(placeOf(data.family, data.table, data.chain))) continue
     if (![familyOf(p), 'inet'].includes(data.family) || !data.expr.some((e) => isMasquerade(e))) continue
     if (data.expr.every((e) => lets(e, p, uplinks))) return data.table
@@ -149,12 +154,12 @@ export function masqueradeRule(of: string, rules: readonly NftObject[], routes: 
 
 /** Whether an expression lets all packets pass that leave the subnet by an uplink; a match that is not understood does not. */
 function lets(expression: unknown, p: Params, uplinks: readonly (string | undefined)[]): boolean {
-  if (xtMatch.safeParse(expression).success) return false
+  if (schemas().xtMatch.safeParse(expression).success) return false
   if (typeof expression !== 'object' || expression === null || !('match' in expression)) return true
-  const address = addressMatch.safeParse(expression).data?.match
+  const address = schemas().addressMatch.safeParse(expression).data?.match
   if (address?.left.payload.field === 'saddr') return address.op === '==' && covering(address.right, p.subnet)
   if (address) return address.op === '!=' && (covering(p.subnet, address.right) || isMulticast(address.right))
-  const output = outputMatch.safeParse(expression).data?.match
+  const output = schemas().outputMatch.safeParse(expression).data?.match
   return output !== undefined && (output.op === '==') === uplinks.includes(output.right)
 }
 
@@ -170,16 +175,16 @@ function covering(outer: string, inner: string): boolean {
 
 /** Whether an expression of a rule masquerades. */
 export function isMasquerade(expression: unknown): boolean {
-  return masqueradeSchema.safeParse(expression).success
+  return schemas().masqueradeSchema.safeParse(expression).success
 }
 
 /** The subnets of which some rule masquerades packets, as far as the rules name one. */
 export function masqueradedSubnets(rules: readonly NftObject[]): string[] {
   const subnets = rules.flatMap(({ rule }) => {
-    const { data } = ruleSchema.safeParse(rule)
+    const { data } = schemas().ruleSchema.safeParse(rule)
     if (!data?.expr.some((e) => isMasquerade(e))) return []
     return data.expr.flatMap((e) => {
-      const match = addressMatch.safeParse(e).data?.match
+      const match = schemas().addressMatch.safeParse(e).data?.match
       return match?.op === '==' && match.left.payload.field === 'saddr' ? [match.right] : []
     })
   })

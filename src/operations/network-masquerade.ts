@@ -47,15 +47,13 @@ export const networkMasquerade: OperationKind<'network-masquerade', NetworkParam
     const { family, name } = ownTable(p)
     const at = [family, name] as const
     const type = `ipv${family === 'ip' ? 4 : 6}_addr`
+    const outside = [family, 'daddr', '!=', p.subnet, family, 'daddr', '!=', multicast[family]]
     return [
       nft('add', 'table', ...at),
       nft('add', 'set', ...at, setOf(p), `{ type ${type}; }`),
       nft('add', 'chain', ...at, chainOf(p), '{ type nat hook postrouting priority srcnat; policy accept; }'),
       nft('flush', 'chain', ...at, chainOf(p)), // once there, there is one rule
-      nft(
-        ...['add', 'rule', ...at, chainOf(p), family, 'saddr', `@${setOf(p)}`, family, 'daddr', '!=', p.subnet],
-        ...[family, 'daddr', '!=', multicast[family], 'masquerade'],
-      ),
+      nft('add', 'rule', ...at, chainOf(p), family, 'saddr', `@${setOf(p)}`, ...outside, 'masquerade'),
     ]
   },
   // It goes with the last address in it.

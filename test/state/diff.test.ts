@@ -14,7 +14,16 @@ function withRules(...texts: string[]): State {
     },
   }))
   const forwarding = { inet: {}, inet6: {} }
-  const host: Namespace = { inode: 0, since: 0, links: [], routes: [], forwarding, rules, sysctls: {} }
+  const host: Namespace = {
+    inode: 0,
+    since: 0,
+    links: [],
+    routes: [],
+    policyRoutes: [],
+    forwarding,
+    rules,
+    sysctls: {},
+  }
   return new Map([[HOST, host]])
 }
 

@@ -1,7 +1,6 @@
 import { existsSync, linkSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { isIP } from 'node:net'
 import { join } from 'node:path'
-import { lockFile } from '../../kernel/lock.ts'
+import { lockFileNow } from '../../kernel/lock.ts'
 import { CniError } from '../error.ts'
 import type { Attachment } from '../plugin-type.ts'
 import { forget, isComplete, lookUp, rebuild, record, seal } from './by-attachment.ts'
@@ -23,7 +22,7 @@ function textOf({ containerId, ifname }: Owner): string {
  * writer left is cleared away first: a writer keeps the lock until it is done.
  */
 export async function withStore<T>(folder: string, act: () => T): Promise<T> {
-  const unlock = await lockFile(join(folder, 'lock'))
+  const unlock = lockFileNow(join(folder, 'lock'))
   try {
     if (existsSync(fresh(folder))) rmSync(fresh(folder))
     if (!isComplete(folder)) reread(folder)
@@ -51,9 +50,12 @@ function reread(folder: string): void {
   rebuild(folder, found)
 }
 
+/** Names of files that are addresses, and not ours or the reference's own. */
+const ADDRESS = /^\d+(\.\d+){3}$|^[\da-fA-F]*:[\da-fA-F:.]+$/
+
 /** All addresses that are taken; none where there is no store. */
 export function addressesIn(folder: string): string[] {
-  return existsSync(folder) ? readdirSync(folder).filter((name) => isIP(name) !== 0) : []
+  return existsSync(folder) ? readdirSync(folder).filter((name) => ADDRESS.test(name)) : []
 }
 
 function textAt(folder: string, address: string): string | undefined {

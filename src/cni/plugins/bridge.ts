@@ -1,6 +1,6 @@
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { Scope } from '../../kernel/snapshot.ts'
-import { lockInNetwork } from '../../kernel/network-lock.ts'
+import { lockNetworkNow } from '../../kernel/lock.ts'
 import { addressAt, isIpv6, overlaps, subnetOf } from '../../operations/names.ts'
 import { ip } from '../../operations/operation.ts'
 import { derive, type Operation } from '../../operations/registry.ts'
@@ -25,7 +25,7 @@ export const bridge: PluginType = {
     const netns = containerNetns(call.netns)
     const kernel = ownKernel()
     const ipam = await ipamOf(call)
-    const release = await lockInNetwork(config.bridge)
+    const release = lockNetworkNow()
     try {
       const now = await kernel.read(scopeBefore(call, config, netns))
       refuseIfThere(call, netns, now)
@@ -43,8 +43,7 @@ export const bridge: PluginType = {
     }
   },
   del: async (call) => {
-    const config = bridgeConfig(call)
-    await removeAttachment(call, config.bridge)
+    await removeAttachment(call, bridgeConfig(call).spoofCheck)
     await (await ipamOf(call))?.del(call)
   },
   check: async (call) => {
@@ -56,7 +55,7 @@ export const bridge: PluginType = {
     await ipam?.check(call)
   },
   gc: async (call, valid) => {
-    await removeStale(call, valid, bridgeConfig(call).bridge)
+    await removeStale(call, valid)
     await (await ipamOf(call))?.gc(call, valid)
   },
   status: async (call) => {

@@ -1,6 +1,7 @@
 import type { Kernel } from '../../kernel/kernel.ts'
-import { lockInNetwork } from '../../kernel/network-lock.ts'
+import { lockNetworkNow } from '../../kernel/lock.ts'
 import { spoofCheckTable } from '../../operations/mac-spoof-check.ts'
+import { isIpv6 } from '../../operations/names.ts'
 import { masqueradeTable } from '../../operations/network-masquerade.ts'
 import { hasTable, removeOwned } from '../../operations/nft-elements.ts'
 import { aliasOf, type Command, ip } from '../../operations/operation.ts'
@@ -12,18 +13,17 @@ import type { Attachment, Call, ValidAttachments } from '../plugin-type.ts'
 const FAMILIES = ['ip', 'ip6'] as const
 
 /**
- * Takes away the cable and the rules of a call's attachment, whether all of it is there or nothing. `lock` is what those
- * who share something with it hold. Never stops at an error; the first is thrown at the end.
+ * Takes away the cable and the rules of a call's attachment, whether all of it is there or nothing. Never stops at an error; the first is thrown at the end.
  */
-export async function removeAttachment(call: Call, lock: string): Promise<void> {
+export async function removeAttachment(call: Call, hasSpoofCheck = false): Promise<void> {
   const kernel = ownKernel()
   const { name, mac } = hostEnd(call)
-  const release = await lockInNetwork(lock)
+  const release = lockNetworkNow()
   try {
     const now = await kernel.read({
       namespaces: new Set(),
       links: [name],
-      tables: tablesOf(call.network, [name]),
+      tables: tablesOf(call, hasSpoofCheck ? [name] : []),
     })
     const isOurs = findLink(now, name)?.mac === mac
     const cable = isOurs ? [ip(undefined, 'link', 'delete', 'dev', name)] : await strangersCable(kernel, call)
@@ -34,16 +34,12 @@ export async function removeAttachment(call: Call, lock: string): Promise<void> 
 }
 
 /** Takes away all that belongs to a network and to none of these attachments. */
-export async function removeStale(
-  { network }: Pick<Attachment, 'network'>,
-  valid: ValidAttachments,
-  lock: string,
-): Promise<void> {
+export async function removeStale({ network }: Pick<Attachment, 'network'>, valid: ValidAttachments): Promise<void> {
   const kernel = ownKernel()
   const attachments = valid.map((one) => ({ network, ...one }))
   const owners = new Set(attachments.map(ownerOf))
   const names = new Set(attachments.map((one) => hostEnd(one).name))
-  const release = await lockInNetwork(lock)
+  const release = lockNetworkNow()
   try {
     const now = await kernel.read({ namespaces: new Set(), rules: true })
     const stale = (now.get(HOST)?.links ?? [])
@@ -58,10 +54,13 @@ export async function removeStale(
   }
 }
 
-/** The tables that may hold rules of a network's attachments with these host ends. */
-function tablesOf(network: string, hostEnds: readonly string[]): string[] {
+/** The tables that may hold rules of an attachment: of the families that its result has, or of both. */
+function tablesOf({ network, prevResult }: Call, hostEnds: readonly string[]): string[] {
+  const families = FAMILIES.filter(
+    (family) => prevResult?.ips.some(({ address }) => isIpv6(address) === (family === 'ip6')) ?? true,
+  )
   return [
-    ...FAMILIES.map((family) => `${family} ${masqueradeTable(network, family).name}`),
+    ...families.map((family) => `${family} ${masqueradeTable(network, family).name}`),
     ...hostEnds.map((name) => `bridge ${spoofCheckTable(name)}`),
   ]
 }
@@ -97,10 +96,7 @@ async function runEach(kernel: Kernel, commands: readonly Command[]): Promise<vo
   const others = commands.filter(({ tool }) => tool !== 'nft')
   // The kernel takes 20 ms for either: they had better wait at the same time.
   const inBackground = rules.length > 0 && others.length > 0 ? backgroundKernel() : kernel
-  const results = await Promise.allSettled([
-    inBackground.run(rules),
-    ...others.map((command) => kernel.run([command])),
-  ])
+  const results = await Promise.allSettled([...others.map((command) => inBackground.run([command])), kernel.run(rules)])
   const failed = results.find((result) => result.status === 'rejected')
   if (failed) throw failed.reason
 }

@@ -64,16 +64,16 @@ export async function call(
   }: { ifname?: string; args?: string; type?: keyof typeof types } = {},
 ): Promise<Answer> {
   const env = variables(command, containerId, ifname, args)
-  const answer = await runPlugin(type, types[type], env, () => Promise.resolve(JSON.stringify(config)))
+  const answer = await runPlugin(type, types[type], env, () => JSON.stringify(config))
   return read(answer.stdout)
 }
 
 const source = (file: string) => JSON.stringify(join(import.meta.dirname, '../../../src/cni', file))
 const entry = `
-import { text } from 'node:stream/consumers'
+import { readFileSync } from 'node:fs'
 import { hostLocal } from ${source('ipam/host-local.ts')}
 import { runPlugin } from ${source('run-plugin.ts')}
-const { code, stdout } = await runPlugin('host-local', hostLocal, process.env, () => text(process.stdin))
+const { code, stdout } = await runPlugin('host-local', hostLocal, process.env, () => readFileSync(0, 'utf8'))
 process.stdout.write(stdout)
 process.exitCode = code`
 
