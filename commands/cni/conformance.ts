@@ -1,0 +1,49 @@
+import { basename } from 'node:path'
+import { Flags } from '@oclif/core'
+import { FORMATS, toJunit, toTap } from '../../src/cni/conformance/reports.ts'
+import { type ConformanceReport, runConformance } from '../../src/cni/conformance/run.ts'
+import { findPlugin } from '../../src/cni/conformance/subject.ts'
+import { refuseInside } from '../../src/engine/open-host.ts'
+import { BaseCommand, type Document } from '../../src/ui/base-command.ts'
+import { drawOutcomes, drawPlugin, drawTotals } from '../../src/ui/conformance.ts'
+import { plainFlag } from '../../src/ui/flags.ts'
+import { word } from '../../src/ui/word.ts'
+
+export default class CniConformance extends BaseCommand {
+  static override summary = 'Check a CNI plugin, whoever made it, against the CNI spec'
+  static override description =
+    'Calls the executable as a runtime would, rightly and wrongly, in a sandbox of its own, and compares what it says and what is in the kernel with CNI spec 1.1.0. Exits with 1 if it breaks a rule that the spec requires; what it recommends is only listed.'
+  static override examples = [
+    '<%= config.bin %> cni conformance bridge',
+    '<%= config.bin %> cni conformance ./my-plugin --config my.conflist',
+    '<%= config.bin %> cni conformance /opt/cni/bin/ptp --report junit > ptp.xml',
+  ]
+  static override args = {
+    plugin: word({ description: 'path to a plugin, or the type of one that is installed', required: true }),
+  }
+  static override flags = {
+    config: Flags.string({ description: 'network configuration (.conf or .conflist) in place of the built-in one' }),
+    report: Flags.option({ options: FORMATS, description: 'print a report for programs' })(),
+    plain: plainFlag,
+  }
+
+  async run(): Promise<Document & ConformanceReport> {
+    const { args, flags } = await this.parse(CniConformance)
+    refuseInside()
+    const isQuiet = flags.report !== undefined || this.jsonEnabled()
+    const log = (line: string) => this.log(line)
+    if (!isQuiet) drawPlugin({ type: basename(args.plugin), file: findPlugin(args.plugin) }, log)
+    const report = await runConformance({
+      plugin: args.plugin,
+      config: flags.config,
+      ...(isQuiet ? {} : { onOutcome: drawOutcomes(log, flags.plain) }),
+    })
+    const document = { schema: 'cnilab/cni-conformance/v1', ...report }
+    if (!report.ok) process.exitCode = 1
+    if (this.jsonEnabled()) return document
+    if (flags.report === 'json') this.logJson(document)
+    else if (flags.report === undefined) drawTotals(report, log)
+    else process.stdout.write(flags.report === 'junit' ? toJunit(report) : toTap(report))
+    return document
+  }
+}

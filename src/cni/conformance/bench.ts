@@ -1,0 +1,233 @@
+import type { Kernel } from '../../kernel/kernel.ts'
+import { programLine } from '../../plan/command-line.ts'
+import { describe } from '../../state/diff.ts'
+import { INTERNET, UPLINK } from '../../state/state.ts'
+import { callVariables, type Execution, execute } from '../execute.ts'
+import { COMMANDS } from '../plugin-type.ts'
+import { EMPTY, parseResult, type Result, toVersion } from '../result.ts'
+import { atLeast, isVersion, type Version } from '../versions.ts'
+import { type Kind, NotApplicable, Violation } from './check.ts'
+import type { Config } from './configs.ts'
+import { inWords, parsed } from './judge.ts'
+import type { Visible } from './subject.ts'
+
+/** What differs from an ordinary call. */
+export interface CallOptions {
+  id?: string
+  ifname?: string
+  /** The path; '' leaves CNI_NETNS out. */
+  netns?: string
+  args?: string
+  version?: string
+  /** Keys that are added to the configuration, or put in the place of its own; undefined takes a key away. */
+  change?: Config
+  /** In the place of what the ADD before it printed; false for none. */
+  prevResult?: unknown
+  /** Variables that are left out. */
+  without?: readonly string[]
+  /** Variables that are added, or put in the place of others. */
+  variables?: Readonly<Record<string, string>>
+  /** The text on standard input, in the place of a configuration. */
+  input?: string
+  /** SIGKILL comes after so many milliseconds. */
+  killAfter?: number
+  /** Another executable: a delegate of the plugin. */
+  file?: string
+}
+
+/** An attachment that an ADD made. */
+export interface Attached {
+  id: string
+  ifname: string
+  /** The path of its namespace. */
+  netns: string
+  result: Result
+}
+
+/** What the tested plugin is. */
+export interface Subject extends Visible {
+  type: string
+  kind: Kind
+  config: Config
+  /** What it says that it speaks, of the versions that we know, oldest first. */
+  versions: readonly Version[]
+  /** The plugin's file as the user named it, for the commands that are shown. */
+  shown: string
+}
+
+/** How the host's ends of the cables begin that stand for the plugin before a chained one. */
+export const PLUGGED = 'cnfveth'
+
+/** A plugin that hangs is killed after so many seconds. */
+const PATIENCE = 30
+
+/** Puts everything back that a plugin may have made. The uplink and the internet beyond it stay. */
+const RESET = `ip netns list | cut -d' ' -f1 | grep -vx ${INTERNET} | xargs -r -n1 ip netns delete; ip -o link show | cut -d: -f2 | cut -d@ -f1 | grep -vwE 'lo|${UPLINK.ifname}' | while read -r link; do ip link delete dev "$link" 2>/dev/null; done; ! command -v nft >/dev/null || nft flush ruleset; rm -rf /var/lib/cni /tmp/conformance*; sysctl -qw net.ipv4.ip_forward=0`
+
+/** Where a check works: an empty sandbox with the plugin in it. It writes down what was done, so that it can be repeated. */
+export class Bench {
+  readonly kernel: Kernel
+  readonly subject: Subject
+  /** The newest version that the plugin speaks; checks use it unless they are about versions. */
+  readonly version: Version
+  /** Why no ADD can work here, if so: this kernel lacks something, or the check of ADD itself failed. */
+  hopeless: string | undefined
+  /** The commands so far, ready to paste. */
+  history: string[] = []
+  readonly #previous = new Map<string, Result | undefined>()
+  readonly #added = new Map<string, unknown>()
+
+  constructor(kernel: Kernel, subject: Subject) {
+    this.kernel = kernel
+    this.subject = subject
+    this.version = subject.versions.at(-1) ?? '1.0.0'
+  }
+
+  /** Empties the sandbox for the next check. */
+  async reset(): Promise<void> {
+    this.history = []
+    this.#previous.clear()
+    this.#added.clear()
+    await this.kernel.probe(['sh', '-c', RESET])
+  }
+
+  get ifname(): string {
+    return this.subject.kind === 'loopback' ? 'lo' : 'eth0'
+  }
+
+  /** Runs a line of shell that prepares something, or tampers with it, and returns what it printed. */
+  async shell(line: string): Promise<string> {
+    this.history.push(line)
+    const { code, stdout, stderr } = await this.kernel.probe(['sh', '-ec', line])
+    if (code !== 0) throw new NotApplicable(`this could not be done here: ${line}: ${stderr.trim()}`)
+    return stdout
+  }
+
+  /** Makes a container's namespace, unless it is there, and for a chained plugin what the one before it makes. */
+  async container(id: string): Promise<string> {
+    const netns = `/run/netns/${id}`
+    if (this.#previous.has(id)) return netns
+    const n = this.#previous.size + 1
+    this.#previous.set(id, undefined)
+    await this.shell(`ip netns add ${id}`)
+    if (this.subject.kind === 'chained') this.#previous.set(id, await this.#plugged(id, n))
+    return netns
+  }
+
+  /** A veth with an address, in the place of the plugin before a chained one; returns that one's result. */
+  async #plugged(id: string, n: number): Promise<Result> {
+    const [host, address] = [`${PLUGGED}${n}`, `10.98.0.${n + 1}/16`]
+    await this.shell(
+      `ip link add name ${host} type veth peer name eth0 netns ${id}; ip link set dev ${host} up; ip -n ${id} address add ${address} dev eth0; ip -n ${id} link set dev eth0 up`,
+    )
+    const mac = (await this.kernel.probe(['cat', '/sys/class/net/eth0/address'], id)).stdout.trim()
+    const hostMac = (await this.kernel.probe(['cat', `/sys/class/net/${host}/address`])).stdout.trim()
+    return {
+      interfaces: [
+        { name: host, mac: hostMac },
+        { name: 'eth0', mac, sandbox: `/run/netns/${id}` },
+      ],
+      ips: [{ address, interface: 1 }],
+      routes: [],
+      dns: {},
+    }
+  }
+
+  /** The result that a chained plugin is given for a container. */
+  previous(id: string): Result {
+    return this.#previous.get(id) ?? EMPTY
+  }
+
+  /**
+   * Calls the plugin as a runtime does, but for the options. ADD of a chained plugin gets the result of the one before it,
+   * DEL and CHECK what ADD printed. The container should have been made before.
+   */
+  async call(command: string, options: CallOptions = {}): Promise<Execution> {
+    const { id = 'c1', ifname = this.ifname, args = '', without = [], killAfter } = options
+    const known = COMMANDS.find((one) => one === command) ?? 'ADD'
+    const isAttachment = known === 'ADD' || known === 'DEL' || known === 'CHECK'
+    const { netns = `/run/netns/${id}` } = options
+    const given = callVariables(known, {
+      ...(isAttachment ? { containerId: id, netns, ifname, args } : {}),
+      path: this.subject.path,
+    })
+    const all = { ...given, CNI_COMMAND: command, ...options.variables }
+    const variables = Object.fromEntries(Object.entries(all).filter(([key]) => !without.includes(key)))
+    const input = options.input ?? JSON.stringify(this.#config(known, id, ifname, options))
+    const { file = this.subject.file } = options
+    this.history.push(this.#line(variables, input, file === this.subject.file ? this.subject.shown : file, killAfter))
+    const seconds = killAfter === undefined ? PATIENCE : killAfter / 1000
+    const { host } = this.kernel
+    const limited = { ...host, enter: [...host.enter, 'timeout', '-s', 'KILL', String(seconds)] }
+    const execution = await execute(limited, file, variables, input)
+    const result = parsed(execution.stdout)
+    if (command === 'ADD' && execution.code === 0 && result !== undefined) this.#added.set(`${id} ${ifname}`, result)
+    return execution
+  }
+
+  #config(command: string, id: string, ifname: string, options: CallOptions): Config {
+    const { version = this.version, change = {} } = options
+    const usual =
+      command === 'ADD'
+        ? this.#before(id, version)
+        : command === 'DEL' || command === 'CHECK'
+          ? this.#added.get(`${id} ${ifname}`)
+          : undefined
+    const isOld = command !== 'ADD' && isVersion(version) && !atLeast(version, '0.4.0')
+    const { prevResult = isOld ? undefined : usual } = options
+    return {
+      cniVersion: version,
+      ...this.subject.config,
+      ...(prevResult === undefined || prevResult === false ? {} : { prevResult }),
+      ...change,
+    }
+  }
+
+  #before(id: string, version: string): unknown {
+    const previous = this.#previous.get(id)
+    return previous === undefined ? undefined : toVersion(previous, isVersion(version) ? version : this.version)
+  }
+
+  #line(variables: Readonly<Record<string, string>>, input: string, file: string, killAfter?: number): string {
+    const set = Object.entries(variables).map(([key, value]) => `${key}=${value}`)
+    const limit = killAfter === undefined ? [] : ['timeout', '-s', 'KILL', String(killAfter / 1000)]
+    return `${programLine({ argv: ['printf', '%s', input] })} | ${programLine({ argv: ['env', ...set, ...limit, file] })}`
+  }
+
+  /** Adds a container, which is made if need be. Throws Violation if the plugin refuses, or prints no result. */
+  async attach(id = 'c1', options: Omit<CallOptions, 'id'> = {}): Promise<Attached> {
+    if (this.hopeless !== undefined) throw new NotApplicable(this.hopeless)
+    const netns = await this.container(id)
+    const execution = await this.call('ADD', { ...options, id })
+    const ifname = options.ifname ?? this.ifname
+    const expected = 'ADD to succeed and to print a result'
+    if (execution.code !== 0) throw new Violation(expected, inWords(execution))
+    try {
+      return { id, ifname, netns, result: parseResult(parsed(execution.stdout)) }
+    } catch {
+      throw new Violation(expected, inWords(execution))
+    }
+  }
+
+  /** GC with these attachments as the valid ones. */
+  gc(valid: readonly { containerID: string; ifname: string }[], options: CallOptions = {}): Promise<Execution> {
+    const change = { 'cni.dev/valid-attachments': valid, 'cni.dev/attachments': valid, ...options.change }
+    return this.call('GC', { ...options, change })
+  }
+
+  /** All that is in the kernel and in the stores of addresses, as lines that can be compared; lo keeps its address. */
+  async footprint(): Promise<string[]> {
+    const [state, store] = await Promise.all([this.kernel.read(), this.store()])
+    return [...describe(state).filter((line) => !line.endsWith(': address lo 127.0.0.1/8')), ...store]
+  }
+
+  /** The files that say which addresses are given away (host-local's store, and others below /var/lib/cni). */
+  async store(): Promise<string[]> {
+    const find = ['find', '/var/lib/cni', '-type', 'f', '!', '-name', 'lock', '!', '-name', 'last_reserved_ip*']
+    const { stdout } = await this.kernel.probe(find)
+    return stdout
+      .split('\n')
+      .filter((line) => line !== '')
+      .toSorted()
+  }
+}

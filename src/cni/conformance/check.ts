@@ -1,0 +1,66 @@
+import type { Version } from '../versions.ts'
+import type { Bench } from './bench.ts'
+
+/**
+ * What a plugin does in an attachment, which decides what can be asked of it: makes an interface, changes one that
+ * another plugin made (`chained`), gives addresses (`ipam`), or brings `lo` up.
+ */
+export type Kind = 'interface' | 'chained' | 'ipam' | 'loopback'
+
+/** One rule of the CNI spec 1.1.0, and how to see from outside whether a plugin keeps it. */
+export interface Check {
+  /** Unique, `group.what`. */
+  id: string
+  /** The rule, as a sentence about the plugin. */
+  title: string
+  /** Whether the spec says must, or nothing works without it (`required`), or says should (`recommended`). */
+  level: 'required' | 'recommended'
+  /** The title of the section of the CNI spec 1.1.0 that has the rule. */
+  spec: string
+  /** The kinds of plugins that it is about; all if left out. */
+  kinds?: readonly Kind[]
+  /** The oldest version of the spec that has the rule: the plugin must speak it or a newer one. */
+  since?: Version
+  /** Ends quietly if the rule is kept. Throws Violation, or NotApplicable. */
+  run: (bench: Bench) => Promise<void>
+}
+
+/** The plugin broke a rule. */
+export class Violation extends Error {
+  readonly expected: string
+  readonly actual: string
+
+  constructor(expected: string, actual: string) {
+    super(`expected ${expected}, but ${actual}`)
+    this.expected = expected
+    this.actual = actual
+  }
+}
+
+/** The check says nothing about this plugin, this configuration or this kernel; the message is the reason. */
+export class NotApplicable extends Error {}
+
+/** Throws Violation unless something holds. */
+export function demand(holds: boolean, expected: string, actual: string): asserts holds {
+  if (!holds) throw new Violation(expected, actual)
+}
+
+/** Titles of the sections of the CNI spec 1.1.0. */
+export const SPEC = {
+  configuration: 'Section 1: Network configuration format',
+  versions: 'Section 1: Version considerations',
+  parameters: 'Section 2: Parameters',
+  errors: 'Section 2: Errors',
+  add: 'Section 2: ADD: Add container to network, or apply modifications',
+  del: 'Section 2: DEL: Remove container from network, or un-apply modifications',
+  check: "Section 2: CHECK: Check container's networking is as expected",
+  status: 'Section 2: STATUS: Check plugin status',
+  version: 'Section 2: VERSION: probe plugin version support',
+  gc: 'Section 2: GC: Clean up any stale resources',
+  lifecycle: 'Section 3: Lifecycle & Ordering',
+  delegation: 'Section 4: Delegated plugin execution procedure',
+  success: 'Section 5: ADD Success',
+  ipam: 'Section 5: Delegated plugins (IPAM)',
+  error: 'Section 5: Error',
+  versionResult: 'Section 5: VERSION Success',
+} as const

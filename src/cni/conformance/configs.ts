@@ -1,0 +1,111 @@
+import { readFileSync } from 'node:fs'
+import * as z from 'zod'
+import { CnilabError } from '../../errors.ts'
+import { UPLINK } from '../../state/state.ts'
+import type { Kind } from './check.ts'
+
+/** A plugin's configuration, without what the runtime adds. */
+export type Config = Readonly<Record<string, unknown>>
+
+/** The network that the configurations below give addresses of. */
+export const NETWORK = { name: 'conformance', subnet: '10.98.0.0/16' }
+
+const hostLocal = { type: 'host-local', subnet: NETWORK.subnet, routes: [{ dst: '0.0.0.0/0' }] }
+const uplinked = { master: UPLINK.ifname, ipam: hostLocal }
+
+/** What is known of the plugin types that many people use: the kind, and a configuration that shows most of it. */
+const TYPES: Readonly<Record<string, { kind: Kind; config?: Config }>> = {
+  bridge: {
+    kind: 'interface',
+    config: { bridge: 'cnf0', isGateway: true, ipMasq: true, hairpinMode: true, ipam: hostLocal },
+  },
+  ptp: { kind: 'interface', config: { ipMasq: true, ipam: hostLocal } },
+  macvlan: { kind: 'interface', config: uplinked },
+  ipvlan: { kind: 'interface', config: uplinked },
+  vlan: { kind: 'interface', config: { ...uplinked, vlanId: 98 } },
+  'host-device': { kind: 'interface' },
+  loopback: { kind: 'loopback', config: {} },
+  'host-local': { kind: 'ipam', config: { ipam: hostLocal } },
+  static: {
+    kind: 'ipam',
+    config: {
+      ipam: {
+        type: 'static',
+        addresses: [{ address: '10.98.0.7/16', gateway: '10.98.0.1' }],
+        routes: [{ dst: '0.0.0.0/0' }],
+      },
+    },
+  },
+  dhcp: { kind: 'ipam' },
+  portmap: {
+    kind: 'chained',
+    config: {
+      snat: true,
+      runtimeConfig: { portMappings: [{ hostPort: 8098, containerPort: 80, protocol: 'tcp' }] },
+    },
+  },
+  tuning: { kind: 'chained', config: { sysctl: { 'net.ipv4.conf.all.log_martians': '1' }, mtu: 1400 } },
+  firewall: { kind: 'chained', config: {} },
+  bandwidth: {
+    kind: 'chained',
+    config: { ingressRate: 8_000_000, ingressBurst: 800_000, egressRate: 8_000_000, egressBurst: 800_000 },
+  },
+  sbr: { kind: 'chained' },
+  vrf: { kind: 'chained' },
+}
+
+const fileSchema = z.record(z.string(), z.unknown())
+const listSchema = z.looseObject({ plugins: z.array(fileSchema).min(1) })
+
+/** What to test a plugin with, and as what. */
+export interface Setup {
+  kind: Kind
+  config: Config
+}
+
+/**
+ * The configuration for a type: that of a file, a plugin's or a whole list's, or else a built-in one. Throws CnilabError
+ * `usage` if the file cannot be used, or if there is neither.
+ */
+export function setupFor(type: string, file?: string): Setup {
+  const known = TYPES[type]
+  if (file !== undefined) return fromFile(type, known?.kind, file)
+  if (known?.config) return { kind: known.kind, config: { name: NETWORK.name, type, ...known.config } }
+  const types = Object.keys(TYPES).filter((one) => TYPES[one]?.config)
+  throw new CnilabError('usage', `no configuration is known that suits the plugin type '${type}'`, {
+    fix: `give one with --config FILE; there are built-in ones for ${types.join(', ')}`,
+  })
+}
+
+function fromFile(type: string, kind: Kind | undefined, file: string): Setup {
+  const refuse = (what: string) => new CnilabError('usage', `${file}: ${what}`)
+  let json: unknown
+  try {
+    json = JSON.parse(readFileSync(file, 'utf8'))
+  } catch (error) {
+    throw refuse(error instanceof Error ? error.message.replace(`, open '${file}'`, '') : String(error))
+  }
+  const { data: list } = listSchema.safeParse(json)
+  const { data: own } = fileSchema.safeParse(json)
+  if (!own) throw refuse('this is no network configuration: it must be a JSON object')
+  const { plugins, ...rest } = own
+  if (plugins !== undefined && !list) throw refuse('"plugins" must be a list of at least one plugin')
+  const at = list ? list.plugins.findIndex((plugin) => plugin['type'] === type || ipamOf(plugin) === type) : 0
+  const found = list ? list.plugins[at] : rest
+  if (!found || (found['type'] !== type && ipamOf(found) !== type))
+    throw refuse(`no plugin in it has the type '${type}', nor an ipam of that type`)
+  const isIpam = ipamOf(found) === type
+  const isLater = at > 0 || 'prevResult' in found
+  const { name = NETWORK.name } = rest
+  return {
+    kind: kind ?? (isIpam ? 'ipam' : isLater ? 'chained' : 'interface'),
+    config: { ...found, name },
+  }
+}
+
+const ipamSchema = z.looseObject({ ipam: z.looseObject({ type: z.string() }) })
+
+/** The type of the IPAM plugin that a configuration names; undefined if it names none. */
+export function ipamOf(config: Config): string | undefined {
+  return ipamSchema.safeParse(config).data?.ipam.type
+}

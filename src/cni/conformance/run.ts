@@ -1,0 +1,208 @@
+import { basename } from 'node:path'
+import * as z from 'zod'
+import { type Kernel, kernelOf } from '../../kernel/kernel.ts'
+import { createSandbox } from '../../sandbox/create.ts'
+import { UPLINK } from '../../state/state.ts'
+import { callVariables, execute } from '../execute.ts'
+import { atLeast, type Version, VERSIONS } from '../versions.ts'
+import { behaviour } from './behaviour.ts'
+import { Bench, type Subject } from './bench.ts'
+import { type Check, type Kind, NotApplicable, Violation } from './check.ts'
+import { checking } from './checking.ts'
+import { addresses, collecting } from './collecting.ts'
+import { type Config, setupFor } from './configs.ts'
+import { delegation } from './delegation.ts'
+import { parsed } from './judge.ts'
+import { KNOWN_DEFECTS, type KnownDefect, REFERENCE } from './known-defects.ts'
+import { protocol } from './protocol.ts'
+import { findPlugin, makeVisible } from './subject.ts'
+import { versions } from './versions.ts'
+
+/** The groups of checks, in the order in which they run. The check of ADD decides whether others can be made. */
+const GROUPS: readonly { title: string; checks: readonly Check[] }[] = [
+  { title: 'ADD and the result of each version', checks: versions },
+  { title: 'protocol: variables, configuration, errors', checks: protocol },
+  { title: 'ADD and DEL', checks: behaviour },
+  { title: 'CHECK', checks: checking },
+  { title: 'delegation to an IPAM plugin', checks: delegation },
+  { title: 'GC and STATUS', checks: collecting },
+  { title: 'addresses, many at once, killed half-way', checks: addresses },
+]
+
+/** How a plugin did in one check. */
+export interface Outcome {
+  id: string
+  group: string
+  title: string
+  level: Check['level']
+  spec: string
+  /** Null if the check does not apply. */
+  passed: boolean | null
+  /** Why it does not apply. */
+  reason?: string
+  expected?: string
+  actual?: string
+  /** Of a failure: what was done, in order, as lines of shell for an empty sandbox. */
+  reproduce?: string[]
+  /** Of a failure that is known of a published plugin. */
+  known?: string
+  /** Wall time. */
+  ms: number
+}
+
+/** How many checks passed, of those that apply. */
+interface Total {
+  passed: number
+  failed: number
+}
+
+/** What the suite found out about a plugin. */
+export interface ConformanceReport {
+  plugin: { type: string; file: string; kind: Kind; versions: readonly Version[]; reference: boolean }
+  config: Config
+  outcomes: Outcome[]
+  totals: { required: Total; recommended: Total; skipped: number }
+  /** Whether every required check that applies passed. */
+  ok: boolean
+  ms: number
+}
+
+/** What to test, and with what. */
+export interface ConformanceOptions {
+  /** A path to an executable, or the type of a plugin that is installed. */
+  plugin: string
+  /** A file with a network configuration, or a list that holds the plugin's. */
+  config?: string | undefined
+  /** Told of each outcome as it comes. */
+  onOutcome?: (outcome: Outcome) => void
+}
+
+/**
+ * Runs the checks of the CNI spec against a plugin's executable, each in an empty sandbox of the suite's own. Throws
+ * CnilabError `usage` if there is no such plugin or no configuration for it, `machine` if there can be no sandbox.
+ */
+export async function runConformance({ plugin, config, onOutcome }: ConformanceOptions): Promise<ConformanceReport> {
+  const started = performance.now()
+  const shown = findPlugin(plugin)
+  const type = basename(shown)
+  const setup = setupFor(type, config)
+  const live = await createSandbox(`conformance-${process.pid}`)
+  try {
+    const kernel = kernelOf(live.host)
+    const visible = await makeVisible(kernel, shown, setup.config)
+    const said = await askVersions(kernel, visible.file)
+    const subject: Subject = { ...visible, ...setup, type, shown, versions: said }
+    const isReference = await isTheReference(kernel, visible.file, said)
+    const bench = new Bench(kernel, subject)
+    bench.hopeless = await lacking(kernel, type)
+    const outcomes: Outcome[] = []
+    for (const { title, checks } of GROUPS)
+      for (const check of checks) {
+        const outcome = { ...(await runOne(bench, check)), group: title }
+        const known = isReference && outcome.passed === false ? knownDefect(type, check.id) : undefined
+        const whole = known ? { ...outcome, known: words(known) } : outcome
+        if (check.id === 'add.works' && outcome.passed === false) bench.hopeless ??= 'ADD does not work: see add.works'
+        outcomes.push(whole)
+        onOutcome?.(whole)
+      }
+    const totals = totalsOf(outcomes)
+    return {
+      plugin: { type, file: shown, kind: setup.kind, versions: said, reference: isReference },
+      config: setup.config,
+      outcomes,
+      totals,
+      ok: totals.required.failed === 0,
+      ms: Math.round(performance.now() - started),
+    }
+  } finally {
+    live.end()
+  }
+}
+
+async function runOne(bench: Bench, check: Check): Promise<Omit<Outcome, 'group'>> {
+  const started = performance.now()
+  const { id, title, level, spec } = check
+  const end = (rest: Pick<Outcome, 'passed'> & Partial<Outcome>) => {
+    return { id, title, level, spec, ...rest, ms: Math.round(performance.now() - started) }
+  }
+  const reason = outOfScope(bench.subject, check)
+  if (reason !== undefined) return end({ passed: null, reason })
+  await bench.reset()
+  try {
+    await check.run(bench)
+    return end({ passed: true })
+  } catch (error) {
+    if (error instanceof NotApplicable) return end({ passed: null, reason: error.message })
+    if (!(error instanceof Violation)) throw error
+    const { expected, actual } = error
+    return end({ passed: false, expected, actual, reproduce: bench.history })
+  }
+}
+
+const KINDS: Readonly<Record<Kind, string>> = {
+  interface: 'makes an interface',
+  chained: 'is chained to another',
+  ipam: 'gives addresses',
+  loopback: 'brings lo up',
+}
+
+function outOfScope({ kind, versions: spoken }: Subject, { kinds, since }: Check): string | undefined {
+  if (kinds && !kinds.includes(kind)) return `it is not about a plugin that ${KINDS[kind]}`
+  if (since !== undefined && !spoken.some((version) => atLeast(version, since)))
+    return `the plugin does not speak ${since} or newer`
+  return undefined
+}
+
+function totalsOf(outcomes: readonly Outcome[]): ConformanceReport['totals'] {
+  const total = (level: Check['level']) => {
+    const own = outcomes.filter((outcome) => outcome.level === level)
+    return {
+      passed: own.filter(({ passed }) => passed === true).length,
+      failed: own.filter(({ passed }) => passed === false).length,
+    }
+  }
+  const skipped = outcomes.filter(({ passed }) => passed === null).length
+  return { required: total('required'), recommended: total('recommended'), skipped }
+}
+
+const versionsSchema = z.object({ supportedVersions: z.array(z.string()) })
+
+/** The versions that a plugin lists, of those that we know. One that lists none is tried with 1.0.0. */
+async function askVersions(kernel: Kernel, file: string): Promise<Version[]> {
+  const variables = callVariables('VERSION', { path: [] })
+  const { stdout } = await execute(kernel.host, file, variables, JSON.stringify({ cniVersion: '1.0.0' }))
+  const { data } = versionsSchema.safeParse(parsed(stdout))
+  const known = VERSIONS.filter((version) => data?.supportedVersions.includes(version))
+  return known.length > 0 ? known : ['1.0.0']
+}
+
+/** The reference plugins say their name when they are called without a command. */
+async function isTheReference(kernel: Kernel, file: string, spoken: readonly Version[]): Promise<boolean> {
+  const { stderr } = await execute(kernel.host, file, {}, '')
+  return /^CNI \S+ plugin/.test(stderr) && spoken.at(-1) === REFERENCE.newest
+}
+
+function knownDefect(type: string, check: string): KnownDefect | undefined {
+  return KNOWN_DEFECTS.find((defect) => defect.check === check && defect.types.includes(type))
+}
+
+function words({ what, issue }: KnownDefect): string {
+  return `known defect of ${REFERENCE.maker} ${REFERENCE.version}: ${what}${issue === undefined ? '' : ` (${issue})`}`
+}
+
+/** Kinds of links that plugins need, and that are modules of the kernel. */
+const LINKS: Readonly<Record<string, string>> = {
+  bridge: 'type bridge',
+  ptp: 'type veth',
+  macvlan: `link ${UPLINK.ifname} type macvlan`,
+  ipvlan: `link ${UPLINK.ifname} type ipvlan`,
+  vlan: `link ${UPLINK.ifname} type vlan id 98`,
+}
+
+/** What this kernel lacks for a plugin type; undefined if nothing is known to be missing. */
+async function lacking(kernel: Kernel, type: string): Promise<string | undefined> {
+  const link = LINKS[type]
+  if (link === undefined) return undefined
+  const { code } = await kernel.probe(['ip', 'link', 'add', 'name', 'cnfprobe', ...link.split(' ')])
+  return code === 0 ? undefined : `this kernel has no ${type === 'ptp' ? 'veth' : type}`
+}

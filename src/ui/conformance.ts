@@ -1,0 +1,58 @@
+import type { ConformanceReport, Outcome } from '../cni/conformance/run.ts'
+import { duration, mark, style } from './style.ts'
+import { indented } from './text.ts'
+
+/** So many of the commands that lead to a failure are shown; `--report json` has all of them. */
+const SHOWN = 4
+
+/** Draws outcomes as they come, under the titles of their groups. */
+export function drawOutcomes(log: (line: string) => void, plain: boolean): (outcome: Outcome) => void {
+  let current = ''
+  return (outcome) => {
+    if (outcome.group !== current) log(`${current === '' ? '' : '\n'}${style.title(outcome.group)}`)
+    current = outcome.group
+    drawOutcome(outcome, plain, log)
+  }
+}
+
+function drawOutcome(outcome: Outcome, plain: boolean, log: (line: string) => void): void {
+  const { id, title, level, spec, passed, reason = '' } = outcome
+  const sign = passed === true ? mark.done : passed === false ? mark.failed : mark.skipped
+  const word = passed === true ? 'passed:' : passed === false ? 'FAILED:' : 'skipped:'
+  const note = level === 'recommended' ? style.quiet(' (recommended)') : ''
+  log(`${plain ? word : sign} ${style.command(id)}${note}`)
+  if (passed === true) log(style.quiet(indented(title, 2)))
+  else log(indented(title, 2))
+  if (passed !== true) log(style.quiet(indented(passed === null ? `skipped: ${reason}` : spec, 2)))
+  if (passed === false) drawFailure(outcome, log)
+}
+
+function drawFailure(
+  { expected = '', actual = '', known, reproduce = [] }: Outcome,
+  log: (line: string) => void,
+): void {
+  log(indented(`expected: ${expected}`, 4))
+  log(indented(`actual:   ${style.bad(actual)}`, 4))
+  if (known !== undefined) log(style.warn(indented(known, 4)))
+  const left = reproduce.length - SHOWN
+  log(style.quiet(`    to reproduce${left > 0 ? `, after ${left} more that --report json lists` : ''}:`))
+  // not broken into lines: they are there to be pasted
+  for (const line of reproduce.slice(-SHOWN)) log(`    ${style.command(line)}`)
+}
+
+/** What comes before the checks: the plugin, and how it was understood. */
+export function drawPlugin({ type, file }: { type: string; file: string }, log: (line: string) => void): void {
+  log(`CNI conformance of ${style.title(type)} ${style.quiet(file)}\n`)
+}
+
+/** What comes after them: how many passed, and what that means. */
+export function drawTotals({ totals, ok, plugin, outcomes, ms }: ConformanceReport, log: (line: string) => void): void {
+  const { required, recommended, skipped } = totals
+  const of = ({ passed, failed }: { passed: number; failed: number }) => `${passed}/${passed + failed}`
+  log('')
+  log(style.quiet(`${plugin.type} speaks CNI ${plugin.versions.join(', ')}`))
+  const known = outcomes.filter((outcome) => outcome.known !== undefined).length
+  if (known > 0) log(style.warn(`${known} of the failures are known defects of this plugin`))
+  const text = `required ${of(required)}, recommended ${of(recommended)}, skipped ${skipped}`
+  log(`${ok ? style.good(text) : style.bad(text)} ${style.quiet(`in ${duration(ms)}`)}`)
+}
