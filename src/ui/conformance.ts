@@ -20,10 +20,12 @@ function drawOutcome(outcome: Outcome, plain: boolean, log: (line: string) => vo
   const sign = passed === true ? mark.done : passed === false ? mark.failed : mark.skipped
   const word = passed === true ? 'passed:' : passed === false ? 'FAILED:' : 'skipped:'
   const note = level === 'recommended' ? style.quiet(' (recommended)') : ''
-  log(`${plain ? word : sign} ${style.command(id)}${note}`)
+  // of the section's title the short form: Section 2: DEL
+  const section = spec.split(':').slice(0, 2).join(':')
+  log(`${plain ? word : sign} ${style.command(id)}${note}${style.quiet(` · ${section}`)}`)
   if (passed === true) log(style.quiet(indented(title, 2)))
   else log(indented(title, 2))
-  if (passed !== true) log(style.quiet(indented(passed === null ? `skipped: ${reason}` : spec, 2)))
+  if (passed === null) log(style.quiet(indented(`skipped: ${reason}`, 2)))
   if (passed === false) drawFailure(outcome, log)
 }
 
@@ -32,7 +34,7 @@ function drawFailure(
   log: (line: string) => void,
 ): void {
   log(indented(`expected: ${expected}`, 4))
-  log(indented(`actual:   ${style.bad(actual)}`, 4))
+  log(indented(`actual:   ${style.bad(actual.includes('\n') ? `\n${actual}` : actual)}`, 4))
   if (known !== undefined) log(style.warn(indented(known, 4)))
   const left = reproduce.length - SHOWN
   log(style.quiet(`    to reproduce${left > 0 ? `, after ${left} more that --report json lists` : ''}:`))

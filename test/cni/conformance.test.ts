@@ -34,8 +34,8 @@ describe.each(['bridge', 'host-local', 'loopback', 'portmap', 'ptp', 'static'])(
       const always = own.filter(({ sometimes }) => !sometimes).map(({ check }) => check)
       const found = failed(report).filter((id) => !maybe.includes(id))
       expect(found.toSorted()).toEqual(always.toSorted())
-      for (const outcome of report.outcomes)
-        if (outcome.passed === false) expect(outcome.known, outcome.id).toMatch(/^known defect of/)
+      const unexplained = report.outcomes.filter(({ passed, known }) => passed === false && known === undefined)
+      expect(unexplained).toEqual([])
       expect(report.ms).toBeLessThan(60_000)
     },
     TIME,
@@ -55,7 +55,7 @@ function runTiny(edits: readonly (readonly [string, string])[]): Promise<Conform
   writeFileSync(file, edited)
   chmodSync(file, 0o755)
   const config = join(folder, 'tiny.conf')
-  writeFileSync(config, JSON.stringify({ name: 'tiny', type: 'tiny', ipam: { type: 'tiny' } }))
+  writeFileSync(config, JSON.stringify({ cniVersion: '0.3.1', name: 'tiny', type: 'tiny', ipam: { type: 'tiny' } }))
   return runConformance({ plugin: file, config })
 }
 
@@ -85,7 +85,14 @@ describe('a tiny plugin', () => {
       ])
       const missing = ['env.missing-add', 'env.missing-del', 'env.missing-check', 'env.missing-gc']
       const config = ['config.no-name', 'config.bad-name']
-      const rest = ['env.unknown-command', 'env.ifname', 'version.echo', 'result.0.4.0', 'error.details']
+      const rest = [
+        'env.unknown-command',
+        'env.no-command',
+        'env.ifname',
+        'version.echo',
+        'result.0.4.0',
+        'error.details',
+      ]
       expect(failed(report).toSorted()).toEqual([...missing, ...config, ...rest].toSorted())
     },
     TIME,
@@ -207,7 +214,7 @@ describe('the command', () => {
       writeFileSync(config, JSON.stringify({ name: 'net', type: 'true' }))
       const { code, stdout } = await cli(['cni', 'conformance', '/bin/true', '--config', config])
       expect(code).toBe(1)
-      expect(stdout).toMatch(/✖ add\.works\n.*\n.*Section 2: ADD/)
+      expect(stdout).toMatch(/✖ add\.works · Section 2: ADD/)
       expect(stdout).toContain('expected: ADD to succeed and to print a result')
       expect(stdout).toMatch(
         /printf %s '\{"cniVersion":"1\.0\.0".*\| env CNI_COMMAND=ADD .* \/usr\/bin\/true|\/bin\/true/,

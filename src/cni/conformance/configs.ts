@@ -8,7 +8,7 @@ import type { Kind } from './check.ts'
 export type Config = Readonly<Record<string, unknown>>
 
 /** The network that the configurations below give addresses of. */
-export const NETWORK = { name: 'conformance', subnet: '10.98.0.0/16' }
+const NETWORK = { name: 'conformance', subnet: '10.98.0.0/16' }
 
 const hostLocal = { type: 'host-local', subnet: NETWORK.subnet, routes: [{ dst: '0.0.0.0/0' }] }
 const uplinked = { master: UPLINK.ifname, ipam: hostLocal }
@@ -97,9 +97,11 @@ function fromFile(type: string, kind: Kind | undefined, file: string): Setup {
   const isIpam = ipamOf(found) === type
   const isLater = at > 0 || 'prevResult' in found
   const { name = NETWORK.name } = rest
+  // the checks say in which version, and after which plugin
+  const { cniVersion: _version, prevResult: _previous, ...suited } = found
   return {
     kind: kind ?? (isIpam ? 'ipam' : isLater ? 'chained' : 'interface'),
-    config: { ...found, name },
+    config: { ...suited, name },
   }
 }
 

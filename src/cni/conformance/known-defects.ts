@@ -85,6 +85,12 @@ export const KNOWN_DEFECTS: readonly KnownDefect[] = [
     sometimes: true,
   },
   {
+    check: 'kill.add',
+    types: ['host-local'],
+    what: 'an ADD that was killed may leave an address reserved for nobody',
+    sometimes: true,
+  },
+  {
     check: 'kill.del',
     types: [...MASQUERADING, 'bandwidth'],
     what: 'a second DEL does not find everything that the first left',
