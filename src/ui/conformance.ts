@@ -37,7 +37,8 @@ function drawFailure(
   log(indented(`actual:   ${style.bad(actual.includes('\n') ? `\n${actual}` : actual)}`, 4))
   if (known !== undefined) log(style.warn(indented(known, 4)))
   const left = reproduce.length - SHOWN
-  log(style.quiet(`    to reproduce${left > 0 ? `, after ${left} more that --report json lists` : ''}:`))
+  const before = left > 0 ? `, after ${left} more lines that --report json has` : ''
+  log(style.quiet(indented(`to reproduce in cnilab shell${before} (what prevResult names is of this run):`, 4)))
   // not broken into lines: they are there to be pasted
   for (const line of reproduce.slice(-SHOWN)) log(`    ${style.command(line)}`)
 }

@@ -1,3 +1,4 @@
+import type { Host } from '../../kernel/host.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import { programLine } from '../../plan/command-line.ts'
 import { describe } from '../../state/diff.ts'
@@ -59,7 +60,12 @@ export interface Subject extends Visible {
 export const PLUGGED = 'cnfveth'
 
 /** A plugin that hangs is killed after so many seconds. */
-const PATIENCE = 30
+const PATIENCE = 15
+
+/** The host, on which a program gets SIGKILL after so many seconds, and all that it started. */
+export function limited(host: Host, seconds = PATIENCE): Host {
+  return { ...host, enter: [...host.enter, 'timeout', '-s', 'KILL', String(seconds)] }
+}
 
 /** Puts everything back that a plugin may have made. The uplink and the internet beyond it stay. */
 const RESET = `ip netns list | cut -d' ' -f1 | grep -vx ${INTERNET} | xargs -r -n1 ip netns delete; ip -o link show | cut -d: -f2 | cut -d@ -f1 | grep -vwE 'lo|${UPLINK.ifname}' | while read -r link; do ip link delete dev "$link" 2>/dev/null; done; ! command -v nft >/dev/null || nft flush ruleset; rm -rf /var/lib/cni /tmp/conformance*; sysctl -qw net.ipv4.ip_forward=0`
@@ -157,9 +163,7 @@ export class Bench {
     const { file = this.subject.file } = options
     this.history.push(this.#line(variables, input, file === this.subject.file ? this.subject.shown : file, killAfter))
     const seconds = killAfter === undefined ? PATIENCE : killAfter / 1000
-    const { host } = this.kernel
-    const limited = { ...host, enter: [...host.enter, 'timeout', '-s', 'KILL', String(seconds)] }
-    const execution = await execute(limited, file, variables, input)
+    const execution = await execute(limited(this.kernel.host, seconds), file, variables, input)
     const result = parsed(execution.stdout)
     if (command === 'ADD' && execution.code === 0 && result !== undefined) this.#added.set(`${id} ${ifname}`, result)
     return execution

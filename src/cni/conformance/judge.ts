@@ -21,7 +21,7 @@ const reportedSchema = z.object({
 export function inWords({ code, signal, stdout, stderr }: Execution): string {
   const ended =
     signal !== undefined || code === 137
-      ? `it was killed (${signal ?? 'SIGKILL'})`
+      ? `it did not end by itself (${signal ?? 'SIGKILL'})`
       : `it ended with exit status ${code}`
   const error = reportedOf(stdout)
   if (error) return `${ended}: error ${error.code} "${error.msg}${error.details === '' ? '' : `; ${error.details}`}"`

@@ -6,7 +6,7 @@ import { UPLINK } from '../../state/state.ts'
 import { callVariables, execute } from '../execute.ts'
 import { atLeast, type Version, VERSIONS } from '../versions.ts'
 import { behaviour } from './behaviour.ts'
-import { Bench, type Subject } from './bench.ts'
+import { Bench, limited, type Subject } from './bench.ts'
 import { type Check, type Kind, NotApplicable, Violation } from './check.ts'
 import { checking } from './checking.ts'
 import { addresses } from './addresses.ts'
@@ -171,7 +171,7 @@ const versionsSchema = z.object({ supportedVersions: z.array(z.string()) })
 /** The versions that a plugin lists, of those that we know. One that lists none is tried with 1.0.0. */
 async function askVersions(kernel: Kernel, file: string): Promise<Version[]> {
   const variables = callVariables('VERSION', { path: [] })
-  const { stdout } = await execute(kernel.host, file, variables, JSON.stringify({ cniVersion: '1.0.0' }))
+  const { stdout } = await execute(limited(kernel.host), file, variables, JSON.stringify({ cniVersion: '1.0.0' }))
   const { data } = versionsSchema.safeParse(parsed(stdout))
   const known = VERSIONS.filter((version) => data?.supportedVersions.includes(version))
   return known.length > 0 ? known : ['1.0.0']
@@ -179,7 +179,7 @@ async function askVersions(kernel: Kernel, file: string): Promise<Version[]> {
 
 /** The reference plugins say their name when they are called without a command. */
 async function isTheReference(kernel: Kernel, file: string, spoken: readonly Version[]): Promise<boolean> {
-  const { stderr } = await execute(kernel.host, file, {}, '')
+  const { stderr } = await execute(limited(kernel.host), file, {}, '')
   return /^CNI \S+ plugin/.test(stderr) && spoken.at(-1) === REFERENCE.newest
 }
 
