@@ -7,6 +7,8 @@ const exitCodes: Record<ErrorKind, number> = { state: 1, usage: 2, machine: 3, i
 export interface ErrorDetails {
   command?: string
   fix?: string
+  /** The error that it tells in other words. */
+  cause?: unknown
 }
 
 /**
@@ -22,7 +24,7 @@ export class CnilabError extends Error {
   readonly fix: string | undefined
 
   constructor(kind: ErrorKind, message: string, details: ErrorDetails = {}) {
-    super(message)
+    super(message, details.cause === undefined ? undefined : { cause: details.cause })
     this.name = 'CnilabError'
     this.kind = kind
     this.command = details.command

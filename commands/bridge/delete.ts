@@ -1,3 +1,4 @@
+import { CnilabError } from '../../src/errors.ts'
 import { parseOperation } from '../../src/operations/registry.ts'
 import { OperationCommand, type OperationsDocument } from '../../src/ui/operation-command.ts'
 import { word } from '../../src/ui/word.ts'
@@ -7,10 +8,15 @@ export default class BridgeDelete extends OperationCommand {
   static override examples = ['<%= config.bin %> bridge delete cni0']
   static override args = {
     name: word({ required: true, description: 'name of the bridge' }),
+    netns: word({ hidden: true }),
   }
 
   async run(): Promise<OperationsDocument> {
     const { args, flags } = await this.parse(BridgeDelete)
+    if (args.netns !== undefined)
+      throw new CnilabError('usage', 'bridge delete takes the name of one bridge', {
+        fix: `cnilab bridge del ${args.name} ${args.netns} takes the container ${args.name} off its bridge`,
+      })
     return this.takeBack(parseOperation('bridge', { name: args.name }), flags, `Delete the bridge ${args.name}`)
   }
 }

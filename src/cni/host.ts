@@ -44,12 +44,3 @@ export function containerNetns(path: string): string {
     throw new CniError(CODE.netns, `${path} is the host's own network namespace`, "CNI_NETNS names the container's")
   return netnsOf(path)
 }
-
-/** The same for DEL, which is to succeed when the namespace is gone: undefined then. */
-export function containerNetnsIfThere(path: string): string | undefined {
-  try {
-    return containerNetns(path)
-  } catch {
-    return undefined
-  }
-}

@@ -87,10 +87,19 @@ export function readConfig(text: string): Record<string, unknown> {
     json = JSON.parse(text)
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
-    throw new CniError(CODE.decode, `the configuration on stdin is not JSON: ${why}`)
+    throw new CniError(
+      CODE.decode,
+      `the configuration on stdin is not JSON: ${why}`,
+      'the runtime passes the network configuration: cnilab cni validate FILE finds what is wrong with it',
+    )
   }
   const { data } = objectSchema.safeParse(json)
-  if (!data || Array.isArray(json)) throw new CniError(CODE.decode, 'the configuration on stdin is not a JSON object')
+  if (!data || Array.isArray(json))
+    throw new CniError(
+      CODE.decode,
+      'the configuration on stdin is not a JSON object',
+      'a network configuration has the form {"cniVersion", "name", "type", …}',
+    )
   return data
 }
 

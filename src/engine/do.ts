@@ -206,7 +206,9 @@ function randomMac(): string {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':')
 }
 
+/** What derives from its owner has its mark already. */
 function mark(operation: Operation): Operation {
+  if ('mark' in operation.params && operation.params.mark) return operation
   if (operation.kind === 'bridge')
     return { kind: 'bridge', params: { ...operation.params, mark: { mac: randomMac() } } }
   if (operation.kind === 'veth')

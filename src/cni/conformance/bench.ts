@@ -227,7 +227,21 @@ export class Bench {
 
   /** The files that say which addresses are given away (host-local's store, and others below /var/lib/cni). */
   async store(): Promise<string[]> {
-    const find = ['find', '/var/lib/cni', '-type', 'f', '!', '-name', 'lock', '!', '-name', 'last_reserved_ip*']
+    const find = [
+      'find',
+      '/var/lib/cni',
+      '-type',
+      'f',
+      '!',
+      '-name',
+      'lock',
+      '!',
+      '-name',
+      'last_reserved_ip*',
+      '!',
+      '-name',
+      '.*',
+    ]
     const { stdout } = await this.kernel.probe(find)
     return stdout
       .split('\n')

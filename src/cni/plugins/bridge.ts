@@ -71,7 +71,7 @@ function scopeBefore(call: Call, config: BridgeConfig, netns: string): Scope {
 }
 
 /** An interface of this name is an error, and is left alone; so is an attachment of this id. */
-function refuseIfThere(call: Call, netns: string, now: State): void {
+export function refuseIfThere(call: Call, netns: string, now: State): void {
   const { name } = hostEnd(call)
   const there = findLink(now, call.ifname, netns)
   if (!there && !findLink(now, name)) return
@@ -104,7 +104,7 @@ async function attach(
 }
 
 /** The result of the IPAM with the gateways and the default route that the configuration asks for. */
-function completed(config: BridgeConfig, lease: Result): Result {
+export function completed(config: BridgeConfig, lease: Result): Result {
   const ips = lease.ips.map((one) => ({
     ...one,
     ...(config.isGateway ? { gateway: one.gateway ?? firstAddress(one.address) } : {}),
@@ -167,7 +167,7 @@ async function clearAddresses(kernel: Kernel, config: BridgeConfig, { ips }: Res
   return true
 }
 
-function toResult(call: Call, config: BridgeConfig, netns: string, wanted: Result, before: State): Result {
+export function toResult(call: Call, config: BridgeConfig, netns: string, wanted: Result, before: State): Result {
   const end = containerEnd(call, netns, wanted)
   const bridgeLink = findLink(before, config.bridge)
   const mtu = config.mtu ?? 1500

@@ -1,33 +1,39 @@
 import type { Kernel } from '../../kernel/kernel.ts'
 import { lockNetworkNow } from '../../kernel/lock.ts'
 import { spoofCheckTable } from '../../operations/mac-spoof-check.ts'
-import { isIpv6 } from '../../operations/names.ts'
+import { isIpv6, netnsOf } from '../../operations/names.ts'
 import { masqueradeTable } from '../../operations/network-masquerade.ts'
 import { hasTable, removeOwned } from '../../operations/nft-elements.ts'
 import { aliasOf, type Command, ip } from '../../operations/operation.ts'
 import { findLink, HOST, type State } from '../../state/state.ts'
-import { backgroundKernel, containerNetnsIfThere, ownKernel } from '../host.ts'
+import { backgroundKernel, ownKernel } from '../host.ts'
 import { hostEnd, ownerOf, ownersOf } from '../identity.ts'
 import type { Attachment, Call, ValidAttachments } from '../plugin-type.ts'
 
 const FAMILIES = ['ip', 'ip6'] as const
 
 /**
- * Takes away the cable and the rules of a call's attachment, whether all of it is there or nothing. Never stops at an error; the first is thrown at the end.
+ * The commands that take away the cable and the rules of a call's attachment, as far as they are there. `hasSpoofCheck`
+ * says that there may be rules of the bridge's own.
  */
-export async function removeAttachment(call: Call, hasSpoofCheck = false): Promise<void> {
-  const kernel = ownKernel()
+export async function removalOf(kernel: Kernel, call: Call, hasSpoofCheck: boolean): Promise<Command[]> {
   const { name, mac } = hostEnd(call)
+  const now = await kernel.read({
+    namespaces: new Set(),
+    links: [name],
+    tables: tablesOf(call, hasSpoofCheck ? [name] : []),
+  })
+  const isOurs = findLink(now, name)?.mac === mac
+  const cable = isOurs ? [ip(undefined, 'link', 'delete', 'dev', name)] : await strangersCable(kernel, call)
+  return [...cable, ...rulesOf(call.network, (owner) => owner === ownerOf(call), [name], now)]
+}
+
+/** Takes all of that away. Never stops at an error; the first is thrown at the end. */
+export async function removeAttachment(call: Call, hasSpoofCheck: boolean): Promise<void> {
+  const kernel = ownKernel()
   const release = lockNetworkNow()
   try {
-    const now = await kernel.read({
-      namespaces: new Set(),
-      links: [name],
-      tables: tablesOf(call, hasSpoofCheck ? [name] : []),
-    })
-    const isOurs = findLink(now, name)?.mac === mac
-    const cable = isOurs ? [ip(undefined, 'link', 'delete', 'dev', name)] : await strangersCable(kernel, call)
-    await runEach(kernel, [...cable, ...rulesOf(call.network, (owner) => owner === ownerOf(call), [name], now)])
+    await runEach(kernel, await removalOf(kernel, call, hasSpoofCheck))
   } finally {
     release()
   }
@@ -84,8 +90,8 @@ function rulesOf(
 
 /** A cable that another plugin made for this container, before ours was installed: it goes by the container's end. */
 async function strangersCable(kernel: Kernel, call: Call): Promise<Command[]> {
-  const netns = containerNetnsIfThere(call.netns)
-  if (netns === undefined) return []
+  if (call.netns === '') return []
+  const netns = netnsOf(call.netns)
   const link = findLink(await kernel.read({ namespaces: new Set([netns]), links: [] }), call.ifname, netns)
   return link?.kind === 'veth' ? [ip(netns, 'link', 'delete', 'dev', call.ifname)] : []
 }

@@ -83,7 +83,7 @@ function find(command: CniCommand, network: string, folder: string | undefined):
 }
 
 /** The path of a namespace that is given by its name, as `ip netns` knows it, or by a path. */
-function netnsPath(netns: string): string {
+export function netnsPath(netns: string): string {
   if (netns === '' || netns === '.' || netns === '..')
     throw new CnilabError('usage', `'${netns}' is neither the name nor the path of a network namespace`)
   return netns.includes('/') ? resolve(netns) : `/run/netns/${netns}`

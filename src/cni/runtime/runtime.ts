@@ -148,7 +148,7 @@ async function networkForDel(
 }
 
 /** The interfaces of a namespace. Throws CnilabError `state` if there is none. */
-async function requireNamespace(host: Host, netns: string): Promise<string[]> {
+export async function requireNamespace(host: Host, netns: string): Promise<string[]> {
   const interfaces = await interfacesAt(host, netns)
   if (interfaces === undefined) throw missing(host, netns)
   return interfaces

@@ -1,0 +1,47 @@
+import { Flags } from '@oclif/core'
+import { exampleLease, stepsFor } from '../../src/cni/bridge-job.ts'
+import { drawAdd } from '../../src/ui/bridge-add.ts'
+import { ContainerCommand, containerArgs, containerFlags } from '../../src/ui/container-command.ts'
+import { type LabPlan, printPlan } from '../../src/ui/lab-plan.ts'
+import { netnsOf } from '../../src/operations/names.ts'
+import { toVersion } from '../../src/cni/result.ts'
+import { mark, marked, style } from '../../src/ui/style.ts'
+
+export default class BridgeAdd extends ContainerCommand {
+  static override summary = 'Put a container on a bridge: steps 2 to 8 for a namespace that exists'
+  static override description =
+    'What a container runtime has its CNI plugin do: a bridge, a cable, an address, a route, a way out. With --json it prints the CNI result.'
+  static override examples = [
+    '<%= config.bin %> netns create red && <%= config.bin %> bridge add 2e34dcf34 red',
+    '<%= config.bin %> bridge add 2e34dcf34 /var/run/netns/2e34dcf34 --json',
+    '<%= config.bin %> bridge add web-1 red --config 10-bridge.conf --explain',
+  ]
+  static override args = containerArgs
+  static override baseFlags = {
+    ...containerFlags,
+    'dry-run': Flags.boolean({ description: 'print the commands and run nothing', helpGroup: 'GLOBAL' }),
+    explain: Flags.boolean({ description: 'say what each step does and why, and run nothing', helpGroup: 'GLOBAL' }),
+  }
+
+  async run(): Promise<Record<string, unknown> | LabPlan | undefined> {
+    const typed = await this.parse(BridgeAdd)
+    const { flags } = typed
+    const job = this.read(typed, 'add')
+    if (flags['dry-run'] || flags.explain) {
+      this.notice('the address is an example: the IPAM plugin gives one when it is run')
+      return printPlan(stepsFor(job, exampleLease(job)), { ...flags, script: false }, (line) => this.log(line))
+    }
+    const kernel = await this.open(job, typed, true)
+    this.log(style.title(`Container ${job.call.containerId} on the network ${job.network.name}`))
+    const { report, result } = await drawAdd(kernel, job, !this.jsonEnabled(), flags.plain)
+    if (report.error) throw report.error
+    if (!result) {
+      process.exitCode = 1
+      return undefined
+    }
+    const addresses = result.ips.map(({ address }) => address).join(', ') || 'no address'
+    const where = netnsOf(job.call.netns)
+    this.log(marked(mark.done, `${job.call.ifname} in namespace ${where} has ${addresses}`, flags.plain))
+    return toVersion(result, job.network.version)
+  }
+}

@@ -1,0 +1,37 @@
+import { examine } from '../../src/cni/bridge-container.ts'
+import type { Finding } from '../../src/plan/finding.ts'
+import type { Document } from '../../src/ui/base-command.ts'
+import { ContainerCommand, containerArgs, containerFlags } from '../../src/ui/container-command.ts'
+import { findingLine, showFailure } from '../../src/ui/findings.ts'
+import { viewOf } from '../../src/ui/view.ts'
+
+interface CheckDocument extends Document {
+  container: string
+  network: string
+  ok: boolean
+  findings: Finding[]
+}
+
+export default class BridgeCheck extends ContainerCommand {
+  static override summary = 'Check that a container is on its bridge as bridge add left it'
+  static override description =
+    'Compares cable, bridge, addresses, routes, masquerading and forwarding with the kernel. Exits with 1 if something is missing.'
+  static override examples = ['<%= config.bin %> bridge check 2e34dcf34 red']
+  static override args = containerArgs
+  static override baseFlags = containerFlags
+
+  async run(): Promise<CheckDocument> {
+    const typed = await this.parse(BridgeCheck)
+    const job = this.read(typed, 'check')
+    const kernel = await this.open(job, typed, true)
+    const findings = await examine(kernel, job)
+    const view = viewOf(kernel.host, typed.flags.plain, (line) => this.log(line))
+    for (const finding of findings)
+      if (finding.passed === false) showFailure(finding, view)
+      else this.log(findingLine(finding, view.plain))
+    const ok = findings.every(({ passed }) => passed === true)
+    if (!ok) process.exitCode = 1
+    const { containerId: container, network } = job.call
+    return { schema: 'cnilab/bridge-check/v1', container, network, ok, findings }
+  }
+}

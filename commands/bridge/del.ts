@@ -1,0 +1,33 @@
+import { takeOff } from '../../src/cni/bridge-container.ts'
+import { toLine } from '../../src/plan/command-line.ts'
+import { ContainerCommand, containerArgs, containerFlags } from '../../src/ui/container-command.ts'
+import { mark, marked, style } from '../../src/ui/style.ts'
+
+export default class BridgeDel extends ContainerCommand {
+  static override summary = 'Take a container off its bridge, with its address and its rules'
+  static override description =
+    'With the last container the bridge goes, too, and what masqueraded its network. It succeeds when nothing is there any more, also when the namespace is gone.'
+  static override examples = ['<%= config.bin %> bridge del 2e34dcf34 red']
+  static override args = containerArgs
+  static override baseFlags = containerFlags
+
+  async run(): Promise<undefined> {
+    const typed = await this.parse(BridgeDel)
+    const job = this.read(typed, 'del')
+    const commands = await takeOff(await this.open(job, typed, false), job)
+    const what = `container ${job.call.containerId} is off the network ${job.network.name}`
+    const { plain } = typed.flags
+    this.log(
+      commands.length === 0
+        ? marked(mark.already, `Not there, nothing to do: ${what}`, plain)
+        : marked(mark.done, `Done: ${what}`, plain),
+    )
+    for (const command of commands) this.log(`  ${style.command(toLine(command, '1'))}`)
+    return undefined
+  }
+
+  /** CNI's DEL prints nothing. */
+  protected override logJson(document: unknown): void {
+    if (document !== undefined) super.logJson(document)
+  }
+}

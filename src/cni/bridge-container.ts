@@ -1,0 +1,197 @@
+import { undoEntries } from '../engine/undo.ts'
+import { type LabEvents, type LabReport, runLab } from '../engine/run-lab.ts'
+import { CnilabError } from '../errors.ts'
+import { exclusively } from '../journal/exclusively.ts'
+import { readJournal } from '../journal/journal.ts'
+import { flagsFor, type Host } from '../kernel/host.ts'
+import type { Kernel } from '../kernel/kernel.ts'
+import { netnsOf } from '../operations/names.ts'
+import { type Command, ip } from '../operations/operation.ts'
+import { derive, type Operation } from '../operations/registry.ts'
+import { FORWARDING } from '../operations/sysctl.ts'
+import { type Finding, toFindings } from '../plan/finding.ts'
+import { scopeOf } from '../plan/scope.ts'
+import { findLink, portsOf } from '../state/state.ts'
+import { type BridgeJob, fixOf, stepsFor } from './bridge-job.ts'
+import { CniError } from './error.ts'
+import { callVariables, errorOf, execute, resultOf } from './execute.ts'
+import { hostEnd, ownerOf } from './identity.ts'
+import { ipamType } from './ipam/ipam.ts'
+import { completed, plan, refuseIfThere, toResult } from './plugins/bridge.ts'
+import type { BridgeConfig } from './plugins/bridge-config.ts'
+import { removalOf } from './plugins/remove.ts'
+import type { Call, CniCommand } from './plugin-type.ts'
+import { EMPTY, ownResult, type Result, toVersion } from './result.ts'
+import { readCached, removeCached, writeCached } from './runtime/cache.ts'
+import { defaultPath, findPlugins } from './runtime/plugin-path.ts'
+
+/** Asks the network's IPAM plugin for something, on the host. Returns what ADD gave, else nothing. Throws CnilabError. */
+async function askIpam(host: Host, command: CniCommand, call: Call): Promise<Result> {
+  const type = ipamType(call.config)
+  if (type === undefined) return EMPTY
+  const path = defaultPath(host)
+  const file = (await findPlugins(host, [type], path)).get(type) ?? ''
+  const execution = await execute(
+    host,
+    file,
+    callVariables(command, { ...call, args: '', path }),
+    JSON.stringify(call.config),
+  )
+  try {
+    if (command === 'ADD') return resultOf(type, execution)
+    const error = errorOf(type, execution)
+    if (error) throw error
+    return EMPTY
+  } catch (error) {
+    if (error instanceof CniError)
+      throw new CnilabError('state', `${type}, ${command}: ${error.message}`, { cause: error, ...fixOf(error) })
+    throw error
+  }
+}
+
+/** What came of putting a container on its bridge: the steps, and the CNI result if all of them were done. */
+export interface PutOn {
+  report: LabReport
+  result?: Result
+}
+
+/**
+ * Puts a container on its bridge: asks for an address, does steps 2 to 8, and caches the CNI result as a runtime does, so
+ * that DEL and CHECK have it. `draw` is told how many steps there are. Whatever goes wrong, nothing is left. Throws CnilabError `state` before anything is touched.
+ */
+export async function putOn(
+  kernel: Kernel,
+  job: BridgeJob,
+  draw: (steps: number) => LabEvents,
+  signal: AbortSignal,
+): Promise<PutOn> {
+  const { host } = kernel
+  const { call } = job
+  return exclusively(host, async () => {
+    await refuseAgain(kernel, job)
+    const earlier = new Set(readJournal(host).map((entry) => entry.id))
+    const lease = await askIpam(host, 'ADD', call)
+    try {
+      const lab = stepsFor(job, lease)
+      const report = await runLab(kernel, lab, draw(lab.steps.length), signal)
+      if (!report.error && report.steps.every(({ status }) => status === 'done' || status === 'already'))
+        return { report, result: await finish(kernel, job, lease) }
+      await takeBack(kernel, call, earlier)
+      return { report }
+    } catch (error) {
+      await takeBack(kernel, call, earlier)
+      throw error
+    }
+  })
+}
+
+/** Undoes what was done since, and gives the address back. */
+async function takeBack(kernel: Kernel, call: Call, earlier: ReadonlySet<string>): Promise<void> {
+  await undoEntries(
+    kernel,
+    readJournal(kernel.host).filter((entry) => !earlier.has(entry.id)),
+  )
+  await askIpam(kernel.host, 'DEL', call)
+}
+
+/** The same container twice is an error, and the first is left alone. */
+async function refuseAgain(kernel: Kernel, { call, config }: BridgeJob): Promise<void> {
+  const netns = netnsOf(call.netns)
+  const now = await kernel.read(scopeOf(plan(call, config, netns, EMPTY).map(derive)))
+  try {
+    refuseIfThere(call, netns, now)
+  } catch (error) {
+    if (!(error instanceof CniError)) throw error
+    throw new CnilabError('state', error.message, {
+      cause: error,
+      fix: `cnilab bridge del ${call.containerId} ${netns}${flagsFor(kernel.host)} takes it off first`,
+    })
+  }
+}
+
+/** The CNI result of what was made, also in the runtime's cache. */
+async function finish(kernel: Kernel, { call, config, network }: BridgeJob, lease: Result): Promise<Result> {
+  const netns = netnsOf(call.netns)
+  const wanted = completed(config, lease)
+  const now = await kernel.read(scopeOf(plan(call, config, netns, wanted).map(derive)))
+  const result = toResult(call, config, netns, wanted, now)
+  const given = { ...call, args: [], capabilityArgs: {} }
+  await writeCached(kernel.host, given, network.text, toVersion(result, network.version))
+  return result
+}
+
+/**
+ * Takes a container off its bridge, whoever put it there: its cable, its rules, its address; with the last port the
+ * bridge, its address, and the network's table, if they are ours. Returns the commands, none if nothing was there.
+ */
+export async function takeOff(kernel: Kernel, job: BridgeJob): Promise<Command[]> {
+  const { call, config } = job
+  const commands = await exclusively(kernel.host, async () => {
+    const own = readJournal(kernel.host).filter(({ operation }) => belongs(operation, job))
+    const { commands: undone } = await undoEntries(kernel, own)
+    // What a plugin made is in no journal.
+    const removal = await removalOf(kernel, call, true)
+    await kernel.run(removal)
+    return [...undone, ...removal, ...(await removeBridge(kernel, config))]
+  })
+  await askIpam(kernel.host, 'DEL', call)
+  await removeCached(kernel.host, call)
+  return commands
+}
+
+/** The bridge goes with its last port, if its MAC says that it is ours; a machine's is ours if the journal says so. */
+async function removeBridge(kernel: Kernel, { bridge, bridgeMac }: BridgeConfig): Promise<Command[]> {
+  const now = await kernel.read({ namespaces: new Set() })
+  if (kernel.host.kind === 'machine' || findLink(now, bridge)?.mac !== bridgeMac) return []
+  if (portsOf(now, bridge).length > 0) return []
+  const commands = [ip(undefined, 'link', 'delete', 'dev', bridge)]
+  await kernel.run(commands)
+  return commands
+}
+
+/** Whether an operation of the journal is of this attachment, or of what all of its network share. */
+function belongs({ kind, params }: Operation, { call, config }: BridgeJob): boolean {
+  const { name } = hostEnd(call)
+  const netns = netnsOf(call.netns)
+  switch (kind) {
+    case 'bridge':
+      return params.name === config.bridge
+    case 'veth':
+      return params.name === name
+    case 'attach-bridge':
+    case 'mac-spoof-check':
+      return params.ifname === name
+    case 'port-vlans':
+      return [name, config.bridge].includes(params.ifname)
+    case 'address':
+    case 'up':
+      return params.netns === undefined
+        ? [name, config.bridge].includes(params.ifname)
+        : params.netns === netns && params.ifname === call.ifname
+    case 'route':
+      return params.netns === netns && params.dev === call.ifname
+    case 'network-masquerade':
+      return params.network === call.network
+    case 'masqueraded-address':
+      return params.owner === ownerOf(call)
+    case 'sysctl':
+      return params.key === FORWARDING.inet || params.key === FORWARDING.inet6 || params.key.endsWith(`.accept_ra`)
+    default:
+      return false
+  }
+}
+
+/** Compares what ADD made, as the cache has it, with the kernel and the IPAM plugin. Throws CnilabError `state`. */
+export async function examine(kernel: Kernel, { call, config, network }: BridgeJob): Promise<Finding[]> {
+  const cached = await readCached(kernel.host, call)
+  if (cached === undefined || cached === 'bad')
+    throw new CnilabError('state', `container ${call.containerId} was not put on the network ${call.network}`, {
+      fix: `cnilab bridge add ${call.containerId} ${netnsOf(call.netns)}${flagsFor(kernel.host)}`,
+    })
+  const result = ownResult({ prevResult: cached.result, ifname: call.ifname })
+  const derived = plan(call, config, netnsOf(call.netns), completed(config, result)).map(derive)
+  const findings = toFindings(derived, await kernel.read(scopeOf(derived)))
+  const prevResult = toVersion(cached.result, network.version)
+  await askIpam(kernel.host, 'CHECK', { ...call, config: { ...call.config, prevResult } })
+  return findings
+}

@@ -1,0 +1,147 @@
+import { readFileSync } from 'node:fs'
+import { extname } from 'node:path'
+import * as z from 'zod'
+import { CnilabError } from '../errors.ts'
+import type { Lab, LabStep } from '../lab/lab.ts'
+import { addressAt, netnsOf } from '../operations/names.ts'
+import { derive, type Operation } from '../operations/registry.ts'
+import { FORWARDING } from '../operations/sysctl.ts'
+import { stepOf } from '../plan/steps.ts'
+import { CniError } from './error.ts'
+import { completed, plan } from './plugins/bridge.ts'
+import { type BridgeConfig, bridgeConfig } from './plugins/bridge-config.ts'
+import type { Call } from './plugin-type.ts'
+import { wrongContainerId } from './request.ts'
+import { EMPTY, type Result } from './result.ts'
+import { type Network, parseList, parseSingle, SEED } from './runtime/network.ts'
+import { netnsPath } from './runtime/request.ts'
+
+/** A container that is to be put on a bridge, taken off it, or checked. */
+export interface BridgeJob {
+  network: Network
+  config: BridgeConfig
+  call: Call
+}
+
+/**
+ * Reads what was typed: a container id, a namespace by name or path, and a file with a network whose plugin is `bridge`;
+ * without one it is the network of the seed, `mynet` on `cni0` with 10.22.0.0/16. Throws CnilabError `usage`.
+ */
+export function readJob(containerId: string, netns: string, file: string | undefined): BridgeJob {
+  const wrong = wrongContainerId(containerId)
+  if (wrong !== undefined) throw new CnilabError('usage', wrong, { fix: 'for example: cnilab bridge add web-1 red' })
+  const network = file === undefined ? SEED : readNetwork(file)
+  const plugin = network.plugins.find(({ type }) => type === 'bridge')
+  if (!plugin)
+    throw new CnilabError('usage', `the network ${network.name} in ${file ?? ''} has no plugin of type bridge`, {
+      fix: `cnilab cni add ${network.name} ${netns} runs whatever plugins a network has`,
+    })
+  const call: Call = {
+    network: network.name,
+    containerId,
+    ifname: 'eth0',
+    netns: netnsPath(netns),
+    args: {},
+    path: [],
+    version: network.version,
+    config: { ...plugin, name: network.name, cniVersion: network.version },
+    prevResult: undefined,
+  }
+  return { network, call, config: asUsage(() => bridgeConfig(call)) }
+}
+
+function readNetwork(file: string): Network {
+  try {
+    const text = readFileSync(file, 'utf8')
+    return extname(file) === '.conflist' ? parseList(text) : parseSingle(text)
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new CnilabError('usage', `${file}: ${why}`, { fix: `cnilab cni validate ${file}` })
+  }
+}
+
+function asUsage<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof CniError) throw new CnilabError('usage', error.message, fixOf(error))
+    throw error
+  }
+}
+
+/** What to do, where a plugin's error says it. */
+export function fixOf({ details }: CniError): { fix?: string } {
+  return details === '' ? {} : { fix: details }
+}
+
+/** Titles of the steps of a bridge's plan. */
+const TITLES: Readonly<Record<string, string>> = {
+  bridge: 'Create the bridge (step 2)',
+  veth: 'Create the veth pair, one end in the namespace (steps 3 and 4)',
+  'attach-bridge': 'Attach the other end to the bridge (step 5)',
+  ip: 'Assign the IP addresses (step 6)',
+  up: 'Bring the interfaces up (step 7)',
+  masquerade: 'Forward, and masquerade (step 8)',
+}
+
+/** Steps 2 to 8 for a job, as a lab has them. */
+export function stepsFor({ call, config }: BridgeJob, lease: Result): Lab {
+  const operations = plan(call, config, netnsOf(call.netns), completed(config, lease))
+  const steps = Object.entries(TITLES).map(([id, title]): LabStep => {
+    const own = operations.filter((operation) => stepFor(operation) === id)
+    const text = derive(own[0] ?? { kind: 'sysctl', params: { key: FORWARDING.inet, value: '1' } }).explain.why
+    return { ...EMPTY_STEP, id, title, text, operations: own }
+  })
+  return {
+    id: 'bridge-add',
+    title: `Container ${call.containerId} on the network ${call.network}`,
+    text: '',
+    parameters: [],
+    subnets: [],
+    start: [],
+    steps: steps.filter((step) => step.operations.length > 0),
+    links: [],
+  }
+}
+
+const EMPTY_STEP: Omit<LabStep, 'id' | 'title' | 'text' | 'operations'> = {
+  before: [],
+  free: false,
+  run: [],
+  checks: [],
+  hints: [],
+  when: [],
+  questions: [],
+  focus: [],
+}
+
+/** The bridge's own setting is part of making it. */
+function stepFor({ kind, params }: Operation): string {
+  return kind === 'sysctl' && params.key.endsWith('.accept_ra') ? 'bridge' : stepOf(kind)
+}
+
+/** An address as it could be given, to show what would be done without asking for one. Throws CnilabError `usage`. */
+export function exampleLease({ call }: BridgeJob): Result {
+  const range = z.object({ subnet: z.string() })
+  const { data } = z
+    .object({
+      subnet: z.string().optional(),
+      ranges: z.array(z.array(range)).optional(),
+      routes: z.unknown().optional(),
+    })
+    .safeParse(call.config['ipam'])
+  const subnets = [
+    ...(data?.subnet === undefined ? [] : [data.subnet]),
+    ...(data?.ranges ?? []).flatMap(([first]) => (first ? [first.subnet] : [])),
+  ]
+  const routes = z.array(z.object({ dst: z.string(), gw: z.string().optional() })).safeParse(data?.routes).data ?? []
+  const ips = subnets.map((subnet) => ({
+    address: `${addressAt(subnet, 2) ?? ''}/${subnet.split('/')[1] ?? ''}`,
+    gateway: addressAt(subnet, 1),
+  }))
+  return {
+    ...EMPTY,
+    ips: ips.map(({ address, gateway }) => ({ address, ...(gateway === undefined ? {} : { gateway }) })),
+    routes,
+  }
+}

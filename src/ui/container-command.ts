@@ -1,0 +1,63 @@
+import { Flags } from '@oclif/core'
+import { type BridgeJob, readJob } from '../cni/bridge-job.ts'
+import { CODE, CniError } from '../cni/error.ts'
+import { LATEST } from '../cni/versions.ts'
+import { requireNamespace } from '../cni/runtime/runtime.ts'
+import { CnilabError } from '../errors.ts'
+import { type Kernel, kernelOf } from '../kernel/kernel.ts'
+import { BaseCommand, hostFlags } from './base-command.ts'
+import { plainFlag } from './flags.ts'
+import { word } from './word.ts'
+
+/** The arguments of the commands that concern one container on a bridge. */
+export const containerArgs = {
+  cid: word({ required: true, description: 'container id: what the container is called on its network' }),
+  netns: word({ description: "the container's network namespace: its name, or the path of its file" }),
+}
+
+export const containerFlags = {
+  ...hostFlags,
+  config: Flags.string({
+    description: 'file with the network, .conf or .conflist [default: mynet, 10.22.0.0/16 on cni0, masqueraded]',
+  }),
+  plain: plainFlag,
+}
+
+/** What was typed for a container. */
+interface Typed {
+  args: { cid: string; netns?: string | undefined }
+  flags: { host: boolean; sandbox: string; config?: string | undefined }
+}
+
+/** A command that concerns one container on a bridge: the CNI verbs of `bridge add <cid> <namespace>`. */
+export abstract class ContainerCommand extends BaseCommand {
+  /** Reads what was typed; `verb` is the command's own. Throws CnilabError `usage`. */
+  protected read({ args, flags }: Typed, verb: 'add' | 'del' | 'check'): BridgeJob {
+    if (args.netns === undefined)
+      throw new CnilabError('usage', `bridge ${verb} takes a container id and its network namespace`, {
+        fix:
+          verb === 'del'
+            ? `cnilab bridge del ${args.cid} NETNS takes a container off; cnilab bridge delete ${args.cid} deletes a bridge of that name`
+            : verb === 'add'
+              ? `cnilab bridge add ${args.cid} NETNS puts a container on a bridge; cnilab bridge create ${args.cid} makes a bridge`
+              : `cnilab bridge check ${args.cid} NETNS`,
+      })
+    return readJob(args.cid, args.netns, flags.config)
+  }
+
+  /** Opens where the job is to be done; its namespace must be there if `required`. */
+  protected async open({ call }: BridgeJob, { flags }: Typed, required: boolean): Promise<Kernel> {
+    const host = await this.openHost(flags)
+    if (required) await requireNamespace(host, call.netns)
+    return kernelOf(host)
+  }
+
+  /** With --json, an error is what the CNI spec says, on stdout. */
+  override catch(error: unknown): Promise<void> {
+    if (!this.jsonEnabled() || !(error instanceof CnilabError) || error.kind === 'usage') return super.catch(error)
+    const code = error.cause instanceof CniError ? error.cause.code : CODE.kernel
+    this.logJson(new CniError(code, error.message, error.fix ?? '').toJson(LATEST))
+    process.exitCode = error.exitCode
+    return Promise.resolve()
+  }
+}
