@@ -1,10 +1,17 @@
 // `npm run bench`: measures cnilab against what it replaces, side by side in one run, and prints ratios with their bounds.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import * as z from 'zod'
 import { EIGHT_STEPS, type Ends, mininet, naiveBatch, onePerAction } from './bench-baselines.ts'
 import { baseline, build, cleanUp, cnilab, holders, installed, peak, run, scale, settle, watched } from './bench-run.ts'
 import { noneLeft, printTable, row } from './bench-table.ts'
 
 const notes: string[] = []
+
+/** Where Debian's package containernetworking-plugins has the reference plugins. */
+const REFERENCE = '/usr/lib/cni'
 
 type Measure = () => Promise<number>
 
@@ -128,6 +135,31 @@ async function memory(): Promise<void> {
   row(`peak memory at 1000 / 150 MiB (${how})`, kib / 1024, 150, 1, 1, 'MiB')
 }
 
+/** Measures CNI plugins, in namespaces of their own. */
+async function cniCalls(what: string, ...folders: readonly string[]): Promise<number[]> {
+  const script = 'mount -t tmpfs run /run; mount -t tmpfs lib /var/lib; mkdir /run/netns; exec "$@"'
+  const calls = [process.execPath, join(import.meta.dirname, 'bench-cni-calls.ts'), what, ...folders]
+  const { stdout } = await run(['unshare', '-Urnm', 'sh', '-c', script, 'sh', ...calls])
+  return z.array(z.number()).parse(JSON.parse(stdout))
+}
+
+async function cni(): Promise<void> {
+  const compiled = mkdtempSync(join(tmpdir(), 'cnilab-bench-plugins-'))
+  try {
+    await run(cnilab('cni', 'install', '--bin-dir', compiled))
+    const onNode = join(import.meta.dirname, '..', 'dist', 'plugins')
+    const [ours = 0, node = 0, reference = 0] = await cniCalls('add-and-del', compiled, onNode, REFERENCE)
+    row('CNI ADD + DEL, 100 containers, compiled / reference', ours, reference, 1, 100)
+    row('CNI ADD + DEL, 100 containers, on node / reference', node, reference, 1.5, 100)
+    const [few = 0, many = 0] = await cniCalls('many-on-a-bridge', compiled)
+    row('CNI ADD at 1000 attachments / at 10', many, few, 1.3, 20)
+    const [empty = 0, full = 0] = await cniCalls('full-store', compiled)
+    row('CNI IPAM ADD, 60,000 of a /16 taken / none', full, empty, 1.5, 15)
+  } finally {
+    rmSync(compiled, { recursive: true, force: true })
+  }
+}
+
 /** Runs a part if what it needs is installed; a part that fails does not stop the others. */
 async function part(name: string, needs: readonly string[], measure: () => Promise<void>): Promise<void> {
   const missing = needs.filter((need) => !installed(need))
@@ -171,6 +203,7 @@ try {
   await part('scale 1000', KERNEL, scale1000)
   await part('teardown', KERNEL, teardown)
   await part('memory', KERNEL, memory)
+  await part('CNI', [...KERNEL, `${REFERENCE}/bridge`], cni)
 } finally {
   cleanUp()
 }

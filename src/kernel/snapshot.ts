@@ -21,8 +21,10 @@ import { spawn } from './spawn.ts'
 
 /** What a snapshot should hold besides the host's links, addresses and routes; without a scope it holds everything. */
 export interface Scope {
-  /** Namespaces to read; undefined for all. The others appear by name only. */
+  /** Namespaces to read; undefined for all that have a name. The others appear by name only. */
   namespaces: ReadonlySet<string> | undefined
+  /** Namespaces without a name to read besides, by their paths. */
+  paths?: readonly string[]
   /** Sysctls to read on the host. */
   sysctls?: readonly string[]
   /** Whether to read the host's nftables rules. */
@@ -41,7 +43,7 @@ const usual = [...Object.values(FORWARDING), REDIRECTS]
 
 /** Reads the kernel: one process for the host's links, addresses and routes, one each for rules and sysctls, and few for the namespaces. */
 export async function snapshot(host: Host, launch: Launch, scope?: Scope): Promise<State> {
-  const paths = [...(scope?.namespaces ?? [])].filter((name) => isFile(host, name))
+  const paths = [...(scope?.namespaces ?? []), ...(scope?.paths ?? [])].filter((name) => isFile(host, name))
   const names = scope?.links
     ? paths
     : [...(await namespaceNames(host)), ...paths.filter((name) => name.startsWith('/'))]

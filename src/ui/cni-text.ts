@@ -30,14 +30,13 @@ export function drawCall(host: Host, call: PluginCall): string {
 }
 
 /** What a plugin was given, what it answered, and what it changed. */
-export function drawTrace({ call, execution, changed, unseen }: Traced): string {
+export function drawTrace({ call, execution, changed }: Traced): string {
   const { code, signal, ms } = execution
   const how = code === undefined ? `ended by ${signal ?? 'a signal'}` : `exit status ${code}`
   const kernel = [
     ...changed.gone.map((line) => style.bad(`- ${line}`)),
     ...changed.added.map((line) => style.good(`+ ${line}`)),
   ]
-  const note = unseen === undefined ? [] : [`(not read: ${unseen}, which has no name in /run/netns)`]
   return [
     style.title(titleOf(call)),
     ...part('executable', [call.file]),
@@ -49,7 +48,7 @@ export function drawTrace({ call, execution, changed, unseen }: Traced): string 
     ...part('stdout', pretty(execution.stdout)),
     ...part('stderr', pretty(execution.stderr)),
     ...part('ended', [`${how}, after ${duration(ms)}`]),
-    ...part('changed in the kernel', [...(kernel.length === 0 ? ['(nothing)'] : kernel), ...note]),
+    ...part('changed in the kernel', [...(kernel.length === 0 ? ['(nothing)'] : kernel)]),
     '',
   ].join('\n')
 }

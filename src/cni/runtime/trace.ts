@@ -1,5 +1,7 @@
 import type { Host } from '../../kernel/host.ts'
 import { kernelOf } from '../../kernel/kernel.ts'
+import { netnsOf } from '../../operations/names.ts'
+import { FORWARDING } from '../../operations/sysctl.ts'
 import { changes } from '../../state/diff.ts'
 import type { State } from '../../state/state.ts'
 import type { Execution } from '../execute.ts'
@@ -12,8 +14,6 @@ export interface Traced {
   execution: Execution
   /** Lines such as `host: link cni0 bridge up mtu 1500`. */
   changed: { gone: string[]; added: string[] }
-  /** The container's namespace if the kernel is not read there, because it has no name: what changed in it is not known. */
-  unseen: string | undefined
 }
 
 /** Runs plugins as `run` does, and reads the kernel of the host before and after each. */
@@ -21,12 +21,17 @@ export function traced(host: Host, run: RunCall, tell: (traced: Traced) => void)
   const kernel = kernelOf(host)
   let last: State | undefined
   return async (call) => {
-    const before = last ?? (await kernel.read())
+    const netns = netnsOf(call.variables['CNI_NETNS'] ?? '')
+    const scope = { namespaces: undefined, rules: true, sysctls: Object.values(FORWARDING), paths: pathsOf(netns) }
+    const before = last ?? (await kernel.read(scope))
     const execution = await run(call)
-    last = await kernel.read()
-    const netns = call.variables['CNI_NETNS'] ?? ''
-    const isNamed = netns === '' || /^(\/var)?\/run\/netns\/[^/]+$/.test(netns)
-    tell({ call, execution, changed: changes(before, last), unseen: isNamed ? undefined : netns })
+    last = await kernel.read(scope)
+    tell({ call, execution, changed: changes(before, last) })
     return execution
   }
+}
+
+/** A namespace that has no name is read by its path. */
+function pathsOf(netns: string): string[] {
+  return netns.startsWith('/') ? [netns] : []
 }

@@ -294,7 +294,7 @@ describe('with plugins that write down what they get', () => {
       expect(second).toContain(text)
     expect(second).toContain('changed in the kernel\n    (nothing)\n')
     const unnamed = await cni('add net /proc/1/ns/net --trace', network([plugin('one')]))
-    expect(unnamed.stderr).toContain('(not read: /proc/1/ns/net')
+    expect(unnamed.stderr).toContain('CNI_NETNS=/proc/1/ns/net')
   })
 
   it('--dry-run runs nothing, and says what is not known yet', async () => {

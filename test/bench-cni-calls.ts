@@ -1,0 +1,115 @@
+// Measures CNI plugins by calling them as a runtime does, in the namespaces in which this is started: an empty /run and
+// /var/lib are expected. Prints medians in milliseconds as JSON. Arguments: what to measure, then folders of plugins.
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+
+interface Side {
+  folder: string
+  n: number
+}
+
+const [what = '', ...folders] = process.argv.slice(2)
+const sides = folders.map((folder, n): Side => ({ folder, n }))
+
+function network({ n }: Side): Record<string, unknown> {
+  return {
+    cniVersion: '1.0.0',
+    name: `net${n}`,
+    type: 'bridge',
+    bridge: `br${n}`,
+    isGateway: true,
+    ipMasq: true,
+    ipam: { type: 'host-local', subnet: `10.${n + 100}.0.0/16`, routes: [{ dst: '0.0.0.0/0' }] },
+  }
+}
+
+/** One call; returns its milliseconds and what it printed. */
+function call(
+  side: Side,
+  type: string,
+  command: string,
+  id: string,
+  config: Record<string, unknown>,
+): { ms: number; stdout: string } {
+  const env = {
+    PATH: process.env['PATH'],
+    CNI_COMMAND: command,
+    CNI_CONTAINERID: id,
+    CNI_NETNS: `/run/netns/${id}`,
+    CNI_IFNAME: 'eth0',
+    CNI_PATH: side.folder,
+  }
+  const started = performance.now()
+  const { status, stdout } = spawnSync(`${side.folder}/${type}`, {
+    env,
+    input: JSON.stringify(config),
+    encoding: 'utf8',
+  })
+  const ms = performance.now() - started
+  if (status !== 0) throw new Error(`${side.folder}/${type} ${command}: ${stdout}`)
+  return { ms, stdout }
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+}
+
+function namespaces(ids: readonly string[]): void {
+  const batch = ids.map((id) => `netns add ${id}\n`).join('')
+  const { status, stderr } = spawnSync('ip', ['-batch', '-'], { input: batch, encoding: 'utf8' })
+  if (status !== 0) throw new Error(stderr)
+}
+
+/** ADD and DEL of a hundred containers of each side, in turns: the medians of their sums. */
+function addAndDel(count: number): number[] {
+  const ids = sides.map((side) => Array.from({ length: count }, (_, i) => `c${side.n}-${i}`))
+  namespaces(ids.flat())
+  const added = sides.map((): { ms: number; stdout: string }[] => [])
+  const deleted = sides.map((): number[] => [])
+  for (let i = 0; i < count; i++)
+    for (const [s, side] of sides.entries())
+      added[s]?.push(call(side, 'bridge', 'ADD', ids[s]?.[i] ?? '', network(side)))
+  for (let i = 0; i < count; i++)
+    for (const [s, side] of sides.entries()) {
+      const prevResult: unknown = JSON.parse(added[s]?.[i]?.stdout ?? '')
+      deleted[s]?.push(call(side, 'bridge', 'DEL', ids[s]?.[i] ?? '', { ...network(side), prevResult }).ms)
+    }
+  return sides.map((_, s) => median(added[s]?.map(({ ms }) => ms) ?? []) + median(deleted[s] ?? []))
+}
+
+/** ADD of a thousand containers on one bridge: the median of the eleventh to thirtieth, and of the last twenty. */
+function manyOnABridge(): number[] {
+  const [side] = sides
+  if (!side) return []
+  const ids = Array.from({ length: 1000 }, (_, i) => `c${i}`)
+  namespaces(ids)
+  const taken = ids.map((id) => call(side, 'bridge', 'ADD', id, network(side)).ms)
+  return [median(taken.slice(10, 30)), median(taken.slice(-20))]
+}
+
+/** ADD of host-local in an empty store, and in one of which 60,000 addresses are taken, in turns. */
+function fullStore(): number[] {
+  const [side] = sides
+  if (!side) return []
+  const dataDir = (name: string) => ({ ...network({ ...side, n: 0 }), ipam: { ...ipam, dataDir: `/var/lib/${name}` } })
+  const ipam = { type: 'host-local', subnet: '10.100.0.0/16' }
+  mkdirSync('/var/lib/full/net0', { recursive: true })
+  for (let i = 2; i < 60_002; i++)
+    writeFileSync(`/var/lib/full/net0/10.100.${i >> 8}.${i & 255}`, `container-${i}\r\neth0`)
+  writeFileSync('/var/lib/full/net0/last_reserved_ip.0', `10.100.${60_001 >> 8}.${60_001 & 255}`)
+  call(side, 'host-local', 'ADD', 'first', dataDir('full')) // reads all of a store that others filled, once
+  const [empty, full]: [number[], number[]] = [[], []]
+  for (let i = 0; i < 15; i++) {
+    rmSync('/var/lib/empty', { recursive: true, force: true })
+    empty.push(call(side, 'host-local', 'ADD', `x${i}`, dataDir('empty')).ms)
+    full.push(call(side, 'host-local', 'ADD', `x${i}`, dataDir('full')).ms)
+  }
+  return [median(empty), median(full)]
+}
+
+const measures: Readonly<Record<string, () => number[]>> = {
+  'add-and-del': () => addAndDel(100),
+  'many-on-a-bridge': manyOnABridge,
+  'full-store': fullStore,
+}
+process.stdout.write(JSON.stringify(measures[what]?.() ?? []))
