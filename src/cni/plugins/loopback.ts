@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { derive, type Operation } from '../../operations/registry.ts'
 import { narrowScopeOf } from '../../plan/scope.ts'
 import { findLink, type State } from '../../state/state.ts'
@@ -9,7 +10,7 @@ import { checkPlan } from './check-plan.ts'
 
 const plan = (netns: string): Operation[] => [{ kind: 'up', params: { ifname: 'lo', netns } }]
 
-/** The container's own lo: it comes up, and stays up until the container ends, as others rely on it. */
+/** The container's own lo: ADD brings it up, DEL takes it down, as the reference does. */
 export const loopback: PluginType = {
   add: async (call) => {
     const netns = containerNetns(call.netns)
@@ -19,7 +20,13 @@ export const loopback: PluginType = {
     await doUnrecorded(kernel, derived, await kernel.read(scope))
     return call.prevResult ?? toResult(call, await kernel.read(scope), netns)
   },
-  del: () => Promise.resolve(),
+  del: async (call) => {
+    if (!existsSync(call.netns)) return // it went with its namespace
+    const [lo] = plan(containerNetns(call.netns)).map(derive)
+    if (!lo) return
+    const kernel = ownKernel()
+    await kernel.run(lo.undo({}, await kernel.read(narrowScopeOf([lo]))))
+  },
   check: async (call) => checkPlan(ownKernel(), plan(containerNetns(call.netns))),
   gc: () => Promise.resolve(),
   status: () => Promise.resolve(),
