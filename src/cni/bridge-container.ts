@@ -17,7 +17,8 @@ import { CniError } from './error.ts'
 import { callVariables, errorOf, execute, resultOf } from './execute.ts'
 import { hostEnd, ownerOf } from './identity.ts'
 import { ipamType } from './ipam/ipam.ts'
-import { completed, plan, refuseIfThere, toResult } from './plugins/bridge.ts'
+import { refuseIfThere, toResult } from './plugins/attach.ts'
+import { bridgeType } from './plugins/bridge.ts'
 import type { BridgeConfig } from './plugins/bridge-config.ts'
 import { removalOf } from './plugins/remove.ts'
 import type { Call, CniCommand } from './plugin-type.ts'
@@ -97,7 +98,7 @@ async function takeBack(kernel: Kernel, call: Call, earlier: ReadonlySet<string>
 /** The same container twice is an error, and the first is left alone. */
 async function refuseAgain(kernel: Kernel, { call, config }: BridgeJob): Promise<void> {
   const netns = netnsOf(call.netns)
-  const now = await kernel.read(scopeOf(plan(call, config, netns, EMPTY).map(derive)))
+  const now = await kernel.read(scopeOf(bridgeType.plan(call, config, netns, EMPTY).map(derive)))
   try {
     refuseIfThere(call, netns, now)
   } catch (error) {
@@ -112,9 +113,9 @@ async function refuseAgain(kernel: Kernel, { call, config }: BridgeJob): Promise
 /** The CNI result of what was made, also in the runtime's cache. */
 async function finish(kernel: Kernel, { call, config, network }: BridgeJob, lease: Result): Promise<Result> {
   const netns = netnsOf(call.netns)
-  const wanted = completed(config, lease)
-  const now = await kernel.read(scopeOf(plan(call, config, netns, wanted).map(derive)))
-  const result = toResult(call, config, netns, wanted, now)
+  const wanted = bridgeType.completed(config, lease)
+  const now = await kernel.read(scopeOf(bridgeType.plan(call, config, netns, wanted).map(derive)))
+  const result = toResult(bridgeType, call, config, netns, wanted, now)
   const given = { ...call, args: [], capabilityArgs: {} }
   await writeCached(kernel.host, given, network.text, toVersion(result, network.version))
   return result
@@ -189,7 +190,7 @@ export async function examine(kernel: Kernel, { call, config, network }: BridgeJ
       fix: `cnilab bridge add ${call.containerId} ${netnsOf(call.netns)}${flagsFor(kernel.host)}`,
     })
   const result = ownResult({ prevResult: cached.result, ifname: call.ifname })
-  const derived = plan(call, config, netnsOf(call.netns), completed(config, result)).map(derive)
+  const derived = bridgeType.plan(call, config, netnsOf(call.netns), bridgeType.completed(config, result)).map(derive)
   const findings = toFindings(derived, await kernel.read(scopeOf(derived)))
   const prevResult = toVersion(cached.result, network.version)
   await askIpam(kernel.host, 'CHECK', { ...call, config: { ...call.config, prevResult } })

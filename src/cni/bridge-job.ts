@@ -8,7 +8,7 @@ import { derive, type Operation } from '../operations/registry.ts'
 import { FORWARDING } from '../operations/sysctl.ts'
 import { stepOf } from '../plan/steps.ts'
 import { CniError } from './error.ts'
-import { completed, plan } from './plugins/bridge.ts'
+import { bridgeType } from './plugins/bridge.ts'
 import { type BridgeConfig, bridgeConfig } from './plugins/bridge-config.ts'
 import type { Call } from './plugin-type.ts'
 import { wrongContainerId } from './request.ts'
@@ -86,7 +86,7 @@ const TITLES: Readonly<Record<string, string>> = {
 
 /** Steps 2 to 8 for a job, as a lab has them. */
 export function stepsFor({ call, config }: BridgeJob, lease: Result): Lab {
-  const operations = plan(call, config, netnsOf(call.netns), completed(config, lease))
+  const operations = bridgeType.plan(call, config, netnsOf(call.netns), bridgeType.completed(config, lease))
   const steps = Object.entries(TITLES).map(([id, title]): LabStep => {
     const own = operations.filter((operation) => stepFor(operation) === id)
     const text = derive(own[0] ?? { kind: 'sysctl', params: { key: FORWARDING.inet, value: '1' } }).explain.why

@@ -63,6 +63,7 @@ const oldSchema = z.object({
 export type Dns = z.infer<typeof dnsSchema>
 export type ResultRoute = z.infer<typeof routeSchema>
 
+export type ResultInterface = z.infer<typeof interfaceSchema>
 export type ResultIp = z.infer<typeof ipSchema>
 
 /** What ADD made, in the form of the newest version (CNI spec 1.1.0, "Success"). An IPAM plugin's has no interfaces. */

@@ -9,6 +9,8 @@ interface Params {
   netns?: string | undefined
   /** IPv6: looks for duplicates first, which takes 2 s (RFC 4862). */
   detectDuplicates?: boolean | undefined
+  /** false: the kernel makes no route to the address's subnet. */
+  prefixRoute?: boolean | undefined
 }
 
 /** An address with prefix on an interface: ip-address(8). IPv6 addresses skip duplicate detection unless it is asked for. */
@@ -21,6 +23,7 @@ export const address: OperationKind<'address', Params> = {
       ifname: interfaceName,
       netns: netnsPlace.optional(),
       detectDuplicates: flag.optional(),
+      prefixRoute: flag.optional(),
     })
   },
   id: (p) => `${placeId(p.netns, p.ifname)}.${p.address.split('/')[0] ?? ''}`,
@@ -35,6 +38,7 @@ export const address: OperationKind<'address', Params> = {
       'dev',
       p.ifname,
       ...(isIpv6(p.address) && p.detectDuplicates !== true ? ['nodad'] : []),
+      ...(p.prefixRoute === false ? ['noprefixroute'] : []),
     ),
   ],
   undo: (p, _before, now) => {
@@ -44,7 +48,10 @@ export const address: OperationKind<'address', Params> = {
   users: (p, now) => portsOf(now, p.ifname, p.netns),
   explain: (p) => ({
     what: `Give ${p.ifname}${inNetns(p.netns)} the address ${p.address}`,
-    why: 'With the address, and once the interface is up, the kernel also has a route to its whole subnet: everything in it is then expected on this cable.',
+    why:
+      p.prefixRoute === false
+        ? 'The address brings no route to its subnet, because the rest of it is not on this cable.'
+        : 'With the address, and once the interface is up, the kernel also has a route to its whole subnet: everything in it is then expected on this cable.',
   }),
   expected: (p) => `${p.ifname}${inNetns(p.netns)} has ${p.address}`,
   judge: (p, now) => {

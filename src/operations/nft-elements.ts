@@ -11,10 +11,14 @@ export interface SharedTable {
   name: string
 }
 
-/** A container's element of a set or a map: its value in nft's own words, and its owner, '' where it has none. */
+/**
+ * A container's element of a set or a map: its value in nft's own words, what a map leads to from there (of a set ''),
+ * and its owner, '' where it has none.
+ */
 export interface OwnedElement {
   set: string
   value: string
+  target: string
   owner: string
 }
 
@@ -44,10 +48,11 @@ export function elementsOf(rules: readonly NftObject[], { family, name }: Shared
     if (data?.family !== family || data.table !== name) return []
     return data.elem.map((raw): OwnedElement => {
       // An element of a map is a pair of what it is and what it leads to.
-      const key: unknown = Array.isArray(raw) ? raw[0] : raw
+      const [key, target]: unknown[] = Array.isArray(raw) ? raw : [raw]
       return {
         set: data.name,
         value: wordsSchema.safeParse(key).data ?? '',
+        target: wordsSchema.safeParse(target).data ?? '',
         owner: commentSchema.safeParse(key).data ?? '',
       }
     })
@@ -93,5 +98,10 @@ export function removeOwned(
   const all = elementsOf(rules, table)
   const gone = all.filter(({ owner }) => isGone(owner))
   if (gone.length === all.length) return [{ tool: 'nft', argv: ['delete', 'table', family, name] }]
-  return gone.map(({ set, value }) => ({ tool: 'nft', argv: ['delete', 'element', family, name, set, `{ ${value} }`] }))
+  return gone.map((element) => removeElement(table, element))
+}
+
+/** The command that takes one element out. */
+export function removeElement({ family, name }: SharedTable, { set, value }: OwnedElement): Command {
+  return { tool: 'nft', argv: ['delete', 'element', family, name, set, `{ ${value} }`] }
 }

@@ -9,6 +9,7 @@ import { masquerade } from './masquerade.ts'
 import { netns } from './netns.ts'
 import { masqueradedAddress, networkMasquerade } from './network-masquerade.ts'
 import type { Before, Command, OperationKind, Resource, Verdict } from './operation.ts'
+import { forwardMasquerade, portForward, portForwarding } from './port-forward.ts'
 import { portVlans } from './port-vlans.ts'
 import { route } from './route.ts'
 import { sysctl } from './sysctl.ts'
@@ -30,6 +31,9 @@ export const kinds = {
   'network-masquerade': networkMasquerade,
   'masqueraded-address': masqueradedAddress,
   'mac-spoof-check': macSpoofCheck,
+  'port-forwarding': portForwarding,
+  'port-forward': portForward,
+  'forward-masquerade': forwardMasquerade,
   'port-vlans': portVlans,
 } as const
 

@@ -103,7 +103,7 @@ function way({ via, dev }: { via?: string | undefined; dev?: string | undefined 
 }
 
 /** The routes of the same table to the same destination. */
-function sameDestination(p: Params, now: State): Route[] {
+export function sameDestination(p: Pick<Params, 'dst' | 'via' | 'netns' | 'table'>, now: State): Route[] {
   const family = isIpv6(p.dst === 'default' ? (p.via ?? '') : p.dst) ? 'inet6' : 'inet'
   // The kernel writes 0.0.0.0/0 as `default`, and a host's route without its length.
   const bare = /^(0\.0\.0\.0|::)\/0$/.test(p.dst) ? 'default' : p.dst.replace(/\/(32|128)$/, '')

@@ -1,6 +1,13 @@
-import { isIpv6 } from '../operations/names.ts'
 import type { Operation } from '../operations/registry.ts'
-import { FORWARDING } from '../operations/sysctl.ts'
+import {
+  type ContainerEnd,
+  containerPlan,
+  type ContainerRoute,
+  forwarding,
+  type Lease,
+  masquerading,
+  withoutAdvertisements,
+} from './container.ts'
 
 /** A bridge network as its configuration describes it. */
 export interface BridgeNetwork {
@@ -21,35 +28,6 @@ export interface BridgeNetwork {
   vlans?: { untagged?: number | undefined; tagged: { first: number; last: number }[]; keepDefault: boolean } | undefined
 }
 
-/** A container's interface, its cable, and how it is told from all others. */
-export interface ContainerEnd {
-  netns: string
-  ifname: string
-  mac: string
-  /** The host's end of the cable. */
-  host: { name: string; mac: string }
-  /** Whose it is: `network/container/interface`. */
-  owner: string
-}
-
-/** An address that was allocated: with its prefix, its subnet, and the gateway if there is one. */
-export interface Lease {
-  address: string
-  subnet: string
-  gateway?: string | undefined
-}
-
-/** A route of a container. Without a gateway it goes to the interface directly. */
-export interface ContainerRoute {
-  dst: string
-  gw?: string | undefined
-  mtu?: number | undefined
-  advmss?: number | undefined
-  priority?: number | undefined
-  table?: number | undefined
-  scope?: number | undefined
-}
-
 /**
  * Steps 2 to 8 for one container on a bridge network. The bridge comes up after its port, and all of the host's commands
  * come before the container's, so that few processes carry them.
@@ -62,7 +40,6 @@ export function bridgePlan(
 ): Operation[] {
   const { bridge } = network
   const { host } = container
-  const hasIpv6 = leases.some(({ address }) => isIpv6(address))
   const vlans: Operation[] = network.vlans
     ? [
         { kind: 'port-vlans', params: { ifname: host.name, ...network.vlans } },
@@ -80,8 +57,7 @@ export function bridgePlan(
         mark: { mac: network.bridgeMac },
       },
     },
-    // A container must not tell the host its routes (CVE-2020-10749).
-    { kind: 'sysctl', params: { key: `net.ipv6.conf.${bridge.replaceAll('.', '/')}.accept_ra`, value: '0' } },
+    withoutAdvertisements(bridge),
     {
       kind: 'veth',
       params: {
@@ -106,37 +82,12 @@ export function bridgePlan(
     })),
     { kind: 'up', params: { ifname: host.name, linkLocal: false } },
     { kind: 'up', params: { ifname: bridge } },
-    ...containerPlan(container, leases, routes, network),
-    ...(network.isGateway ? forwarding(leases, hasIpv6) : []),
-    ...(network.masquerade
-      ? leases.flatMap(({ address, subnet }): Operation[] => [
-          { kind: 'network-masquerade', params: { network: network.name, subnet } },
-          {
-            kind: 'masqueraded-address',
-            params: { network: network.name, subnet, address: bare(address), owner: container.owner },
-          },
-        ])
-      : []),
-  ]
-}
-
-/** What is done within the container: its addresses, its interface, its routes. */
-function containerPlan(
-  { netns, ifname }: ContainerEnd,
-  leases: readonly Lease[],
-  routes: readonly ContainerRoute[],
-  { disabled, detectDuplicates }: Pick<BridgeNetwork, 'disabled' | 'detectDuplicates'>,
-): Operation[] {
-  return [
-    ...leases.map(({ address }): Operation => ({
-      kind: 'address',
-      params: { address, ifname, netns, detectDuplicates },
-    })),
-    ...(disabled ? [] : [{ kind: 'up', params: { ifname, netns } } as const]),
-    ...routes.map(({ dst, gw, ...rest }): Operation => ({
-      kind: 'route',
-      params: { dst, via: gw, dev: ifname, netns, ...rest },
-    })),
+    ...containerPlan(container, leases, routes, {
+      disabled: network.disabled,
+      detectDuplicates: network.detectDuplicates,
+    }),
+    ...(network.isGateway ? forwarding(leases) : []),
+    ...(network.masquerade ? masquerading(network.name, leases, container.owner) : []),
   ]
 }
 
@@ -154,17 +105,4 @@ function gateways(leases: readonly Lease[]): string[] {
       ),
     ),
   ]
-}
-
-function forwarding(leases: readonly Lease[], hasIpv6: boolean): Operation[] {
-  const hasIpv4 = leases.some(({ address }) => !isIpv6(address))
-  return [...(hasIpv4 ? [FORWARDING.inet] : []), ...(hasIpv6 ? [FORWARDING.inet6] : [])].map((key) => ({
-    kind: 'sysctl',
-    params: { key, value: '1' },
-  }))
-}
-
-/** An address without its prefix. */
-export function bare(address: string): string {
-  return address.split('/')[0] ?? ''
 }

@@ -4,6 +4,9 @@ const stepOfKind: Readonly<Record<string, string>> = {
   sysctl: 'masquerade',
   'network-masquerade': 'masquerade',
   'masqueraded-address': 'masquerade',
+  'port-forwarding': 'masquerade',
+  'port-forward': 'masquerade',
+  'forward-masquerade': 'masquerade',
   'mac-spoof-check': 'attach-bridge',
   'port-vlans': 'attach-bridge',
 }

@@ -43,6 +43,7 @@ const routeSchema = z.object({
   dev: z.string().optional(),
   table: z.string().optional(),
   protocol: z.string().optional(),
+  metric: z.number().optional(),
   pref: z.string().optional(),
 })
 
@@ -103,6 +104,7 @@ function toRoutes(raw: z.infer<typeof routeSchema>): Route[] {
       via: raw.gateway,
       dev: raw.dev,
       table: raw.table ?? 'main',
+      metric: raw.metric ?? 0,
       protocol: raw.protocol ?? 'boot',
     },
   ]

@@ -42,6 +42,8 @@ export interface Route {
   dev: string | undefined
   /** `main`, or the number of another table. */
   table: string
+  /** Of routes to one destination the one with the lowest counts. */
+  metric: number
   /** `kernel` for the routes that come by themselves with an address. */
   protocol: string
 }

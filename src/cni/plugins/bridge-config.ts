@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { interfaceName, macAddress } from '../../operations/names.ts'
+import { interfaceName } from '../../operations/names.ts'
 import type { BridgeNetwork } from '../../plan/bridge-network.ts'
 import { CODE, CniError } from '../error.ts'
 import { bridgeMac } from '../identity.ts'
@@ -94,16 +94,4 @@ export function bridgeConfig(call: Call): BridgeConfig {
         ? undefined
         : { untagged: vlan === 0 ? undefined : vlan, tagged, keepDefault: config.preserveDefaultVlan ?? vlan === 0 },
   }
-}
-
-const macSchema = z.object({
-  runtimeConfig: z.object({ mac: macAddress.optional() }).nullish(),
-  args: z.object({ cni: z.object({ mac: macAddress.optional() }).nullish() }).nullish(),
-})
-
-/** The MAC that the runtime asks for: of the capability, of args.cni, or of CNI_ARGS, in this order. Throws CniError. */
-export function requestedMac(call: Call): string | undefined {
-  const { runtimeConfig, args } = parseConfig(macSchema, call.config)
-  const { MAC } = call.args
-  return runtimeConfig?.mac ?? args?.cni?.mac ?? (MAC === undefined ? undefined : parseConfig(macAddress, MAC))
 }

@@ -1,16 +1,20 @@
 import type { Kernel } from '../../kernel/kernel.ts'
-import { derive, type Operation } from '../../operations/registry.ts'
+import { derive, type Derived, type Operation } from '../../operations/registry.ts'
 import { toFindings } from '../../plan/finding.ts'
-import { narrowScopeOf } from '../../plan/scope.ts'
+import { narrowScopeOf, type PlanScope } from '../../plan/scope.ts'
 import { CODE, CniError } from '../error.ts'
 
 /**
- * Compares a plan with the kernel. What is there besides, such as routes of plugins that came later, is no mistake. Throws
+ * Compares a plan with the kernel, of which `scopeOf` tells what to read. What is there besides, such as routes of plugins that came later, is no mistake. Throws
  * CniError `differs` with everything that is not as it was made, and the commands that put it right.
  */
-export async function checkPlan(kernel: Kernel, plan: readonly Operation[]): Promise<void> {
+export async function checkPlan(
+  kernel: Kernel,
+  plan: readonly Operation[],
+  scopeOf: (operations: readonly Derived[]) => PlanScope = narrowScopeOf,
+): Promise<void> {
   const derived = plan.map(derive)
-  const now = await kernel.read(narrowScopeOf(derived))
+  const now = await kernel.read(scopeOf(derived))
   const failed = toFindings(derived, now).filter(({ passed }) => passed === false)
   if (failed.length === 0) return
   throw new CniError(

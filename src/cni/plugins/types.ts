@@ -3,6 +3,8 @@ import type { PluginType } from '../plugin-type.ts'
 /** Every type of plugin that we have, by the name of its executable. A new one is one file and one line here. */
 export const types: Readonly<Record<string, () => Promise<PluginType>>> = {
   bridge: async () => (await import('./bridge.ts')).bridge,
+  ptp: async () => (await import('./ptp.ts')).ptp,
+  portmap: async () => (await import('./portmap.ts')).portmap,
   loopback: async () => (await import('./loopback.ts')).loopback,
   'host-local': async () => (await import('../ipam/host-local.ts')).hostLocal,
   static: async () => (await import('../ipam/static.ts')).staticIpam,

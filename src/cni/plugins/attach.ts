@@ -1,0 +1,140 @@
+import type { Kernel } from '../../kernel/kernel.ts'
+import { lockNetworkNow } from '../../kernel/lock.ts'
+import type { Scope } from '../../kernel/snapshot.ts'
+import { isIpv6 } from '../../operations/names.ts'
+import { derive, type Operation } from '../../operations/registry.ts'
+import { narrowScopeOf, type PlanScope } from '../../plan/scope.ts'
+import { findLink, type State } from '../../state/state.ts'
+import { doUnrecorded } from '../../engine/do-unrecorded.ts'
+import { CODE, CniError } from '../error.ts'
+import { containerNetns, ownKernel } from '../host.ts'
+import { hostEnd } from '../identity.ts'
+import { ipamOf } from '../ipam/ipam.ts'
+import type { Call, PluginType } from '../plugin-type.ts'
+import { dnsOf, EMPTY, ownResult, type Result, type ResultInterface } from '../result.ts'
+import { checkPlan } from './check-plan.ts'
+import { removeAttachment, removeStale } from './remove.ts'
+
+/** What tells one plugin that connects containers by a cable from another. */
+export interface CableType<C> {
+  /** Reads its part of a call's configuration. Throws CniError `config`. */
+  config: (call: Call) => C
+  /** The result of the IPAM plugin with what the configuration adds to it. Throws CniError. */
+  completed: (config: C, lease: Result) => Result
+  /** What is to be there for a result; `now` is the state before, unless all is there already. */
+  plan: (call: Call, config: C, netns: string, result: Result, now?: State) => Operation[]
+  /** Makes way for the plan, and returns whether it changed anything. Throws CniError if something is in its way. */
+  makeWay?: (kernel: Kernel, config: C, wanted: Result, now: State) => Promise<boolean>
+  /** The interfaces of the result, the container's own last. */
+  interfaces: (call: Call, config: C, netns: string, wanted: Result, before: State) => ResultInterface[]
+  /** What CHECK reads; else no more than the plan names. */
+  checkScope?: (operations: Parameters<typeof narrowScopeOf>[0]) => PlanScope
+  /** Whether it has a rule that watches the cable. */
+  hasSpoofCheck?: (call: Call) => boolean
+}
+
+/** A plugin that connects a container by a cable: allocates addresses and makes the plan, all or nothing. */
+export function cablePlugin<C>(type: CableType<C>): PluginType {
+  return {
+    add: async (call) => {
+      const config = type.config(call)
+      const netns = containerNetns(call.netns)
+      const kernel = ownKernel()
+      const ipam = await ipamOf(call)
+      const release = lockNetworkNow()
+      try {
+        const now = await kernel.read(scopeBefore(type, call, config, netns))
+        refuseIfThere(call, netns, now)
+        const lease = (await ipam?.add(call)) ?? EMPTY
+        try {
+          if (ipam && lease.ips.length === 0)
+            throw new CniError(CODE.delegate, 'the IPAM plugin gave no address', 'see its configuration under "ipam"')
+          return await attach(type, kernel, call, config, netns, lease, now)
+        } catch (error) {
+          await ipam?.del(call)
+          throw error
+        }
+      } finally {
+        release()
+      }
+    },
+    del: async (call) => {
+      await removeAttachment(call, type.hasSpoofCheck?.(call) === true)
+      await (await ipamOf(call))?.del(call)
+    },
+    check: async (call) => {
+      const config = type.config(call)
+      const netns = containerNetns(call.netns)
+      const ipam = await ipamOf(call)
+      const wanted = type.completed(config, ownResult(call))
+      await checkPlan(ownKernel(), type.plan(call, config, netns, wanted), type.checkScope)
+      await ipam?.check(call)
+    },
+    gc: async (call, valid) => {
+      await removeStale(call, valid)
+      await (await ipamOf(call))?.gc(call, valid)
+    },
+    status: async (call) => {
+      type.config(call)
+      await (await ipamOf(call))?.status(call)
+    },
+  }
+}
+
+/** What has to be known before anything is made; of addresses nothing is known yet but that they may be IPv4. */
+function scopeBefore<C>(type: CableType<C>, call: Call, config: C, netns: string): Scope {
+  const derived = type.plan(call, config, netns, { ...EMPTY, ips: [{ address: '0.0.0.0/32' }] }).map(derive)
+  return { ...narrowScopeOf(derived), withoutElements: true }
+}
+
+/** An interface of this name is an error, and is left alone; so is an attachment of this id. */
+export function refuseIfThere(call: Call, netns: string, now: State): void {
+  const { name } = hostEnd(call)
+  const there = findLink(now, call.ifname, netns)
+  if (!there && !findLink(now, name)) return
+  throw new CniError(
+    CODE.exists,
+    there
+      ? `container ${call.containerId} has an interface ${call.ifname} already, in ${call.netns}`
+      : `container ${call.containerId} is on the network ${call.network} already, with ${call.ifname} in another namespace`,
+    'call DEL for it first, or ADD with another CNI_IFNAME',
+  )
+}
+
+/** Makes the attachment of what was allocated, all or nothing. */
+async function attach<C>(
+  type: CableType<C>,
+  kernel: Kernel,
+  call: Call,
+  config: C,
+  netns: string,
+  lease: Result,
+  before: State,
+): Promise<Result> {
+  const wanted = type.completed(config, lease)
+  const derived = type.plan(call, config, netns, wanted, before).map(derive)
+  const hasIpv6 = wanted.ips.some(({ address }) => isIpv6(address))
+  const isChanged = await type.makeWay?.(kernel, config, wanted, before)
+  const now =
+    hasIpv6 || isChanged === true ? await kernel.read({ ...narrowScopeOf(derived), withoutElements: true }) : before
+  await doUnrecorded(kernel, derived, now)
+  return toResult(type, call, config, netns, wanted, before)
+}
+
+/** The CNI result of what was made; `before` is the state before that. */
+export function toResult<C>(
+  type: CableType<C>,
+  call: Call,
+  config: C,
+  netns: string,
+  wanted: Result,
+  before: State,
+): Result {
+  const interfaces = type.interfaces(call, config, netns, wanted, before)
+  return {
+    interfaces,
+    ips: wanted.ips.map((one) => ({ ...one, interface: interfaces.length - 1 })),
+    routes: wanted.routes,
+    dns: dnsOf(call, wanted),
+  }
+}

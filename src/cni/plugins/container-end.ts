@@ -1,0 +1,44 @@
+import * as z from 'zod'
+import { addressAt, isIpv6, macAddress, subnetOf } from '../../operations/names.ts'
+import { bare, type ContainerEnd, type ContainerRoute, type Lease } from '../../plan/container.ts'
+import { containerMac, hostEnd, ownerOf } from '../identity.ts'
+import { parseConfig } from '../parse-config.ts'
+import type { Call } from '../plugin-type.ts'
+import type { Result } from '../result.ts'
+
+/** The container's interface: as a result has it, or as it is to be made. */
+export function containerEnd(call: Call, netns: string, { interfaces, ips: [first] }: Result): ContainerEnd {
+  const made = interfaces.find(({ name, sandbox }) => name === call.ifname && sandbox !== undefined && sandbox !== '')
+  const mac = made?.mac ?? requestedMac(call) ?? containerMac(call, first && bare(first.address))
+  return { netns, ifname: call.ifname, mac, host: hostEnd(call), owner: ownerOf(call) }
+}
+
+const macSchema = z.object({
+  runtimeConfig: z.object({ mac: macAddress.optional() }).nullish(),
+  args: z.object({ cni: z.object({ mac: macAddress.optional() }).nullish() }).nullish(),
+})
+
+/** The MAC that the runtime asks for: of the capability, of args.cni, or of CNI_ARGS, in this order. Throws CniError. */
+function requestedMac(call: Call): string | undefined {
+  const { runtimeConfig, args } = parseConfig(macSchema, call.config)
+  const { MAC } = call.args
+  return runtimeConfig?.mac ?? args?.cni?.mac ?? (MAC === undefined ? undefined : parseConfig(macAddress, MAC))
+}
+
+/** The addresses of a result with their subnets. */
+export function leasesOf({ ips }: Result): Lease[] {
+  return ips.map(({ address, gateway }) => ({ address, subnet: subnetOf(address), gateway }))
+}
+
+/** The routes of a result: one that names no gateway goes by the gateway of its family. */
+export function containerRoutes({ ips, routes }: Result): ContainerRoute[] {
+  return routes.map((route) => {
+    const gw = route.gw ?? ips.find(({ address }) => isIpv6(address) === isIpv6(route.dst))?.gateway
+    return { ...route, ...(gw === undefined ? {} : { gw }) }
+  })
+}
+
+/** The addresses of a result, each with a gateway: where none is given, the first address of its subnet. */
+export function withGateways({ ips }: Result): Result['ips'] {
+  return ips.map((one) => ({ ...one, gateway: one.gateway ?? addressAt(subnetOf(one.address), 1) }))
+}

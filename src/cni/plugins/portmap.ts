@@ -1,0 +1,126 @@
+import { lockNetworkNow } from '../../kernel/lock.ts'
+import type { Scope } from '../../kernel/snapshot.ts'
+import { removeOwned } from '../../operations/nft-elements.ts'
+import { portTable } from '../../operations/port-forward.ts'
+import { derive, type Derived, type Operation } from '../../operations/registry.ts'
+import { isFor, type PortForwards, portForwards } from '../../plan/port-forwards.ts'
+import { narrowScopeOf } from '../../plan/scope.ts'
+import { findLink, HOST, type State } from '../../state/state.ts'
+import { doUnrecorded } from '../../engine/do-unrecorded.ts'
+import { CODE, CniError } from '../error.ts'
+import { ownKernel } from '../host.ts'
+import { ownerOf, ownersOf } from '../identity.ts'
+import type { Call, PluginType } from '../plugin-type.ts'
+import { ownResult, type Result } from '../result.ts'
+import { checkPlan } from './check-plan.ts'
+import { portmapConfig } from './portmap-config.ts'
+
+/** Ports of the host that lead to a container's. Called after the plugin that made the container's interface. */
+export const portmap: PluginType = {
+  add: async (call) => {
+    const config = portmapConfig(call)
+    const result = previous(call)
+    if (config.mappings.length === 0) return result
+    const kernel = ownKernel()
+    const release = lockNetworkNow()
+    try {
+      const now = await kernel.read(scopeBefore(call, config))
+      const derived = portPlan(call, config, routed(call, now)).map(derive)
+      refuseIfTaken(derived, now)
+      await doUnrecorded(kernel, derived, now)
+    } finally {
+      release()
+    }
+    return result
+  },
+  del: (call) => remove((owner) => owner === ownerOf(call)),
+  check: async (call) => {
+    const config = portmapConfig(call)
+    previous(call)
+    if (config.mappings.length === 0) return
+    const kernel = ownKernel()
+    const now = await kernel.read({ namespaces: new Set(), links: hostSide(call) })
+    await checkPlan(kernel, portPlan(call, config, routed(call, now)))
+  },
+  gc: ({ network }, valid) => {
+    const owners = new Set(valid.map((one) => ownerOf({ network, ...one })))
+    return remove((owner) => owner.startsWith(ownersOf(network)) && !owners.has(owner))
+  },
+  status: (call) => {
+    portmapConfig(call)
+    return Promise.resolve()
+  },
+}
+
+function previous({ prevResult }: Call): Result {
+  if (prevResult) return prevResult
+  throw new CniError(
+    CODE.config,
+    'there is no prevResult: portmap must be called after another plugin',
+    'put it into the "plugins" of a list (.conflist), after the plugin that makes the interface',
+  )
+}
+
+/** The host's interfaces that the plugins before made: a bridge, and the host's end of a cable. */
+function hostSide({ prevResult }: Call): string[] {
+  return (prevResult?.interfaces ?? []).filter(({ sandbox = '' }) => sandbox === '').map(({ name }) => name)
+}
+
+/** That of them which packets to the container are routed to: a bridge's port is not. */
+function routed(call: Call, now: State): string | undefined {
+  return hostSide(call).find((name) => {
+    const link = findLink(now, name)
+    return link && link.master === undefined
+  })
+}
+
+/** Whatever the plan may be about: which of the interfaces it is, is not known yet. */
+function scopeBefore(call: Call, config: PortForwards): Scope {
+  const links = hostSide(call)
+  const plans = [undefined, ...links].map((name) => narrowScopeOf(portPlan(call, config, name).map(derive)))
+  const all = (pick: (one: (typeof plans)[number]) => readonly string[]) => [...new Set(plans.flatMap(pick))]
+  return { namespaces: new Set(), links, sysctls: all(({ sysctls }) => sysctls), tables: all(({ tables }) => tables) }
+}
+
+/** The plan for this call; `hostIfname` is the host's interface towards the container, if it has one. */
+function portPlan(call: Call, config: PortForwards, hostIfname: string | undefined): Operation[] {
+  const addresses = ownResult(call).ips.map(({ address }) => address)
+  const lost = config.mappings.find((mapping) => !addresses.some((address) => isFor(mapping, address)))
+  if (lost)
+    throw new CniError(
+      CODE.config,
+      `${lost.protocol} port ${lost.hostPort}${lost.hostIP === '' ? '' : ` of ${lost.hostIP}`} cannot lead to the container, which has ${addresses.length === 0 ? 'no address' : `only ${addresses.join(', ')}`}`,
+      'the plugin before this one must give it an address of the same family as "hostIP"',
+    )
+  return portForwards(config, { addresses, owner: ownerOf(call), hostIfname })
+}
+
+/** A port of the host that leads elsewhere is left alone. */
+function refuseIfTaken(operations: readonly Derived[], now: State): void {
+  for (const one of operations) {
+    const verdict = one.operation.kind === 'port-forward' ? one.judge(now) : undefined
+    if (verdict?.status !== 'differs') continue
+    throw new CniError(
+      CODE.exists,
+      `the port is taken: ${verdict.actual}`,
+      'the owner is NETWORK/CONTAINER/INTERFACE: call DEL for it first, or map another "hostPort"',
+    )
+  }
+}
+
+/** Takes the ports of these owners away, and the table with the last of all. */
+async function remove(isGone: (owner: string) => boolean): Promise<void> {
+  const kernel = ownKernel()
+  const tables = (['ip', 'ip6'] as const).map(portTable)
+  const release = lockNetworkNow()
+  try {
+    const now = await kernel.read({
+      namespaces: new Set(),
+      links: [],
+      tables: tables.map(({ family, name }) => `${family} ${name}`),
+    })
+    await kernel.run(tables.flatMap((table) => removeOwned(table, isGone, now.get(HOST)?.rules ?? [])))
+  } finally {
+    release()
+  }
+}

@@ -1,0 +1,75 @@
+import * as z from 'zod'
+import { sameDestination } from '../../operations/route.ts'
+import type { Operation } from '../../operations/registry.ts'
+import type { ContainerRoute } from '../../plan/container.ts'
+import { ptpPlan, type PtpNetwork, ptpRoutes } from '../../plan/ptp-network.ts'
+import { scopeOf } from '../../plan/scope.ts'
+import type { State } from '../../state/state.ts'
+import { CODE, CniError } from '../error.ts'
+import { ipamType } from '../ipam/ipam.ts'
+import { parseConfig } from '../parse-config.ts'
+import type { Call } from '../plugin-type.ts'
+import type { Result, ResultInterface } from '../result.ts'
+import { cablePlugin } from './attach.ts'
+import { containerEnd, containerRoutes, leasesOf, withGateways } from './container-end.ts'
+
+/** Containers that each have a cable of their own to the host, and no bridge. */
+export const ptp = cablePlugin<PtpNetwork>({
+  config: ptpConfig,
+  completed,
+  plan,
+  interfaces,
+  checkScope: scopeOf, // of the host the routes, too
+})
+
+/** Every key of the reference's ptp plugin; what it does not know is tolerated. */
+const schema = z.object({
+  ipMasq: z.boolean().nullish(),
+  ipMasqBackend: z.enum(['iptables', 'nftables', '']).nullish(),
+  mtu: z.int().min(0).max(65535).nullish(),
+})
+
+function ptpConfig(call: Call): PtpNetwork {
+  const { ipMasq, mtu } = parseConfig(schema, call.config)
+  if (ipamType(call.config) === undefined)
+    throw new CniError(
+      CODE.config,
+      'network configuration: "ipam" is missing',
+      'a ptp network has nothing but addresses to tell its containers by: give it, for example, "ipam": {"type": "host-local", "subnet": "10.22.0.0/16"}',
+    )
+  return { name: call.network, mtu: mtu === 0 ? undefined : (mtu ?? undefined), masquerade: ipMasq === true }
+}
+
+/** Everything goes by the gateway, which the host is. */
+function completed(_config: PtpNetwork, lease: Result): Result {
+  const ips = withGateways(lease)
+  const bad = ips.find(({ address, gateway }) => gateway === undefined || address.startsWith(`${gateway}/`))
+  if (bad)
+    throw new CniError(
+      CODE.config,
+      `the IPAM plugin gave ${bad.address} and no gateway besides`,
+      'the host needs an address of its own at the other end of the cable: name a "gateway" under "ipam"',
+    )
+  return { ...lease, ips }
+}
+
+function plan(call: Call, config: PtpNetwork, netns: string, result: Result, now?: State): Operation[] {
+  const leases = leasesOf(result)
+  const routes = ptpRoutes(leases, containerRoutes(result)).map((route) => afterOthers(route, netns, now))
+  return ptpPlan(config, containerEnd(call, netns, result), leases, routes)
+}
+
+/** What other interfaces of the container have a route to already goes this way only when theirs is gone. */
+function afterOthers(route: ContainerRoute, netns: string, now: State | undefined): ContainerRoute {
+  if (!now || route.priority !== undefined) return route
+  const others = sameDestination({ ...route, via: route.gw, netns }, now)
+  return others.length === 0 ? route : { ...route, priority: Math.max(...others.map(({ metric }) => metric)) + 1 }
+}
+
+function interfaces(call: Call, { mtu = 1500 }: PtpNetwork, netns: string, wanted: Result): ResultInterface[] {
+  const { host, mac } = containerEnd(call, netns, wanted)
+  return [
+    { ...host, mtu },
+    { name: call.ifname, mac, mtu, sandbox: call.netns },
+  ]
+}

@@ -1,0 +1,215 @@
+import * as z from 'zod'
+import { HOST, type State } from '../state/state.ts'
+import { ipAddress, isIpv6, subnet, wholeNumber } from './names.ts'
+import {
+  elementsOf,
+  hasRule,
+  type IpFamily,
+  type OwnedElement,
+  removeElement,
+  removeOwned,
+  type SharedTable,
+} from './nft-elements.ts'
+import type { Command, OperationKind, Verdict } from './operation.ts'
+
+interface FamilyParams {
+  family: IpFamily
+}
+
+interface PortParams {
+  protocol: 'tcp' | 'udp' | 'sctp'
+  /** The only address of the host that the port is open at; without one at all of the address's family. */
+  hostIp?: string | undefined
+  hostPort: number
+  address: string
+  containerPort: number
+  /** Whose port it is: `network/container/interface`. */
+  owner: string
+}
+
+interface SourceParams {
+  source: string
+  address: string
+  owner: string
+}
+
+/** The table of all forwarded ports, of whatever network: a port of the host is there once. */
+export function portTable(family: IpFamily): SharedTable {
+  return { family, name: 'cnilab_ports' }
+}
+
+/** Names within the table: ports at any address of the host, ports at one, and whose packets are masqueraded. */
+const [ANY, ONE, SOURCES] = ['any_address', 'one_address', 'masqueraded_sources'] as const
+
+const familyOf = (address: string): IpFamily => (isIpv6(address) ? 'ip6' : 'ip')
+const rulesOf = (now: State) => now.get(HOST)?.rules ?? []
+const nft = (...argv: string[]): Command => ({ tool: 'nft', argv })
+const named = ({ family, name }: SharedTable) => `${family} ${name}`
+
+/**
+ * Forwards ports of the host to containers: one table of nftables for each family, with maps from ports to containers,
+ * for packets that come from elsewhere (prerouting) and from the host itself (output): nft(8), maps, dnat.
+ */
+export const portForwarding: OperationKind<'port-forwarding', FamilyParams> = {
+  kind: 'port-forwarding',
+  shared: true,
+  get params() {
+    return z.strictObject({ family: z.enum(['ip', 'ip6']) })
+  },
+  id: (p) => p.family,
+  provides: () => [],
+  needs: () => [],
+  tables: (p) => [named(portTable(p.family))],
+  apply: ({ family }) => {
+    const { name } = portTable(family)
+    const at = [family, name] as const
+    const type = family === 'ip' ? 'ipv4_addr' : 'ipv6_addr'
+    const chain = (title: string, hook: string) => [
+      nft('add', 'chain', ...at, title, hook),
+      nft('flush', 'chain', ...at, title), // once there, there is one rule of each
+    ]
+    const nat = (hook: string, priority: string) => `{ type nat hook ${hook} priority ${priority}; policy accept; }`
+    const rule = (title: string, ...words: string[]) => nft('add', 'rule', ...at, title, ...words)
+    const toLocal = ['fib', 'daddr', 'type', 'local', 'jump', 'ports']
+    return [
+      nft('add', 'table', ...at),
+      nft('add', 'map', ...at, ANY, `{ type inet_proto . inet_service : ${type} . inet_service; }`),
+      nft('add', 'map', ...at, ONE, `{ type ${type} . inet_proto . inet_service : ${type} . inet_service; }`),
+      nft('add', 'set', ...at, SOURCES, `{ type ${type} . ${type}; flags interval; }`),
+      ...chain('ports', ''),
+      rule('ports', 'dnat', family, 'to', family, 'daddr . meta l4proto . th dport', 'map', `@${ONE}`),
+      rule('ports', 'dnat', family, 'to', 'meta l4proto . th dport', 'map', `@${ANY}`),
+      ...chain('prerouting', nat('prerouting', 'dstnat')),
+      rule('prerouting', ...toLocal),
+      ...chain('output', nat('output', '-100')),
+      rule('output', ...toLocal),
+      ...chain('postrouting', nat('postrouting', 'srcnat')),
+      rule('postrouting', 'ct status dnat', family, 'saddr .', family, 'daddr', `@${SOURCES}`, 'masquerade'),
+      // Where packets of 127.0.0.1 may leave, others may come for it from outside (CVE-2020-8558).
+      ...(family === 'ip'
+        ? [
+            ...chain('prerouting_raw', '{ type filter hook prerouting priority raw; policy accept; }'),
+            rule('prerouting_raw', 'iifname', '!=', '"lo"', 'ip', 'daddr', '127.0.0.0/8', 'drop'),
+          ]
+        : []),
+    ]
+  },
+  // It goes with the last port in it.
+  undo: ({ family }, _before, now) => removeOwned(portTable(family), () => false, rulesOf(now)),
+  users: ({ family }, now) => elementsOf(rulesOf(now), portTable(family)).map(({ owner }) => owner),
+  explain: ({ family }) => ({
+    what: `Prepare the forwarding of ports to containers (IPv${family === 'ip' ? 4 : 6})`,
+    why: 'All containers share the rules; each has its ports in their maps, so that one can leave without touching the others.',
+  }),
+  expected: ({ family }) => `rules forward the ports that table ${named(portTable(family))} lists`,
+  judge: ({ family }, now) => {
+    const table = portTable(family)
+    const has = (chain: string, ...words: string[]) => hasRule(rulesOf(now), table, chain, words)
+    const isThere =
+      has('ports', `"@${ONE}"`) &&
+      has('ports', `"@${ANY}"`) &&
+      has('prerouting', '"jump"') &&
+      has('output', '"jump"') &&
+      has('postrouting', `"@${SOURCES}"`, '"masquerade"') &&
+      (family === 'ip6' || has('prerouting_raw', '"drop"'))
+    return isThere
+      ? { status: 'present', actual: `table ${named(table)} has the rules` }
+      : { status: 'absent', actual: `the rules are not all in a table ${named(table)}`, before: {} }
+  },
+}
+
+const keyOf = (p: PortParams) => `${p.hostIp === undefined ? '' : `${p.hostIp} . `}${p.protocol} . ${p.hostPort}`
+const mapOf = (p: PortParams) => (p.hostIp === undefined ? ANY : ONE)
+const targetOf = (p: PortParams) => `${p.address} . ${p.containerPort}`
+/** `tcp port 8080 of 203.0.113.2`, in words. */
+const portOf = (p: PortParams) =>
+  `${p.protocol} port ${p.hostPort}${p.hostIp === undefined ? '' : ` of ${p.hostIp}`} (IPv${isIpv6(p.address) ? 6 : 4})`
+
+const port = wholeNumber.refine((n) => n >= 1 && n <= 65_535, { error: 'a port is a number from 1 to 65535' })
+
+/** A port of the host that leads to a container's. */
+export const portForward: OperationKind<'port-forward', PortParams> = {
+  kind: 'port-forward',
+  get params() {
+    return z.strictObject({
+      protocol: z.enum(['tcp', 'udp', 'sctp']),
+      hostIp: ipAddress.optional(),
+      hostPort: port,
+      address: ipAddress,
+      containerPort: port,
+      owner: z.string(),
+    })
+  },
+  id: (p) => `${familyOf(p.address)}.${keyOf(p).replaceAll(' . ', '.')}`,
+  provides: () => [],
+  needs: () => [],
+  tables: (p) => [named(portTable(familyOf(p.address)))],
+  apply: (p) => {
+    const { family, name } = portTable(familyOf(p.address))
+    return [nft('create', 'element', family, name, mapOf(p), `{ ${keyOf(p)} comment "${p.owner}" : ${targetOf(p)} }`)]
+  },
+  undo: (p, _before, now) => undoOwn(p, mapOf(p), keyOf(p), now),
+  explain: (p) => ({
+    what: `Forward ${portOf(p)} to ${p.address}, port ${p.containerPort}`,
+    why: `Nobody outside this host has a route to ${p.address}. What arrives at the port of the host gets the container's address as its destination, and the replies get the host's as their source.`,
+  }),
+  expected: (p) => `${portOf(p)} leads to ${p.address}, port ${p.containerPort}`,
+  judge: (p, now) => {
+    const elements = elementsOf(rulesOf(now), portTable(familyOf(p.address)))
+    const same = elements.find(({ set, value }) => set === mapOf(p) && value === keyOf(p))
+    const there = same ?? elements.find((element) => element.owner !== p.owner && isSamePort(p, element))
+    if (!there) return { status: 'absent', actual: `${portOf(p)} is not forwarded`, before: {} }
+    return there.owner === p.owner && there.target === targetOf(p)
+      ? { status: 'present', actual: `${portOf(p)} leads to ${there.target.replace(' . ', ', port ')}` }
+      : {
+          status: 'differs',
+          actual: `${portOf(p)} leads to ${there.target.replace(' . ', ', port ')} for ${there.owner || 'somebody else'}`,
+        }
+  },
+}
+
+/** Whether an element is about the same port, at any address of the host where ours is at one, or the other way round. */
+function isSamePort(p: PortParams, { set, value }: OwnedElement): boolean {
+  if (set !== ANY && set !== ONE) return false
+  return set !== mapOf(p) && value.split(' . ').slice(-2).join(' . ') === `${p.protocol} . ${p.hostPort}`
+}
+
+/** Those who reach a container by a port of the host, and whose packets it would answer past the host. */
+export const forwardMasquerade: OperationKind<'forward-masquerade', SourceParams> = {
+  kind: 'forward-masquerade',
+  get params() {
+    return z.strictObject({ source: subnet, address: ipAddress, owner: z.string() })
+  },
+  id: (p) => `${p.address}.${p.source}`,
+  provides: () => [],
+  needs: () => [],
+  tables: (p) => [named(portTable(familyOf(p.address)))],
+  apply: (p) => {
+    const { family, name } = portTable(familyOf(p.address))
+    return [nft('create', 'element', family, name, SOURCES, `{ ${sourceOf(p)} comment "${p.owner}" }`)]
+  },
+  undo: (p, _before, now) => undoOwn(p, SOURCES, sourceOf(p), now),
+  explain: (p) => ({
+    what: `Masquerade what ${p.source} sends to ports of the host that lead to ${p.address}`,
+    why: `${p.address} must answer by way of the host, where the port of the host is put back into the replies. To an address that it reaches in another way, or to its own, it would answer directly.`,
+  }),
+  expected: (p) => `${p.source} is masqueraded on its way to a forwarded port of ${p.address}`,
+  judge: (p, now): Verdict => {
+    const element = elementsOf(rulesOf(now), portTable(familyOf(p.address))).find(
+      ({ set, value }) => set === SOURCES && value === sourceOf(p),
+    )
+    if (!element) return { status: 'absent', actual: `${p.source} is not masqueraded towards ${p.address}`, before: {} }
+    const actual = `${p.source} is masqueraded towards ${p.address}, for ${element.owner || 'somebody else'}`
+    return { status: element.owner === p.owner ? 'present' : 'differs', actual }
+  },
+}
+
+/** As nft prints it: a single address has no prefix. */
+const sourceOf = (p: SourceParams) => `${p.source.replace(isIpv6(p.source) ? /\/128$/ : /\/32$/, '')} . ${p.address}`
+
+function undoOwn(p: { address: string; owner: string }, set: string, value: string, now: State): Command[] {
+  const table = portTable(familyOf(p.address))
+  return elementsOf(rulesOf(now), table)
+    .filter((element) => element.set === set && element.value === value && element.owner === p.owner)
+    .map((element) => removeElement(table, element))
+}

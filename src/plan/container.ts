@@ -1,0 +1,85 @@
+import { isIpv6 } from '../operations/names.ts'
+import type { Operation } from '../operations/registry.ts'
+import { FORWARDING } from '../operations/sysctl.ts'
+
+/** A container's interface, its cable, and how it is told from all others. */
+export interface ContainerEnd {
+  netns: string
+  ifname: string
+  mac: string
+  /** The host's end of the cable. */
+  host: { name: string; mac: string }
+  /** Whose it is: `network/container/interface`. */
+  owner: string
+}
+
+/** An address that was allocated: with its prefix, its subnet, and the gateway if there is one. */
+export interface Lease {
+  address: string
+  subnet: string
+  gateway?: string | undefined
+}
+
+/** A route of a container. Without a gateway it goes to the interface directly. */
+export interface ContainerRoute {
+  dst: string
+  gw?: string | undefined
+  mtu?: number | undefined
+  advmss?: number | undefined
+  priority?: number | undefined
+  table?: number | undefined
+  scope?: number | undefined
+}
+
+/**
+ * What is done within the container: its addresses, its interface, its routes. `prefixRoute` false: the addresses bring
+ * no route to their subnets.
+ */
+export function containerPlan(
+  { netns, ifname }: ContainerEnd,
+  leases: readonly Lease[],
+  routes: readonly ContainerRoute[],
+  how: { disabled?: boolean; detectDuplicates?: boolean; prefixRoute?: boolean } = {},
+): Operation[] {
+  const { disabled = false, ...rest } = how
+  return [
+    ...leases.map(({ address }): Operation => ({
+      kind: 'address',
+      params: { address, ifname, netns, ...rest },
+    })),
+    ...(disabled ? [] : [{ kind: 'up', params: { ifname, netns } } as const]),
+    ...routes.map(({ dst, gw, ...more }): Operation => ({
+      kind: 'route',
+      params: { dst, via: gw, dev: ifname, netns, ...more },
+    })),
+  ]
+}
+
+/** A container must not tell the host its routes by router advertisements (CVE-2020-10749). */
+export function withoutAdvertisements(ifname: string): Operation {
+  return { kind: 'sysctl', params: { key: `net.ipv6.conf.${ifname.replaceAll('.', '/')}.accept_ra`, value: '0' } }
+}
+
+/** The host forwards packets of the families that a container has addresses of. */
+export function forwarding(leases: readonly Lease[]): Operation[] {
+  const families = [
+    { key: FORWARDING.inet, isSix: false },
+    { key: FORWARDING.inet6, isSix: true },
+  ]
+  return families
+    .filter(({ isSix }) => leases.some(({ address }) => isIpv6(address) === isSix))
+    .map(({ key }) => ({ kind: 'sysctl', params: { key, value: '1' } }))
+}
+
+/** What a container sends out of its subnets is masqueraded. */
+export function masquerading(network: string, leases: readonly Lease[], owner: string): Operation[] {
+  return leases.flatMap(({ address, subnet }): Operation[] => [
+    { kind: 'network-masquerade', params: { network, subnet } },
+    { kind: 'masqueraded-address', params: { network, subnet, address: bare(address), owner } },
+  ])
+}
+
+/** An address without its prefix. */
+export function bare(address: string): string {
+  return address.split('/')[0] ?? ''
+}

@@ -1,0 +1,79 @@
+import { isIpv6 } from '../operations/names.ts'
+import type { Operation } from '../operations/registry.ts'
+import {
+  bare,
+  type ContainerEnd,
+  containerPlan,
+  type ContainerRoute,
+  forwarding,
+  type Lease,
+  masquerading,
+  withoutAdvertisements,
+} from './container.ts'
+
+/** A network of cables from each container straight to the host, as its configuration describes it. */
+export interface PtpNetwork {
+  name: string
+  mtu?: number | undefined
+  masquerade: boolean
+}
+
+/**
+ * A cable between the host and one container. The host's end has the gateway's address alone, and a route to the
+ * container. To the container only the gateway is on the cable; its own subnet lies behind it. The host's commands come
+ * before the container's, so that few processes carry them.
+ */
+export function ptpPlan(
+  network: PtpNetwork,
+  container: ContainerEnd,
+  leases: readonly Lease[],
+  routes: readonly ContainerRoute[],
+): Operation[] {
+  const { host, netns, ifname, mac, owner } = container
+  const hasIpv6 = leases.some(({ address }) => isIpv6(address))
+  const gateways = new Set(leases.flatMap(({ gateway }) => (gateway === undefined ? [] : [gateway])))
+  return [
+    {
+      kind: 'veth',
+      params: {
+        name: host.name,
+        peer: ifname,
+        peerNetns: netns,
+        mtu: network.mtu,
+        mark: { mac: host.mac, peerMac: mac, owner },
+      },
+    },
+    ...[...gateways].map((gateway): Operation => ({
+      kind: 'address',
+      params: { address: alone(gateway), ifname: host.name },
+    })),
+    { kind: 'up', params: { ifname: host.name, ...(hasIpv6 ? {} : { linkLocal: false }) } },
+    ...leases.map(({ address }): Operation => ({
+      kind: 'route',
+      params: { dst: alone(bare(address)), dev: host.name },
+    })),
+    // The container cannot send before its own end is up.
+    withoutAdvertisements(host.name),
+    ...forwarding(leases),
+    ...containerPlan(container, leases, routes, { prefixRoute: false }),
+    ...(network.masquerade ? masquerading(network.name, leases, owner) : []),
+  ]
+}
+
+/** The routes of a container at a cable: the gateway is on it, its subnets behind the gateway, and then its own ones. */
+export function ptpRoutes(leases: readonly Lease[], routes: readonly ContainerRoute[]): ContainerRoute[] {
+  const all = [
+    ...leases.flatMap(({ address, subnet, gateway }) =>
+      gateway === undefined
+        ? []
+        : [{ dst: alone(gateway) }, ...(subnet === alone(bare(address)) ? [] : [{ dst: subnet, gw: gateway }])],
+    ),
+    ...routes,
+  ]
+  return all.filter(({ dst }, i) => i === all.findIndex((other) => other.dst === dst))
+}
+
+/** An address with the prefix that holds nothing else. */
+function alone(address: string): string {
+  return `${address}/${isIpv6(address) ? 128 : 32}`
+}
