@@ -82,7 +82,8 @@ export const portForwarding: OperationKind<'port-forwarding', FamilyParams> = {
       ...chain('prerouting', nat('prerouting', 'dstnat')),
       rule('prerouting', ...toLocal),
       ...chain('output', nat('output', '-100')),
-      rule('output', ...toLocal),
+      // What is sent from ::1 never leaves the host; refused at once, clients of `localhost` go on to 127.0.0.1.
+      rule('output', ...(family === 'ip6' ? ['ip6', 'daddr', '!=', '::1'] : []), ...toLocal),
       ...chain('postrouting', nat('postrouting', 'srcnat')),
       rule('postrouting', 'ct status dnat', family, 'saddr .', family, 'daddr', `@${SOURCES}`, 'masquerade'),
       // Where packets of 127.0.0.1 may leave, others may come for it from outside (CVE-2020-8558).

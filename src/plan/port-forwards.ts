@@ -50,7 +50,7 @@ export function portForwards(
     const sources = masqueradeAll
       ? [isSix ? '::/0' : '0.0.0.0/0']
       : masquerade
-        ? [subnetOf(cidr), ...(local ? [isSix ? '::1/128' : '127.0.0.0/8'] : [])]
+        ? [subnetOf(cidr), ...(local && !isSix ? ['127.0.0.0/8'] : [])]
         : []
     return [
       { kind: 'port-forwarding', params: { family: isSix ? 'ip6' : 'ip' } },

@@ -18,6 +18,9 @@ export interface PtpNetwork {
   masquerade: boolean
 }
 
+/** The host's address at every cable, which counts there alone (RFC 4291, section 2.5.6). */
+const LINK_LOCAL = 'fe80::1/64'
+
 /**
  * A cable between the host and one container. The host's end has the gateway's address alone, and a route to the
  * container. To the container only the gateway is on the cable; its own subnet lies behind it. The host's commands come
@@ -47,7 +50,9 @@ export function ptpPlan(
       kind: 'address',
       params: { address: alone(gateway), ifname: host.name },
     })),
-    { kind: 'up', params: { ifname: host.name, ...(hasIpv6 ? {} : { linkLocal: false }) } },
+    // The kernel looks for the container's MAC from a link-local address; one of its own making it would first try for 2 s.
+    ...(hasIpv6 ? [{ kind: 'address', params: { address: LINK_LOCAL, ifname: host.name } } as const] : []),
+    { kind: 'up', params: { ifname: host.name, linkLocal: false } },
     ...leases.map(({ address }): Operation => ({
       kind: 'route',
       params: { dst: alone(bare(address)), dev: host.name },

@@ -15,6 +15,7 @@ const cable: [KindName, object][] = [
   ['netns', { name: 'red' }],
   ['veth', { name: 'a', peer: 'eth0', peerNetns: 'red' }],
 ]
+const ports: [KindName, object][] = [['port-forwarding', { family: 'ip' }]]
 
 // Names that are keywords of ip, on purpose.
 it.each<[KindName, object, [KindName, object][]]>([
@@ -47,6 +48,16 @@ it.each<[KindName, object, [KindName, object][]]>([
   ['sysctl', { key: 'net.ipv4.ip_forward', value: '1' }, []],
   ['masquerade', { subnet: '10.22.0.0/16' }, []],
   ['masquerade', { subnet: 'fd00::/64' }, []],
+  ['port-forwarding', { family: 'ip' }, []],
+  ['port-forwarding', { family: 'ip6' }, []],
+  ['port-forward', { protocol: 'tcp', hostPort: 1, address: '10.22.0.2', containerPort: 2, owner: 'n/c/i' }, ports],
+  [
+    'port-forward',
+    { protocol: 'udp', hostIp: 'fd00::9', hostPort: 1, address: 'fd00::2', containerPort: 2, owner: 'n/c/i' },
+    [['port-forwarding', { family: 'ip6' }]],
+  ],
+  ['forward-masquerade', { source: '0.0.0.0/0', address: '10.22.0.2', owner: 'n/c/i' }, ports],
+  ['forward-masquerade', { source: '10.9.0.1/32', address: '10.22.0.2', owner: 'n/c/i' }, ports],
 ])('%s %j is absent, then present, then as before', (kind, params, needs) =>
   withSandbox(async (kernel) => {
     await prepare(kernel, ...needs)

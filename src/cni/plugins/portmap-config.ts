@@ -27,7 +27,10 @@ const mappingSchema = z.object({
     .string()
     .nullish()
     .transform((given) => given ?? '')
-    .pipe(z.literal('').or(ipAddress)),
+    .pipe(z.literal('').or(ipAddress))
+    .refine((address) => address !== '::1', {
+      error: 'nothing can be forwarded from ::1, which the kernel keeps within the host: use 127.0.0.1',
+    }),
 })
 
 /** Every key of the reference's portmap plugin; those about how iptables does it are tolerated. */

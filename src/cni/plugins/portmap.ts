@@ -97,9 +97,17 @@ function portPlan(call: Call, config: PortForwards, hostIfname: string | undefin
 
 /** A port of the host that leads elsewhere is left alone. */
 function refuseIfTaken(operations: readonly Derived[], now: State): void {
-  for (const one of operations) {
-    const verdict = one.operation.kind === 'port-forward' ? one.judge(now) : undefined
-    if (verdict?.status !== 'differs') continue
+  const ports = operations.filter(({ operation }) => operation.kind === 'port-forward')
+  const twice = ports.find(({ id }, i) => ports.findIndex((other) => other.id === id) !== i)
+  if (twice)
+    throw new CniError(
+      CODE.config,
+      `runtimeConfig.portMappings has a port of the host twice: ${twice.expected}`,
+      'it can lead to one port of the container: take the other mapping out',
+    )
+  for (const port of ports) {
+    const verdict = port.judge(now)
+    if (verdict.status !== 'differs') continue
     throw new CniError(
       CODE.exists,
       `the port is taken: ${verdict.actual}`,
