@@ -1,0 +1,53 @@
+import { resolve } from 'node:path'
+import { Flags } from '@oclif/core'
+import { install, type Installed } from '../../src/cni/install/install.ts'
+import { uninstall, type Uninstalled } from '../../src/cni/install/uninstall.ts'
+import { refuseInside } from '../../src/engine/open-host.ts'
+import { CnilabError } from '../../src/errors.ts'
+import { BaseCommand, type Document } from '../../src/ui/base-command.ts'
+import { installedText, uninstalledText } from '../../src/ui/cni-install.ts'
+
+type InstallDocument = Document & (Installed | Uninstalled)
+
+export default class CniInstall extends BaseCommand {
+  static override summary = 'Install the CNI plugins on this machine as programs of their own'
+  static override description =
+    "Compiles the plugins to one executable that needs neither cnilab nor Node, and puts it into a folder under the name of each type. Acts on this machine, not in a sandbox; /opt/cni/bin needs sudo. A plugin that is not cnilab's is never replaced without --force. Needs Bun (npm's package bun)."
+  static override examples = [
+    'sudo <%= config.bin %> cni install',
+    '<%= config.bin %> cni install --bin-dir ~/cni',
+    '<%= config.bin %> cni install --bin-dir ~/cni --uninstall',
+  ]
+  static override flags = {
+    'bin-dir': Flags.string({ description: 'folder of plugins', default: '/opt/cni/bin', helpValue: 'DIR' }),
+    force: Flags.boolean({ description: 'replace plugins of these names that others installed; no copy is kept' }),
+    uninstall: Flags.boolean({ description: "remove cnilab's own plugins, and nothing else", exclusive: ['force'] }),
+  }
+
+  async run(): Promise<InstallDocument> {
+    const { flags } = await this.parse(CniInstall)
+    if (flags['bin-dir'] === '') throw new CnilabError('usage', '--bin-dir needs the name of a folder')
+    refuseInside()
+    const folder = resolve(flags['bin-dir'])
+    if (flags.uninstall) {
+      const done = await uninstall(folder)
+      this.log(uninstalledText(done))
+      return { schema: 'cnilab/cni-uninstall/v1', ...done }
+    }
+    const done = await interruptible((signal) => install(folder, flags.force, signal))
+    this.log(installedText(done))
+    return { schema: 'cnilab/cni-install/v1', ...done }
+  }
+}
+
+/** A signal ends the compiler, and what it began is removed. */
+async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const interrupt = new AbortController()
+  const stop = () => interrupt.abort()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, stop)
+  try {
+    return await work(interrupt.signal)
+  } finally {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, stop)
+  }
+}
