@@ -7,8 +7,9 @@ import { runPlugin } from './run-plugin.ts'
 
 async function main(): Promise<void> {
   // Streams take 10 ms to load: descriptors are read and written as they are.
-  // Compiled, it is its own executable; else a script names itself.
-  const file = process.argv[2] ?? process.execPath
+  // Compiled, it is its own executable, even if that has just been replaced (proc(5), "/proc/pid/exe"); else a script
+  // names itself.
+  const file = process.argv[2] ?? process.execPath.replace(/ \(deleted\)$/, '')
   const name = basename(file)
   const type = types[name]
   if (!type) {
