@@ -3,7 +3,7 @@ import { type Host, MACHINE } from '../kernel/host.ts'
 import { type Kernel, kernelOf } from '../kernel/kernel.ts'
 import { inside } from '../kernel/inside.ts'
 import { spawn, spawnNow } from '../kernel/spawn.ts'
-import { netnsOf } from '../operations/names.ts'
+import { interfaceName, netnsOf } from '../operations/names.ts'
 import { CODE, CniError } from './error.ts'
 
 /** Where a plugin acts: the namespace in which it was started. It keeps no journal. */
@@ -43,4 +43,13 @@ export function containerNetns(path: string): string {
   if (file.ino === statSync('/proc/self/ns/net').ino)
     throw new CniError(CODE.netns, `${path} is the host's own network namespace`, "CNI_NETNS names the container's")
   return netnsOf(path)
+}
+
+/**
+ * Refuses a name for the container's interface that the kernel takes and that ip(8) would read as something else. Throws
+ * CniError `environment`.
+ */
+export function refuseMisread(ifname: string): void {
+  const { error } = interfaceName.safeParse(ifname)
+  if (error) throw new CniError(CODE.environment, error.issues[0]?.message ?? '', 'it came with CNI_IFNAME')
 }

@@ -18,6 +18,11 @@ export function hostEnd({ network, containerId, ifname }: Attachment): { name: s
   return { name: `veth${hash(...parts).slice(0, 11)}`, mac: derivedMac('host', ...parts) }
 }
 
+/** Whether this is the name of a host's end, of whatever attachment. */
+export function isHostEnd(name: string): boolean {
+  return /^veth[0-9a-f]{11}$/.test(name)
+}
+
 /**
  * The MAC of a container's interface. It derives from its address, so that neighbours who remember an address's last
  * owner reach the next one; without an address, from the attachment.
@@ -36,17 +41,17 @@ export function bridgeMac(name: string): string {
 
 /**
  * Whose something is, in words, for aliases and comments: `mynet/2e34dcf34/eth0`. A comment of nftables holds 128
- * bytes: of a longer one the end is a hash.
+ * bytes: of longer parts the end is a hash.
  */
 export function ownerOf({ network, containerId, ifname }: Attachment): string {
-  return shortened(`${network}/${containerId}/${ifname}`)
+  return ownersOf(network) + shortened(`${containerId}/${ifname}`, 80)
 }
 
-/** The beginning of the owners of a network's attachments. */
+/** The beginning of the owners of a network's attachments, and of no other's. */
 export function ownersOf(network: string): string {
-  return `${network}/`
+  return `${shortened(network, 40)}/`
 }
 
-function shortened(text: string): string {
-  return Buffer.byteLength(text) <= 120 ? text : `${text.slice(0, 80)}~${hash(text).slice(0, 32)}`
+function shortened(text: string, longest: number): string {
+  return text.length <= longest ? text : `${text.slice(0, longest - 17)}~${hash(text).slice(0, 16)}`
 }

@@ -9,9 +9,14 @@ import { undoAll } from './undo.ts'
 /**
  * Does operations without a journal, where names and marks tell by themselves what is whose: what is there already is
  * adopted. Either all is done or, whatever goes wrong, nothing: then what was done here is undone. The caller holds the
- * lock. Throws CnilabError `state` before anything is touched if the state refuses, and KernelError if the kernel does.
+ * lock. `prove` is the last step, which throws if what was done does not hold. Throws CnilabError `state` before anything is touched if the state refuses, and KernelError if the kernel does.
  */
-export async function doUnrecorded(kernel: Kernel, operations: readonly Derived[], now: State): Promise<void> {
+export async function doUnrecorded(
+  kernel: Kernel,
+  operations: readonly Derived[],
+  now: State,
+  prove?: () => Promise<void>,
+): Promise<void> {
   const judged = operations.map((operation) => ({ operation, verdict: operation.judge(now) }))
   const todo = choose(kernel.host, judged, now)
   try {
@@ -19,16 +24,34 @@ export async function doUnrecorded(kernel: Kernel, operations: readonly Derived[
       kernel,
       [...todo].flatMap((operation) => operation.apply),
     )
+    await prove?.()
   } catch (error) {
     const blamed = error instanceof KernelError ? await blame(kernel, error, [...todo]) : error
+    const isNewBridge = [...todo].some(({ operation: { kind } }) => kind === 'bridge')
     await undoAll(
       kernel,
       judged.flatMap(({ operation, verdict }) =>
-        todo.has(operation) ? [{ derived: operation, before: verdict.status === 'absent' ? verdict.before : {} }] : [],
+        todo.has(operation)
+          ? [
+              {
+                derived: isNewBridge ? operation : withoutUsers(operation),
+                before: verdict.status === 'absent' ? verdict.before : {},
+              },
+            ]
+          : [],
       ),
     )
     throw blamed
   }
+}
+
+/**
+ * A bridge's ports do not use what it did not have before this call. (Of a new bridge they came meanwhile, by somebody who
+ * does not wait for our lock.)
+ */
+function withoutUsers(derived: Derived): Derived {
+  const { kind } = derived.operation
+  return kind === 'address' || kind === 'up' ? { ...derived, users: () => [] } : derived
 }
 
 /** Rules and links do not depend on each other: they are made at the same time. Throws the first error when both ended. */

@@ -100,7 +100,10 @@ async function readHost(launch: Launch): Promise<string[]> {
 /** Links that are not there are left out. */
 async function readLinks(launch: Launch, names: readonly string[]): Promise<string[]> {
   const batch = names.map((name) => `address show dev ${name}\n`).join('')
-  const { stdout } = await launch(undefined, ['ip', '-j', '-d', '-force', '-batch', '-'], batch)
+  const { stdout, stderr } = await launch(undefined, ['ip', '-j', '-d', '-force', '-batch', '-'], batch)
+  // What could not be read must not be taken for missing, and made again.
+  const trouble = stderr.split('\n').find((line) => !/^$|does not exist|^Command failed/.test(line))
+  if (trouble !== undefined) throw new CnilabError('state', `could not read the network: ${trouble}`)
   const found = stdout.split('\n').flatMap((line) => (line.startsWith('[{') ? [line.slice(1, -1)] : []))
   return [`[${found.join(',')}]`]
 }
@@ -113,7 +116,11 @@ async function readVlans(launch: Launch): Promise<Vlans> {
 async function readTables(launch: Launch, tables: readonly string[], terse: boolean): Promise<NftObject[]> {
   const list = ['nft', ...(terse ? ['-t'] : []), '-j', 'list', 'table']
   const read = await Promise.all(tables.map((table) => launch(undefined, [...list, ...table.split(' ')])))
-  return read.flatMap(({ code, stdout }) => (code === 0 ? parseRuleset(stdout) : []))
+  return read.flatMap(({ code, stdout, stderr }) => {
+    if (code === 0) return parseRuleset(stdout)
+    if (/No such file or directory/.test(stderr)) return []
+    throw new CnilabError('state', `could not read the nftables rules: ${stderr.trim()}`)
+  })
 }
 
 async function readRules(launch: Launch): Promise<NftObject[]> {

@@ -8,8 +8,6 @@ interface Params {
   mtu?: number | undefined
   /** It keeps VLANs apart: ip-link(8), `vlan_filtering`. */
   vlanFiltering?: boolean | undefined
-  /** Its own stack gets every frame. */
-  promiscuous?: boolean | undefined
   mark?: z.infer<typeof markSchema> | undefined
 }
 
@@ -22,14 +20,13 @@ export const bridge: OperationKind<'bridge', Params> = {
       name: interfaceName,
       mtu: wholeNumber.optional(),
       vlanFiltering: flag.optional(),
-      promiscuous: flag.optional(),
       mark: markSchema.optional(),
     })
   },
   id: (p) => p.name,
   provides: (p) => [resource.link(p.name)],
   needs: () => [],
-  apply: ({ name, mtu, vlanFiltering, promiscuous, mark }) => [
+  apply: ({ name, mtu, vlanFiltering, mark }) => [
     ip(
       undefined,
       'link',
@@ -43,7 +40,6 @@ export const bridge: OperationKind<'bridge', Params> = {
       ...(vlanFiltering === true ? ['vlan_filtering', '1'] : []),
     ),
     ...(mark ? [ip(undefined, 'link', 'set', 'dev', name, 'alias', MARK_ALIAS)] : []),
-    ...(promiscuous === true ? [ip(undefined, 'link', 'set', 'dev', name, 'promisc', 'on')] : []),
   ],
   undo: (p, _before, now) => {
     const link = findLink(now, p.name)
@@ -62,8 +58,6 @@ export const bridge: OperationKind<'bridge', Params> = {
     if (!link) return { status: 'absent', actual: `there is no interface ${p.name}`, before: {} }
     if (link.kind === 'bridge' && p.vlanFiltering === true && !link.vlanFiltering)
       return { status: 'differs', actual: `${p.name} is a bridge that does not filter VLANs` }
-    if (link.kind === 'bridge' && p.promiscuous === true && !link.promiscuous)
-      return { status: 'differs', actual: `${p.name} is a bridge that is not promiscuous` }
     if (link.kind === 'bridge') return { status: 'present', actual: `${p.name} is a bridge` }
     return {
       status: 'differs',

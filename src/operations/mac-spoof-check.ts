@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { HOST } from '../state/state.ts'
+import { HOST, type NftObject } from '../state/state.ts'
 import { interfaceName, macAddress } from './names.ts'
 import { hasTable } from './nft-elements.ts'
 import type { Command, OperationKind } from './operation.ts'
@@ -12,6 +12,12 @@ interface Params {
 /** The table that watches a bridge's port; its family is `bridge`. */
 export function spoofCheckTable(ifname: string): string {
   return `cnilab_${ifname}`
+}
+
+/** The ports that have such a table, whether they are still there or not. */
+export function watchedPorts(rules: readonly NftObject[]): string[] {
+  const schema = z.object({ family: z.literal('bridge'), name: z.string().startsWith(spoofCheckTable('')) })
+  return rules.flatMap(({ table }) => schema.safeParse(table).data?.name.slice(spoofCheckTable('').length) ?? [])
 }
 
 /** Lets a port of a bridge send with its own MAC address alone: nft(8), family bridge. */

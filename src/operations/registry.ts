@@ -11,6 +11,7 @@ import { masqueradedAddress, networkMasquerade } from './network-masquerade.ts'
 import type { Before, Command, OperationKind, Resource, Verdict } from './operation.ts'
 import { forwardMasquerade, portForward, portForwarding } from './port-forward.ts'
 import { portVlans } from './port-vlans.ts'
+import { promiscuous } from './promiscuous.ts'
 import { route } from './route.ts'
 import { sysctl } from './sysctl.ts'
 import { up } from './up.ts'
@@ -35,6 +36,7 @@ export const kinds = {
   'port-forward': portForward,
   'forward-masquerade': forwardMasquerade,
   'port-vlans': portVlans,
+  promiscuous,
 } as const
 
 type ParamsOf<O> = O extends OperationKind<string, infer P> ? P : never

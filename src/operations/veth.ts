@@ -118,9 +118,10 @@ function findOne(name: string, now: State): CableEnd | undefined {
   return end?.link.kind === 'veth' && otherEnd(now, end)?.netns !== INTERNET && end.netns !== INTERNET ? end : undefined
 }
 
+/** A bridge may have the MAC of a port. */
 function findByMac(now: State, mac: string | undefined): CableEnd | undefined {
   for (const [netns, namespace] of now) {
-    const link = namespace?.links.find((candidate) => candidate.mac === mac)
+    const link = namespace?.links.find((candidate) => candidate.kind === 'veth' && candidate.mac === mac)
     if (link) return { link, netns }
   }
   return undefined

@@ -52,11 +52,11 @@ export function bridgePlan(
       params: {
         name: bridge,
         mtu: network.mtu,
-        promiscuous: network.promiscuous,
         vlanFiltering: network.vlans !== undefined,
         mark: { mac: network.bridgeMac },
       },
     },
+    ...(network.promiscuous ? [{ kind: 'promiscuous', params: { ifname: bridge } } as const] : []),
     withoutAdvertisements(bridge),
     {
       kind: 'veth',

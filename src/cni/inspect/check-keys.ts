@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { interfaceAddress, ipAddress, macAddress, subnet } from '../../operations/names.ts'
+import { interfaceAddress, ipAddress, ownMac, subnet } from '../../operations/names.ts'
 import { nearest } from './nearest.ts'
 import { wrongInterfaceName } from '../request.ts'
 import type { Path } from './json-source.ts'
@@ -31,7 +31,7 @@ const because = (schema: z.ZodType) => (text: string) => schema.safeParse(text).
 /** Values that are texts of a form. Each returns what is wrong. */
 const forms = {
   text: () => undefined,
-  mac: because(macAddress),
+  mac: because(ownMac),
   interface: wrongInterfaceName,
   address: because(ipAddress),
   'address with prefix': because(interfaceAddress),

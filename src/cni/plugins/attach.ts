@@ -7,7 +7,7 @@ import { narrowScopeOf, type PlanScope } from '../../plan/scope.ts'
 import { findLink, type State } from '../../state/state.ts'
 import { doUnrecorded } from '../../engine/do-unrecorded.ts'
 import { CODE, CniError } from '../error.ts'
-import { containerNetns, ownKernel } from '../host.ts'
+import { containerNetns, ownKernel, refuseMisread } from '../host.ts'
 import { hostEnd } from '../identity.ts'
 import { ipamOf } from '../ipam/ipam.ts'
 import type { Call, PluginType } from '../plugin-type.ts'
@@ -25,6 +25,8 @@ export interface CableType<C> {
   plan: (call: Call, config: C, netns: string, result: Result, now?: State) => Operation[]
   /** Makes way for the plan, and returns whether it changed anything. Throws CniError if something is in its way. */
   makeWay?: (kernel: Kernel, config: C, wanted: Result, now: State) => Promise<boolean>
+  /** The last step: waits for what takes long, and throws CniError if it does not hold. Returns the state for the result. */
+  settle?: (kernel: Kernel, call: Call, config: C, netns: string, wanted: Result, before: State) => Promise<State>
   /** The interfaces of the result, the container's own last. */
   interfaces: (call: Call, config: C, netns: string, wanted: Result, before: State) => ResultInterface[]
   /** What CHECK reads; else no more than the plan names. */
@@ -37,6 +39,7 @@ export interface CableType<C> {
 export function cablePlugin<C>(type: CableType<C>): PluginType {
   return {
     add: async (call) => {
+      refuseMisread(call.ifname)
       const config = type.config(call)
       const netns = containerNetns(call.netns)
       const kernel = ownKernel()
@@ -117,20 +120,23 @@ async function attach<C>(
   const isChanged = await type.makeWay?.(kernel, config, wanted, before)
   const now =
     hasIpv6 || isChanged === true ? await kernel.read({ ...narrowScopeOf(derived), withoutElements: true }) : before
-  await doUnrecorded(kernel, derived, now)
-  return toResult(type, call, config, netns, wanted, before)
+  let settled = before
+  await doUnrecorded(kernel, derived, now, async () => {
+    settled = (await type.settle?.(kernel, call, config, netns, wanted, before)) ?? before
+  })
+  return toResult(type, call, config, netns, wanted, settled)
 }
 
-/** The CNI result of what was made; `before` is the state before that. */
+/** The CNI result of what was made; `now` is a state that has what is shared. */
 export function toResult<C>(
   type: CableType<C>,
   call: Call,
   config: C,
   netns: string,
   wanted: Result,
-  before: State,
+  now: State,
 ): Result {
-  const interfaces = type.interfaces(call, config, netns, wanted, before)
+  const interfaces = type.interfaces(call, config, netns, wanted, now)
   return {
     interfaces,
     ips: wanted.ips.map((one) => ({ ...one, interface: interfaces.length - 1 })),

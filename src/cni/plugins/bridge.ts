@@ -10,6 +10,7 @@ import type { Result, ResultInterface } from '../result.ts'
 import { cablePlugin, type CableType } from './attach.ts'
 import { type BridgeConfig, bridgeConfig } from './bridge-config.ts'
 import { containerEnd, containerRoutes, leasesOf, withGateways } from './container-end.ts'
+import { awaitDuplicateDetection } from './duplicates.ts'
 
 /** Containers on a bridge of the host: veth pairs, addresses, routes, masquerading. */
 export const bridgeType: CableType<BridgeConfig> = {
@@ -17,11 +18,31 @@ export const bridgeType: CableType<BridgeConfig> = {
   completed,
   plan,
   makeWay: clearAddresses,
+  settle,
   interfaces,
   hasSpoofCheck: (call) => bridgeConfig(call).spoofCheck,
 }
 
 export const bridge = cablePlugin(bridgeType)
+
+async function settle(
+  kernel: Kernel,
+  call: Call,
+  config: BridgeConfig,
+  netns: string,
+  { ips }: Result,
+  before: State,
+): Promise<State> {
+  if (config.detectDuplicates && ips.some(({ address }) => isIpv6(address))) {
+    await awaitDuplicateDetection(kernel, call.ifname, netns)
+    await awaitDuplicateDetection(kernel, config.bridge, undefined)
+  }
+  const there = findLink(before, config.bridge)
+  // A bridge to which nobody gave a MAC takes that of a port, and perhaps its MTU.
+  return there && there.mac !== config.bridgeMac
+    ? kernel.read({ namespaces: new Set(), links: [config.bridge] })
+    : before
+}
 
 /** The result of the IPAM with the gateways and the default route that the configuration asks for. */
 function completed(config: BridgeConfig, lease: Result): Result {
@@ -63,9 +84,9 @@ async function clearAddresses(kernel: Kernel, config: BridgeConfig, { ips }: Res
   return true
 }
 
-function interfaces(call: Call, config: BridgeConfig, netns: string, wanted: Result, before: State): ResultInterface[] {
+function interfaces(call: Call, config: BridgeConfig, netns: string, wanted: Result, now: State): ResultInterface[] {
   const end = containerEnd(call, netns, wanted)
-  const bridgeLink = findLink(before, config.bridge)
+  const bridgeLink = findLink(now, config.bridge)
   const mtu = config.mtu ?? 1500
   return [
     { name: config.bridge, mac: bridgeLink?.mac ?? config.bridgeMac, mtu: bridgeLink?.mtu ?? mtu },

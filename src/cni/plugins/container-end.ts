@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { addressAt, isIpv6, macAddress, subnetOf } from '../../operations/names.ts'
+import { addressAt, isIpv6, ownMac, subnetOf } from '../../operations/names.ts'
 import { bare, type ContainerEnd, type ContainerRoute, type Lease } from '../../plan/container.ts'
 import { containerMac, hostEnd, ownerOf } from '../identity.ts'
 import { parseConfig } from '../parse-config.ts'
@@ -14,15 +14,15 @@ export function containerEnd(call: Call, netns: string, { interfaces, ips: [firs
 }
 
 const macSchema = z.object({
-  runtimeConfig: z.object({ mac: macAddress.optional() }).nullish(),
-  args: z.object({ cni: z.object({ mac: macAddress.optional() }).nullish() }).nullish(),
+  runtimeConfig: z.object({ mac: ownMac.optional() }).nullish(),
+  args: z.object({ cni: z.object({ mac: ownMac.optional() }).nullish() }).nullish(),
 })
 
 /** The MAC that the runtime asks for: of the capability, of args.cni, or of CNI_ARGS, in this order. Throws CniError. */
 function requestedMac(call: Call): string | undefined {
   const { runtimeConfig, args } = parseConfig(macSchema, call.config)
   const { MAC } = call.args
-  return runtimeConfig?.mac ?? args?.cni?.mac ?? (MAC === undefined ? undefined : parseConfig(macAddress, MAC))
+  return runtimeConfig?.mac ?? args?.cni?.mac ?? (MAC === undefined ? undefined : parseConfig(ownMac, MAC))
 }
 
 /** The addresses of a result with their subnets. */

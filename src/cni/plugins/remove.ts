@@ -1,13 +1,13 @@
 import type { Kernel } from '../../kernel/kernel.ts'
 import { lockNetworkNow } from '../../kernel/lock.ts'
-import { spoofCheckTable } from '../../operations/mac-spoof-check.ts'
+import { spoofCheckTable, watchedPorts } from '../../operations/mac-spoof-check.ts'
 import { isIpv6, netnsOf } from '../../operations/names.ts'
 import { masqueradeTable } from '../../operations/network-masquerade.ts'
 import { hasTable, removeOwned } from '../../operations/nft-elements.ts'
 import { aliasOf, type Command, ip } from '../../operations/operation.ts'
 import { findLink, HOST, type State } from '../../state/state.ts'
 import { backgroundKernel, ownKernel } from '../host.ts'
-import { hostEnd, ownerOf, ownersOf } from '../identity.ts'
+import { hostEnd, isHostEnd, ownerOf, ownersOf } from '../identity.ts'
 import type { Attachment, Call, ValidAttachments } from '../plugin-type.ts'
 
 const FAMILIES = ['ip', 'ip6'] as const
@@ -51,9 +51,11 @@ export async function removeStale({ network }: Pick<Attachment, 'network'>, vali
     const stale = (now.get(HOST)?.links ?? [])
       .filter((link) => link.alias?.startsWith(aliasOf({ owner: ownersOf(network) })) === true && !names.has(link.name))
       .map((link) => link.name)
+    // The table of a port that went with its namespace does not tell whose it was, and watches nothing.
+    const gone = watchedPorts(now.get(HOST)?.rules ?? []).filter((name) => isHostEnd(name) && !findLink(now, name))
     await runEach(kernel, [
       ...stale.map((name) => ip(undefined, 'link', 'delete', 'dev', name)),
-      ...rulesOf(network, (owner) => !owners.has(owner), stale, now),
+      ...rulesOf(network, (owner) => !owners.has(owner), [...stale, ...gone], now),
     ])
   } finally {
     release()
@@ -88,12 +90,18 @@ function rulesOf(
   ]
 }
 
-/** A cable that another plugin made for this container, before ours was installed: it goes by the container's end. */
+/**
+ * A cable that another plugin made for this container, before ours was installed: it goes by the container's end. One of
+ * ours is of another attachment.
+ */
 async function strangersCable(kernel: Kernel, call: Call): Promise<Command[]> {
   if (call.netns === '') return []
   const netns = netnsOf(call.netns)
   const link = findLink(await kernel.read({ namespaces: new Set([netns]), links: [] }), call.ifname, netns)
-  return link?.kind === 'veth' ? [ip(netns, 'link', 'delete', 'dev', call.ifname)] : []
+  if (link?.kind !== 'veth') return []
+  const host = (await kernel.read({ namespaces: new Set() })).get(HOST)
+  const far = host?.links.find(({ index }) => index === link.peerIndex)
+  return far && isHostEnd(far.name) ? [] : [ip(netns, 'link', 'delete', 'dev', call.ifname)]
 }
 
 /** Links and rules are independent of each other: one that fails does not keep the others. Throws the first error. */
