@@ -27,6 +27,8 @@ export interface CableType<C> {
   makeWay?: (kernel: Kernel, config: C, wanted: Result, now: State) => Promise<boolean>
   /** The last step: waits for what takes long, and throws CniError if it does not hold. Returns the state for the result. */
   settle?: (kernel: Kernel, call: Call, config: C, netns: string, wanted: Result, before: State) => Promise<State>
+  /** What an error means, where the configuration tells more than the kernel. */
+  explain?: (config: C, error: unknown) => unknown
   /** The interfaces of the result, the container's own last. */
   interfaces: (call: Call, config: C, netns: string, wanted: Result, before: State) => ResultInterface[]
   /** What CHECK reads; else no more than the plan names. */
@@ -54,8 +56,8 @@ export function cablePlugin<C>(type: CableType<C>): PluginType {
             throw new CniError(CODE.delegate, 'the IPAM plugin gave no address', 'see its configuration under "ipam"')
           return await attach(type, kernel, call, config, netns, lease, now)
         } catch (error) {
-          await ipam?.del(call)
-          throw error
+          await ipam?.del(call).catch(() => undefined) // what went wrong first is told
+          throw type.explain?.(config, error) ?? error
         }
       } finally {
         release()

@@ -1,4 +1,5 @@
 import type { Kernel } from '../../kernel/kernel.ts'
+import { KernelError } from '../../kernel/run.ts'
 import { isIpv6, overlaps } from '../../operations/names.ts'
 import { ip } from '../../operations/operation.ts'
 import type { Operation } from '../../operations/registry.ts'
@@ -21,6 +22,7 @@ export const bridgeType: CableType<BridgeConfig> = {
   settle,
   interfaces,
   hasSpoofCheck: (call) => bridgeConfig(call).spoofCheck,
+  explain: (config, error) => (config.vlans ? explainVlans(error) : error),
 }
 
 export const bridge = cablePlugin(bridgeType)
@@ -42,6 +44,16 @@ async function settle(
   return there && there.mac !== config.bridgeMac
     ? kernel.read({ namespaces: new Set(), links: [config.bridge] })
     : before
+}
+
+/** What the kernel means by refusing VLANs. */
+function explainVlans(error: unknown): unknown {
+  if (!(error instanceof KernelError) || error.message !== 'Operation not supported') return error
+  return new CniError(
+    CODE.kernel,
+    'this kernel cannot keep the VLANs of a bridge apart',
+    `"vlan" and "vlanTrunk" need a kernel with CONFIG_BRIDGE_VLAN_FILTERING; the command was: ${error.command ?? 'ip link add … vlan_filtering 1'}`,
+  )
 }
 
 /** The result of the IPAM with the gateways and the default route that the configuration asks for. */

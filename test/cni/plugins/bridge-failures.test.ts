@@ -79,17 +79,15 @@ describe('whichever tool fails', () => {
         const calls = await callsOf(kernel)
         if (calls.length < n) break
         const failed = calls[n - 1]
-        if (result.code === undefined) {
-          expect(await cni(kernel, 'CHECK', after(rich, result)), failed).toEqual({})
+        const isAdded = result.code === undefined
+        const wrong = isAdded ? await cni(kernel, 'CHECK', after(rich, result)) : { state: await everything(kernel) }
+        expect(wrong, failed).toEqual(isAdded ? {} : { state: before })
+        if (isAdded) {
           await cni(kernel, 'DEL', rich, { netns: 'blue' })
           await cni(kernel, 'DEL', rich)
           await sh(kernel, 'ip link delete dev cni0; ip link delete dev v 2>/dev/null || true; sysctl -qw ' + off)
           await prepare(kernel)
-        } else {
-          refusals++
-          expect(result, failed).toMatchObject({ cniVersion: '1.1.0', msg: expect.any(String) })
-          expect(await everything(kernel), failed).toEqual(before)
-        }
+        } else refusals++
       }
       expect(refusals).toBeGreaterThan(4)
     }),

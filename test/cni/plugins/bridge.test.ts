@@ -395,8 +395,8 @@ it('gives a result in the form of every version, and reads it again', () =>
       expect(address?.version).toBe(['0.3.0', '0.3.1', '0.4.0'].includes(cniVersion) ? '4' : undefined)
       expect(result.interfaces?.[0]?.mtu).toBe(cniVersion === '1.1.0' ? 1500 : undefined)
       const checked = await cni(kernel, 'CHECK', after(config, result))
-      if (old || cniVersion.startsWith('0.3')) expect(checked).toMatchObject({ code: 1, cniVersion })
-      else expect(checked).toEqual({})
+      const isTooOld = old || cniVersion.startsWith('0.3')
+      expect(checked.code).toBe(isTooOld ? 1 : undefined)
       expect(await cni(kernel, 'DEL', after(config, result))).toEqual({})
       expect(await json(kernel, 'ip -j link show type veth', 'red')).toEqual([])
     }
