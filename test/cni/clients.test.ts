@@ -1,0 +1,185 @@
+// Proven with clients we did not write: they call our plugins for containers of their own.
+import { spawnSync } from 'node:child_process'
+import { describe, expect, it, type TestContext } from 'vitest'
+import type { Run } from '../helpers.ts'
+import { type Machine, noBusybox, noMachine, withMachine } from './machine.ts'
+import { hasPlugin } from './plugin-folder.ts'
+
+const missing = noMachine ?? noBusybox ?? (hasPlugin('portmap') ? undefined : 'no portmap plugin is installed')
+
+/** Why these programs cannot be tried here; undefined if they can. */
+function without(...programs: readonly string[]): string | undefined {
+  const absent = programs.find((program) => spawnSync(program, ['--version']).status !== 0)
+  return missing ?? (absent === undefined ? undefined : `${absent} is not installed`)
+}
+
+const PLUGINS = ['bridge', 'host-local', 'loopback', 'portmap']
+const WEB = '10.77.0.2'
+const CLIENT = '10.77.0.3'
+const HOST = '203.0.113.1'
+const INTERNET = '203.0.113.2'
+
+const ASK = '/bin/wget -qO-'
+const SERVE = ['/bin/httpd', '-f', '-p', '0.0.0.0:80', '-h', '/www']
+
+/** What the second container tries, and what it is to print. */
+const TRY = `
+ip route | cut -d' ' -f1-3
+ping -c 1 -W 2 ${WEB} | grep -c 'bytes from'
+ping -c 1 -W 2 ${INTERNET} | grep -c 'bytes from'
+for server in ${WEB} ${INTERNET}; do timeout 3 ${ASK} http://$server/cgi-bin/who; done
+timeout 3 ${ASK} http://${HOST}:8080/cgi-bin/who >/dev/null && echo published
+`
+// The internet sees the host's address, and the other container the client's own.
+const TRIED = ['default via 10.77.0.1', '10.77.0.0/24 dev eth0', '1', '1', CLIENT, HOST, 'published']
+
+function network(published: object): string {
+  const ipam = { type: 'host-local', subnet: '10.77.0.0/24' }
+  return JSON.stringify({
+    cniVersion: '1.0.0',
+    name: 'lab',
+    plugins: [
+      { type: 'bridge', bridge: 'cni0', isDefaultGateway: true, ipMasq: true, ipam },
+      { type: 'portmap', capabilities: { portMappings: true }, ...published },
+    ],
+  })
+}
+
+const setNetwork = async ({ run }: Machine, published = {}) => {
+  await run(['tee', '/etc/cni/net.d/10-lab.conflist'], network(published))
+}
+
+/** Waits for the web server behind the published port, and asks it from the host and from the internet. */
+async function askFromOutside({ shell }: Machine): Promise<void> {
+  const ask = (server: string) => `timeout 3 chroot /run/root ${ASK} http://${server}/cgi-bin/who`
+  const until = `for i in $(seq 50); do ${ask(WEB)} 2>/dev/null && break; sleep 0.1; done`
+  expect(await shell(until)).toMatchObject({ stdout: '10.77.0.1\n' })
+  // From the host itself the sender is the host, by the address of the bridge.
+  for (const server of [HOST, '127.0.0.1'])
+    expect.soft(await shell(ask(`${server}:8080`)), server).toMatchObject({ code: 0, stderr: '' })
+  const internet = await shell(`nsenter --net=/run/netns/internet ${ask(`${HOST}:8080`)}`)
+  expect.soft(internet, 'from the internet').toEqual({ code: 0, stdout: `${INTERNET}\n`, stderr: '' })
+}
+
+/** The lines after a change, once they are those from before it, or as they are after five seconds. */
+async function settled({ snapshot }: Machine, before: readonly string[]): Promise<string[]> {
+  const end = Date.now() + 5000
+  for (;;) {
+    const now = await snapshot()
+    if (now.join() === before.join() || Date.now() > end) return now
+  }
+}
+
+/** A client may be installed and still not work here, by cgroups for example: that has nothing to do with networks. */
+function skipUnless(context: TestContext, client: string, { code, stderr }: Run): void {
+  if (code !== 0 && /runc|cgroup|not permitted|read-only|not enabled/i.test(stderr))
+    context.skip(`${client} cannot start a container here, even without a network: ${stderr.trim()}`)
+  expect(stderr).toBe('')
+}
+
+const noContainerd = without('containerd', 'runc')
+describe.skipIf(noContainerd)(`containerd, by ctr run --cni (${noContainerd ?? 'installed'})`, () => {
+  const CONFIG = 'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
+
+  it('starts containers on our plugins, which reach each other and the internet, and leave nothing', (context) =>
+    withMachine(PLUGINS, async (machine) => {
+      const { run, shell, snapshot, cgroup } = machine
+      await run(['tee', '/run/containerd.toml'], CONFIG)
+      const clean = await snapshot()
+      const daemon = run(['containerd', '--config', '/run/containerd.toml'])
+      await shell('for i in $(seq 100); do ctr version && break; sleep 0.1; done')
+      const ctr = (name: string, options: readonly string[], argv: readonly string[]) => {
+        const always = ['--rm', '--cgroup', `/${cgroup}/${name}`, '--rootfs']
+        return run(['ctr', 'run', ...always, ...options, '/run/root', name, ...argv])
+      }
+      skipUnless(context, 'containerd', await ctr('probe', ['--net-host'], ['/bin/true']))
+      const before = await snapshot()
+
+      // ctr has no option for ports: the configuration of that moment publishes one.
+      await setNetwork(machine, {
+        runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] },
+      })
+      const web = ctr('web', ['--cni'], SERVE)
+      await askFromOutside(machine)
+      await setNetwork(machine)
+      const client = await ctr('client', ['--cni'], ['/bin/sh', '-c', TRY])
+      expect.soft(client).toEqual({ code: 0, stdout: `${TRIED.join('\n')}\n`, stderr: '' })
+
+      expect(await snapshot()).not.toEqual(before)
+      await run(['ctr', 'task', 'kill', '--signal', 'SIGKILL', 'web'])
+      expect((await web).stderr).toBe('')
+      expect(await settled(machine, before)).toEqual(before)
+      await shell('kill $(pidof containerd)')
+      await daemon
+      expect(await settled(machine, clean)).toEqual(clean)
+    }))
+})
+
+const noPodman = without('podman')
+describe.skipIf(noPodman)(`podman with its CNI backend (${noPodman ?? 'installed'})`, () => {
+  // Debian's own would find the reference plugins in /usr/lib/cni first.
+  const CONFIG = '[network]\nnetwork_backend = "cni"\ncni_plugin_dirs = ["/opt/cni/bin"]\n'
+  const OPTIONS = ['--network-backend', 'cni', '--cgroup-manager', 'cgroupfs', '--storage-driver', 'vfs']
+
+  /** Podman on this machine, and `start` for `podman run`. Skips the test where it cannot start a container. */
+  async function podmanOn({ run, cgroup }: Machine, context: TestContext) {
+    await run(['tee', '/run/containers.conf'], CONFIG)
+    const podman = (...argv: readonly string[]) =>
+      run(['env', 'CONTAINERS_CONF=/run/containers.conf', 'podman', ...OPTIONS, '--events-backend', 'none', ...argv])
+    const limits = ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1024:1024', '--cgroup-parent', `/${cgroup}`]
+    const start = (options: readonly string[], argv: readonly string[]) =>
+      podman('run', ...limits, ...options, '--rootfs', '/run/root', ...argv)
+    skipUnless(context, 'podman', await start(['--rm', '--network', 'none'], ['/bin/true']))
+    return { podman, start }
+  }
+
+  it('starts containers on our plugins, which reach each other and the internet, and leave nothing', (context) =>
+    withMachine(PLUGINS, async (machine) => {
+      const { podman, start } = await podmanOn(machine, context)
+      await setNetwork(machine)
+      const before = await machine.snapshot()
+
+      const web = await start(['--detach', '--name', 'web', '--network', 'lab', '--publish', '8080:80'], SERVE)
+      expect(web).toMatchObject({ code: 0, stderr: '' })
+      await askFromOutside(machine)
+      const client = await start(['--rm', '--network', 'lab'], ['/bin/sh', '-c', TRY])
+      expect.soft(client).toEqual({ code: 0, stdout: `${TRIED.join('\n')}\n`, stderr: '' })
+
+      expect(await machine.snapshot()).not.toEqual(before)
+      await podman('rm', '--force', '--time', '0', 'web')
+      expect(await settled(machine, before)).toEqual(before)
+    }))
+
+  const OTHERS = ['firewall', 'tuning']
+  const lacked = OTHERS.find((type) => !hasPlugin(type))
+  it.skipIf(lacked)(`uses them in the network that it makes by itself (needs ${OTHERS.join(' and ')})`, (context) =>
+    withMachine([...PLUGINS, ...OTHERS], async (machine) => {
+      const { podman, start } = await podmanOn(machine, context)
+      const before = await machine.snapshot()
+      const subnets = ['--subnet', '10.77.0.0/24', '--ipv6', '--subnet', 'fd00:77::/64']
+      expect(await podman('network', 'create', ...subnets, 'made')).toMatchObject({ code: 0 })
+
+      const web = await start(['--detach', '--name', 'web', '--network', 'made', '--publish', '8080:80'], SERVE)
+      expect(web).toMatchObject({ code: 0, stderr: '' })
+      await askFromOutside(machine)
+      const script = `ip address show dev eth0 | grep -o -e 'ether [^ ]*' -e 'inet6* [^ ]*/[26]4 scope global'
+        ping -c 1 -W 2 ${WEB} | grep -c 'bytes from'
+        ping -c 1 -W 2 fd00:77::2 | grep -c 'bytes from'`
+      const asked = ['--network', 'made:ip=10.77.0.77,mac=02:00:00:00:00:77']
+      expect((await start(['--rm', ...asked], ['/bin/sh', '-c', script])).stdout.split('\n')).toEqual([
+        'ether 02:00:00:00:00:77',
+        'inet 10.77.0.77/24 scope global',
+        'inet6 fd00:77::3/64 scope global',
+        '1',
+        '1',
+        '',
+      ])
+
+      expect(await machine.snapshot()).not.toEqual(before)
+      await podman('rm', '--force', '--time', '0', 'web')
+      // The bridge goes with the network; the numbers of the last addresses stay.
+      expect(await podman('network', 'rm', 'made')).toMatchObject({ code: 0 })
+      expect(await settled(machine, before)).toEqual(before)
+    }),
+  )
+})
