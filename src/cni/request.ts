@@ -80,6 +80,19 @@ export function readArgs(text: string): Record<string, string> {
 
 const objectSchema = z.record(z.string(), z.unknown())
 
+/**
+ * What is in `runtimeConfig`, with keys that begin in lower case. containerd writes {"HostPort": 80}, as the fields are
+ * called in Go (github.com/containerd/go-cni, types.go), which reads them in either case.
+ */
+function withoutCapitals(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutCapitals)
+  if (typeof value !== 'object' || value === null) return value
+  const entries = Object.entries(value)
+  return Object.fromEntries(
+    entries.map(([key, one]) => [key.charAt(0).toLowerCase() + key.slice(1), withoutCapitals(one)]),
+  )
+}
+
 /** Reads a configuration. Throws CniError `decode`. */
 export function readConfig(text: string): Record<string, unknown> {
   let json: unknown
@@ -100,7 +113,7 @@ export function readConfig(text: string): Record<string, unknown> {
       'the configuration on stdin is not a JSON object',
       'a network configuration has the form {"cniVersion", "name", "type", …}',
     )
-  return data
+  return 'runtimeConfig' in data ? { ...data, runtimeConfig: withoutCapitals(data['runtimeConfig']) } : data
 }
 
 /** The version that a configuration asks for, whether we speak it or not. Throws CniError `decode`. */

@@ -100,6 +100,11 @@ describe('ADD', () => {
     expect((await call('ADD', both, 'c1')).ips?.map(({ address }) => address)).toEqual(['10.3.0.2/24', '10.1.0.2/24'])
     expect(first(await call('ADD', network({}, { runtimeConfig }), 'c1'))).toBe('10.3.0.2/24')
   })
+
+  it('reads what the runtime brings with the capitals that containerd writes', async () => {
+    const runtimeConfig = { ipRanges: [[{ Subnet: '10.3.0.0/24', RangeStart: '10.3.0.5', Gateway: '' }]] }
+    expect(first(await call('ADD', network({}, { runtimeConfig }), 'c1'))).toBe('10.3.0.5/24')
+  })
 })
 
 describe('requested addresses', () => {
