@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, it, type TestContext } from 'vitest'
 import type { Run } from '../helpers.ts'
+import { callCri } from './cri.ts'
 import { type Machine, noBusybox, noMachine, withMachine } from './machine.ts'
 import { hasPlugin } from './plugin-folder.ts'
 
@@ -77,41 +78,117 @@ function skipUnless(context: TestContext, client: string, { code, stderr }: Run)
   expect(stderr).toBe('')
 }
 
-const noContainerd = without('containerd', 'runc')
-describe.skipIf(noContainerd)(`containerd, by ctr run --cni (${noContainerd ?? 'installed'})`, () => {
-  const CONFIG = 'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
+/** Starts containerd on this machine; returns what ends it. */
+async function startContainerd({ run, shell }: Machine, config: string): Promise<() => Promise<void>> {
+  await run(['tee', '/run/containerd.toml'], `version = 2\n${config}`)
+  const daemon = run(['containerd', '--config', '/run/containerd.toml'])
+  await shell('for i in $(seq 100); do ctr version && break; sleep 0.1; done')
+  return async () => {
+    await shell('kill $(pidof containerd)')
+    await daemon
+  }
+}
 
+/** Starts a container with containerd's own tool. */
+function ctr({ run, cgroup }: Machine, name: string, options: readonly string[], argv: readonly string[]) {
+  const always = ['--rm', '--cgroup', `/${cgroup}/${name}`, '--rootfs']
+  return run(['ctr', 'run', ...always, ...options, '/run/root', name, ...argv])
+}
+
+/** An image of the root file system, which serves what is in it. */
+const IMAGE = `
+set -e
+mkdir /run/image
+cd /run/image
+tar -C /run/root -cf layer.tar .
+sum=$(sha256sum layer.tar | cut -d' ' -f1)
+cat >config.json <<END
+{"architecture": "${process.arch === 'x64' ? 'amd64' : process.arch}", "os": "linux",
+ "config": {"Entrypoint": ${JSON.stringify(SERVE)}}, "rootfs": {"type": "layers", "diff_ids": ["sha256:$sum"]}}
+END
+echo '[{"Config": "config.json", "RepoTags": ["localhost/web:1"], "Layers": ["layer.tar"]}]' >manifest.json
+tar -cf image.tar config.json manifest.json layer.tar
+ctr --namespace k8s.io images import --snapshotter native image.tar
+`
+
+/** Not every root may lower its oom_score_adj, as a pod's would have to be. */
+const CRI = `[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "localhost/web:1"
+restrict_oom_score_adj = true
+containerd = { snapshotter = "native" }
+`
+
+const noContainerd = without('containerd', 'runc')
+describe.skipIf(noContainerd)(`containerd (${noContainerd ?? 'installed'})`, () => {
   it('starts containers on our plugins, which reach each other and the internet, and leave nothing', (context) =>
     withMachine(PLUGINS, async (machine) => {
-      const { run, shell, snapshot, cgroup } = machine
-      await run(['tee', '/run/containerd.toml'], CONFIG)
-      const clean = await snapshot()
-      const daemon = run(['containerd', '--config', '/run/containerd.toml'])
-      await shell('for i in $(seq 100); do ctr version && break; sleep 0.1; done')
-      const ctr = (name: string, options: readonly string[], argv: readonly string[]) => {
-        const always = ['--rm', '--cgroup', `/${cgroup}/${name}`, '--rootfs']
-        return run(['ctr', 'run', ...always, ...options, '/run/root', name, ...argv])
-      }
-      skipUnless(context, 'containerd', await ctr('probe', ['--net-host'], ['/bin/true']))
-      const before = await snapshot()
+      const clean = await machine.snapshot()
+      const stop = await startContainerd(machine, 'disabled_plugins = ["io.containerd.grpc.v1.cri"]')
+      skipUnless(context, 'containerd', await ctr(machine, 'probe', ['--net-host'], ['/bin/true']))
+      const before = await machine.snapshot()
 
       // ctr has no option for ports: the configuration of that moment publishes one.
       await setNetwork(machine, {
         runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] },
       })
-      const web = ctr('web', ['--cni'], SERVE)
+      const web = ctr(machine, 'web', ['--cni'], SERVE)
       await askFromOutside(machine)
       await setNetwork(machine)
-      const client = await ctr('client', ['--cni'], ['/bin/sh', '-c', TRY])
+      const client = await ctr(machine, 'client', ['--cni'], ['/bin/sh', '-c', TRY])
       expect.soft(client).toEqual({ code: 0, stdout: `${TRIED.join('\n')}\n`, stderr: '' })
 
-      expect(await snapshot()).not.toEqual(before)
-      await run(['ctr', 'task', 'kill', '--signal', 'SIGKILL', 'web'])
+      expect(await machine.snapshot()).not.toEqual(before)
+      await machine.run(['ctr', 'task', 'kill', '--signal', 'SIGKILL', 'web'])
       expect((await web).stderr).toBe('')
       expect(await settled(machine, before)).toEqual(before)
-      await shell('kill $(pidof containerd)')
-      await daemon
+      await stop()
       expect(await settled(machine, clean)).toEqual(clean)
+    }))
+
+  it('gives a pod its network and a port when Kubernetes asks, and takes them away', (context) =>
+    withMachine(PLUGINS, async (machine) => {
+      await setNetwork(machine)
+      const stop = await startContainerd(machine, CRI)
+      skipUnless(context, 'containerd', await ctr(machine, 'probe', ['--net-host'], ['/bin/true']))
+      expect(await machine.shell(IMAGE)).toMatchObject({ code: 0 })
+      const before = await machine.snapshot()
+      const call = (method: string, ...fields: Parameters<typeof callCri>[2]) =>
+        callCri(machine.file('/run/containerd/containerd.sock'), method, fields)
+
+      // PodSandboxConfig: metadata (name, uid, namespace), a port mapping (container's and host's), and the cgroup.
+      const answer = await call('RunPodSandbox', [
+        1,
+        [
+          [
+            1,
+            [
+              [1, 'web'],
+              [2, 'uid-of-web'],
+              [3, 'shop'],
+            ],
+          ],
+          [
+            5,
+            [
+              [2, 80],
+              [3, 8080],
+            ],
+          ],
+          [8, [[1, `/${machine.cgroup}`]]],
+        ],
+      ])
+      await askFromOutside(machine)
+      const { stdout } = await machine.shell('cat /var/lib/cni/results/lab-*')
+      for (const arg of ['"K8S_POD_NAMESPACE","shop"', '"K8S_POD_NAME","web"', '"K8S_POD_INFRA_CONTAINER_ID",'])
+        expect.soft(stdout).toContain(arg)
+      const client = await ctr(machine, 'client', ['--cni'], ['/bin/sh', '-c', TRY])
+      expect.soft(client).toEqual({ code: 0, stdout: `${TRIED.join('\n')}\n`, stderr: '' })
+
+      expect(await machine.snapshot()).not.toEqual(before)
+      const id = answer.subarray(2).toString() // PodSandboxStatus: the id is the first field
+      for (const method of ['StopPodSandbox', 'RemovePodSandbox']) await call(method, [1, id])
+      expect(await settled(machine, before)).toEqual(before)
+      await stop()
     }))
 })
 
@@ -162,6 +239,9 @@ describe.skipIf(noPodman)(`podman with its CNI backend (${noPodman ?? 'installed
       const web = await start(['--detach', '--name', 'web', '--network', 'made', '--publish', '8080:80'], SERVE)
       expect(web).toMatchObject({ code: 0, stderr: '' })
       await askFromOutside(machine)
+      // Podman's configuration has "hairpinMode" for this: where bridged packets pass iptables, it is needed.
+      const own = `timeout 3 ${ASK} http://${HOST}:8080/cgi-bin/who`
+      expect.soft(await podman('exec', 'web', '/bin/sh', '-c', own), own).toMatchObject({ code: 0, stderr: '' })
       const script = `ip address show dev eth0 | grep -o -e 'ether [^ ]*' -e 'inet6* [^ ]*/[26]4 scope global'
         ping -c 1 -W 2 ${WEB} | grep -c 'bytes from'
         ping -c 1 -W 2 fd00:77::2 | grep -c 'bytes from'`

@@ -7,14 +7,17 @@ import { makePluginFolder } from './plugin-folder.ts'
 
 const NAMESPACES = ['--mount', '--net', '--pid', '--ipc']
 
+/** The least that it takes. */
+const TRIAL = `mount -t tmpfs run /run && mkdir /run/changes /run/work &&
+  mount -t overlay overlay -o lowerdir=/etc,upperdir=/run/changes,workdir=/run/work /etc`
+
 /** Why no such machine can be played here; undefined if one can. */
 export const noMachine =
-  process.getuid?.() === 0
-    ? spawnSync('unshare', [...NAMESPACES, '--fork', '--mount-proc', 'mount', '-t', 'tmpfs', 'run', '/run']).status ===
-      0
+  process.getuid?.() !== 0
+    ? 'needs root'
+    : spawnSync('unshare', [...NAMESPACES, '--fork', '--mount-proc', 'sh', '-c', TRIAL]).status === 0
       ? undefined
-      : 'unshare and mount are not allowed here'
-    : 'needs root'
+      : 'namespaces or mounts are not allowed here'
 
 /** All programs of a root file system in one, if it needs no libraries. */
 const busybox = spawnSync('sh', ['-c', 'file=$(command -v busybox) && ! ldd $file >&2 && echo $file'], {
@@ -85,6 +88,8 @@ export interface Machine {
   run: (argv: readonly string[], input?: string) => Promise<Run>
   /** The same for a line of shell. */
   shell: (line: string) => Promise<Run>
+  /** Where a file of it is seen from here. */
+  file: (path: string) => string
   /** The links, rules, mounts, processes … on it, one a line. */
   snapshot: () => Promise<string[]>
 }
@@ -107,7 +112,13 @@ export async function withMachine(plugins: readonly string[], use: (machine: Mac
       return collect(child)
     }
     const snapshot = async () => (await run(['sh', '-c', SNAPSHOT, cgroup])).stdout.trimEnd().split('\n')
-    await use({ cgroup, run, shell: (line) => run(['sh', '-c', line]), snapshot })
+    await use({
+      cgroup,
+      run,
+      shell: (line) => run(['sh', '-c', line]),
+      file: (path) => `/proc/${init}/root${path}`,
+      snapshot,
+    })
   } finally {
     if (holder.exitCode === null) {
       holder.stdin.end()
