@@ -14,7 +14,6 @@ function without(...programs: readonly string[]): string | undefined {
   return missing ?? (absent === undefined ? undefined : `${absent} is not installed`)
 }
 
-const PLUGINS = ['bridge', 'host-local', 'loopback', 'portmap']
 const WEB = '10.77.0.2'
 const CLIENT = '10.77.0.3'
 const HOST = '203.0.113.1'
@@ -121,7 +120,7 @@ containerd = { snapshotter = "native" }
 const noContainerd = without('containerd', 'runc')
 describe.skipIf(noContainerd)(`containerd (${noContainerd ?? 'installed'})`, () => {
   it('starts containers on our plugins, which reach each other and the internet, and leave nothing', (context) =>
-    withMachine(PLUGINS, async (machine) => {
+    withMachine(async (machine) => {
       const clean = await machine.snapshot()
       const stop = await startContainerd(machine, 'disabled_plugins = ["io.containerd.grpc.v1.cri"]')
       skipUnless(context, 'containerd', await ctr(machine, 'probe', ['--net-host'], ['/bin/true']))
@@ -146,7 +145,7 @@ describe.skipIf(noContainerd)(`containerd (${noContainerd ?? 'installed'})`, () 
     }))
 
   it('gives a pod its network and a port when Kubernetes asks, and takes them away', (context) =>
-    withMachine(PLUGINS, async (machine) => {
+    withMachine(async (machine) => {
       await setNetwork(machine)
       const stop = await startContainerd(machine, CRI)
       skipUnless(context, 'containerd', await ctr(machine, 'probe', ['--net-host'], ['/bin/true']))
@@ -211,7 +210,7 @@ describe.skipIf(noPodman)(`podman with its CNI backend (${noPodman ?? 'installed
   }
 
   it('starts containers on our plugins, which reach each other and the internet, and leave nothing', (context) =>
-    withMachine(PLUGINS, async (machine) => {
+    withMachine(async (machine) => {
       const { podman, start } = await podmanOn(machine, context)
       await setNetwork(machine)
       const before = await machine.snapshot()
@@ -230,7 +229,7 @@ describe.skipIf(noPodman)(`podman with its CNI backend (${noPodman ?? 'installed
   const OTHERS = ['firewall', 'tuning']
   const lacked = OTHERS.find((type) => !hasPlugin(type))
   it.skipIf(lacked)(`uses them in the network that it makes by itself (needs ${OTHERS.join(' and ')})`, (context) =>
-    withMachine([...PLUGINS, ...OTHERS], async (machine) => {
+    withMachine(async (machine) => {
       const { podman, start } = await podmanOn(machine, context)
       const before = await machine.snapshot()
       const subnets = ['--subnet', '10.77.0.0/24', '--ipv6', '--subnet', 'fd00:77::/64']

@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, globSync, mkdtempSync, readFileSync, rmdirSync } from 'node:fs'
-import { join } from 'node:path'
-import { type Run, runtime } from '../helpers.ts'
-import { makePluginFolder } from './plugin-folder.ts'
+import { existsSync, globSync, readFileSync, rmdirSync } from 'node:fs'
+import type { Run } from '../helpers.ts'
+import { pluginFolder } from './plugin-folder.ts'
 
 const NAMESPACES = ['--mount', '--net', '--pid', '--ipc']
 
@@ -95,9 +94,8 @@ export interface Machine {
 }
 
 /** Runs `use` with a machine of its own, and removes it with all that is in it, whatever happens. */
-export async function withMachine(plugins: readonly string[], use: (machine: Machine) => Promise<void>): Promise<void> {
-  const folder = mkdtempSync(join(runtime, 'plugins-'))
-  makePluginFolder(folder, plugins)
+export async function withMachine(use: (machine: Machine) => Promise<void>): Promise<void> {
+  const folder = await pluginFolder()
   const argv = ['--fork', '--kill-child', '--mount-proc', 'sh', '-c', START, 'machine']
   const holder = spawn('unshare', [...NAMESPACES, ...argv, folder, process.execPath, busybox])
   const cgroup = `cnilab-test-${holder.pid}`
