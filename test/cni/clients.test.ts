@@ -123,8 +123,8 @@ describe.skipIf(noContainerd)(`containerd (${noContainerd ?? 'installed'})`, () 
     withMachine(async (machine) => {
       const clean = await machine.snapshot()
       const stop = await startContainerd(machine, 'disabled_plugins = ["io.containerd.grpc.v1.cri"]')
-      skipUnless(context, 'containerd', await ctr(machine, 'probe', ['--net-host'], ['/bin/true']))
       const before = await machine.snapshot()
+      skipUnless(context, 'containerd', await ctr(machine, 'probe', ['--net-host'], ['/bin/true']))
 
       // ctr has no option for ports: the configuration of that moment publishes one.
       await setNetwork(machine, {
@@ -148,9 +148,9 @@ describe.skipIf(noContainerd)(`containerd (${noContainerd ?? 'installed'})`, () 
     withMachine(async (machine) => {
       await setNetwork(machine)
       const stop = await startContainerd(machine, CRI)
+      const before = await machine.snapshot()
       skipUnless(context, 'containerd', await ctr(machine, 'probe', ['--net-host'], ['/bin/true']))
       expect(await machine.shell(IMAGE)).toMatchObject({ code: 0 })
-      const before = await machine.snapshot()
       const call = (method: string, ...fields: Parameters<typeof callCri>[2]) =>
         callCri(machine.file('/run/containerd/containerd.sock'), method, fields)
 
@@ -211,9 +211,9 @@ describe.skipIf(noPodman)(`podman with its CNI backend (${noPodman ?? 'installed
 
   it('starts containers on our plugins, which reach each other and the internet, and leave nothing', (context) =>
     withMachine(async (machine) => {
+      const before = await machine.snapshot()
       const { podman, start } = await podmanOn(machine, context)
       await setNetwork(machine)
-      const before = await machine.snapshot()
 
       const web = await start(['--detach', '--name', 'web', '--network', 'lab', '--publish', '8080:80'], SERVE)
       expect(web).toMatchObject({ code: 0, stderr: '' })
@@ -230,8 +230,8 @@ describe.skipIf(noPodman)(`podman with its CNI backend (${noPodman ?? 'installed
   const lacked = OTHERS.find((type) => !hasPlugin(type))
   it.skipIf(lacked)(`uses them in the network that it makes by itself (needs ${OTHERS.join(' and ')})`, (context) =>
     withMachine(async (machine) => {
-      const { podman, start } = await podmanOn(machine, context)
       const before = await machine.snapshot()
+      const { podman, start } = await podmanOn(machine, context)
       const subnets = ['--subnet', '10.77.0.0/24', '--ipv6', '--subnet', 'fd00:77::/64']
       expect(await podman('network', 'create', ...subnets, 'made')).toMatchObject({ code: 0 })
 

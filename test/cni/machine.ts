@@ -68,15 +68,19 @@ echo ready
 cat
 `
 
-/** Everything of which a container may leave something; but for the bridge, which stays, as the reference's does. */
+/**
+ * Everything of which a container may leave something; but for the bridge, which stays, as the reference's does, and for
+ * the cgroup in which podman has the watchers of its containers.
+ */
 const SNAPSHOT = `
 ip -o link show | cut -d: -f2 | grep -vw cni0
 ip -o netns list
 nft list ruleset | grep -e cnilab -e '10[.]'
 find /var/lib/cni -type f -size +0 ! -name 'last_reserved_ip.*'
 cut -d' ' -f2 /proc/1/mounts | sort
-cat /proc/[0-9]*/comm | sort
-find /sys/fs/cgroup -path "*/$0/*" -type d
+processes=$(cat /proc/[0-9]*/comm)
+echo "$processes" | sort
+find /sys/fs/cgroup -path "*/$0/*" -type d ! -name conmon
 `
 
 /** A machine of this test's own. */
