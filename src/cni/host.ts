@@ -45,6 +45,15 @@ export function containerNetns(path: string): string {
   return netnsOf(path)
 }
 
+/** The same for DEL, which is to succeed when the namespace is gone: undefined then. */
+export function containerNetnsIfThere(path: string): string | undefined {
+  try {
+    return containerNetns(path)
+  } catch {
+    return undefined
+  }
+}
+
 /**
  * Refuses a name for the container's interface that the kernel takes and that ip(8) would read as something else. Throws
  * CniError `environment`.

@@ -1,12 +1,12 @@
 import type { Kernel } from '../../kernel/kernel.ts'
 import { lockNetworkNow } from '../../kernel/lock.ts'
 import { spoofCheckTable, watchedPorts } from '../../operations/mac-spoof-check.ts'
-import { isIpv6, netnsOf } from '../../operations/names.ts'
+import { isIpv6 } from '../../operations/names.ts'
 import { masqueradeTable } from '../../operations/network-masquerade.ts'
 import { hasTable, removeOwned } from '../../operations/nft-elements.ts'
 import { aliasOf, type Command, ip } from '../../operations/operation.ts'
 import { findLink, HOST, type State } from '../../state/state.ts'
-import { backgroundKernel, ownKernel } from '../host.ts'
+import { backgroundKernel, containerNetnsIfThere, ownKernel } from '../host.ts'
 import { hostEnd, isHostEnd, ownerOf, ownersOf } from '../identity.ts'
 import type { Attachment, Call, ValidAttachments } from '../plugin-type.ts'
 
@@ -14,9 +14,14 @@ const FAMILIES = ['ip', 'ip6'] as const
 
 /**
  * The commands that take away the cable and the rules of a call's attachment, as far as they are there. `hasSpoofCheck`
- * says that there may be rules of the bridge's own.
+ * says that there may be rules of the bridge's own. In `netns`, if any, a cable of another plugin's is looked for.
  */
-export async function removalOf(kernel: Kernel, call: Call, hasSpoofCheck: boolean): Promise<Command[]> {
+export async function removalOf(
+  kernel: Kernel,
+  call: Call,
+  hasSpoofCheck: boolean,
+  netns?: string,
+): Promise<Command[]> {
   const { name, mac } = hostEnd(call)
   const now = await kernel.read({
     namespaces: new Set(),
@@ -24,7 +29,9 @@ export async function removalOf(kernel: Kernel, call: Call, hasSpoofCheck: boole
     tables: tablesOf(call, hasSpoofCheck ? [name] : []),
   })
   const isOurs = findLink(now, name)?.mac === mac
-  const cable = isOurs ? [ip(undefined, 'link', 'delete', 'dev', name)] : await strangersCable(kernel, call)
+  const cable = isOurs
+    ? [ip(undefined, 'link', 'delete', 'dev', name)]
+    : await strangersCable(kernel, call.ifname, netns)
   return [...cable, ...rulesOf(call.network, (owner) => owner === ownerOf(call), [name], now)]
 }
 
@@ -33,7 +40,7 @@ export async function removeAttachment(call: Call, hasSpoofCheck: boolean): Prom
   const kernel = ownKernel()
   const release = lockNetworkNow()
   try {
-    await runEach(kernel, await removalOf(kernel, call, hasSpoofCheck))
+    await runEach(kernel, await removalOf(kernel, call, hasSpoofCheck, containerNetnsIfThere(call.netns)))
   } finally {
     release()
   }
@@ -94,14 +101,13 @@ function rulesOf(
  * A cable that another plugin made for this container, before ours was installed: it goes by the container's end. One of
  * ours is of another attachment.
  */
-async function strangersCable(kernel: Kernel, call: Call): Promise<Command[]> {
-  if (call.netns === '') return []
-  const netns = netnsOf(call.netns)
-  const link = findLink(await kernel.read({ namespaces: new Set([netns]), links: [] }), call.ifname, netns)
+async function strangersCable(kernel: Kernel, ifname: string, netns: string | undefined): Promise<Command[]> {
+  if (netns === undefined) return []
+  const link = findLink(await kernel.read({ namespaces: new Set([netns]), links: [] }), ifname, netns)
   if (link?.kind !== 'veth') return []
   const host = (await kernel.read({ namespaces: new Set() })).get(HOST)
   const far = host?.links.find(({ index }) => index === link.peerIndex)
-  return far && isHostEnd(far.name) ? [] : [ip(netns, 'link', 'delete', 'dev', call.ifname)]
+  return far && isHostEnd(far.name) ? [] : [ip(netns, 'link', 'delete', 'dev', ifname)]
 }
 
 /** Links and rules are independent of each other: one that fails does not keep the others. Throws the first error. */
