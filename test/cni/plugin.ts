@@ -70,6 +70,12 @@ export function network(more: object = {}, ipam: object = {}): Config {
   }
 }
 
+/** A network of both families, with all that makes rules. */
+export const rich = network(
+  { macspoofchk: true, hairpinMode: true, isDefaultGateway: true, mtu: 1400 },
+  { subnet: undefined, ranges: [[{ subnet: '10.22.0.0/24' }], [{ subnet: 'fd00:7::/64' }]], routes: [] },
+)
+
 /** Who is attached, and by which plugin; what is left out is container `c-<netns>` with eth0 in the namespace red. */
 export interface Attached {
   containerId?: string

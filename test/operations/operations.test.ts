@@ -17,6 +17,9 @@ const cable: [KindName, object][] = [
 ]
 const ports: [KindName, object][] = [['port-forwarding', { family: 'ip' }]]
 
+const owned = { mac: '02:00:00:00:00:01', peerMac: '02:00:00:00:00:02', owner: 'n/c/eth0' }
+const inNetwork = { network: 'n', subnet: '10.22.0.0/16' }
+
 // Names that are keywords of ip, on purpose.
 it.each<[KindName, object, [KindName, object][]]>([
   ['netns', { name: 'red' }, []],
@@ -58,6 +61,19 @@ it.each<[KindName, object, [KindName, object][]]>([
   ],
   ['forward-masquerade', { source: '0.0.0.0/0', address: '10.22.0.2', owner: 'n/c/i' }, ports],
   ['forward-masquerade', { source: '10.9.0.1/32', address: '10.22.0.2', owner: 'n/c/i' }, ports],
+  ['bridge', { name: 'b', mtu: 1400 }, []],
+  ['veth', { name: 'a', peer: 'b', mtu: 1400 }, []],
+  ['veth', { name: 'a', peer: 'eth0', peerNetns: 'red', mark: owned }, [['netns', { name: 'red' }]]],
+  ['attach-bridge', { ifname: 'b', bridge: 'br0', hairpin: true, isolated: true }, [['bridge', { name: 'br0' }], pair]],
+  ['address', { address: 'fd00::2/64', ifname: 'eth0', netns: 'red', detectDuplicates: true }, cable],
+  [
+    'route',
+    { dst: '192.0.2.0/24', dev: 'eth0', netns: 'red', mtu: 1400, advmss: 1360, priority: 50, table: 7, scope: 253 },
+    [...cable, ['up', { ifname: 'eth0', netns: 'red' }]],
+  ],
+  ['network-masquerade', { network: 'my.net-2', subnet: '10.22.0.0/16' }, []],
+  ['network-masquerade', { network: 'n', subnet: 'fd00::/64' }, []],
+  ['mac-spoof-check', { ifname: 'a', mac: '02:00:00:00:00:01' }, [pair]],
 ])('%s %j is absent, then present, then as before', (kind, params, needs) =>
   withSandbox(async (kernel) => {
     await prepare(kernel, ...needs)
@@ -224,6 +240,70 @@ it.each<[KindName, object, [KindName, object][], string, string | undefined, obj
       ]),
     },
   ],
+  [
+    'bridge',
+    { name: 'b', mtu: 1400, mark: { mac: owned.mac } },
+    [],
+    'ip -j -d link show dev b',
+    undefined,
+    [{ mtu: 1400, address: owned.mac, ifalias: 'made by cnilab' }],
+  ],
+  [
+    'veth',
+    { name: 'a', peer: 'eth0', peerNetns: 'red', mtu: 1400, mark: owned },
+    [['netns', { name: 'red' }]],
+    'ip -j link show dev a',
+    undefined,
+    [{ mtu: 1400, address: owned.mac, ifalias: 'made by cnilab for n/c/eth0' }],
+  ],
+  [
+    'veth',
+    { name: 'a', peer: 'eth0', peerNetns: 'red', mtu: 1400, mark: owned },
+    [['netns', { name: 'red' }]],
+    'ip -j link show dev eth0',
+    'red',
+    [{ mtu: 1400, address: owned.peerMac }],
+  ],
+  [
+    'attach-bridge',
+    { ifname: 'b', bridge: 'br0', hairpin: true, isolated: true },
+    [['bridge', { name: 'br0' }], pair],
+    'ip -j -d link show master br0',
+    undefined,
+    [{ linkinfo: { info_slave_data: { hairpin: true, isolated: true } } }],
+  ],
+  [
+    'route',
+    { dst: '192.0.2.0/24', dev: 'eth0', netns: 'red', mtu: 1400, advmss: 1360, priority: 50, table: 7 },
+    [...cable, ['up', { ifname: 'eth0', netns: 'red' }]],
+    'ip -j route show table 7',
+    'red',
+    [{ dst: '192.0.2.0/24', dev: 'eth0', metric: 50, metrics: [{ mtu: 1400, advmss: 1360 }] }],
+  ],
+  [
+    'network-masquerade',
+    { network: 'my.net-2', subnet: '10.22.0.0/16' },
+    [],
+    'nft -j list table ip cnilab_network_my.net-2',
+    undefined,
+    {
+      nftables: expect.arrayContaining([
+        { rule: expect.objectContaining({ expr: expect.arrayContaining([{ masquerade: null }]) }) },
+      ]),
+    },
+  ],
+  [
+    'mac-spoof-check',
+    { ifname: 'a', mac: owned.mac },
+    [pair],
+    'nft -j list table bridge cnilab_a',
+    undefined,
+    {
+      nftables: expect.arrayContaining([
+        { rule: expect.objectContaining({ expr: expect.arrayContaining([{ drop: null }]) }) },
+      ]),
+    },
+  ],
 ])('%s %j is what ip and nft themselves say', (kind, params, needs, argv, netns, expected) =>
   withSandbox(async (kernel) => {
     await prepare(kernel, ...needs)
@@ -319,4 +399,76 @@ it('an interface name that ip -batch reads otherwise is refused, or does not hit
       // refused is good, too
     }
     expect(await raw(kernel, 'ip -j link show dev a')).toBeDefined()
+  }))
+
+it('takes one container out of the set of its network, and the table with the last one', () =>
+  withSandbox(async (kernel) => {
+    const member = (n: number) =>
+      derive(parseOperation('masqueraded-address', { ...inNetwork, address: `10.22.0.${n}`, owner: `n/c${n}/eth0` }))
+    const set = async () => JSON.stringify(await raw(kernel, 'nft -j list table ip cnilab_network_n'))
+    await prepare(kernel, ['network-masquerade', inNetwork])
+    for (const n of [2, 3]) await kernel.run(member(n).apply)
+    await prepare(kernel, ['network-masquerade', inNetwork]) // again, which changes nothing
+    expect((await set()).match(/"masquerade":/g)).toHaveLength(1)
+    const other = derive(
+      parseOperation('masqueraded-address', { ...inNetwork, address: '10.22.0.2', owner: 'n/x/eth0' }),
+    )
+    expect(other.judge(await kernel.read())).toMatchObject({ status: 'differs', actual: expect.stringContaining('c2') })
+    await expect(kernel.run(other.apply)).rejects.toThrow('File exists')
+    await kernel.run(member(2).undo({}, await kernel.read()))
+    expect(member(2).judge(await kernel.read()).status).toBe('absent')
+    expect(member(3).judge(await kernel.read()).status).toBe('present')
+    await kernel.run(member(3).undo({}, await kernel.read()))
+    expect(await set()).toBeUndefined()
+  }))
+
+it('does in a namespace that is named by its path what it does in one that has a name', () =>
+  withSandbox(async (kernel) => {
+    const { stdout } = await kernel.probe(['sh', '-c', 'unshare --net sleep 60 >/dev/null 2>&1 & echo $!'])
+    const netns = `/proc/${stdout.trim()}/ns/net`
+    const isMade = () => kernel.probe(['sh', '-c', `[ "$(readlink ${netns})" != "$(readlink /proc/self/ns/net)" ]`])
+    while ((await isMade()).code !== 0) await new Promise((resolve) => setTimeout(resolve, 10))
+    const read = () => kernel.read({ namespaces: new Set([netns]) })
+    const before = lines(await read())
+    const plan: [KindName, object][] = [
+      ['veth', { name: 'a', peer: 'eth0', peerNetns: netns }],
+      ['address', { address: '10.22.0.2/16', ifname: 'eth0', netns }],
+      ['up', { ifname: 'a' }],
+      ['up', { ifname: 'eth0', netns }],
+      ['route', { dst: 'default', via: '10.22.0.1', netns }],
+    ]
+    const operations = plan.map(([kind, params]) => derive(parseOperation(kind, params)))
+    for (const operation of operations) {
+      expect(operation.judge(await read()).status, operation.id).toBe('absent')
+      await kernel.run(operation.apply)
+      expect(operation.judge(await read()).status, operation.id).toBe('present')
+    }
+    for (const operation of operations.toReversed()) await kernel.run(operation.undo({}, await read()))
+    expect(lines(await read())).toEqual(before)
+    await kernel.probe(['kill', stdout.trim()])
+  }))
+
+it('takes a cable away although its bridge has its MAC', () =>
+  withSandbox(async (kernel) => {
+    const cableOf = derive(parseOperation('veth', { name: 'v', peer: 'w', mark: owned }))
+    await prepare(kernel, ['bridge', { name: 'br0' }])
+    await kernel.run(cableOf.apply)
+    await prepare(kernel, ['attach-bridge', { ifname: 'v', bridge: 'br0' }])
+    expect(await raw(kernel, 'ip -j link show dev br0')).toMatchObject([{ address: owned.mac }])
+    await kernel.run(cableOf.undo({}, await kernel.read()))
+    expect(await raw(kernel, 'ip -j link show dev v')).toBeUndefined()
+  }))
+
+it('an interface is promiscuous, and then no more', () =>
+  withSandbox(async (kernel) => {
+    await prepare(kernel, pair)
+    const operation = derive(parseOperation('promiscuous', { ifname: 'a' }))
+    const flags = async () => JSON.stringify(await raw(kernel, 'ip -j link show dev a'))
+    expect(operation.judge(await kernel.read()).status).toBe('absent')
+    await kernel.run(operation.apply)
+    expect(await flags()).toContain('"PROMISC"')
+    expect(operation.judge(await kernel.read()).status).toBe('present')
+    await kernel.run(operation.undo({}, await kernel.read()))
+    expect(await flags()).not.toContain('"PROMISC"')
+    expect(operation.undo({}, await kernel.read())).toEqual([])
   }))

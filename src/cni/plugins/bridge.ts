@@ -10,7 +10,7 @@ import type { Call } from '../plugin-type.ts'
 import type { Result, ResultInterface } from '../result.ts'
 import { cablePlugin, type CableType } from './attach.ts'
 import { type BridgeConfig, bridgeConfig } from './bridge-config.ts'
-import { containerEnd, containerRoutes, leasesOf, withGateways } from './container-end.ts'
+import { afterOthers, containerEnd, containerRoutes, leasesOf, withGateways } from './container-end.ts'
 import { awaitDuplicateDetection } from './duplicates.ts'
 
 /** Containers on a bridge of the host: veth pairs, addresses, routes, masquerading. */
@@ -69,8 +69,9 @@ function completed(config: BridgeConfig, lease: Result): Result {
 }
 
 /** Steps 2 to 8 for this call. */
-function plan(call: Call, config: BridgeConfig, netns: string, result: Result): Operation[] {
-  return bridgePlan(config, containerEnd(call, netns, result), leasesOf(result), containerRoutes(result))
+function plan(call: Call, config: BridgeConfig, netns: string, result: Result, now?: State): Operation[] {
+  const routes = containerRoutes(result).map((route) => afterOthers(route, netns, now))
+  return bridgePlan(config, containerEnd(call, netns, result), leasesOf(result), routes)
 }
 
 /** A bridge has one IPv4 address, and no two in one IPv6 subnet; `forceAddress` takes the other ones off. */

@@ -2,6 +2,8 @@ import * as z from 'zod'
 import { addressAt, isIpv6, ownMac, subnetOf } from '../../operations/names.ts'
 import { bare, type ContainerEnd, type ContainerRoute, type Lease } from '../../plan/container.ts'
 import { containerMac, hostEnd, ownerOf } from '../identity.ts'
+import { sameDestination } from '../../operations/route.ts'
+import type { State } from '../../state/state.ts'
 import { parseConfig } from '../parse-config.ts'
 import type { Call } from '../plugin-type.ts'
 import type { Result } from '../result.ts'
@@ -41,4 +43,11 @@ export function containerRoutes({ ips, routes }: Result): ContainerRoute[] {
 /** The addresses of a result, each with a gateway: where none is given, the first address of its subnet. */
 export function withGateways({ ips }: Result): Result['ips'] {
   return ips.map((one) => ({ ...one, gateway: one.gateway ?? addressAt(subnetOf(one.address), 1) }))
+}
+
+/** What other interfaces of the container have a route to already goes this way only when theirs is gone. */
+export function afterOthers(route: ContainerRoute, netns: string, now: State | undefined): ContainerRoute {
+  if (!now || route.priority !== undefined) return route
+  const others = sameDestination({ ...route, via: route.gw, netns }, now)
+  return others.length === 0 ? route : { ...route, priority: Math.max(...others.map(({ metric }) => metric)) + 1 }
 }

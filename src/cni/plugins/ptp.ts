@@ -1,7 +1,5 @@
 import * as z from 'zod'
-import { sameDestination } from '../../operations/route.ts'
 import type { Operation } from '../../operations/registry.ts'
-import type { ContainerRoute } from '../../plan/container.ts'
 import { ptpPlan, type PtpNetwork, ptpRoutes } from '../../plan/ptp-network.ts'
 import { scopeOf } from '../../plan/scope.ts'
 import type { State } from '../../state/state.ts'
@@ -11,7 +9,7 @@ import { parseConfig } from '../parse-config.ts'
 import type { Call } from '../plugin-type.ts'
 import type { Result, ResultInterface } from '../result.ts'
 import { cablePlugin } from './attach.ts'
-import { containerEnd, containerRoutes, leasesOf, withGateways } from './container-end.ts'
+import { afterOthers, containerEnd, containerRoutes, leasesOf, withGateways } from './container-end.ts'
 
 /** Containers that each have a cable of their own to the host, and no bridge. */
 export const ptp = cablePlugin<PtpNetwork>({
@@ -57,13 +55,6 @@ function plan(call: Call, config: PtpNetwork, netns: string, result: Result, now
   const leases = leasesOf(result)
   const routes = ptpRoutes(leases, containerRoutes(result)).map((route) => afterOthers(route, netns, now))
   return ptpPlan(config, containerEnd(call, netns, result), leases, routes)
-}
-
-/** What other interfaces of the container have a route to already goes this way only when theirs is gone. */
-function afterOthers(route: ContainerRoute, netns: string, now: State | undefined): ContainerRoute {
-  if (!now || route.priority !== undefined) return route
-  const others = sameDestination({ ...route, via: route.gw, netns }, now)
-  return others.length === 0 ? route : { ...route, priority: Math.max(...others.map(({ metric }) => metric)) + 1 }
 }
 
 function interfaces(call: Call, { mtu = 1500 }: PtpNetwork, netns: string, wanted: Result): ResultInterface[] {

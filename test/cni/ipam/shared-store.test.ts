@@ -39,7 +39,7 @@ it('waits for the holder of the lock, and goes on when that is killed', async ()
   const holder = spawn('flock', ['-x', '--no-fork', join(folder, 'lock'), 'sh', '-c', 'echo locked; exec sleep 60'])
   await once(holder.stdout, 'data')
   let isDone = false
-  const added = call('ADD', config, 'c1').finally(() => (isDone = true))
+  const added = callProgram(ours, 'ADD', config, 'c1').finally(() => (isDone = true))
   await new Promise((resolve) => setTimeout(resolve, 300))
   expect([isDone, takenIn(config)]).toEqual([false, []])
   holder.kill('SIGKILL')

@@ -13,18 +13,13 @@ import {
   pings,
   REFERENCE,
   reserved,
+  rich,
   sh,
   STORE,
   withNamespaces,
 } from '../plugin.ts'
 
 const reference = { file: `${REFERENCE}/bridge`, path: [REFERENCE] }
-/** Both families, everything that makes rules, and a bridge with an address. */
-const rich = network(
-  { macspoofchk: true, hairpinMode: true, isDefaultGateway: true, mtu: 1400 },
-  { subnet: undefined, ranges: [[{ subnet: '10.22.0.0/24' }], [{ subnet: 'fd00:7::/64' }]], routes: [] },
-)
-
 /** The folder of tools that fail, which come first on the path of the plugin `FAULTY`. */
 const FAKE = '/tmp/fake'
 const FAULTY = '/tmp/faulty'
