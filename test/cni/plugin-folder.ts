@@ -1,19 +1,16 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs'
+import { copyFileSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { cli, runtime } from '../helpers.ts'
-
-const dist = join(import.meta.dirname, '..', '..', 'dist')
-const scripts = join(dist, 'plugins')
 
 /** Where Debian's package containernetworking-plugins has the reference plugins. */
 const REFERENCE = '/usr/lib/cni'
 
-/** What containers need of which we may have none. */
-const MORE = ['portmap', 'firewall', 'tuning']
+/** What podman calls besides, of which we have none. */
+const THEIRS = ['firewall', 'tuning']
 
-/** Whether a plugin of this type can be had: ours, or else the reference's. */
-export function hasPlugin(type: string): boolean {
-  return [scripts, REFERENCE].some((folder) => existsSync(join(folder, type)))
+/** Whether the reference plugins that podman calls can be had. */
+export function hasTheirs(): boolean {
+  return THEIRS.every((type) => existsSync(join(REFERENCE, type)))
 }
 
 let made: Promise<string> | undefined
@@ -26,16 +23,8 @@ export function pluginFolder(): Promise<string> {
 async function makePluginFolder(): Promise<string> {
   const folder = join(runtime, 'opt-cni')
   const bin = join(folder, 'bin')
-  mkdirSync(bin, { recursive: true })
-  if (existsSync(join(dist, 'commands', 'cni', 'install.js'))) {
-    const { code, stderr } = await cli(['cni', 'install', '--bin-dir', bin])
-    if (code !== 0) throw new Error(stderr)
-  } else {
-    for (const type of readdirSync(scripts)) copyFileSync(join(scripts, type), join(bin, type))
-    symlinkSync(join(dist, 'src'), join(folder, 'src')) // the program that the scripts run
-  }
-  for (const type of MORE)
-    if (!existsSync(join(bin, type)) && existsSync(join(REFERENCE, type)))
-      copyFileSync(join(REFERENCE, type), join(bin, type))
+  const { code, stderr } = await cli(['cni', 'install', '--bin-dir', bin])
+  if (code !== 0) throw new Error(stderr)
+  if (hasTheirs()) for (const type of THEIRS) copyFileSync(join(REFERENCE, type), join(bin, type))
   return folder
 }

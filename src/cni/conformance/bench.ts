@@ -1,3 +1,4 @@
+import * as z from 'zod'
 import type { Host } from '../../kernel/host.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import { programLine } from '../../plan/command-line.ts'
@@ -181,7 +182,7 @@ export class Bench {
     const { prevResult = isOld ? undefined : usual } = options
     return {
       cniVersion: version,
-      ...this.subject.config,
+      ...withPortsFor(id, this.subject.config),
       ...(prevResult === undefined || prevResult === false ? {} : { prevResult }),
       ...change,
     }
@@ -248,4 +249,17 @@ export class Bench {
       .filter((line) => line !== '')
       .toSorted()
   }
+}
+
+const portsSchema = z.looseObject({
+  runtimeConfig: z.looseObject({ portMappings: z.array(z.looseObject({ hostPort: z.number() })) }),
+})
+
+/** No two containers can have the same port of the host. */
+function withPortsFor(id: string, config: Config): Config {
+  const { data } = portsSchema.safeParse(config)
+  if (!data) return config
+  const by = Number(/\d+$/.exec(id)?.[0] ?? 0)
+  const portMappings = data.runtimeConfig.portMappings.map((one) => ({ ...one, hostPort: one.hostPort + by }))
+  return { ...config, runtimeConfig: { ...data.runtimeConfig, portMappings } }
 }
