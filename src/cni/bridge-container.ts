@@ -131,7 +131,7 @@ export async function takeOff(kernel: Kernel, job: BridgeJob): Promise<Command[]
     const own = readJournal(kernel.host).filter(({ operation }) => belongs(operation, job))
     const { commands: undone } = await undoEntries(kernel, own)
     // What a plugin made is in no journal.
-    const removal = await removalOf(kernel, call, true)
+    const removal = await removalOf(kernel, call)
     await kernel.run(removal)
     return [...undone, ...removal, ...(await removeBridge(kernel, config))]
   })

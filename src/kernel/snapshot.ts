@@ -99,6 +99,7 @@ async function readHost(launch: Launch): Promise<string[]> {
 
 /** Links that are not there are left out. */
 async function readLinks(launch: Launch, names: readonly string[]): Promise<string[]> {
+  if (names.length === 0) return []
   const batch = names.map((name) => `address show dev ${name}\n`).join('')
   const { stdout, stderr } = await launch(undefined, ['ip', '-j', '-d', '-force', '-batch', '-'], batch)
   // What could not be read must not be taken for missing, and made again.

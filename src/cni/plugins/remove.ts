@@ -1,5 +1,7 @@
+import { CnilabError } from '../../errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import { lockNetworkNow } from '../../kernel/lock.ts'
+import type { Scope } from '../../kernel/snapshot.ts'
 import { spoofCheckTable, watchedPorts } from '../../operations/mac-spoof-check.ts'
 import { isIpv6 } from '../../operations/names.ts'
 import { masqueradeTable } from '../../operations/network-masquerade.ts'
@@ -12,27 +14,9 @@ import type { Attachment, Call, ValidAttachments } from '../plugin-type.ts'
 
 const FAMILIES = ['ip', 'ip6'] as const
 
-/**
- * The commands that take away the cable and the rules of a call's attachment, as far as they are there. `hasSpoofCheck`
- * says that there may be rules of the bridge's own. In `netns`, if any, a cable of another plugin's is looked for.
- */
-export async function removalOf(
-  kernel: Kernel,
-  call: Call,
-  hasSpoofCheck: boolean,
-  netns?: string,
-): Promise<Command[]> {
-  const { name, mac } = hostEnd(call)
-  const now = await kernel.read({
-    namespaces: new Set(),
-    links: [name],
-    tables: tablesOf(call, hasSpoofCheck ? [name] : []),
-  })
-  const isOurs = findLink(now, name)?.mac === mac
-  const cable = isOurs
-    ? [ip(undefined, 'link', 'delete', 'dev', name)]
-    : await strangersCable(kernel, call.ifname, netns)
-  return [...cable, ...rulesOf(call.network, (owner) => owner === ownerOf(call), [name], now)]
+/** The commands that take away the cable of a call's attachment, and its rules, as far as they are there. */
+export async function removalOf(kernel: Kernel, call: Call): Promise<Command[]> {
+  return [...(await cableOf(kernel, call)), ...(await rulesOfCall(kernel, call, true))]
 }
 
 /** Takes all of that away. Never stops at an error; the first is thrown at the end. */
@@ -40,10 +24,33 @@ export async function removeAttachment(call: Call, hasSpoofCheck: boolean): Prom
   const kernel = ownKernel()
   const release = lockNetworkNow()
   try {
-    await runEach(kernel, await removalOf(kernel, call, hasSpoofCheck, containerNetnsIfThere(call.netns)))
+    const cable = await cableOf(kernel, call, containerNetnsIfThere(call.netns))
+    // The kernel takes 20 ms for a cable, and as long for rules: it goes while these are read, and go.
+    const background = backgroundKernel()
+    await allOf([
+      ...cable.map((command) => background.run([command])),
+      rulesOfCall(kernel, call, hasSpoofCheck).then((rules) => kernel.run(rules)),
+    ])
   } finally {
     release()
   }
+}
+
+/** The cable is known by its name and its MAC. In `netns`, if any, one that another plugin made is looked for. */
+async function cableOf(kernel: Kernel, call: Call, netns?: string): Promise<Command[]> {
+  const { name, mac } = hostEnd(call)
+  const now = await kernel.read({ namespaces: new Set(), links: [name] })
+  return findLink(now, name)?.mac === mac
+    ? [ip(undefined, 'link', 'delete', 'dev', name)]
+    : strangersCable(kernel, call.ifname, netns)
+}
+
+/** `hasSpoofCheck` says that the bridge may have rules, too. */
+async function rulesOfCall(kernel: Kernel, call: Call, hasSpoofCheck: boolean): Promise<Command[]> {
+  const { name } = hostEnd(call)
+  const tables = tablesOf(call, hasSpoofCheck ? [name] : [])
+  const now = await readToRemove(kernel, { namespaces: new Set(), links: [], tables })
+  return rulesOf(call.network, (owner) => owner === ownerOf(call), [name], now)
 }
 
 /** Takes away all that belongs to a network and to none of these attachments. */
@@ -54,7 +61,7 @@ export async function removeStale({ network }: Pick<Attachment, 'network'>, vali
   const names = new Set(attachments.map((one) => hostEnd(one).name))
   const release = lockNetworkNow()
   try {
-    const now = await kernel.read({ namespaces: new Set(), rules: true })
+    const now = await readToRemove(kernel, { namespaces: new Set(), rules: true })
     const stale = (now.get(HOST)?.links ?? [])
       .filter((link) => link.alias?.startsWith(aliasOf({ owner: ownersOf(network) })) === true && !names.has(link.name))
       .map((link) => link.name)
@@ -66,6 +73,16 @@ export async function removeStale({ network }: Pick<Attachment, 'network'>, vali
     ])
   } finally {
     release()
+  }
+}
+
+/** Where nft is not installed nobody has made a rule, and what else there is goes without it. */
+async function readToRemove(kernel: Kernel, scope: Scope): Promise<State> {
+  try {
+    return await kernel.read(scope)
+  } catch (error) {
+    if (!(error instanceof CnilabError) || error.kind !== 'machine') throw error
+    return kernel.read({ ...scope, tables: [], rules: false })
   }
 }
 
@@ -113,10 +130,13 @@ async function strangersCable(kernel: Kernel, ifname: string, netns: string | un
 /** Links and rules are independent of each other: one that fails does not keep the others. Throws the first error. */
 async function runEach(kernel: Kernel, commands: readonly Command[]): Promise<void> {
   const rules = commands.filter(({ tool }) => tool === 'nft')
-  const others = commands.filter(({ tool }) => tool !== 'nft')
-  // The kernel takes 20 ms for either: they had better wait at the same time.
-  const inBackground = rules.length > 0 && others.length > 0 ? backgroundKernel() : kernel
-  const results = await Promise.allSettled([...others.map((command) => inBackground.run([command])), kernel.run(rules)])
-  const failed = results.find((result) => result.status === 'rejected')
+  await allOf([
+    ...commands.filter((command) => !rules.includes(command)).map((command) => kernel.run([command])),
+    kernel.run(rules),
+  ])
+}
+
+async function allOf(acts: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(acts)).find((result) => result.status === 'rejected')
   if (failed) throw failed.reason
 }

@@ -1,3 +1,4 @@
+import { existsSync, lstatSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { Kernel } from '../../../src/kernel/kernel.ts'
 import {
@@ -152,6 +153,32 @@ it('a failing ADD takes away the bridge that it made', () =>
     expect((await cni(kernel, 'ADD', unroutable)).code).toBe(100)
     expect(await everything(kernel)).toEqual(before)
   }))
+
+const canHideNft = existsSync('/usr/sbin/nft') && !lstatSync('/usr/sbin').isSymbolicLink()
+
+it.skipIf(!canHideNft)('a network without rules needs no nft (skipped where nft cannot be hidden alone)', () =>
+  withNamespaces(['red', 'blue'], async (kernel) => {
+    const file = '/tmp/without-nft'
+    await sh(
+      kernel,
+      `mkdir /tmp/sbin; cp /usr/sbin/sysctl /tmp/sbin
+printf '#!/bin/sh\\nexec unshare --mount sh -c "mount --bind /tmp/sbin /usr/sbin && exec ${OURS}/bridge"\\n' >${file}
+chmod 755 ${file}`,
+    )
+    const before = await everything(kernel)
+    expect(await cni(kernel, 'ADD', network(), { file })).toMatchObject({
+      code: 104,
+      msg: expect.stringContaining('nft is not installed'),
+    })
+    expect(await everything(kernel)).toEqual(before)
+    const config = network({ ipMasq: false })
+    for (const netns of ['red', 'blue']) expect((await cni(kernel, 'ADD', config, { file, netns })).msg).toBeUndefined()
+    expect(await cni(kernel, 'DEL', config, { file })).toEqual({})
+    expect(await cni(kernel, 'GC', keeping(config), { file })).toEqual({})
+    expect(await json(kernel, 'ip -j link show master cni0')).toEqual([])
+    expect(await reserved(kernel)).toEqual([])
+  }),
+)
 
 it('DEL without a namespace leaves no rule', () =>
   withNamespaces(['red'], async (kernel) => {
