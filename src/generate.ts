@@ -32,11 +32,10 @@ const texts = (color: boolean) => first.steps.map((step) => stepText(first, step
 writeFileSync('dist/step-texts.json', JSON.stringify({ colored: texts(true), uncolored: texts(false) }))
 
 // The CNI plugins as they run from here, on the Node of the sandbox or whatever is on the path: one script under all names.
-mkdirSync('dist/plugins', { recursive: true })
 const [firstType = '', ...otherTypes] = Object.keys(types)
 writeFileSync(
   `dist/plugins/${firstType}`,
-  `#!/bin/sh\nnode=${APP.node}\n[ -x $node ] || node=node\nexec $node "\${0%/*}/../src/cni/main.js" "$0"\n`,
+  `#!/bin/sh\nnode=${APP.node}\n[ -x $node ] || node=node\nexec $node "\${0%/*}/main.cjs" "$0"\n`,
   { mode: 0o755 },
 )
 for (const type of otherTypes) linkSync(`dist/plugins/${firstType}`, `dist/plugins/${type}`)

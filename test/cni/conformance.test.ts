@@ -51,7 +51,7 @@ describe.each(types)('the reference plugin %s', (type) => {
     async (context) => {
       const report = await runConformance({ plugin: join('/usr/lib/cni', type) })
       if (!report.plugin.reference) context.skip('it is another version than 1.1.1')
-      const own = KNOWN_DEFECTS.filter(({ types }) => types.includes(type))
+      const own = KNOWN_DEFECTS.filter((defect) => defect.types.includes(type))
       const maybe = own.filter(({ sometimes }) => sometimes).map(({ check }) => check)
       const always = own.filter(({ sometimes }) => !sometimes).map(({ check }) => check)
       const found = failed(report).filter((id) => !maybe.includes(id))

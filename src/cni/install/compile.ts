@@ -55,7 +55,7 @@ function runIn(folder: string, argv: readonly string[], env: NodeJS.ProcessEnv, 
  * second. Throws CnilabError `machine` when there is no Bun, or it fails.
  */
 export async function compile(folder: string, file: string, signal: AbortSignal): Promise<void> {
-  const source = join(packageFolder(), 'dist', 'src', 'cni', 'main.js') // is published, and starts as fast as the source
+  const source = join(packageFolder(), 'dist', 'plugins', 'main.cjs') // is published, and starts as fast as the source
   const bun = findBun()
   const argv = [bun, 'build', ...FLAGS, source, '--outfile', file]
   const finished = await runIn(folder, argv, { PATH: searchPath() }, signal)
