@@ -31,6 +31,9 @@ export default class BridgeAdd extends ContainerCommand {
       this.notice('the address is an example: the IPAM plugin gives one when it is run')
       return printPlan(stepsFor(job, exampleLease(job)), { ...flags, script: false }, (line) => this.log(line))
     }
+    const others = job.network.plugins.filter(({ type }) => type !== 'bridge').map(({ type }) => type)
+    if (others.length > 0)
+      this.notice(`this is the part of bridge alone; cnilab cni add runs the whole list, with ${others.join(', ')}`)
     const kernel = await this.open(job, typed, true)
     this.log(style.title(`Container ${job.call.containerId} on the network ${job.network.name}`))
     const { report, result } = await drawAdd(kernel, job, !this.jsonEnabled(), flags.plain)

@@ -1,3 +1,4 @@
+import { CnilabError } from '../../src/errors.ts'
 import { parseOperation } from '../../src/operations/registry.ts'
 import { OperationCommand, type OperationsDocument } from '../../src/ui/operation-command.ts'
 import { word } from '../../src/ui/word.ts'
@@ -8,10 +9,15 @@ export default class BridgeCreate extends OperationCommand {
   static override examples = ['<%= config.bin %> bridge create cni0']
   static override args = {
     name: word({ required: true, description: 'name of the bridge' }),
+    netns: word({ hidden: true }),
   }
 
   async run(): Promise<OperationsDocument> {
     const { args, flags } = await this.parse(BridgeCreate)
+    if (args.netns !== undefined)
+      throw new CnilabError('usage', 'bridge create takes the name of one bridge', {
+        fix: `cnilab bridge add ${args.name} ${args.netns} puts the container ${args.name} on a bridge`,
+      })
     return this.perform([parseOperation('bridge', { name: args.name })], flags)
   }
 }

@@ -11,7 +11,8 @@ import { derive, type Operation } from '../operations/registry.ts'
 import { FORWARDING } from '../operations/sysctl.ts'
 import { type Finding, toFindings } from '../plan/finding.ts'
 import { scopeOf } from '../plan/scope.ts'
-import { findLink, portsOf } from '../state/state.ts'
+import { acceptRa } from '../plan/container.ts'
+import { findLink, HOST, portsOf, type State } from '../state/state.ts'
 import { type BridgeJob, fixOf, stepsFor } from './bridge-job.ts'
 import { CniError } from './error.ts'
 import { callVariables, errorOf, execute, resultOf } from './execute.ts'
@@ -22,6 +23,7 @@ import { bridgeType } from './plugins/bridge.ts'
 import type { BridgeConfig } from './plugins/bridge-config.ts'
 import { removalOf } from './plugins/remove.ts'
 import type { Call, CniCommand } from './plugin-type.ts'
+import { atLeast } from './versions.ts'
 import { EMPTY, ownResult, type Result, toVersion } from './result.ts'
 import { readCached, removeCached, writeCached } from './runtime/cache.ts'
 import { defaultPath, findPlugins } from './runtime/plugin-path.ts'
@@ -103,11 +105,20 @@ async function refuseAgain(kernel: Kernel, { call, config }: BridgeJob): Promise
     refuseIfThere(call, netns, now)
   } catch (error) {
     if (!(error instanceof CniError)) throw error
-    throw new CnilabError('state', error.message, {
-      cause: error,
-      fix: `cnilab bridge del ${call.containerId} ${netns}${flagsFor(kernel.host)} takes it off first`,
-    })
+    throw new CnilabError('state', error.message, { cause: error, fix: remedyFor(kernel.host, call, now) })
   }
+}
+
+/** What to do about an interface that is there: whoever has it on one of our networks is told by its other end. */
+function remedyFor(host: Host, call: Call, now: State): string {
+  const netns = netnsOf(call.netns)
+  const near = findLink(now, call.ifname, netns)
+  const far = now.get(HOST)?.links.find(({ index, alias }) => index === near?.peerIndex && alias !== undefined)
+  const [, network, id] = /made by cnilab for ([^/]+)\/([^/]+)\//.exec(far?.alias ?? '') ?? []
+  if (id === undefined)
+    return `see whose it is with: cnilab exec --netns ${netns}${flagsFor(host)} -- ip -d link show ${call.ifname}`
+  const other = network === call.network ? '' : `, with the --config of the network ${network}`
+  return `cnilab bridge del ${id} ${netns}${flagsFor(host)} takes ${id === call.containerId ? 'it' : `container ${id}`} off first${other}`
 }
 
 /** The CNI result of what was made, also in the runtime's cache. */
@@ -128,12 +139,27 @@ async function finish(kernel: Kernel, { call, config, network }: BridgeJob, leas
 export async function takeOff(kernel: Kernel, job: BridgeJob): Promise<Command[]> {
   const { call, config } = job
   const commands = await exclusively(kernel.host, async () => {
-    const own = readJournal(kernel.host).filter(({ operation }) => belongs(operation, job))
-    const { commands: undone } = await undoEntries(kernel, own)
+    const own = (isMeant: (operation: Operation) => boolean) =>
+      readJournal(kernel.host).filter(({ operation }) => isMeant(operation))
     // What a plugin made is in no journal.
     const removal = await removalOf(kernel, call)
-    await kernel.run(removal)
-    return [...undone, ...removal, ...(await removeBridge(kernel, config))]
+    const isRecorded = own(({ kind, params }) => kind === 'veth' && params.name === hostEnd(call).name).length > 0
+    if (removal.length === 0 && !isRecorded) return []
+    const { commands: undone } = await undoEntries(
+      kernel,
+      own((operation) => belongs(operation, job)),
+    )
+    const rest = await removalOf(kernel, call)
+    await kernel.run(rest)
+    const bridge = await removeBridge(kernel, config)
+    const links = (await kernel.read({ namespaces: new Set() })).get(HOST)?.links ?? []
+    // Others may rely on forwarding that need no masquerading.
+    const isSetting = ({ kind, params }: Operation) =>
+      kind === 'sysctl' &&
+      ((params.key === acceptRa(config.bridge) && !links.some(({ name }) => name === config.bridge)) ||
+        (FORWARDINGS.includes(params.key) && !links.some((link) => link.kind === 'bridge')))
+    const { commands: reset } = await undoEntries(kernel, own(isSetting))
+    return [...undone, ...rest, ...bridge, ...reset]
   })
   await askIpam(kernel.host, 'DEL', call)
   await removeCached(kernel.host, call)
@@ -150,13 +176,15 @@ async function removeBridge(kernel: Kernel, { bridge, bridgeMac }: BridgeConfig)
   return commands
 }
 
+const FORWARDINGS: readonly string[] = Object.values(FORWARDING)
+
 /** Whether an operation of the journal is of this attachment, or of what all of its network share. */
 function belongs({ kind, params }: Operation, { call, config }: BridgeJob): boolean {
   const { name } = hostEnd(call)
   const netns = netnsOf(call.netns)
   switch (kind) {
     case 'bridge':
-      return params.name === config.bridge
+      return params.name === config.bridge && params.mark?.mac === config.bridgeMac
     case 'veth':
       return params.name === name
     case 'attach-bridge':
@@ -164,6 +192,8 @@ function belongs({ kind, params }: Operation, { call, config }: BridgeJob): bool
       return params.ifname === name
     case 'port-vlans':
       return [name, config.bridge].includes(params.ifname)
+    case 'promiscuous':
+      return params.ifname === config.bridge
     case 'address':
     case 'up':
       return params.netns === undefined
@@ -175,8 +205,6 @@ function belongs({ kind, params }: Operation, { call, config }: BridgeJob): bool
       return params.network === call.network
     case 'masqueraded-address':
       return params.owner === ownerOf(call)
-    case 'sysctl':
-      return params.key === FORWARDING.inet || params.key === FORWARDING.inet6 || params.key.endsWith(`.accept_ra`)
     default:
       return false
   }
@@ -193,6 +221,7 @@ export async function examine(kernel: Kernel, { call, config, network }: BridgeJ
   const derived = bridgeType.plan(call, config, netnsOf(call.netns), bridgeType.completed(config, result)).map(derive)
   const findings = toFindings(derived, await kernel.read(scopeOf(derived)))
   const prevResult = toVersion(cached.result, network.version)
-  await askIpam(kernel.host, 'CHECK', { ...call, config: { ...call.config, prevResult } })
+  if (atLeast(network.version, '0.4.0'))
+    await askIpam(kernel.host, 'CHECK', { ...call, config: { ...call.config, prevResult } })
   return findings
 }

@@ -19,7 +19,8 @@ export interface Execution {
 
 /**
  * Runs a plugin's executable on a host, with these `CNI_*` variables, a search path and nothing else in its environment,
- * and the text on its standard input. `file` is a path as the host sees it. Never throws for an exit status.
+ * and the text on its standard input; `environment` is added for one that a plugin calls, which gets all that it has
+ * (CNI spec 1.1.0, section 4). `file` is a path as the host sees it. Never throws for an exit status.
  */
 export async function execute(
   host: Host,
@@ -27,11 +28,17 @@ export async function execute(
   variables: Readonly<Record<string, string>>,
   input: string,
   signal?: AbortSignal,
+  environment: NodeJS.ProcessEnv = {},
 ): Promise<Execution> {
   // Our own plugins run on this very Node, unless they were compiled.
   const PATH = host.kind === 'sandbox' ? sandboxEnvironment()['PATH'] : `${dirname(process.execPath)}:${searchPath()}`
   const started = performance.now()
-  const finished = await spawn([...host.enter, file], input, signal, { ...variables, PATH, LC_ALL: 'C' })
+  const finished = await spawn([...host.enter, file], input, signal, {
+    PATH,
+    LC_ALL: 'C',
+    ...environment,
+    ...variables,
+  })
   return { ...finished, ms: Math.round((performance.now() - started) * 10) / 10 }
 }
 

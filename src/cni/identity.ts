@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import type { Attachment } from './plugin-type.ts'
 
 function hash(...parts: readonly string[]): string {
@@ -34,9 +36,12 @@ export function containerMac(attachment: Attachment, address: string | undefined
     : derivedMac('address', network, address)
 }
 
-/** The MAC of a bridge. Left to itself a bridge takes that of its lowest port, and so changes it with its ports. */
+/**
+ * The MAC of a bridge. Left to itself a bridge takes that of its lowest port, and so changes it with its ports. Bridges of
+ * other machines have others: they may meet on one network.
+ */
 export function bridgeMac(name: string): string {
-  return derivedMac('bridge', name)
+  return derivedMac('bridge', name, machineId())
 }
 
 /**
@@ -54,4 +59,13 @@ export function ownersOf(network: string): string {
 
 function shortened(text: string, longest: number): string {
   return text.length <= longest ? text : `${text.slice(0, longest - 17)}~${hash(text).slice(0, 16)}`
+}
+
+/** What tells this machine from others: machine-id(5), or else its name. */
+function machineId(): string {
+  try {
+    return readFileSync('/etc/machine-id', 'utf8').trim() || hostname()
+  } catch {
+    return hostname()
+  }
 }

@@ -93,6 +93,14 @@ function withoutCapitals(value: unknown): unknown {
   )
 }
 
+/** Those of its keys that hold such structures; what other plugins read is left as it came. */
+function readable(runtimeConfig: unknown): unknown {
+  const { data } = objectSchema.safeParse(runtimeConfig)
+  if (!data) return runtimeConfig
+  const ours = ['portMappings', 'ipRanges'].filter((key) => key in data)
+  return { ...data, ...Object.fromEntries(ours.map((key) => [key, withoutCapitals(data[key])])) }
+}
+
 /** Reads a configuration. Throws CniError `decode`. */
 export function readConfig(text: string): Record<string, unknown> {
   let json: unknown
@@ -113,7 +121,7 @@ export function readConfig(text: string): Record<string, unknown> {
       'the configuration on stdin is not a JSON object',
       'a network configuration has the form {"cniVersion", "name", "type", …}',
     )
-  return 'runtimeConfig' in data ? { ...data, runtimeConfig: withoutCapitals(data['runtimeConfig']) } : data
+  return 'runtimeConfig' in data ? { ...data, runtimeConfig: readable(data['runtimeConfig']) } : data
 }
 
 /** The version that a configuration asks for, whether we speak it or not. Throws CniError `decode`. */
@@ -189,7 +197,8 @@ const validSchema = z
 
 /** The attachments that GC is to leave alone, of either key that runtimes use. Throws CniError `config`. */
 export function readValid(config: Readonly<Record<string, unknown>>): ValidAttachments {
-  const parsed = validSchema.safeParse(config['cni.dev/valid-attachments'] ?? config['cni.dev/attachments'])
+  const key = 'cni.dev/valid-attachments' in config ? 'cni.dev/valid-attachments' : 'cni.dev/attachments'
+  const parsed = validSchema.safeParse(config[key])
   if (parsed.success) return parsed.data ?? []
   throw new CniError(
     CODE.config,

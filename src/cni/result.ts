@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { isIpv6 } from '../operations/names.ts'
+import { addressWithPrefix, ipAddress, isIpv6 } from '../operations/names.ts'
 import type { Call } from './plugin-type.ts'
 import { atLeast, type Version } from './versions.ts'
 
@@ -12,8 +12,8 @@ export const dnsSchema = z.object({
 })
 
 const routeSchema = z.object({
-  dst: z.string(),
-  gw: z.string().optional(),
+  dst: addressWithPrefix,
+  gw: ipAddress.optional(),
   mtu: z.number().optional(),
   advmss: z.number().optional(),
   priority: z.number().optional(),
@@ -32,8 +32,8 @@ const interfaceSchema = z.object({
 
 const ipSchema = z.object({
   /** With its prefix: `10.22.0.5/16`. */
-  address: z.string(),
-  gateway: z.string().optional(),
+  address: addressWithPrefix,
+  gateway: ipAddress.optional(),
   /** Index into `interfaces`. */
   interface: z.number().optional(),
 })
@@ -53,7 +53,7 @@ const currentSchema = z.object({
 })
 
 /** ip4 and ip6 of the versions 0.1.0 and 0.2.0. */
-const oldIpSchema = z.object({ ip: z.string(), gateway: z.string().optional(), routes: list(routeSchema) })
+const oldIpSchema = z.object({ ip: addressWithPrefix, gateway: ipAddress.optional(), routes: list(routeSchema) })
 const oldSchema = z.object({
   ip4: oldIpSchema.nullish(),
   ip6: oldIpSchema.nullish(),

@@ -196,7 +196,13 @@ function ownership(host: Host): IsOurs {
     .map(({ operation, before }) => ({ derived: derive(operation), before }))
   return ({ operation, id }, now) =>
     !markedKinds.has(operation.kind) ||
+    isDerived(operation, now) ||
     mine.some(({ derived, before }) => derived.id === id && derived.undo(before, now).length > 0)
+}
+
+/** A bridge whose MAC derives from its name was made by one of our CNI plugins, which keep no journal. */
+function isDerived({ kind, params }: Operation, now: State): boolean {
+  return kind === 'bridge' && params.mark !== undefined && findLink(now, params.name)?.mac === params.mark.mac
 }
 
 /** A random MAC, locally administered and unicast (IEEE 802: bits 1 and 0 of the first byte). */

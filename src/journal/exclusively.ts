@@ -1,7 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { rmdirSync } from 'node:fs'
 import type { Host } from '../kernel/host.ts'
-import { lock } from '../kernel/lock.ts'
+import { lock, removeIfEmpty } from '../kernel/lock.ts'
 
 /** The folders that the running act holds the locks of. */
 const held = new AsyncLocalStorage<ReadonlySet<string>>()
@@ -19,14 +18,5 @@ export async function exclusively<T>(host: Host, act: () => Promise<T>): Promise
   } finally {
     if (host.kind === 'machine') removeIfEmpty(host.folder)
     unlock()
-  }
-}
-
-/** The machine's folder holds nothing once its journal is closed. */
-function removeIfEmpty(folder: string): void {
-  try {
-    rmdirSync(folder)
-  } catch {
-    // the journal is in it
   }
 }

@@ -1,9 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, constants, fstatSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { closeSync, constants, fstatSync, mkdirSync, openSync, rmdirSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { CnilabError } from '../errors.ts'
-import { searchPath } from './spawn.ts'
+import { HOST_FOLDER } from './host.ts'
+import { lend, searchPath } from './spawn.ts'
 
 /**
  * Takes an exclusive lock on a folder, which it may `make`, waiting for it, and returns what gives it back. The lock is
@@ -32,15 +33,44 @@ export function lockFileNow(file: string): () => void {
 }
 
 /**
- * Takes the lock of this network namespace in the same way. What is locked is the namespace's own file, so that there is
- * none to make or to remove.
+ * Takes the lock of the host that this process is on, in the same way: that of its journal's folder, which others of ours
+ * take, too. Programs that are started meanwhile share it: one that outlives this process still holds it. Where that
+ * folder cannot be made, in a container engine without root, say, it is that of the network namespace's own file.
  */
-export function lockNetworkNow(): () => void {
-  const file = '/proc/self/ns/net'
-  const fd = openSync(file, 'r')
-  if (flockNow(fd)) return () => closeSync(fd)
-  closeSync(fd)
-  throw noFlock(file)
+export function lockHostNow(): () => void {
+  for (;;) {
+    const { fd, path } = openHost()
+    const isLocked = flockNow(fd)
+    if (isLocked && fstatSync(fd).ino === statSync(path, { throwIfNoEntry: false })?.ino) {
+      lend(fd)
+      return () => {
+        lend(undefined)
+        removeIfEmpty(path)
+        closeSync(fd)
+      }
+    }
+    closeSync(fd)
+    if (!isLocked) throw noFlock(path)
+  }
+}
+
+function openHost(): { fd: number; path: string } {
+  try {
+    mkdirSync(HOST_FOLDER, { recursive: true, mode: 0o700 })
+    return { fd: openSync(HOST_FOLDER, 'r'), path: HOST_FOLDER }
+  } catch {
+    const path = '/proc/self/ns/net'
+    return { fd: openSync(path, 'r'), path }
+  }
+}
+
+/** The machine's folder holds nothing once its journal is closed. */
+export function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder)
+  } catch {
+    // the journal is in it, or it is a sandbox's, or no folder
+  }
 }
 
 function flockNow(fd: number): boolean {

@@ -88,6 +88,8 @@ async function runBatch(host: Host, launch: Launch, batch: Batch): Promise<void>
     tool === 'ip' || tool === 'bridge'
       ? commands.map((command) => ipLine(host, command))
       : commands.map(({ argv }) => argv.join(' '))
+  const misread = commands.flatMap((one) => one.argv).find((argument) => argument.includes('\n'))
+  if (misread !== undefined) throw new CnilabError('state', `${tool} cannot name '${misread}'`)
   const [argv, input] =
     tool === 'ip' || tool === 'bridge'
       ? [[tool, '-batch', '-'], lines.join('\n')]
@@ -96,7 +98,7 @@ async function runBatch(host: Host, launch: Launch, batch: Batch): Promise<void>
         : [['sysctl', '-qw', ...commands.flatMap((command) => command.argv.slice(1))], '']
   const { code, stderr } = await launch(netns, argv, input === '' ? '' : `${input}\n`)
   if (code === 0) return
-  const line = Number(/Command failed -:(\d+)/.exec(stderr)?.[1] ?? 0)
+  const line = Number(/(?:Command failed -|\/dev\/stdin):(\d+)/.exec(stderr)?.[1] ?? 0)
   throw refusal(stderr, commands, commands[line - 1] ?? commands.find(() => commands.length === 1))
 }
 

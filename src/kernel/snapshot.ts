@@ -33,6 +33,8 @@ export interface Scope {
   links?: readonly string[]
   /** The only nftables tables of the host to read, as `ip NAME`; one that is not there has no rules. */
   tables?: readonly string[]
+  /** Whether to read which links forward, besides these. */
+  forwarding?: boolean
   /** Whether to leave out what is in the sets of these tables, which a thousand containers share. */
   withoutElements?: boolean
   /** Whether to read the VLANs of bridges' ports. */
@@ -49,7 +51,7 @@ export async function snapshot(host: Host, launch: Launch, scope?: Scope): Promi
     : [...(await namespaceNames(host)), ...paths.filter((name) => name.startsWith('/'))]
   const wanted = names.filter((name) => scope?.namespaces?.has(name) ?? true)
   const [own, rules, sysctls, vlans, inner] = await Promise.all([
-    scope?.links ? readLinks(launch, scope.links) : readHost(launch),
+    scope?.links ? readLinks(launch, scope.links, scope.forwarding === true) : readHost(launch),
     scope?.tables
       ? readTables(launch, scope.tables, scope.withoutElements === true)
       : (scope?.rules ?? scope === undefined)
@@ -98,15 +100,17 @@ async function readHost(launch: Launch): Promise<string[]> {
 }
 
 /** Links that are not there are left out. */
-async function readLinks(launch: Launch, names: readonly string[]): Promise<string[]> {
+async function readLinks(launch: Launch, names: readonly string[], forwarding: boolean): Promise<string[]> {
   if (names.length === 0) return []
-  const batch = names.map((name) => `address show dev ${name}\n`).join('')
+  const links = names.map((name) => `address show dev ${name}\n`)
+  const batch = [...links, ...(forwarding ? ['netconf show\n'] : [])].join('')
   const { stdout, stderr } = await launch(undefined, ['ip', '-j', '-d', '-force', '-batch', '-'], batch)
   // What could not be read must not be taken for missing, and made again.
   const trouble = stderr.split('\n').find((line) => !/^$|does not exist|^Command failed/.test(line))
   if (trouble !== undefined) throw new CnilabError('state', `could not read the network: ${trouble}`)
-  const found = stdout.split('\n').flatMap((line) => (line.startsWith('[{') ? [line.slice(1, -1)] : []))
-  return [`[${found.join(',')}]`]
+  const documents = stdout.split('\n').filter((line) => line.startsWith('[{'))
+  const netconf = forwarding ? documents.pop() : undefined
+  return [`[${documents.map((line) => line.slice(1, -1)).join(',')}]`, '[]', netconf ?? '[]']
 }
 
 async function readVlans(launch: Launch): Promise<Vlans> {

@@ -1,4 +1,4 @@
-import childProcess from 'node:child_process'
+import childProcess, { type StdioOptions } from 'node:child_process'
 import type { Writable } from 'node:stream'
 import { CnilabError } from '../errors.ts'
 import { APP } from './host.ts'
@@ -55,12 +55,21 @@ export function spawn(
 export function spawnNow(argv: readonly string[], input = ''): Finished {
   const [file = '', ...rest] = argv
   const env = { ...process.env, LC_ALL: 'C', PATH: searchPath() }
-  const options = { env, input, encoding: 'utf8', maxBuffer: LONGEST } as const
+  const stdio: StdioOptions = ['pipe', 'pipe', 'pipe', ...(lent === undefined ? [] : [lent])]
+  const options = { env, input, encoding: 'utf8', maxBuffer: LONGEST, stdio } as const
   const { error, status, signal, stdout, stderr } = childProcess.spawnSync(file, rest, options)
   if (error) throw 'code' in error && error.code === 'ENOENT' ? missing(file) : error
   const lost = /failed to execute (\S+): No such file/.exec(stderr)?.[1]
   if (lost !== undefined) throw missing(lost)
   return { code: status ?? undefined, signal: signal ?? undefined, stdout, stderr }
+}
+
+/** The descriptor that programs get besides: a lock lasts until the last of them has ended. */
+let lent: number | undefined
+
+/** Lends a descriptor to the programs that `spawnNow` starts from now on; none with undefined. */
+export function lend(fd: number | undefined): void {
+  lent = fd
 }
 
 /** More than a table of nftables with all the elements it can have would take, in bytes. */

@@ -205,6 +205,14 @@ export const interfaceAddress = z.string().transform((text, ctx) => {
   return z.NEVER
 })
 
+/** Any address with prefix, as results of others have it, in the kernel's own notation. */
+export const addressWithPrefix = z.string().transform((text, ctx) => {
+  const cidr = parseCidr(text)
+  if (cidr) return `${cidr.ip.toString()}/${cidr.prefix}`
+  ctx.issues.push({ code: 'custom', input: text, message: `'${text}' is not an address with prefix` })
+  return z.NEVER
+})
+
 /** A route's destination: `default` or a subnet. */
 export const destination = z.union([z.literal('default'), subnet], {
   error: (issue) => `'${String(issue.input)}' is not a destination, for example: default or 192.168.7.0/24`,

@@ -26,7 +26,9 @@ const nft = (...argv: string[]): Command => ({ tool: 'nft', argv })
 
 /** The table in which a network's containers are masqueraded. */
 export function masqueradeTable(network: string, family: IpFamily): SharedTable {
-  return { family, name: `cnilab_network_${network}` }
+  // A name has 255 bytes (NFT_TABLE_MAXNAMELEN).
+  const name = network.length > 200 ? `${network.slice(0, 200)}_${network.length}` : network
+  return { family, name: `cnilab_network_${name}` }
 }
 
 /**

@@ -38,13 +38,15 @@ export const portVlans: OperationKind<'port-vlans', Params> = {
     })
     return [
       ...(p.keepDefault === true || p.self === true ? [] : [vlan('del', '1')]),
-      ...(p.untagged === undefined
-        ? []
-        : [vlan('add', String(p.untagged), ...(p.self === true ? [] : ['pvid', 'untagged']))]),
+      ...(p.untagged === undefined ? [] : [vlan('add', String(p.untagged), 'pvid', 'untagged')]),
       ...p.tagged.map(({ first, last }) => vlan('add', first === last ? String(first) : `${first}-${last}`)),
     ]
   },
-  undo: () => [], // they go with the port
+  // Those of a container's port go with it.
+  undo: (p, _before, now) =>
+    p.self === true && p.untagged !== undefined && findLink(now, p.ifname)
+      ? [{ tool: 'bridge', argv: ['vlan', 'del', 'dev', p.ifname, 'vid', String(p.untagged), 'self'] }]
+      : [],
   explain: (p) => ({
     what: `Put ${p.ifname} into ${words(p)}`,
     why: 'A bridge that filters VLANs carries frames only between ports of the same VLAN, as if each were a switch of its own.',

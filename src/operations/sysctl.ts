@@ -1,11 +1,14 @@
 import * as z from 'zod'
 import { HOST, type Namespace } from '../state/state.ts'
 import { isMasquerade } from './masquerade.ts'
-import { type Before, type Command, type OperationKind, placeId } from './operation.ts'
+import { netnsPlace } from './names.ts'
+import { type Before, type Command, inNetns, type OperationKind, placeId } from './operation.ts'
 
 interface Params {
   key: string
   value: string
+  /** Of an interface of a namespace: not read, so that it is written in any case. */
+  netns?: string | undefined
 }
 
 /** The sysctls that turn forwarding on for a whole namespace (kernel docs, networking/ip-sysctl). */
@@ -27,15 +30,17 @@ export const sysctl: OperationKind<'sysctl', Params> = {
   shared: true,
   get params() {
     return z.strictObject({
+      netns: netnsPlace.optional(),
       key: sysctlKey,
       value: z.string().regex(/^[\w.-]+$/, { error: 'a sysctl value is a number or a word, for example: 1' }),
     })
   },
-  id: (p) => placeId(undefined, p.key),
+  id: (p) => placeId(p.netns, p.key),
   provides: () => [],
   needs: () => [],
-  apply: (p) => [set(`${p.key}=${p.value}`)],
+  apply: (p) => [{ ...set(`${p.key}=${p.value}`), netns: p.netns }],
   undo: (p, before, now) => {
+    if (p.netns !== undefined) return [] // it goes with its interface
     const namespace = now.get(HOST)
     if (before.value === undefined || before.value === p.value) return []
     if (namespace?.sysctls[p.key] !== p.value) return [] // somebody changed it since: theirs now
@@ -57,6 +62,8 @@ export const sysctl: OperationKind<'sysctl', Params> = {
   }),
   expected: (p) => `${p.key} is ${p.value}`,
   judge: (p, now) => {
+    if (p.netns !== undefined)
+      return { status: 'absent', actual: `${p.key} was not read${inNetns(p.netns)}`, before: {} }
     const namespace = now.get(HOST)
     const value = namespace?.sysctls[p.key]
     const actual = value === undefined ? `${p.key} was not found` : `${p.key} is ${value}`

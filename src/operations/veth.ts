@@ -66,11 +66,14 @@ export const veth: OperationKind<'veth', Params> = {
     return mark ? [add, alias(name, netns), alias(peer, peerNetns)] : [add]
   },
   undo: (p, _before, now) => {
-    const end = p.mark
-      ? (findByMac(now, p.mark.mac) ?? findByMac(now, p.mark.peerMac))
-      : p.name === p.peer
-        ? findOne(p.name, now)
-        : findPair(p, now).end
+    const end =
+      p.mark?.owner === undefined
+        ? p.mark
+          ? (findByMac(now, p.mark.mac) ?? findByMac(now, p.mark.peerMac))
+          : p.name === p.peer
+            ? findOne(p.name, now)
+            : findPair(p, now).end
+        : findOwned(p.name, p.netns, p.mark.mac, now)
     return end?.link.kind === 'veth'
       ? [ip(end.netns === HOST ? undefined : end.netns, 'link', 'delete', 'dev', end.link.name)]
       : []
@@ -119,6 +122,12 @@ function findOne(name: string, now: State): CableEnd | undefined {
 }
 
 /** A bridge may have the MAC of a port. */
+/** What derives from its owner has its name and its MAC; somebody may have asked for the other end's MAC twice. */
+function findOwned(name: string, netns: string | undefined, mac: string, now: State): CableEnd | undefined {
+  const link = findLink(now, name, netns)
+  return link?.mac === mac ? { link, netns: netns ?? HOST } : undefined
+}
+
 function findByMac(now: State, mac: string | undefined): CableEnd | undefined {
   for (const [netns, namespace] of now) {
     const link = namespace?.links.find((candidate) => candidate.kind === 'veth' && candidate.mac === mac)

@@ -11,6 +11,8 @@ export interface ContainerEnd {
   host: { name: string; mac: string }
   /** Whose it is: `network/container/interface`. */
   owner: string
+  /** It is about to be made. */
+  isNew?: boolean
 }
 
 /** An address that was allocated: with its prefix, its subnet, and the gateway if there is one. */
@@ -36,13 +38,15 @@ export interface ContainerRoute {
  * no route to their subnets.
  */
 export function containerPlan(
-  { netns, ifname }: ContainerEnd,
+  { netns, ifname, isNew = false }: ContainerEnd,
   leases: readonly Lease[],
   routes: readonly ContainerRoute[],
   how: { disabled?: boolean; detectDuplicates?: boolean; prefixRoute?: boolean } = {},
 ): Operation[] {
   const { disabled = false, ...rest } = how
   return [
+    // Container engines turn IPv6 off in namespaces of which they do not know better.
+    ...(isNew && leases.some(({ address }) => isIpv6(address)) ? [enablingIpv6(ifname, netns)] : []),
     ...leases.map(({ address }): Operation => ({
       kind: 'address',
       params: { address, ifname, netns, ...rest },
@@ -55,9 +59,21 @@ export function containerPlan(
   ]
 }
 
+function enablingIpv6(ifname: string, netns: string): Operation {
+  return {
+    kind: 'sysctl',
+    params: { key: `net.ipv6.conf.${ifname.replaceAll('.', '/')}.disable_ipv6`, value: '0', netns },
+  }
+}
+
 /** A container must not tell the host its routes by router advertisements (CVE-2020-10749). */
 export function withoutAdvertisements(ifname: string): Operation {
-  return { kind: 'sysctl', params: { key: `net.ipv6.conf.${ifname.replaceAll('.', '/')}.accept_ra`, value: '0' } }
+  return { kind: 'sysctl', params: { key: acceptRa(ifname), value: '0' } }
+}
+
+/** The setting by which an interface listens to router advertisements. */
+export function acceptRa(ifname: string): string {
+  return `net.ipv6.conf.${ifname.replaceAll('.', '/')}.accept_ra`
 }
 
 /** The host forwards packets of the families that a container has addresses of. */

@@ -9,7 +9,7 @@ export async function drawAdd(kernel: Kernel, job: BridgeJob, isDrawn: boolean, 
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
   try {
     const { drawLab } = await import('./lab-progress.ts')
-    return await putOn(kernel, job, (steps) => (isDrawn ? drawLab(steps, plain) : {}), interrupt.signal)
+    return await putOn(kernel, job, (steps) => (isDrawn ? drawLab(steps, plain, Infinity) : {}), interrupt.signal)
   } finally {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, stop)
   }

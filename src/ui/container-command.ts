@@ -31,6 +31,9 @@ interface Typed {
 
 /** A command that concerns one container on a bridge: the CNI verbs of `bridge add <cid> <namespace>`. */
 export abstract class ContainerCommand extends BaseCommand {
+  /** The version in which an error is reported. */
+  private version: string = LATEST
+
   /** Reads what was typed; `verb` is the command's own. Throws CnilabError `usage`. */
   protected read({ args, flags }: Typed, verb: 'add' | 'del' | 'check'): BridgeJob {
     if (args.netns === undefined)
@@ -42,7 +45,9 @@ export abstract class ContainerCommand extends BaseCommand {
               ? `cnilab bridge add ${args.cid} NETNS puts a container on a bridge; cnilab bridge create ${args.cid} makes a bridge`
               : `cnilab bridge check ${args.cid} NETNS`,
       })
-    return readJob(args.cid, args.netns, flags.config)
+    const job = readJob(args.cid, args.netns, flags.config)
+    this.version = job.network.version
+    return job
   }
 
   /** Opens where the job is to be done; its namespace must be there if `required`. */
@@ -56,7 +61,7 @@ export abstract class ContainerCommand extends BaseCommand {
   override catch(error: unknown): Promise<void> {
     if (!this.jsonEnabled() || !(error instanceof CnilabError) || error.kind === 'usage') return super.catch(error)
     const code = error.cause instanceof CniError ? error.cause.code : CODE.kernel
-    this.logJson(new CniError(code, error.message, error.fix ?? '').toJson(LATEST))
+    this.logJson(new CniError(code, error.message, error.fix ?? '').toJson(this.version))
     process.exitCode = error.exitCode
     return Promise.resolve()
   }

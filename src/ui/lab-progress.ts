@@ -10,7 +10,7 @@ import { firstSentence } from './text.ts'
 const SHOWN = 6
 
 /** Draws a lab as it runs: one listr2 task for each step; `plain` without signs. */
-export function drawLab(count: number, plain: boolean): LabEvents {
+export function drawLab(count: number, plain: boolean, shown = SHOWN): LabEvents {
   let number = 0
   let current: Drawn | undefined
   let lines: string[] = []
@@ -18,7 +18,7 @@ export function drawLab(count: number, plain: boolean): LabEvents {
     stepStarts: (step, report) => {
       number++
       lines = []
-      current = drawStep(`${number}/${count} ${step.title}`, step, report, () => lines, plain)
+      current = drawStep(`${number}/${count} ${step.title}`, step, report, () => lines, { plain, shown })
     },
     progressed: (done, total) => {
       if (total > SHOWN) current?.progressed(done / total)
@@ -66,14 +66,14 @@ function drawStep(
   step: LabStep,
   report: StepReport,
   lines: () => readonly string[],
-  plain: boolean,
+  { plain, shown }: { plain: boolean; shown: number },
 ): Drawn {
   let end: (report: StepReport) => void = () => undefined
   let progressed: (share: number) => void = () => undefined
   const ended = new Promise<StepReport>((resolve) => (end = resolve))
   const commands = [
-    ...report.commands.slice(0, SHOWN).map((command) => style.command(`$ ${command}`)),
-    ...(report.commands.length > SHOWN ? [style.quiet(`… and ${report.commands.length - SHOWN} more like these`)] : []),
+    ...report.commands.slice(0, shown).map((command) => style.command(`$ ${command}`)),
+    ...(report.commands.length > shown ? [style.quiet(`… and ${report.commands.length - shown} more like these`)] : []),
   ]
   const list = new Listr(
     [

@@ -117,6 +117,36 @@ it('a step that is refused leaves nothing, and gives the address back', async ()
   expect(await inside(DUMP)).toBe(before)
 })
 
+it('touches nothing of other containers, of other networks, or made by hand', async () => {
+  for (const name of ['red', 'blue']) await cli(['netns', 'create', name])
+  await cli(['bridge', 'create', 'cni0'])
+  const made = await inside('ip -br link | cut -d" " -f1')
+  expect((await cli(['bridge', 'del', 'nobody', 'red'])).stdout).toContain('nothing to do')
+  await cli(['bridge', 'add', 'alice', 'red'])
+  const again = await cli(['bridge', 'add', 'bob', 'red'])
+  expect(again.stderr).toContain('cnilab bridge del alice red takes container alice off first')
+  const before = await inside('ip -n red -br address; ip -n red route; nft list ruleset')
+  expect((await cli(['bridge', 'del', 'bob', 'red'])).stdout).toContain('nothing to do')
+  expect(await inside('ip -n red -br address; ip -n red route; nft list ruleset')).toBe(before)
+  expect((await cli(['bridge', 'check', 'alice', 'red'])).code).toBe(0)
+  await cli(['bridge', 'del', 'alice', 'red'])
+  expect(await inside('ip -br link | cut -d" " -f1')).toBe(made)
+
+  // Without masquerading nothing else tells that somebody needs forwarding.
+  const ipam = { type: 'host-local', subnet: '10.9.0.0/24' }
+  const file = join(folder, 'plain.conf')
+  writeFileSync(
+    file,
+    JSON.stringify({ cniVersion: '1.1.0', name: 'plain', type: 'bridge', bridge: 'br9', isGateway: true, ipam }),
+  )
+  await cli(['bridge', 'add', 'a', 'red', '--config', file])
+  await cli(['bridge', 'add', 'b', 'blue', '--config', file])
+  await cli(['bridge', 'del', 'a', 'red', '--config', file])
+  expect((await cli(['bridge', 'check', 'b', 'blue', '--config', file])).code).toBe(0)
+  await cli(['bridge', 'del', 'b', 'blue', '--config', file])
+  expect(await inside('ip -br link')).not.toContain('br9')
+})
+
 it('check finds what is missing', async () => {
   await cli(['netns', 'create', 'red'])
   await cli(['bridge', 'add', 'a', 'red'])
@@ -141,6 +171,7 @@ it.each([
   [['bridge', 'del', 'cni0'], 'cnilab bridge delete cni0'],
   [['bridge', 'delete', 'a', 'red'], 'cnilab bridge del a red'],
   [['bridge', 'add', 'cni0'], 'cnilab bridge create cni0'],
+  [['bridge', 'create', 'a', 'red'], 'cnilab bridge add a red'],
   [['bridge', 'add', '-x-', 'red'], 'nonexistent flag'],
   [['bridge', 'add', 'a/b', 'red'], 'is not a container id'],
 ])('%j says what was meant', async (argv, words) => {

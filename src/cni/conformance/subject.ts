@@ -9,7 +9,7 @@ import { type Config, ipamOf } from './configs.ts'
 /** Where plugins are usually installed, and where cnilab's own are. */
 function usualFolders(): string[] {
   const given = (process.env['CNI_PATH'] ?? '').split(':').filter((folder) => folder !== '')
-  return [...given, '/opt/cni/bin', '/usr/lib/cni', join(packageFolder(), 'dist', 'plugins')]
+  return [...given, join(packageFolder(), 'dist', 'plugins'), '/opt/cni/bin', '/usr/lib/cni']
 }
 
 function isExecutable(file: string): boolean {

@@ -41,6 +41,8 @@ function delegate(type: string, file: string): PluginType {
       file,
       callVariables(command, { ...call, args: args.join(';') }),
       JSON.stringify(call.config),
+      undefined,
+      process.env,
     )
     process.stderr.write(execution.stderr)
     return execution

@@ -1,10 +1,12 @@
+import { existsSync } from 'node:fs'
 import type { Kernel } from '../../kernel/kernel.ts'
-import { lockNetworkNow } from '../../kernel/lock.ts'
+import { lockHostNow } from '../../kernel/lock.ts'
 import type { Scope } from '../../kernel/snapshot.ts'
 import { isIpv6 } from '../../operations/names.ts'
 import { derive, type Operation } from '../../operations/registry.ts'
 import { narrowScopeOf, type PlanScope } from '../../plan/scope.ts'
-import { findLink, type State } from '../../state/state.ts'
+import { FORWARDING } from '../../operations/sysctl.ts'
+import { findLink, HOST, type State } from '../../state/state.ts'
 import { doUnrecorded } from '../../engine/do-unrecorded.ts'
 import { CODE, CniError } from '../error.ts'
 import { containerNetns, ownKernel, refuseMisread } from '../host.ts'
@@ -15,6 +17,8 @@ import { dnsOf, EMPTY, ownResult, type Result, type ResultInterface } from '../r
 import { checkPlan } from './check-plan.ts'
 import { removeAttachment, removeStale } from './remove.ts'
 
+const FORWARDINGS: readonly string[] = Object.values(FORWARDING)
+
 /** What tells one plugin that connects containers by a cable from another. */
 export interface CableType<C> {
   /** Reads its part of a call's configuration. Throws CniError `config`. */
@@ -23,8 +27,8 @@ export interface CableType<C> {
   completed: (config: C, lease: Result) => Result
   /** What is to be there for a result; `now` is the state before, unless all is there already. */
   plan: (call: Call, config: C, netns: string, result: Result, now?: State) => Operation[]
-  /** Makes way for the plan, and returns whether it changed anything. Throws CniError if something is in its way. */
-  makeWay?: (kernel: Kernel, config: C, wanted: Result, now: State) => Promise<boolean>
+  /** Makes way for the plan; returns how to go back, if it changed anything. Throws CniError if something is in its way. */
+  makeWay?: (kernel: Kernel, config: C, wanted: Result, now: State) => Promise<(() => Promise<void>) | undefined>
   /** The last step: waits for what takes long, and throws CniError if it does not hold. Returns the state for the result. */
   settle?: (kernel: Kernel, call: Call, config: C, netns: string, wanted: Result, before: State) => Promise<State>
   /** What an error means, where the configuration tells more than the kernel. */
@@ -46,7 +50,7 @@ export function cablePlugin<C>(type: CableType<C>): PluginType {
       const netns = containerNetns(call.netns)
       const kernel = ownKernel()
       const ipam = await ipamOf(call)
-      const release = lockNetworkNow()
+      const release = lockHostNow()
       try {
         const now = await kernel.read(scopeBefore(type, call, config, netns))
         refuseIfThere(call, netns, now)
@@ -64,15 +68,17 @@ export function cablePlugin<C>(type: CableType<C>): PluginType {
       }
     },
     del: async (call) => {
-      await removeAttachment(call, type.hasSpoofCheck?.(call) === true)
+      const removed = removeAttachment(call, type.hasSpoofCheck?.(call) === true)
+      await removed.catch(() => undefined) // the address is given back in any case
       await (await ipamOf(call))?.del(call)
+      await removed
     },
     check: async (call) => {
       const config = type.config(call)
       const netns = containerNetns(call.netns)
       const ipam = await ipamOf(call)
       const wanted = type.completed(config, ownResult(call))
-      await checkPlan(ownKernel(), type.plan(call, config, netns, wanted), type.checkScope)
+      await checkPlan(ownKernel(), planFor(type)(call, config, netns, wanted), type.checkScope)
       await ipam?.check(call)
     },
     gc: async (call, valid) => {
@@ -86,9 +92,20 @@ export function cablePlugin<C>(type: CableType<C>): PluginType {
   }
 }
 
+/** The plan of a type, without what a kernel without IPv6 has no settings for. */
+function planFor<C>({ plan }: CableType<C>): CableType<C>['plan'] {
+  if (existsSync('/proc/sys/net/ipv6')) return plan
+  return (...given) =>
+    plan(...given)
+      .filter(({ kind, params }) => kind !== 'sysctl' || !params.key.startsWith('net.ipv6.'))
+      .map((operation) =>
+        operation.kind === 'up' ? { kind: 'up', params: { ...operation.params, linkLocal: undefined } } : operation,
+      )
+}
+
 /** What has to be known before anything is made; of addresses nothing is known yet but that they may be IPv4. */
 function scopeBefore<C>(type: CableType<C>, call: Call, config: C, netns: string): Scope {
-  const derived = type.plan(call, config, netns, { ...EMPTY, ips: [{ address: '0.0.0.0/32' }] }).map(derive)
+  const derived = planFor(type)(call, config, netns, { ...EMPTY, ips: [{ address: '0.0.0.0/32' }] }).map(derive)
   return { ...narrowScopeOf(derived), withoutElements: true }
 }
 
@@ -117,15 +134,24 @@ async function attach<C>(
   before: State,
 ): Promise<Result> {
   const wanted = type.completed(config, lease)
-  const derived = type.plan(call, config, netns, wanted, before).map(derive)
+  const derived = planFor(type)(call, config, netns, wanted, before).map(derive)
+  const scope = { ...narrowScopeOf(derived), withoutElements: true }
   const hasIpv6 = wanted.ips.some(({ address }) => isIpv6(address))
-  const isChanged = await type.makeWay?.(kernel, config, wanted, before)
-  const now =
-    hasIpv6 || isChanged === true ? await kernel.read({ ...narrowScopeOf(derived), withoutElements: true }) : before
+  const goBack = await type.makeWay?.(kernel, config, wanted, before)
+  // The kernel rewrites every link's own setting when it begins to forward: to undo that they have to be known.
+  const isForwarding = scope.sysctls.every(
+    (key) => !FORWARDINGS.includes(key) || before.get(HOST)?.sysctls[key] === '1',
+  )
+  const now = hasIpv6 || goBack || !isForwarding ? await kernel.read({ ...scope, forwarding: !isForwarding }) : before
   let settled = before
-  await doUnrecorded(kernel, derived, now, async () => {
-    settled = (await type.settle?.(kernel, call, config, netns, wanted, before)) ?? before
-  })
+  try {
+    await doUnrecorded(kernel, derived, now, async () => {
+      settled = (await type.settle?.(kernel, call, config, netns, wanted, before)) ?? before
+    })
+  } catch (error) {
+    await goBack?.()
+    throw error
+  }
   return toResult(type, call, config, netns, wanted, settled)
 }
 

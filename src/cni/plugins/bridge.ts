@@ -71,12 +71,17 @@ function completed(config: BridgeConfig, lease: Result): Result {
 /** Steps 2 to 8 for this call. */
 function plan(call: Call, config: BridgeConfig, netns: string, result: Result, now?: State): Operation[] {
   const routes = containerRoutes(result).map((route) => afterOthers(route, netns, now))
-  return bridgePlan(config, containerEnd(call, netns, result), leasesOf(result), routes)
+  return bridgePlan(config, containerEnd(call, netns, result, now !== undefined), leasesOf(result), routes)
 }
 
 /** A bridge has one IPv4 address, and no two in one IPv6 subnet; `forceAddress` takes the other ones off. */
-async function clearAddresses(kernel: Kernel, config: BridgeConfig, { ips }: Result, now: State): Promise<boolean> {
-  if (!config.isGateway) return false
+async function clearAddresses(
+  kernel: Kernel,
+  config: BridgeConfig,
+  { ips }: Result,
+  now: State,
+): Promise<(() => Promise<void>) | undefined> {
+  if (!config.isGateway) return undefined
   const wanted = ips.flatMap(({ address, gateway }) =>
     gateway === undefined ? [] : [`${gateway}/${address.split('/')[1] ?? ''}`],
   )
@@ -86,15 +91,17 @@ async function clearAddresses(kernel: Kernel, config: BridgeConfig, { ips }: Res
     .filter((one) => !wanted.includes(one))
     .filter((one) => wanted.some((own) => isIpv6(own) === isIpv6(one) && (!isIpv6(own) || overlaps(own, one))))
   const [first] = other
-  if (first === undefined) return false
+  if (first === undefined) return undefined
   if (!config.forceAddress)
     throw new CniError(
       CODE.exists,
       `the bridge ${config.bridge} has the address ${first} already, and not ${wanted.join(', ')}`,
       `another network uses it, or its subnet was changed: name another "bridge", set "forceAddress": true, or take it off with: ip address delete ${first} dev ${config.bridge}`,
     )
-  await kernel.run(other.map((one) => ip(undefined, 'address', 'delete', one, 'dev', config.bridge)))
-  return true
+  const all = (act: 'add' | 'delete') =>
+    kernel.run(other.map((one) => ip(undefined, 'address', act, one, 'dev', config.bridge)))
+  await all('delete')
+  return () => all('add')
 }
 
 function interfaces(call: Call, config: BridgeConfig, netns: string, wanted: Result, now: State): ResultInterface[] {

@@ -9,22 +9,29 @@ import type { Call } from '../plugin-type.ts'
 import type { Result } from '../result.ts'
 
 /** The container's interface: as a result has it, or as it is to be made. */
-export function containerEnd(call: Call, netns: string, { interfaces, ips: [first] }: Result): ContainerEnd {
+export function containerEnd(
+  call: Call,
+  netns: string,
+  { interfaces, ips: [first] }: Result,
+  isNew = false,
+): ContainerEnd {
   const made = interfaces.find(({ name, sandbox }) => name === call.ifname && sandbox !== undefined && sandbox !== '')
   const mac = made?.mac ?? requestedMac(call) ?? containerMac(call, first && bare(first.address))
-  return { netns, ifname: call.ifname, mac, host: hostEnd(call), owner: ownerOf(call) }
+  return { netns, ifname: call.ifname, mac, host: hostEnd(call), owner: ownerOf(call), isNew }
 }
 
+/** An empty one is none. */
+const given = z.preprocess((mac) => (mac === '' || mac === null ? undefined : mac), ownMac.optional())
 const macSchema = z.object({
-  runtimeConfig: z.object({ mac: ownMac.optional() }).nullish(),
-  args: z.object({ cni: z.object({ mac: ownMac.optional() }).nullish() }).nullish(),
+  runtimeConfig: z.object({ mac: given }).nullish(),
+  args: z.object({ cni: z.object({ mac: given }).nullish() }).nullish(),
 })
 
 /** The MAC that the runtime asks for: of the capability, of args.cni, or of CNI_ARGS, in this order. Throws CniError. */
 function requestedMac(call: Call): string | undefined {
   const { runtimeConfig, args } = parseConfig(macSchema, call.config)
   const { MAC } = call.args
-  return runtimeConfig?.mac ?? args?.cni?.mac ?? (MAC === undefined ? undefined : parseConfig(ownMac, MAC))
+  return runtimeConfig?.mac ?? args?.cni?.mac ?? parseConfig(given, MAC)
 }
 
 /** The addresses of a result with their subnets. */

@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs'
 import { derive, type Operation } from '../../operations/registry.ts'
 import { narrowScopeOf } from '../../plan/scope.ts'
 import { findLink, type State } from '../../state/state.ts'
 import { doUnrecorded } from '../../engine/do-unrecorded.ts'
-import { containerNetns, ownKernel } from '../host.ts'
+import { containerNetns, containerNetnsIfThere, ownKernel } from '../host.ts'
 import type { Call, PluginType } from '../plugin-type.ts'
 import { EMPTY, type Result } from '../result.ts'
 import { checkPlan } from './check-plan.ts'
@@ -21,9 +20,9 @@ export const loopback: PluginType = {
     return call.prevResult ?? toResult(call, await kernel.read(scope), netns)
   },
   del: async (call) => {
-    if (!existsSync(call.netns)) return // it went with its namespace
-    const [lo] = plan(containerNetns(call.netns)).map(derive)
-    if (!lo) return
+    const netns = containerNetnsIfThere(call.netns)
+    const [lo] = netns === undefined ? [] : plan(netns).map(derive)
+    if (!lo) return // it went with its namespace
     const kernel = ownKernel()
     await kernel.run(lo.undo({}, await kernel.read(narrowScopeOf([lo]))))
   },

@@ -1,4 +1,4 @@
-import { lockNetworkNow } from '../../kernel/lock.ts'
+import { lockHostNow } from '../../kernel/lock.ts'
 import type { Scope } from '../../kernel/snapshot.ts'
 import { removeOwned } from '../../operations/nft-elements.ts'
 import { portTable } from '../../operations/port-forward.ts'
@@ -8,7 +8,8 @@ import { narrowScopeOf } from '../../plan/scope.ts'
 import { findLink, HOST, type State } from '../../state/state.ts'
 import { doUnrecorded } from '../../engine/do-unrecorded.ts'
 import { CODE, CniError } from '../error.ts'
-import { ownKernel } from '../host.ts'
+import { ownKernel, refuseMisread } from '../host.ts'
+import { readToRemove } from './remove.ts'
 import { ownerOf, ownersOf } from '../identity.ts'
 import type { Call, PluginType } from '../plugin-type.ts'
 import { ownResult, type Result } from '../result.ts'
@@ -18,11 +19,12 @@ import { portmapConfig } from './portmap-config.ts'
 /** Ports of the host that lead to a container's. Called after the plugin that made the container's interface. */
 export const portmap: PluginType = {
   add: async (call) => {
+    refuseMisread(call.ifname)
     const config = portmapConfig(call)
     const result = previous(call)
     if (config.mappings.length === 0) return result
     const kernel = ownKernel()
-    const release = lockNetworkNow()
+    const release = lockHostNow()
     try {
       const now = await kernel.read(scopeBefore(call, config))
       const derived = portPlan(call, config, routed(call, now)).map(derive)
@@ -120,9 +122,9 @@ function refuseIfTaken(operations: readonly Derived[], now: State): void {
 async function remove(isGone: (owner: string) => boolean): Promise<void> {
   const kernel = ownKernel()
   const tables = (['ip', 'ip6'] as const).map(portTable)
-  const release = lockNetworkNow()
+  const release = lockHostNow()
   try {
-    const now = await kernel.read({
+    const now = await readToRemove(kernel, {
       namespaces: new Set(),
       links: [],
       tables: tables.map(({ family, name }) => `${family} ${name}`),

@@ -54,7 +54,7 @@ function completed(_config: PtpNetwork, lease: Result): Result {
 function plan(call: Call, config: PtpNetwork, netns: string, result: Result, now?: State): Operation[] {
   const leases = leasesOf(result)
   const routes = ptpRoutes(leases, containerRoutes(result)).map((route) => afterOthers(route, netns, now))
-  return ptpPlan(config, containerEnd(call, netns, result), leases, routes)
+  return ptpPlan(config, containerEnd(call, netns, result, now !== undefined), leases, routes)
 }
 
 function interfaces(call: Call, { mtu = 1500 }: PtpNetwork, netns: string, wanted: Result): ResultInterface[] {

@@ -1,6 +1,6 @@
 import { CnilabError } from '../../errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
-import { lockNetworkNow } from '../../kernel/lock.ts'
+import { lockHostNow } from '../../kernel/lock.ts'
 import type { Scope } from '../../kernel/snapshot.ts'
 import { spoofCheckTable, watchedPorts } from '../../operations/mac-spoof-check.ts'
 import { isIpv6 } from '../../operations/names.ts'
@@ -22,7 +22,7 @@ export async function removalOf(kernel: Kernel, call: Call): Promise<Command[]> 
 /** Takes all of that away. Never stops at an error; the first is thrown at the end. */
 export async function removeAttachment(call: Call, hasSpoofCheck: boolean): Promise<void> {
   const kernel = ownKernel()
-  const release = lockNetworkNow()
+  const release = lockHostNow()
   try {
     const cable = await cableOf(kernel, call, containerNetnsIfThere(call.netns))
     // The kernel takes 20 ms for a cable, and as long for rules: it goes while these are read, and go.
@@ -59,7 +59,7 @@ export async function removeStale({ network }: Pick<Attachment, 'network'>, vali
   const attachments = valid.map((one) => ({ network, ...one }))
   const owners = new Set(attachments.map(ownerOf))
   const names = new Set(attachments.map((one) => hostEnd(one).name))
-  const release = lockNetworkNow()
+  const release = lockHostNow()
   try {
     const now = await readToRemove(kernel, { namespaces: new Set(), rules: true })
     const stale = (now.get(HOST)?.links ?? [])
@@ -77,7 +77,7 @@ export async function removeStale({ network }: Pick<Attachment, 'network'>, vali
 }
 
 /** Where nft is not installed nobody has made a rule, and what else there is goes without it. */
-async function readToRemove(kernel: Kernel, scope: Scope): Promise<State> {
+export async function readToRemove(kernel: Kernel, scope: Scope): Promise<State> {
   try {
     return await kernel.read(scope)
   } catch (error) {
@@ -88,9 +88,9 @@ async function readToRemove(kernel: Kernel, scope: Scope): Promise<State> {
 
 /** The tables that may hold rules of an attachment: of the families that its result has, or of both. */
 function tablesOf({ network, prevResult }: Call, hostEnds: readonly string[]): string[] {
-  const families = FAMILIES.filter(
-    (family) => prevResult?.ips.some(({ address }) => isIpv6(address) === (family === 'ip6')) ?? true,
-  )
+  const ips = prevResult?.ips ?? []
+  const isThere = (family: string) => ips.some(({ address }) => isIpv6(address) === (family === 'ip6'))
+  const families = ips.length === 0 ? FAMILIES : FAMILIES.filter(isThere)
   return [
     ...families.map((family) => `${family} ${masqueradeTable(network, family).name}`),
     ...hostEnds.map((name) => `bridge ${spoofCheckTable(name)}`),

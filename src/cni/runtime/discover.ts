@@ -25,7 +25,7 @@ function filesIn(folder: string, endings: readonly string[]): string[] {
     throw new CnilabError('usage', `cannot read the folder of network configuration: ${messageOf(error)}`)
   }
   return entries
-    .filter((entry) => !entry.isDirectory() && endings.includes(extname(entry.name)))
+    .filter((entry) => (entry.isFile() || entry.isSymbolicLink()) && endings.includes(extname(entry.name)))
     .map((entry) => entry.name)
     .toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
     .map((name) => join(folder, name))

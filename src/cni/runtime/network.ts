@@ -120,7 +120,7 @@ export function parseSingle(text: string): Network {
 /** The network that there is without any file: a bridge with addresses, and a way out. */
 export const SEED = parseList(
   JSON.stringify({
-    cniVersion: '1.0.0',
+    cniVersion: '1.1.0',
     name: 'mynet',
     plugins: [
       {

@@ -32,7 +32,9 @@ export async function findPlugins(
 async function notFound(host: Host, type: string, folders: readonly string[]): Promise<CnilabError> {
   const there = [...new Set((await Promise.all(folders.map((folder) => programsIn(host, folder)))).flat())].toSorted()
   const hidden =
-    host.kind === 'sandbox' ? ' (/tmp, /run and /var/lib of this machine are not to be seen in the sandbox)' : ''
+    host.kind === 'sandbox'
+      ? ' (in the sandbox, /tmp, /run and /var/lib of this machine are not to be seen, nor what is open to its owner alone)'
+      : ''
   return new CnilabError(
     'machine',
     `there is no plugin '${type}' in ${folders.join(', ')}${hidden}; there are: ${there.join(', ') || 'none at all'}`,
