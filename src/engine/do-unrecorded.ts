@@ -9,16 +9,26 @@ import { undoAll } from './undo.ts'
 /**
  * Does operations without a journal, where names and marks tell by themselves what is whose: what is there already is
  * adopted. Either all is done or, whatever goes wrong, nothing: then what was done here is undone. The caller holds the
- * lock. `prove` is the last step, which throws if what was done does not hold. Throws CnilabError `state` before anything is touched if the state refuses, and KernelError if the kernel does.
+ * lock. `prove` is the last step, which throws if what was done does not hold. Returns what undoes it, should something
+ * later go wrong. Throws CnilabError `state` before anything is touched if the state refuses, and KernelError if the
+ * kernel does.
  */
 export async function doUnrecorded(
   kernel: Kernel,
   operations: readonly Derived[],
   now: State,
   prove?: () => Promise<void>,
-): Promise<void> {
+): Promise<() => Promise<void>> {
   const judged = operations.map((operation) => ({ operation, verdict: operation.judge(now) }))
   const todo = choose(kernel.host, judged, now)
+  const isNewBridge = [...todo].some(({ operation: { kind } }) => kind === 'bridge')
+  const items = judged
+    .filter(({ operation }) => todo.has(operation))
+    .map(({ operation, verdict }) => ({
+      derived: isNewBridge ? operation : withoutUsers(operation),
+      before: verdict.status === 'absent' ? verdict.before : {},
+    }))
+  const undo = async () => void (await undoAll(kernel, items))
   try {
     await runBoth(
       kernel,
@@ -27,22 +37,10 @@ export async function doUnrecorded(
     await prove?.()
   } catch (error) {
     const blamed = error instanceof KernelError ? await blame(kernel, error, [...todo]) : error
-    const isNewBridge = [...todo].some(({ operation: { kind } }) => kind === 'bridge')
-    await undoAll(
-      kernel,
-      judged.flatMap(({ operation, verdict }) =>
-        todo.has(operation)
-          ? [
-              {
-                derived: isNewBridge ? operation : withoutUsers(operation),
-                before: verdict.status === 'absent' ? verdict.before : {},
-              },
-            ]
-          : [],
-      ),
-    )
+    await undo()
     throw blamed
   }
+  return undo
 }
 
 /**

@@ -20,6 +20,12 @@ const own: Readonly<Record<string, () => Promise<PluginType>>> = {
   static: async () => (await import('./static.ts')).staticIpam,
 }
 
+/** Whether the IPAM plugin of a configuration may ask for an address by way of the interface, which must be there then. */
+export function needsInterface(config: Call['config']): boolean {
+  const type = ipamType(config)
+  return type !== undefined && !Object.hasOwn(own, type)
+}
+
 /**
  * The IPAM plugin of a call's configuration (CNI spec 1.1.0, section 4): one of ours, or whatever is in CNI_PATH.
  * Undefined for a network without addresses. Throws CniError if it is not there.

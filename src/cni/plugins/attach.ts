@@ -11,7 +11,7 @@ import { doUnrecorded } from '../../engine/do-unrecorded.ts'
 import { CODE, CniError } from '../error.ts'
 import { containerNetns, ownKernel, refuseMisread } from '../host.ts'
 import { hostEnd } from '../identity.ts'
-import { ipamOf } from '../ipam/ipam.ts'
+import { ipamOf, needsInterface } from '../ipam/ipam.ts'
 import type { Call, PluginType } from '../plugin-type.ts'
 import { dnsOf, EMPTY, ownResult, type Result, type ResultInterface } from '../result.ts'
 import { checkPlan } from './check-plan.ts'
@@ -52,15 +52,22 @@ export function cablePlugin<C>(type: CableType<C>): PluginType {
       const ipam = await ipamOf(call)
       const release = lockHostNow()
       try {
-        const now = await kernel.read(scopeBefore(type, call, config, netns))
+        const scope = scopeBefore(type, call, config, netns)
+        const now = await kernel.read(scope)
         refuseIfThere(call, netns, now)
-        const lease = (await ipam?.add(call)) ?? EMPTY
+        const make = (lease: Result, before: State) => attach(type, kernel, call, config, netns, lease, before)
+        // A plugin such as dhcp asks for an address by way of the interface.
+        const early = ipam && needsInterface(call.config) ? await make(EMPTY, now) : undefined
         try {
+          const lease = (await ipam?.add(call)) ?? EMPTY
           if (ipam && lease.ips.length === 0)
             throw new CniError(CODE.delegate, 'the IPAM plugin gave no address', 'see its configuration under "ipam"')
-          return await attach(type, kernel, call, config, netns, lease, now)
+          if (!early) return (await make(lease, now)).result
+          const { interfaces } = early.result
+          return (await make({ ...lease, interfaces }, await kernel.read(scope))).result
         } catch (error) {
           await ipam?.del(call).catch(() => undefined) // what went wrong first is told
+          await early?.undo()
           throw type.explain?.(config, error) ?? error
         }
       } finally {
@@ -123,7 +130,7 @@ export function refuseIfThere(call: Call, netns: string, now: State): void {
   )
 }
 
-/** Makes the attachment of what was allocated, all or nothing. */
+/** Makes the attachment of what was allocated, all or nothing. Returns its result, and what undoes it. */
 async function attach<C>(
   type: CableType<C>,
   kernel: Kernel,
@@ -132,7 +139,7 @@ async function attach<C>(
   netns: string,
   lease: Result,
   before: State,
-): Promise<Result> {
+): Promise<{ result: Result; undo: () => Promise<void> }> {
   const wanted = type.completed(config, lease)
   const derived = planFor(type)(call, config, netns, wanted, before).map(derive)
   const scope = { ...narrowScopeOf(derived), withoutElements: true }
@@ -145,14 +152,14 @@ async function attach<C>(
   const now = hasIpv6 || goBack || !isForwarding ? await kernel.read({ ...scope, forwarding: !isForwarding }) : before
   let settled = before
   try {
-    await doUnrecorded(kernel, derived, now, async () => {
+    const undo = await doUnrecorded(kernel, derived, now, async () => {
       settled = (await type.settle?.(kernel, call, config, netns, wanted, before)) ?? before
     })
+    return { result: toResult(type, call, config, netns, wanted, settled), undo }
   } catch (error) {
     await goBack?.()
     throw error
   }
-  return toResult(type, call, config, netns, wanted, settled)
 }
 
 /** The CNI result of what was made; `now` is a state that has what is shared. */

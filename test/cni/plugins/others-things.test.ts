@@ -93,3 +93,30 @@ it('an empty MAC is none, and a result without addresses hides no rule from DEL'
     expect(await cni(kernel, 'DEL', long)).toEqual({})
     expect(await sh(kernel, 'nft list tables')).toBe('')
   }))
+
+it('an IPAM plugin that needs the interface finds it; where it fails nothing is left', () =>
+  withNamespaces(['red'], async (kernel) => {
+    await sh(
+      kernel,
+      `mkdir /tmp/bin; cp ${OURS}/../plugins/* /tmp/bin; cat >/tmp/bin/asking <<'END'
+#!/bin/sh
+[ "$CNI_COMMAND" = ADD ] || exit 0
+nsenter --net="$CNI_NETNS" ip -o link show dev "$CNI_IFNAME" up >&2 && [ ! -e /tmp/refuse ] ||
+  { echo '{"cniVersion":"1.1.0","code":11,"msg":"no lease","details":"later"}'; exit 1; }
+echo '{"cniVersion":"1.1.0","ips":[{"address":"10.22.0.9/16","gateway":"10.22.0.1"}],"routes":[{"dst":"0.0.0.0/0"}]}'
+END
+chmod +x /tmp/bin/asking`,
+    )
+    const state = await everything(kernel)
+    const config = network({ ipam: { type: 'asking' } })
+    const place = { path: ['/tmp/bin'] }
+    await sh(kernel, 'touch /tmp/refuse')
+    expect(await cni(kernel, 'ADD', config, place)).toMatchObject({ code: 11, msg: 'no lease' })
+    expect(await everything(kernel)).toEqual(state)
+    await sh(kernel, 'rm /tmp/refuse')
+    const added = await cni(kernel, 'ADD', config, place)
+    expect(added.ips).toMatchObject([{ address: '10.22.0.9/16', interface: 2 }])
+    expect(await cni(kernel, 'CHECK', after(config, added), place)).toEqual({})
+    expect((await kernel.probe(['ping', '-c1', '-W2', '203.0.113.1'], 'red')).code).toBe(0)
+    expect(await cni(kernel, 'DEL', after(config, added), place)).toEqual({})
+  }))

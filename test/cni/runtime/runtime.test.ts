@@ -339,19 +339,26 @@ const REFERENCE = '/usr/lib/cni'
 describe.skipIf(!existsSync(`${REFERENCE}/bridge`))(
   'with the reference plugins (skipped where they are not installed)',
   () => {
-    const extra = { CNI_PATH: REFERENCE }
-    const mynet = (words: string) => cli(['cni', ...words.split(' ')], '', undefined, extra)
+    const ipam = { type: 'host-local', subnet: '10.22.0.0/16', routes: [{ dst: '0.0.0.0/0' }] }
+    const same = { type: 'bridge', bridge: 'cni0', isGateway: true, ipMasq: true, ipam }
 
-    it('the built-in network: add, check, del', async () => {
+    it.each([
+      ['the built-in network, with our plugins', '1.1.0', {}],
+      ['the same from a file, with theirs', '1.0.0', { CNI_PATH: REFERENCE }],
+    ])('%s: add, check, del', async (_, cniVersion, path) => {
+      const folder = network([same], { name: 'mynet', cniVersion })
+      const extra = { ...path, ...(cniVersion === '1.0.0' ? { NETCONFPATH: folder } : {}) }
+      const mynet = (words: string) => cli(['cni', ...words.split(' ')], '', undefined, extra)
       const before = await run('nft list ruleset; ip -br link')
       const added = await mynet('add mynet red --trace --json')
       expect(added.code).toBe(0)
       expect(JSON.parse(added.stdout)).toMatchObject({
-        cniVersion: '1.0.0',
+        cniVersion,
         interfaces: [{ name: 'cni0' }, {}, { name: 'eth0', sandbox: '/run/netns/red' }],
         ips: [{ address: '10.22.0.2/16', gateway: '10.22.0.1' }],
       })
-      expect(added.stderr).toMatch(/^no file in .* has mynet: this is the one built into cnilab\n/)
+      if (cniVersion === '1.1.0')
+        expect(added.stderr).toMatch(/^no file in .* has mynet: this is the one built into cnilab\n/)
       for (const line of [
         '+ host: link cni0 bridge up',
         '+ red: address eth0 10.22.0.2/16',
@@ -391,7 +398,7 @@ describe.skipIf(!existsSync(`${REFERENCE}/bridge`))(
     it('--host acts on the machine, whose namespaces a sandbox does not have', () => {
       const { stdout } = onEmptyMachine(`exec 2>&1
       mount -t tmpfs lib /var/lib; mkdir /run/netns; ip netns add red
-      cnilab() { CNI_PATH=${REFERENCE} NO_COLOR=1 "${process.execPath}" "${program}" cni "$@"; }
+      cnilab() { NO_COLOR=1 "${process.execPath}" "${program}" cni "$@"; }
       cnilab add mynet red --host >/dev/null; echo $?; ip -n red -br address show eth0; ls /var/lib/cni/results
       cnilab check mynet red --host; echo $?; cnilab del mynet red --host; echo $?; ip -n red -br link; ls -A /var/lib/cni/results`)
       expect(stdout).toMatch(
