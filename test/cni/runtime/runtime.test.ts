@@ -343,9 +343,14 @@ describe.skipIf(!existsSync(`${REFERENCE}/bridge`))(
     const same = { type: 'bridge', bridge: 'cni0', isGateway: true, ipMasq: true, ipam }
 
     it.each([
-      ['the built-in network, with our plugins', '1.1.0', {}],
-      ['the same from a file, with theirs', '1.0.0', { CNI_PATH: REFERENCE }],
-    ])('%s: add, check, del', async (_, cniVersion, path) => {
+      [
+        'the built-in network, with our plugins',
+        '1.1.0',
+        {},
+        /^no file in .* has mynet: this is the one built into cnilab\n/,
+      ],
+      ['the same from a file, with theirs', '1.0.0', { CNI_PATH: REFERENCE }, /^ADD 1 of 1: bridge\n/],
+    ])('%s: add, check, del', async (_, cniVersion, path, told) => {
       const folder = network([same], { name: 'mynet', cniVersion })
       const extra = { ...path, ...(cniVersion === '1.0.0' ? { NETCONFPATH: folder } : {}) }
       const mynet = (words: string) => cli(['cni', ...words.split(' ')], '', undefined, extra)
@@ -357,8 +362,7 @@ describe.skipIf(!existsSync(`${REFERENCE}/bridge`))(
         interfaces: [{ name: 'cni0' }, {}, { name: 'eth0', sandbox: '/run/netns/red' }],
         ips: [{ address: '10.22.0.2/16', gateway: '10.22.0.1' }],
       })
-      if (cniVersion === '1.1.0')
-        expect(added.stderr).toMatch(/^no file in .* has mynet: this is the one built into cnilab\n/)
+      expect(added.stderr).toMatch(told)
       for (const line of [
         '+ host: link cni0 bridge up',
         '+ red: address eth0 10.22.0.2/16',
@@ -383,9 +387,11 @@ describe.skipIf(!existsSync(`${REFERENCE}/bridge`))(
     })
 
     it('a failed ADD of the second plugin leaves neither an interface nor an address', async () => {
-      const ipam = { type: 'host-local', subnet: '10.30.0.0/24' }
       const folder = network(
-        [{ type: 'bridge', bridge: 'br30', ipam }, plugin('bad', { ADD: failure(110, 'no luck') })],
+        [
+          { type: 'bridge', bridge: 'br30', ipam: { type: 'host-local', subnet: '10.30.0.0/24' } },
+          plugin('bad', { ADD: failure(110, 'no luck') }),
+        ],
         {
           cniVersion: '1.0.0',
         },
