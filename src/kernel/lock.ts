@@ -12,8 +12,16 @@ import { lend, searchPath } from './spawn.ts'
  */
 export function lock(folder: string, make = true): Promise<() => void> {
   return take(folder, () => {
-    if (make) mkdirSync(folder, { recursive: true, mode: 0o700 })
-    return openFolder(folder)
+    for (;;) {
+      if (make) mkdirSync(folder, { recursive: true, mode: 0o700 })
+      try {
+        return openSync(folder, 'r')
+      } catch (error) {
+        if (!make) throw new CnilabError('state', 'the sandbox has ended meanwhile', { fix: 'run the command again' })
+        // Whoever had it may have removed it just now.
+        if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+      }
+    }
   })
 }
 
@@ -95,13 +103,5 @@ async function take(path: string, open: () => number): Promise<() => void> {
     if (code === 0 && fstatSync(fd).ino === statSync(path, { throwIfNoEntry: false })?.ino) return () => closeSync(fd)
     closeSync(fd)
     if (code !== 0) throw noFlock(path)
-  }
-}
-
-function openFolder(folder: string): number {
-  try {
-    return openSync(folder, 'r')
-  } catch {
-    throw new CnilabError('state', 'the sandbox has ended meanwhile', { fix: 'run the command again' })
   }
 }

@@ -264,7 +264,11 @@ it('survives the clean of another runtime folder, which removes its own alone', 
   try {
     expect((await cli(['netns', 'create', 'red'])).code).toBe(0)
     expect((await cli(['netns', 'create', 'blue'], '', undefined, elsewhere)).code).toBe(0)
-    expect((await cli(['clean'], '', undefined, elsewhere)).stdout).toContain("Removed sandbox 'default'")
+    expect(await cli(['clean'], '', undefined, elsewhere)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining("Removed sandbox 'default'"),
+      stderr: '',
+    })
     expect((await cli(['netns', 'list', '--json'])).stdout).toContain('"name": "red"')
     expect(processesWith(`${other}/cnilab`)).toEqual([])
   } finally {
