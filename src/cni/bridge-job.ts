@@ -120,7 +120,7 @@ function stepFor({ kind, params }: Operation): string {
   return kind === 'sysctl' && params.key.endsWith('.accept_ra') ? 'bridge' : stepOf(kind)
 }
 
-/** An address as it could be given, to show what would be done without asking for one. Throws CnilabError `usage`. */
+/** An address as it could be given, to show what would be done without asking for one. */
 export function exampleLease({ call }: BridgeJob): Result {
   const range = z.object({ subnet: z.string() })
   const { data } = z

@@ -5,8 +5,8 @@ import { narrowScopeOf, type PlanScope } from '../../plan/scope.ts'
 import { CODE, CniError } from '../error.ts'
 
 /**
- * Compares a plan with the kernel, of which `scopeOf` tells what to read. What is there besides, such as routes of plugins that came later, is no mistake. Throws
- * CniError `differs` with everything that is not as it was made, and the commands that put it right.
+ * Compares a plan with the kernel, of which `scopeOf` tells what to read. What is there besides, such as routes of plugins
+ * that came later, is no mistake. Throws CniError `differs` with everything that is not as it was made.
  */
 export async function checkPlan(
   kernel: Kernel,
