@@ -149,9 +149,9 @@ async function attach<C>(
   const isForwarding = scope.sysctls.every(
     (key) => !FORWARDINGS.includes(key) || before.get(HOST)?.sysctls[key] === '1',
   )
-  const now = hasIpv6 || goBack || !isForwarding ? await kernel.read({ ...scope, forwarding: !isForwarding }) : before
   let settled = before
   try {
+    const now = hasIpv6 || goBack || !isForwarding ? await kernel.read({ ...scope, forwarding: !isForwarding }) : before
     const undo = await doUnrecorded(kernel, derived, now, async () => {
       settled = (await type.settle?.(kernel, call, config, netns, wanted, before)) ?? before
     })
