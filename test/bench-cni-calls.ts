@@ -1,15 +1,14 @@
 // Measures CNI plugins by calling them as a runtime does, in the namespaces in which this is started: an empty /run and
 // /var/lib are expected. Prints medians in milliseconds as JSON. Arguments: what to measure, then folders of plugins.
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 interface Side {
   folder: string
   n: number
 }
-
-const [what = '', ...folders] = process.argv.slice(2)
-const sides = folders.map((folder, n): Side => ({ folder, n }))
 
 function network({ n }: Side): Record<string, unknown> {
   return {
@@ -61,7 +60,9 @@ function namespaces(ids: readonly string[]): void {
 }
 
 /** ADD and DEL of a hundred containers of each side, in turns: the medians of their sums. */
-function addAndDel(count: number): number[] {
+function addAndDel(folders: readonly string[]): number[] {
+  const count = 100
+  const sides = folders.map((folder, n): Side => ({ folder, n }))
   const ids = sides.map((side) => Array.from({ length: count }, (_, i) => `c${side.n}-${i}`))
   namespaces(ids.flat())
   const added = sides.map((): { ms: number; stdout: string }[] => [])
@@ -77,21 +78,49 @@ function addAndDel(count: number): number[] {
   return sides.map((_, s) => median(added[s]?.map(({ ms }) => ms) ?? []) + median(deleted[s] ?? []))
 }
 
-/** ADD of a thousand containers on one bridge: the median of the eleventh to thirtieth, and of the last twenty. */
-function manyOnABridge(): number[] {
-  const [side] = sides
-  if (!side) return []
-  const ids = Array.from({ length: 1000 }, (_, i) => `c${i}`)
+/** A bridge takes 1023 ports at most (net/bridge/br_private.h, BR_MAX_PORTS). */
+const MORE = 20
+
+/** Makes so many attachments, and then, for each line on stdin, one more, of which it prints the milliseconds. */
+async function oneHost([count = '', folder = '']: readonly string[]): Promise<number[]> {
+  const ids = Array.from({ length: Number(count) + MORE }, (_, i) => `c${i}`)
   namespaces(ids)
-  const taken = ids.map((id) => call(side, 'bridge', 'ADD', id, network(side)).ms)
-  return [median(taken.slice(10, 30)), median(taken.slice(-20))]
+  const side = { folder, n: 0 }
+  const add = (id: string) => call(side, 'bridge', 'ADD', id, network(side)).ms
+  for (const id of ids.slice(0, -MORE)) add(id)
+  process.stdout.write('ready\n')
+  const more = ids.slice(-MORE).values()
+  for await (const _ of createInterface(process.stdin)) process.stdout.write(`${add(more.next().value ?? '')}\n`)
+  return []
+}
+
+/** New containers look for routers three times, four seconds apart (sysctl router_solicitations), by way of all ports. */
+const UNTIL_QUIET = 15_000
+
+/** One more ADD at ten and at a thousand attachments, in turns, each on a host of its own: the medians. */
+async function manyOnABridge([folder = '']: readonly string[]): Promise<number[]> {
+  const script = 'mount -t tmpfs run /run; mount -t tmpfs lib /var/lib; mkdir /run/netns; exec "$@"'
+  const self = process.argv.slice(0, 2)
+  const hosts = [10, 1000].map((count) => {
+    const argv = ['-nm', 'sh', '-c', script, 'sh', ...self, 'one-host', `${count}`, folder]
+    const child = spawn('unshare', argv, { stdio: ['pipe', 'pipe', 'inherit'] })
+    return { child, lines: createInterface(child.stdout)[Symbol.asyncIterator](), taken: new Array<number>() }
+  })
+  for (const { lines } of hosts) await lines.next()
+  await sleep(UNTIL_QUIET)
+  for (let i = 0; i < MORE; i++)
+    for (const { child, lines, taken } of hosts) {
+      child.stdin.write('\n')
+      taken.push(Number((await lines.next()).value))
+    }
+  for (const { child } of hosts) child.stdin.end()
+  return hosts.map(({ taken }) => median(taken))
 }
 
 /** ADD of host-local in an empty store, and in one of which 60,000 addresses are taken, in turns. */
-function fullStore(): number[] {
-  const [side] = sides
-  if (!side) return []
-  const dataDir = (name: string) => ({ ...network({ ...side, n: 0 }), ipam: { ...ipam, dataDir: `/var/lib/${name}` } })
+function fullStore([folder = '']: readonly string[]): number[] {
+  const side = { folder, n: 0 }
+  const dataDir = (name: string) => ({ ...network(side), ipam: { ...ipam, dataDir: `/var/lib/${name}` } })
   const ipam = { type: 'host-local', subnet: '10.100.0.0/16' }
   mkdirSync('/var/lib/full/net0', { recursive: true })
   for (let i = 2; i < 60_002; i++)
@@ -107,9 +136,12 @@ function fullStore(): number[] {
   return [median(empty), median(full)]
 }
 
-const measures: Readonly<Record<string, () => number[]>> = {
-  'add-and-del': () => addAndDel(100),
+const measures: Readonly<Record<string, (args: readonly string[]) => number[] | Promise<number[]>>> = {
+  'add-and-del': addAndDel,
   'many-on-a-bridge': manyOnABridge,
+  'one-host': oneHost,
   'full-store': fullStore,
 }
-process.stdout.write(JSON.stringify(measures[what]?.() ?? []))
+
+const [what = '', ...args] = process.argv.slice(2)
+process.stdout.write(JSON.stringify((await measures[what]?.(args)) ?? []))

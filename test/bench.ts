@@ -148,9 +148,10 @@ async function cni(): Promise<void> {
   try {
     await run(cnilab('cni', 'install', '--bin-dir', compiled))
     const onNode = join(import.meta.dirname, '..', 'dist', 'plugins')
-    const [ours = 0, node = 0, reference = 0] = await cniCalls('add-and-del', compiled, onNode, REFERENCE)
+    const [ours = 0, reference = 0] = await cniCalls('add-and-del', compiled, REFERENCE)
     row('CNI ADD + DEL, 100 containers, compiled / reference', ours, reference, 1, 100)
-    row('CNI ADD + DEL, 100 containers, on node / reference', node, reference, 1.5, 100)
+    const [node = 0, again = 0] = await cniCalls('add-and-del', onNode, REFERENCE)
+    row('CNI ADD + DEL, 100 containers, on node / reference', node, again, 1.5, 100)
     const [few = 0, many = 0] = await cniCalls('many-on-a-bridge', compiled)
     row('CNI ADD at 1000 attachments / at 10', many, few, 1.3, 20)
     const [empty = 0, full = 0] = await cniCalls('full-store', compiled)

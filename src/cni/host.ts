@@ -2,21 +2,16 @@ import { statSync, statfsSync } from 'node:fs'
 import { type Host, MACHINE } from '../kernel/host.ts'
 import { type Kernel, kernelOf } from '../kernel/kernel.ts'
 import { inside } from '../kernel/inside.ts'
-import { spawn, spawnNow } from '../kernel/spawn.ts'
+import { spawnByFiles } from '../kernel/spawn.ts'
 import { interfaceName, netnsOf } from '../operations/names.ts'
 import { CODE, CniError } from './error.ts'
 
 /** Where a plugin acts: the namespace in which it was started. It keeps no journal. */
 const HERE: Host = MACHINE
 
-/** The kernel as a plugin sees it: one command after the other, which is fastest where nothing else goes on. */
+/** The kernel as a plugin sees it. */
 export function ownKernel(): Kernel {
-  return kernelOf(HERE, (netns, argv, input) => Promise.resolve(spawnNow(inside(HERE, netns, argv), input)))
-}
-
-/** The same, but commands run in the background while this process does something else: for those that take long. */
-export function backgroundKernel(): Kernel {
-  return kernelOf(HERE, (netns, argv, input) => spawn(inside(HERE, netns, argv), input))
+  return kernelOf(HERE, (netns, argv, input) => spawnByFiles(inside(HERE, netns, argv), input))
 }
 
 /** Types of file systems by statfs(2): namespaces are files of nsfs, in older kernels of proc. */

@@ -1,4 +1,6 @@
-import childProcess, { type StdioOptions } from 'node:child_process'
+import childProcess from 'node:child_process'
+import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import type { Writable } from 'node:stream'
 import { CnilabError } from '../errors.ts'
 import { APP } from './host.ts'
@@ -40,40 +42,71 @@ export function spawn(
     reject(error.code === 'ENOENT' ? missing(file) : error)
   })
   child.on('close', (code, by) => {
-    const lost = /failed to execute (\S+): No such file/.exec(stderr)?.[1]
     if (signal?.aborted === true) reject(new CnilabError('interrupted', 'interrupted'))
-    else if (lost !== undefined) reject(missing(lost))
     else resolve({ code: code ?? undefined, signal: by ?? undefined, stdout, stderr })
   })
-  return promise
+  return promise.then(refuseMissing)
 }
 
 /**
- * The same, but waits for it without letting anything else go on: in a process that has nothing else to do it takes a
- * third of the time, since no streams are made. For programs that print little.
+ * The same for a process that starts few programs and ends: what they read and print goes through files without a name,
+ * since to load the streams of pipes takes longer than such a program.
  */
-export function spawnNow(argv: readonly string[], input = ''): Finished {
+export function spawnByFiles(argv: readonly string[], input = ''): Promise<Finished> {
   const [file = '', ...rest] = argv
   const env = { ...process.env, LC_ALL: 'C', PATH: searchPath() }
-  const stdio: StdioOptions = ['pipe', 'pipe', 'pipe', ...(lent === undefined ? [] : [lent])]
-  const options = { env, input, encoding: 'utf8', maxBuffer: LONGEST, stdio } as const
-  const { error, status, signal, stdout, stderr } = childProcess.spawnSync(file, rest, options)
-  if (error) throw 'code' in error && error.code === 'ENOENT' ? missing(file) : error
-  const lost = /failed to execute (\S+): No such file/.exec(stderr)?.[1]
+  const files = [namelessFile(input), namelessFile(''), namelessFile('')] as const
+  const { promise, resolve, reject } = Promise.withResolvers<Finished>()
+  const child = childProcess.spawn(file, rest, { env, stdio: [...files, ...(lent === undefined ? [] : [lent])] })
+  child.on('error', (error: NodeJS.ErrnoException) => reject(error.code === 'ENOENT' ? missing(file) : error))
+  child.on('exit', (code, by) => {
+    const [, stdout, stderr] = files.map(textOf)
+    resolve({ code: code ?? undefined, signal: by ?? undefined, stdout: stdout ?? '', stderr: stderr ?? '' })
+  })
+  return promise.then(refuseMissing).finally(() => files.forEach((fd) => closeSync(fd)))
+}
+
+/** Throws if nsenter(1) says that it did not find the program that it was to start. */
+function refuseMissing(finished: Finished): Finished {
+  const [, lost] = /failed to execute (\S+): No such file/.exec(finished.stderr) ?? []
   if (lost !== undefined) throw missing(lost)
-  return { code: status ?? undefined, signal: signal ?? undefined, stdout, stderr }
+  return finished
 }
 
 /** The descriptor that programs get besides: a lock lasts until the last of them has ended. */
 let lent: number | undefined
 
-/** Lends a descriptor to the programs that `spawnNow` starts from now on; none with undefined. */
+/** Lends a descriptor to the programs that `spawnByFiles` starts from now on; none with undefined. */
 export function lend(fd: number | undefined): void {
   lent = fd
 }
 
-/** More than a table of nftables with all the elements it can have would take, in bytes. */
-const LONGEST = 256 * 1024 * 1024
+/** O_TMPFILE of open(2), to which Node gives no name. */
+const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY
+
+/** Opens a file that has no name, so that nothing is left of it, with a text to be read from its beginning. */
+function namelessFile(text: string): number {
+  const fd = openNameless(['/run', '/dev/shm', tmpdir()])
+  if (text !== '') writeSync(fd, text, 0)
+  return fd
+}
+
+/** Not every file system has such files, and not every folder can be written. */
+function openNameless([folder = '', ...others]: readonly string[]): number {
+  try {
+    return openSync(folder, constants.O_RDWR | O_TMPFILE, 0o600)
+  } catch (error) {
+    if (others.length === 0) throw error
+    return openNameless(others)
+  }
+}
+
+/** All that a file holds, wherever who wrote it stands. */
+function textOf(fd: number): string {
+  const bytes = Buffer.alloc(fstatSync(fd).size)
+  readSync(fd, bytes, 0, bytes.length, 0)
+  return bytes.toString('utf8')
+}
 
 const systemFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
 

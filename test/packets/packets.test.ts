@@ -353,20 +353,3 @@ it('leaves no process, whatever ends first', async () => {
     expect(all()).toEqual([])
   })
 })
-
-it('takes little time', () =>
-  withSandbox(async (kernel) => {
-    const times: [string, number][] = []
-    const timed = async (what: string, act: () => Promise<unknown>) => {
-      const since = performance.now()
-      await act()
-      times.push([what, performance.now() - since])
-    }
-    await timed('start', () => startInternet(kernel.host))
-    await timed('again', () => startInternet(kernel.host))
-    for (const whom of calls(INTERNET)) await timed(whom.protocol, () => call(kernel, undefined, whom, 5))
-    await timed('whileAnswering', () => whileAnswering(kernel.host, undefined, 'tcp:9', () => Promise.resolve()))
-    console.log(times.map(([what, ms]) => `${what} ${ms.toFixed(1)} ms`).join(', '))
-    expect(times.find(([what]) => what === 'again')?.[1]).toBeLessThan(20)
-    expect(responders(kernel.host)).toHaveLength(1)
-  }))

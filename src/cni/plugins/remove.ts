@@ -8,7 +8,7 @@ import { masqueradeTable } from '../../operations/network-masquerade.ts'
 import { hasTable, removeOwned } from '../../operations/nft-elements.ts'
 import { aliasOf, type Command, ip } from '../../operations/operation.ts'
 import { findLink, HOST, type State } from '../../state/state.ts'
-import { backgroundKernel, containerNetnsIfThere, ownKernel } from '../host.ts'
+import { containerNetnsIfThere, ownKernel } from '../host.ts'
 import { hostEnd, isHostEnd, ownerOf, ownersOf } from '../identity.ts'
 import type { Attachment, Call, ValidAttachments } from '../plugin-type.ts'
 
@@ -24,11 +24,9 @@ export async function removeAttachment(call: Call, hasSpoofCheck: boolean): Prom
   const kernel = ownKernel()
   const release = lockHostNow()
   try {
-    const cable = await cableOf(kernel, call, containerNetnsIfThere(call.netns))
-    // The kernel takes 20 ms for a cable, and as long for rules: it goes while these are read, and go.
-    const background = backgroundKernel()
+    // The kernel takes 20 ms for a cable, and as long for rules: neither waits for the other.
     await allOf([
-      ...cable.map((command) => background.run([command])),
+      cableOf(kernel, call, containerNetnsIfThere(call.netns)).then((cable) => kernel.run(cable)),
       rulesOfCall(kernel, call, hasSpoofCheck).then((rules) => kernel.run(rules)),
     ])
   } finally {
