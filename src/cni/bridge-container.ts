@@ -9,6 +9,7 @@ import { netnsOf } from '../operations/names.ts'
 import { type Command, ip } from '../operations/operation.ts'
 import { derive, type Operation } from '../operations/registry.ts'
 import { FORWARDING } from '../operations/sysctl.ts'
+import { gatewayOf } from '../plan/bridge-network.ts'
 import { type Finding, toFindings } from '../plan/finding.ts'
 import { scopeOf } from '../plan/scope.ts'
 import { acceptRa } from '../plan/container.ts'
@@ -156,7 +157,9 @@ export async function takeOff(kernel: Kernel, job: BridgeJob): Promise<Command[]
     // Others may rely on forwarding that need no masquerading.
     const isSetting = ({ kind, params }: Operation) =>
       kind === 'sysctl' &&
-      ((params.key === acceptRa(config.bridge) && !links.some(({ name }) => name === config.bridge)) ||
+      ([config.bridge, gatewayOf(config)].some(
+        (one) => params.key === acceptRa(one) && !links.some(({ name }) => name === one),
+      ) ||
         (FORWARDINGS.includes(params.key) && !links.some((link) => link.kind === 'bridge')))
     const { commands: reset } = await undoEntries(kernel, own(isSetting))
     return [...undone, ...rest, ...bridge, ...reset]
@@ -182,6 +185,7 @@ const FORWARDINGS: readonly string[] = Object.values(FORWARDING)
 function belongs({ kind, params }: Operation, { call, config }: BridgeJob): boolean {
   const { name } = hostEnd(call)
   const netns = netnsOf(call.netns)
+  const gateway = gatewayOf(config)
   switch (kind) {
     case 'bridge':
       return params.name === config.bridge && params.mark?.mac === config.bridgeMac
@@ -194,10 +198,12 @@ function belongs({ kind, params }: Operation, { call, config }: BridgeJob): bool
       return [name, config.bridge].includes(params.ifname)
     case 'promiscuous':
       return params.ifname === config.bridge
+    case 'vlan':
+      return params.name === gateway
     case 'address':
     case 'up':
       return params.netns === undefined
-        ? [name, config.bridge].includes(params.ifname)
+        ? [name, config.bridge, gateway].includes(params.ifname)
         : params.netns === netns && params.ifname === call.ifname
     case 'route':
       return params.netns === netns && params.dev === call.ifname

@@ -246,3 +246,6 @@ export const wholeNumber = z.union([z.int(), z.string().regex(/^\d+$/).transform
 
 /** A yes or no of JSON or of a lab file. */
 export const flag = z.boolean().or(yesOrNo)
+
+/** The number of a VLAN (IEEE 802.1Q: 0 and 4095 mean something else). */
+export const vlanNumber = wholeNumber.pipe(z.int().min(1).max(4094))

@@ -1,6 +1,6 @@
 import * as z from 'zod'
-import { findLink } from '../state/state.ts'
-import { flag, interfaceName, wholeNumber } from './names.ts'
+import { findLink, HOST, isInVlan } from '../state/state.ts'
+import { flag, interfaceName, vlanNumber } from './names.ts'
 import { type Command, type OperationKind, missingLink, resource } from './operation.ts'
 
 interface Params {
@@ -10,20 +10,19 @@ interface Params {
   /** VLANs that pass with their tags: first and last of each range. */
   tagged: { first: number; last: number }[]
   keepDefault?: boolean | undefined
-  /** Of the bridge itself, so that its own address is in that VLAN. */
+  /** Of the bridge itself, so that the host is in them, too. */
   self?: boolean | undefined
 }
-
-const vlanId = wholeNumber.pipe(z.int().min(1).max(4094))
 
 /** The VLANs that a bridge's port belongs to: bridge(8), vlan. The kernel needs CONFIG_BRIDGE_VLAN_FILTERING. */
 export const portVlans: OperationKind<'port-vlans', Params> = {
   kind: 'port-vlans',
+  shared: true,
   get params() {
     return z.strictObject({
       ifname: interfaceName,
-      untagged: vlanId.optional(),
-      tagged: z.array(z.strictObject({ first: vlanId, last: vlanId })),
+      untagged: vlanNumber.optional(),
+      tagged: z.array(z.strictObject({ first: vlanNumber, last: vlanNumber })),
       keepDefault: flag.optional(),
       self: flag.optional(),
     })
@@ -31,21 +30,19 @@ export const portVlans: OperationKind<'port-vlans', Params> = {
   id: (p) => p.ifname,
   provides: () => [],
   needs: (p) => [resource.link(p.ifname)],
-  apply: (p) => {
-    const vlan = (act: 'add' | 'del', vid: string, ...rest: string[]): Command => ({
-      tool: 'bridge',
-      argv: ['vlan', act, 'dev', p.ifname, 'vid', vid, ...rest, ...(p.self === true ? ['self'] : [])],
-    })
-    return [
-      ...(p.keepDefault === true || p.self === true ? [] : [vlan('del', '1')]),
-      ...(p.untagged === undefined ? [] : [vlan('add', String(p.untagged), 'pvid', 'untagged')]),
-      ...p.tagged.map(({ first, last }) => vlan('add', first === last ? String(first) : `${first}-${last}`)),
-    ]
-  },
+  apply: (p) => [
+    ...(p.keepDefault === true || p.self === true ? [] : [vlanCommand(p, 'del', '1')]),
+    ...(p.untagged === undefined ? [] : [vlanCommand(p, 'add', String(p.untagged), 'pvid', 'untagged')]),
+    ...p.tagged.map((range) => vlanCommand(p, 'add', shown(range))),
+  ],
   // Those of a container's port go with it.
   undo: (p, _before, now) =>
-    p.self === true && p.untagged !== undefined && findLink(now, p.ifname)
-      ? [{ tool: 'bridge', argv: ['vlan', 'del', 'dev', p.ifname, 'vid', String(p.untagged), 'self'] }]
+    p.self === true && findLink(now, p.ifname) ? p.tagged.map((range) => vlanCommand(p, 'del', shown(range))) : [],
+  users: (p, now) =>
+    p.self === true
+      ? (now.get(HOST)?.links ?? [])
+          .filter((port) => port.master === p.ifname && p.tagged.some(({ first }) => isInVlan(port, first)))
+          .map(({ name }) => name)
       : [],
   explain: (p) => ({
     what: `Put ${p.ifname} into ${words(p)}`,
@@ -55,13 +52,22 @@ export const portVlans: OperationKind<'port-vlans', Params> = {
   judge: (p, now) => {
     const link = findLink(now, p.ifname)
     if (!link) return missingLink(p.ifname, undefined)
-    const wanted = [...(p.untagged === undefined ? [] : [{ first: p.untagged, last: p.untagged }]), ...p.tagged]
-    const holds = wanted.every(({ first, last }) =>
-      link.vlans.some((range) => range.first <= first && last <= range.last),
-    )
-    const actual = `${p.ifname} is in ${link.vlans.length === 0 ? 'no VLAN' : link.vlans.map(range).join(', ')}`
+    const holds =
+      p.tagged.every(({ first, last }) => link.vlans.some((range) => range.first <= first && last <= range.last)) &&
+      (p.untagged === undefined || link.vlans.some(({ first, isUntagged }) => isUntagged && first === p.untagged))
+    const found = link.vlans.map((one) => `${range(one)}${one.isUntagged ? ' without a tag' : ''}`)
+    const actual = `${p.ifname} is in ${found.length === 0 ? 'no VLAN' : found.join(', ')}`
     return holds ? { status: 'present', actual } : { status: 'absent', actual, before: {} }
   },
+}
+
+function vlanCommand({ ifname, self }: Params, act: 'add' | 'del', vid: string, ...rest: string[]): Command {
+  return { tool: 'bridge', argv: ['vlan', act, 'dev', ifname, 'vid', vid, ...rest, ...(self === true ? ['self'] : [])] }
+}
+
+/** A range as bridge(8) takes it. */
+function shown({ first, last }: { first: number; last: number }): string {
+  return first === last ? String(first) : `${first}-${last}`
 }
 
 const range = ({ first, last }: { first: number; last: number }) =>

@@ -16,6 +16,7 @@ import { route } from './route.ts'
 import { sysctl } from './sysctl.ts'
 import { up } from './up.ts'
 import { veth } from './veth.ts'
+import { vlan } from './vlan.ts'
 
 /** Every kind of operation. A new one is one file and one line here; commands, labs and checks then know it. */
 export const kinds = {
@@ -37,6 +38,7 @@ export const kinds = {
   'forward-masquerade': forwardMasquerade,
   'port-vlans': portVlans,
   promiscuous,
+  vlan,
 } as const
 
 type ParamsOf<O> = O extends OperationKind<string, infer P> ? P : never

@@ -28,6 +28,16 @@ export interface BridgeNetwork {
   vlans?: { untagged?: number | undefined; tagged: { first: number; last: number }[]; keepDefault: boolean } | undefined
 }
 
+/** The interface that has the gateways' addresses: the bridge, or for containers in a VLAN that of the VLAN on it. */
+export function gatewayOf({ bridge, vlans }: BridgeNetwork): string {
+  return vlans?.untagged === undefined ? bridge : nameOfVlan(bridge, vlans.untagged)
+}
+
+/** As the reference plugin calls it. */
+function nameOfVlan(bridge: string, vlan: number): string {
+  return `${bridge}.${vlan}`
+}
+
 /**
  * Steps 2 to 8 for one container on a bridge network. The bridge comes up after its port, and all of the host's commands
  * come before the container's, so that few processes carry them.
@@ -40,12 +50,7 @@ export function bridgePlan(
 ): Operation[] {
   const { bridge } = network
   const { host } = container
-  const vlans: Operation[] = network.vlans
-    ? [
-        { kind: 'port-vlans', params: { ifname: host.name, ...network.vlans } },
-        ...(network.vlans.untagged === undefined ? [] : [ownVlan(bridge, network.vlans.untagged)]),
-      ]
-    : []
+  const gateway = gatewayOf(network)
   return [
     {
       kind: 'bridge',
@@ -58,6 +63,7 @@ export function bridgePlan(
     },
     ...(network.promiscuous ? [{ kind: 'promiscuous', params: { ifname: bridge } } as const] : []),
     withoutAdvertisements(bridge),
+    ...(network.isGateway && network.vlans?.untagged !== undefined ? vlanOf(bridge, network.vlans.untagged) : []),
     {
       kind: 'veth',
       params: {
@@ -72,16 +78,17 @@ export function bridgePlan(
       kind: 'attach-bridge',
       params: { ifname: host.name, bridge, hairpin: network.hairpin, isolated: network.isolated },
     },
-    ...vlans,
+    ...(network.vlans ? [{ kind: 'port-vlans', params: { ifname: host.name, ...network.vlans } } as const] : []),
     ...(network.spoofCheck
       ? [{ kind: 'mac-spoof-check', params: { ifname: host.name, mac: container.mac } } as const]
       : []),
     ...(network.isGateway ? gateways(leases) : []).map((address): Operation => ({
       kind: 'address',
-      params: { address, ifname: bridge, detectDuplicates: network.detectDuplicates },
+      params: { address, ifname: gateway, detectDuplicates: network.detectDuplicates },
     })),
     { kind: 'up', params: { ifname: host.name, linkLocal: false } },
     { kind: 'up', params: { ifname: bridge } },
+    ...(network.isGateway && gateway !== bridge ? [{ kind: 'up', params: { ifname: gateway } } as const] : []),
     ...containerPlan(container, leases, routes, {
       disabled: network.disabled,
       detectDuplicates: network.detectDuplicates,
@@ -91,9 +98,14 @@ export function bridgePlan(
   ]
 }
 
-/** The bridge's own address is in the containers' VLAN. */
-function ownVlan(bridge: string, untagged: number): Operation {
-  return { kind: 'port-vlans', params: { ifname: bridge, untagged, tagged: [], self: true } }
+/** The host's part in a VLAN of the bridge: an interface of its own, since a bridge may have many VLANs. */
+function vlanOf(bridge: string, vlan: number): Operation[] {
+  const name = nameOfVlan(bridge, vlan)
+  return [
+    { kind: 'vlan', params: { name, parent: bridge, vlan } },
+    { kind: 'port-vlans', params: { ifname: bridge, tagged: [{ first: vlan, last: vlan }], self: true } },
+    withoutAdvertisements(name),
+  ]
 }
 
 /** The gateways' addresses with the prefixes of their subnets. */

@@ -9,11 +9,13 @@ const stepOfKind: Readonly<Record<string, string>> = {
   'forward-masquerade': 'masquerade',
   'mac-spoof-check': 'attach-bridge',
   'port-vlans': 'attach-bridge',
+  promiscuous: 'bridge',
+  vlan: 'bridge',
 }
 
 /**
  * Which of the eight steps (netns, bridge, veth, attach-netns, attach-bridge, ip, up, masquerade) a kind of operation
- * belongs to: addresses to `ip`, routes to `up`, what concerns a bridge's port to `attach-bridge`, sysctls to
+ * belongs to: addresses to `ip`, routes to `up`, what concerns a bridge's port to `attach-bridge`, what concerns the bridge to `bridge`, sysctls to
  * `masquerade`, the others to the step of their own name.
  */
 export function stepOf(kind: string): string {

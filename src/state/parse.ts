@@ -16,7 +16,10 @@ const linkSchema = z.object({
     .object({
       info_kind: z.string().optional(),
       info_slave_kind: z.string().optional(),
-      info_data: z.object({ vlan_filtering: z.number().optional() }).optional().catch(undefined),
+      info_data: z
+        .object({ vlan_filtering: z.number().optional(), id: z.number().optional() })
+        .optional()
+        .catch(undefined),
       info_slave_data: z
         .object({ hairpin: z.boolean().optional(), isolated: z.boolean().optional() })
         .optional()
@@ -84,6 +87,7 @@ function toLink(raw: z.infer<typeof linkSchema>, vlans: Vlans): Link {
           }
         : undefined,
     vlanFiltering: raw.linkinfo?.info_data?.vlan_filtering === 1,
+    vlanId: raw.linkinfo?.info_kind === 'vlan' ? raw.linkinfo.info_data?.id : undefined,
     promiscuous: raw.flags.includes('PROMISC'),
     vlans: vlans.get(raw.ifname) ?? [],
     linkLocal: raw.inet6_addr_gen_mode !== 'none',
@@ -150,8 +154,12 @@ export type Vlans = ReadonlyMap<string, Link['vlans']>
 /** Reads `bridge -j -compressvlans vlan show`. */
 export function parseVlans(json: string): Vlans {
   const vlan = z
-    .object({ vlan: z.number(), vlanEnd: z.number().optional() })
-    .transform(({ vlan: first, vlanEnd }) => ({ first, last: vlanEnd ?? first }))
+    .object({ vlan: z.number(), vlanEnd: z.number().optional(), flags: z.array(z.string()).default([]) })
+    .transform(({ vlan: first, vlanEnd, flags }) => ({
+      first,
+      last: vlanEnd ?? first,
+      isUntagged: flags.includes('PVID'),
+    }))
   const listed = z.array(z.object({ ifname: z.string(), vlans: z.array(vlan) })).parse(JSON.parse(json || '[]'))
   return new Map(listed.map(({ ifname, vlans }) => [ifname, vlans]))
 }

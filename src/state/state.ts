@@ -16,7 +16,7 @@ export interface Link {
   mtu: number
   master: string | undefined
   alias: string | undefined
-  /** A veth's other end, if that is in the same namespace. */
+  /** A veth's other end, if that is in the same namespace; of a VLAN's interface, what it lies on. */
   peer: string | undefined
   /** The index of a veth's other end, if that is in another namespace. */
   peerIndex: number | undefined
@@ -26,9 +26,11 @@ export interface Link {
   port: { hairpin: boolean; isolated: boolean } | undefined
   /** Of a bridge: whether it keeps VLANs apart. */
   vlanFiltering: boolean
+  /** Of a VLAN's interface: the VLAN's number. */
+  vlanId: number | undefined
   promiscuous: boolean
   /** The VLANs of a bridge's port, first and last of each range; read only where they are asked for. */
-  vlans: readonly { first: number; last: number }[]
+  vlans: readonly { first: number; last: number; isUntagged: boolean }[]
   /** Whether the kernel gives it an IPv6 link-local address by itself when it comes up. */
   linkLocal: boolean
   addresses: readonly Address[]
@@ -99,9 +101,16 @@ export function findLinkAnywhere(state: State, name: string): { link: Link; netn
   return undefined
 }
 
-/** The ports of a bridge: the names of the interfaces whose master it is. */
-export function portsOf(state: State, bridge: string, netns: string = HOST): string[] {
-  return (state.get(netns)?.links ?? []).filter((link) => link.master === bridge).map((link) => link.name)
+/** Who relies on an interface: the ports of a bridge; of a VLAN of a bridge, the ports in that VLAN. Returns names. */
+export function portsOf(state: State, name: string, netns: string = HOST): string[] {
+  const { peer = name, vlanId } = findLink(state, name, netns) ?? {}
+  const ports = (state.get(netns)?.links ?? []).filter(({ master }) => master === (vlanId === undefined ? name : peer))
+  return (vlanId === undefined ? ports : ports.filter((port) => isInVlan(port, vlanId))).map((port) => port.name)
+}
+
+/** Whether a bridge's port belongs to a VLAN. */
+export function isInVlan({ vlans }: Link, vlan: number): boolean {
+  return vlans.some(({ first, last }) => first <= vlan && vlan <= last)
 }
 
 /** Whether this is the sandbox's own way out, which stays where it is. */

@@ -33,7 +33,7 @@ export interface CableType<C> {
   settle?: (kernel: Kernel, call: Call, config: C, netns: string, wanted: Result, before: State) => Promise<State>
   /** What an error means, where the configuration tells more than the kernel. */
   explain?: (config: C, error: unknown) => unknown
-  /** The interfaces of the result, the container's own last. */
+  /** The interfaces of the result, the container's own among them. */
   interfaces: (call: Call, config: C, netns: string, wanted: Result, before: State) => ResultInterface[]
   /** What CHECK reads; else no more than the plan names. */
   checkScope?: (operations: Parameters<typeof narrowScopeOf>[0]) => PlanScope
@@ -174,7 +174,10 @@ export function toResult<C>(
   const interfaces = type.interfaces(call, config, netns, wanted, now)
   return {
     interfaces,
-    ips: wanted.ips.map((one) => ({ ...one, interface: interfaces.length - 1 })),
+    ips: wanted.ips.map((one) => ({
+      ...one,
+      interface: interfaces.findIndex(({ sandbox }) => sandbox === call.netns),
+    })),
     routes: wanted.routes,
     dns: dnsOf(call, wanted),
   }

@@ -1,6 +1,6 @@
 import * as z from 'zod'
-import { interfaceName } from '../../operations/names.ts'
-import type { BridgeNetwork } from '../../plan/bridge-network.ts'
+import { interfaceName, vlanNumber } from '../../operations/names.ts'
+import { type BridgeNetwork, gatewayOf } from '../../plan/bridge-network.ts'
 import { CODE, CniError } from '../error.ts'
 import { bridgeMac } from '../identity.ts'
 import { ipamType } from '../ipam/ipam.ts'
@@ -11,7 +11,6 @@ const yes = z
   .boolean()
   .nullish()
   .transform((given) => given === true)
-const vlanId = z.int().min(1).max(4094)
 
 /** Every key of the reference's bridge plugin; what it does not know is tolerated. */
 const schema = z
@@ -33,7 +32,7 @@ const schema = z
     vlanTrunk: z
       .array(
         z
-          .object({ minID: vlanId.optional(), maxID: vlanId.optional(), id: vlanId.optional() })
+          .object({ minID: vlanNumber.optional(), maxID: vlanNumber.optional(), id: vlanNumber.optional() })
           .refine(
             ({ minID, maxID, id }) => (minID === undefined) === (maxID === undefined) && (minID ?? id) !== undefined,
             {
@@ -74,7 +73,7 @@ export function bridgeConfig(call: Call): BridgeConfig {
     ...(id === undefined ? [] : [{ first: id, last: id }]),
   ])
   const vlan = config.vlan ?? 0
-  return {
+  const network = {
     name: call.network,
     bridge: config.bridge,
     bridgeMac: bridgeMac(config.bridge),
@@ -92,6 +91,14 @@ export function bridgeConfig(call: Call): BridgeConfig {
     vlans:
       vlan === 0 && tagged.length === 0
         ? undefined
-        : { untagged: vlan === 0 ? undefined : vlan, tagged, keepDefault: config.preserveDefaultVlan ?? vlan === 0 },
+        : { untagged: vlan === 0 ? undefined : vlan, tagged, keepDefault: config.preserveDefaultVlan ?? true },
   }
+  const { error } = interfaceName.safeParse(gatewayOf(network))
+  if (error && network.isGateway)
+    throw new CniError(
+      CODE.config,
+      `network configuration: vlan: ${error.issues[0]?.message ?? ''}`,
+      'the gateway in a VLAN has an interface of this name: give the "bridge" a shorter one',
+    )
+  return network
 }

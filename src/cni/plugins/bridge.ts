@@ -3,7 +3,7 @@ import { KernelError } from '../../kernel/run.ts'
 import { isIpv6, overlaps } from '../../operations/names.ts'
 import { ip } from '../../operations/operation.ts'
 import type { Operation } from '../../operations/registry.ts'
-import { bridgePlan } from '../../plan/bridge-network.ts'
+import { bridgePlan, gatewayOf } from '../../plan/bridge-network.ts'
 import { findLink, type State } from '../../state/state.ts'
 import { CODE, CniError } from '../error.ts'
 import type { Call } from '../plugin-type.ts'
@@ -37,7 +37,7 @@ async function settle(
 ): Promise<State> {
   if (config.detectDuplicates && ips.some(({ address }) => isIpv6(address))) {
     await awaitDuplicateDetection(kernel, call.ifname, netns)
-    await awaitDuplicateDetection(kernel, config.bridge, undefined)
+    await awaitDuplicateDetection(kernel, gatewayOf(config), undefined)
   }
   const there = findLink(before, config.bridge)
   // A bridge to which nobody gave a MAC takes that of a port, and perhaps its MTU.
@@ -48,11 +48,12 @@ async function settle(
 
 /** What the kernel means by refusing VLANs. */
 function explainVlans(error: unknown): unknown {
-  if (!(error instanceof KernelError) || error.message !== 'Operation not supported') return error
+  if (!(error instanceof KernelError) || !/^(Operation not supported|Unknown device type)/.test(error.message))
+    return error
   return new CniError(
     CODE.kernel,
     'this kernel cannot keep the VLANs of a bridge apart',
-    `"vlan" and "vlanTrunk" need a kernel with CONFIG_BRIDGE_VLAN_FILTERING; the command was: ${error.command ?? 'ip link add … vlan_filtering 1'}`,
+    `"vlan" and "vlanTrunk" need a kernel with CONFIG_BRIDGE_VLAN_FILTERING, and a gateway in a VLAN CONFIG_VLAN_8021Q; the command was: ${error.command ?? 'ip link add … vlan_filtering 1'}`,
   )
 }
 
@@ -85,7 +86,8 @@ async function clearAddresses(
   const wanted = ips.flatMap(({ address, gateway }) =>
     gateway === undefined ? [] : [`${gateway}/${address.split('/')[1] ?? ''}`],
   )
-  const there = (findLink(now, config.bridge)?.addresses ?? []).filter(({ scope }) => scope !== 'link')
+  const ifname = gatewayOf(config)
+  const there = (findLink(now, ifname)?.addresses ?? []).filter(({ scope }) => scope !== 'link')
   const other = there
     .map(({ address, prefix }) => `${address}/${prefix}`)
     .filter((one) => !wanted.includes(one))
@@ -95,22 +97,27 @@ async function clearAddresses(
   if (!config.forceAddress)
     throw new CniError(
       CODE.exists,
-      `the bridge ${config.bridge} has the address ${first} already, and not ${wanted.join(', ')}`,
-      `another network uses it, or its subnet was changed: name another "bridge", set "forceAddress": true, or take it off with: ip address delete ${first} dev ${config.bridge}`,
+      `${ifname} has the address ${first} already, and not ${wanted.join(', ')}`,
+      `another network uses it, or its subnet was changed: name another "bridge", set "forceAddress": true, or take it off with: ip address delete ${first} dev ${ifname}`,
     )
   const all = (act: 'add' | 'delete') =>
-    kernel.run(other.map((one) => ip(undefined, 'address', act, one, 'dev', config.bridge)))
+    kernel.run(other.map((one) => ip(undefined, 'address', act, one, 'dev', ifname)))
   await all('delete')
   return () => all('add')
 }
 
 function interfaces(call: Call, config: BridgeConfig, netns: string, wanted: Result, now: State): ResultInterface[] {
   const end = containerEnd(call, netns, wanted)
-  const bridgeLink = findLink(now, config.bridge)
   const mtu = config.mtu ?? 1500
+  const { mac, mtu: size } = findLink(now, config.bridge) ?? { mac: config.bridgeMac, mtu }
+  const gateway = gatewayOf(config)
   return [
-    { name: config.bridge, mac: bridgeLink?.mac ?? config.bridgeMac, mtu: bridgeLink?.mtu ?? mtu },
+    { name: config.bridge, mac, mtu: size },
     { name: end.host.name, mac: end.host.mac, mtu },
     { name: call.ifname, mac: end.mac, mtu, sandbox: call.netns },
+    // At the end, as the reference has it. One that is new has the MAC of the bridge on which it lies.
+    ...(config.isGateway && gateway !== config.bridge
+      ? [{ name: gateway, mac: findLink(now, gateway)?.mac ?? mac, mtu: size }]
+      : []),
   ]
 }

@@ -1,0 +1,45 @@
+import * as z from 'zod'
+import { findLink, portsOf } from '../state/state.ts'
+import { interfaceName, vlanNumber } from './names.ts'
+import { ip, missingLink, type OperationKind, resource } from './operation.ts'
+
+interface Params {
+  name: string
+  /** The interface that it lies on. */
+  parent: string
+  vlan: number
+}
+
+/**
+ * The interface of one VLAN: what goes through it is on its parent with the VLAN's tag (IEEE 802.1Q), ip-link(8), `vlan`.
+ * The kernel needs CONFIG_VLAN_8021Q.
+ */
+export const vlan: OperationKind<'vlan', Params> = {
+  kind: 'vlan',
+  shared: true,
+  get params() {
+    return z.strictObject({ name: interfaceName, parent: interfaceName, vlan: vlanNumber })
+  },
+  id: (p) => p.name,
+  provides: (p) => [resource.link(p.name)],
+  needs: (p) => [resource.link(p.parent)],
+  apply: (p) => [ip(undefined, 'link', 'add', 'link', p.parent, 'name', p.name, 'type', 'vlan', 'id', String(p.vlan))],
+  undo: (p, _before, now) =>
+    findLink(now, p.name)?.vlanId === p.vlan ? [ip(undefined, 'link', 'delete', 'dev', p.name)] : [],
+  users: (p, now) => portsOf(now, p.name),
+  explain: (p) => ({
+    what: `Create the interface ${p.name} of VLAN ${p.vlan} on ${p.parent}`,
+    why: 'A VLAN is a network of its own on a cable or bridge that several share: a tag in each frame says whose it is. An interface of a VLAN adds the tag, and takes it off.',
+  }),
+  expected: (p) => `${p.name} is VLAN ${p.vlan} of ${p.parent}`,
+  judge: (p, now) => {
+    const link = findLink(now, p.name)
+    if (link?.vlanId === p.vlan && link.peer === p.parent)
+      return { status: 'present', actual: `${p.name} is VLAN ${p.vlan} of ${p.parent}` }
+    // The reference plugin's way to the same: a cable, the other end of which is a port in the VLAN.
+    if (link?.kind === 'veth') return { status: 'present', actual: `${p.name} is a veth, made by somebody else` }
+    if (link) return { status: 'differs', actual: `${p.name} is something else` }
+    if (!findLink(now, p.parent)) return missingLink(p.parent, undefined)
+    return { status: 'absent', actual: `there is no ${p.name}`, before: {} }
+  },
+}

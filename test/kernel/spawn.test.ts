@@ -1,0 +1,38 @@
+import { expect, it } from 'vitest'
+import { spawn, spawnByFiles } from '../../src/kernel/spawn.ts'
+
+const ways = [
+  ['spawn', spawn],
+  ['spawnByFiles', spawnByFiles],
+] as const
+
+it.each(ways)('%s collects what a program prints, and its status', async (_, run) => {
+  const long = 'a line of text\n'.repeat(20_000)
+  expect(await run(['sh', '-c', 'cat; echo said >&2; exit 3'], long)).toEqual({
+    code: 3,
+    signal: undefined,
+    stdout: long,
+    stderr: 'said\n',
+  })
+  expect(await run(['sh', '-c', 'kill -9 $$'])).toMatchObject({ code: undefined, signal: 'SIGKILL' })
+  expect(await run(['cat'])).toMatchObject({ code: 0, stdout: '' })
+})
+
+it.each(ways)('%s says which program is not installed', async (_, run) => {
+  const missing = { kind: 'machine', message: expect.stringContaining('no-such-program is not installed') }
+  await expect(run(['no-such-program'])).rejects.toMatchObject(missing)
+  // Within a namespace it is nsenter that says so.
+  const inside = ['nsenter', '--net=/proc/self/ns/net', '--', 'no-such-program']
+  await expect(run(['unshare', '-Urn', ...inside])).rejects.toMatchObject(missing)
+})
+
+it('programs by files run at the same time', async () => {
+  const meeting = '/dev/shm/cnilab-spawn-test'
+  const script = `: >${meeting}.$1; for i in $(seq 100); do [ -e ${meeting}.$2 ] && exit 0; sleep 0.05; done; exit 1`
+  const both = [
+    ['a', 'b'],
+    ['b', 'a'],
+  ].map(([own = '', other = '']) => spawnByFiles(['sh', '-c', script, 'sh', own, other]))
+  expect((await Promise.all(both)).map(({ code }) => code)).toEqual([0, 0])
+  await spawn(['sh', '-c', `rm ${meeting}.*`])
+})
