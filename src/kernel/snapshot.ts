@@ -50,7 +50,9 @@ export async function snapshot(host: Host, launch: Launch, scope?: Scope): Promi
     ? paths
     : [...(await namespaceNames(host)), ...paths.filter((name) => name.startsWith('/'))]
   const wanted = names.filter((name) => scope?.namespaces?.has(name) ?? true)
-  const [own, rules, sysctls, vlans, inner] = await Promise.all([
+  // What takes longest begins first.
+  const [inner, own, rules, sysctls, vlans] = await Promise.all([
+    readNamespaces(host, launch, wanted),
     scope?.links ? readLinks(launch, scope.links, scope.forwarding === true) : readHost(launch),
     scope?.tables
       ? readTables(launch, scope.tables, scope.withoutElements === true)
@@ -59,7 +61,6 @@ export async function snapshot(host: Host, launch: Launch, scope?: Scope): Promi
         : [],
     readSysctls(host, launch, scope ? (scope.sysctls ?? []) : usual),
     scope?.vlans === true ? readVlans(launch) : undefined,
-    readNamespaces(host, launch, wanted),
   ])
   const state = new Map<string, Namespace | undefined>([
     [HOST, parseNamespace(own, { ...nowhere, rules, sysctls, ...(vlans ? { vlans } : {}) })],

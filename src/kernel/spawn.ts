@@ -55,15 +55,21 @@ export function spawn(
 export function spawnByFiles(argv: readonly string[], input = ''): Promise<Finished> {
   const [file = '', ...rest] = argv
   const env = { ...process.env, LC_ALL: 'C', PATH: searchPath() }
-  const files = [namelessFile(input), namelessFile(''), namelessFile('')] as const
+  const [stdin, stdout, stderr] = [
+    input === '' ? ('ignore' as const) : namelessFile(input),
+    namelessFile(),
+    namelessFile(),
+  ]
   const { promise, resolve, reject } = Promise.withResolvers<Finished>()
-  const child = childProcess.spawn(file, rest, { env, stdio: [...files, ...(lent === undefined ? [] : [lent])] })
+  const stdio = [stdin, stdout, stderr, ...(lent === undefined ? [] : [lent])]
+  const child = childProcess.spawn(file, rest, { env, stdio })
   child.on('error', (error: NodeJS.ErrnoException) => reject(error.code === 'ENOENT' ? missing(file) : error))
   child.on('exit', (code, by) => {
-    const [, stdout, stderr] = files.map(textOf)
-    resolve({ code: code ?? undefined, signal: by ?? undefined, stdout: stdout ?? '', stderr: stderr ?? '' })
+    resolve({ code: code ?? undefined, signal: by ?? undefined, stdout: textOf(stdout), stderr: textOf(stderr) })
   })
-  return promise.then(refuseMissing).finally(() => files.forEach((fd) => closeSync(fd)))
+  return promise.then(refuseMissing).finally(() => {
+    for (const fd of [stdin, stdout, stderr]) if (fd !== 'ignore') closeSync(fd)
+  })
 }
 
 /** Throws if nsenter(1) says that it did not find the program that it was to start. */
@@ -85,7 +91,7 @@ export function lend(fd: number | undefined): void {
 const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY
 
 /** Opens a file that has no name, so that nothing is left of it, with a text to be read from its beginning. */
-function namelessFile(text: string): number {
+function namelessFile(text = ''): number {
   const fd = openNameless(['/run', '/dev/shm', tmpdir()])
   if (text !== '') writeSync(fd, text, 0)
   return fd
