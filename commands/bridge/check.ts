@@ -1,7 +1,7 @@
 import { examine } from '../../src/cni/bridge-container.ts'
 import type { Finding } from '../../src/plan/finding.ts'
 import type { Document } from '../../src/ui/base-command.ts'
-import { ContainerCommand, containerArgs, containerFlags } from '../../src/ui/container-command.ts'
+import { addedFlags, ContainerCommand, containerArgs } from '../../src/ui/container-command.ts'
 import { findingLine, showFailure } from '../../src/ui/findings.ts'
 import { viewOf } from '../../src/ui/view.ts'
 
@@ -18,12 +18,13 @@ export default class BridgeCheck extends ContainerCommand {
     'Compares cable, bridge, addresses, routes, masquerading and forwarding with the kernel. Exits with 1 if something is missing.'
   static override examples = ['<%= config.bin %> bridge check 2e34dcf34 red']
   static override args = containerArgs
-  static override baseFlags = containerFlags
+  static override baseFlags = addedFlags
 
   async run(): Promise<CheckDocument> {
     const typed = await this.parse(BridgeCheck)
-    const job = this.read(typed, 'check')
-    const kernel = await this.open(job, typed, true)
+    const given = this.read(typed, 'check')
+    const kernel = await this.open(given, typed, true)
+    const job = await this.readAdded(kernel, given, typed)
     const findings = await examine(kernel, job)
     const view = viewOf(kernel.host, typed.flags.plain, (line) => this.log(line))
     for (const finding of findings)

@@ -1,6 +1,6 @@
 import { takeOff } from '../../src/cni/bridge-container.ts'
 import { toLine } from '../../src/plan/command-line.ts'
-import { ContainerCommand, containerArgs, containerFlags } from '../../src/ui/container-command.ts'
+import { addedFlags, ContainerCommand, containerArgs } from '../../src/ui/container-command.ts'
 import { mark, marked, style } from '../../src/ui/style.ts'
 
 export default class BridgeDel extends ContainerCommand {
@@ -9,12 +9,14 @@ export default class BridgeDel extends ContainerCommand {
     'With the last container the bridge goes, too, and what masqueraded its network. It succeeds when nothing is there any more, also when the namespace is gone.'
   static override examples = ['<%= config.bin %> bridge del 2e34dcf34 red']
   static override args = containerArgs
-  static override baseFlags = containerFlags
+  static override baseFlags = addedFlags
 
   async run(): Promise<undefined> {
     const typed = await this.parse(BridgeDel)
-    const job = this.read(typed, 'del')
-    const commands = await takeOff(await this.open(job, typed, false), job)
+    const given = this.read(typed, 'del')
+    const kernel = await this.open(given, typed, false)
+    const job = await this.readAdded(kernel, given, typed)
+    const commands = await takeOff(kernel, job)
     const what = `container ${job.call.containerId} is off the network ${job.network.name}`
     const { plain } = typed.flags
     this.log(

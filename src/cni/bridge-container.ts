@@ -6,7 +6,7 @@ import { readJournal } from '../journal/journal.ts'
 import { flagsFor, type Host } from '../kernel/host.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { netnsOf } from '../operations/names.ts'
-import { type Command, ip } from '../operations/operation.ts'
+import { attachmentOf, type Command, ip } from '../operations/operation.ts'
 import { derive, type Operation } from '../operations/registry.ts'
 import { FORWARDING } from '../operations/sysctl.ts'
 import { gatewayOf } from '../plan/bridge-network.ts'
@@ -115,11 +115,12 @@ function remedyFor(host: Host, call: Call, now: State): string {
   const netns = netnsOf(call.netns)
   const near = findLink(now, call.ifname, netns)
   const far = now.get(HOST)?.links.find(({ index, alias }) => index === near?.peerIndex && alias !== undefined)
-  const [, network, id] = /made by cnilab for ([^/]+)\/([^/]+)\//.exec(far?.alias ?? '') ?? []
-  if (id === undefined)
+  const other = attachmentOf(far?.alias)
+  if (!other)
     return `see whose it is with: cnilab exec --netns ${netns}${flagsFor(host)} -- ip -d link show ${call.ifname}`
-  const other = network === call.network ? '' : `, with the --config of the network ${network}`
-  return `cnilab bridge del ${id} ${netns}${flagsFor(host)} takes ${id === call.containerId ? 'it' : `container ${id}`} off first${other}`
+  const { network, containerId } = other
+  const what = containerId === call.containerId ? 'it' : `container ${containerId}`
+  return `cnilab bridge del ${containerId} ${netns}${flagsFor(host)} takes ${what} off ${network} first`
 }
 
 /** The CNI result of what was made, also in the runtime's cache. */

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { extname } from 'node:path'
 import * as z from 'zod'
 import { CnilabError } from '../errors.ts'
+import type { Host } from '../kernel/host.ts'
 import type { Lab, LabStep } from '../lab/lab.ts'
 import { addressAt, netnsOf } from '../operations/names.ts'
 import { derive, type Operation } from '../operations/registry.ts'
@@ -13,6 +14,7 @@ import { type BridgeConfig, bridgeConfig } from './plugins/bridge-config.ts'
 import type { Call } from './plugin-type.ts'
 import { wrongContainerId } from './request.ts'
 import { EMPTY, type Result } from './result.ts'
+import { readCache } from './runtime/cache.ts'
 import { type Network, parseList, parseSingle, SEED } from './runtime/network.ts'
 import { netnsPath } from './runtime/request.ts'
 
@@ -31,23 +33,53 @@ export function readJob(containerId: string, netns: string, file: string | undef
   const wrong = wrongContainerId(containerId)
   if (wrong !== undefined) throw new CnilabError('usage', wrong, { fix: 'for example: cnilab bridge add web-1 red' })
   const network = file === undefined ? SEED : readNetwork(file)
-  const plugin = network.plugins.find(({ type }) => type === 'bridge')
-  if (!plugin)
+  if (!pluginOf(network))
     throw new CnilabError('usage', `the network ${network.name} in ${file ?? ''} has no plugin of type bridge`, {
       fix: `cnilab cni add ${network.name} ${netns} runs whatever plugins a network has`,
     })
+  return jobOn(network, containerId, netnsPath(netns))
+}
+
+function pluginOf({ plugins }: Network) {
+  return plugins.find(({ type }) => type === 'bridge')
+}
+
+/** A container with eth0 in the namespace of a path, on a network with a bridge. Throws CnilabError `usage`. */
+function jobOn(network: Network, containerId: string, netns: string): BridgeJob {
   const call: Call = {
     network: network.name,
     containerId,
     ifname: 'eth0',
-    netns: netnsPath(netns),
+    netns,
     args: {},
     path: [],
     version: network.version,
-    config: { ...plugin, name: network.name, cniVersion: network.version },
+    config: { ...pluginOf(network), name: network.name, cniVersion: network.version },
     prevResult: undefined,
   }
   return { network, call, config: asUsage(() => bridgeConfig(call)) }
+}
+
+/**
+ * A container on the network that it was put on, as the cache has it, whatever file that came from: on that of the given
+ * job if it is on several, and the given job if it is on none. Throws CnilabError `usage` if it cannot be told.
+ */
+export async function asAdded(host: Host, given: BridgeJob): Promise<BridgeJob> {
+  const { containerId, ifname, netns, network } = given.call
+  const { entries } = await readCache(host)
+  const jobs = entries
+    .filter((one) => one.containerId === containerId && one.ifname === ifname && netnsOf(one.netns) === netnsOf(netns))
+    .map(({ config }) => parseList(config))
+    .filter((one) => pluginOf(one) !== undefined)
+    .map((one) => jobOn(one, containerId, netns))
+  const [first = given, another] = jobs
+  const same = jobs.find(({ call }) => call.network === network)
+  if (same || !another) return same ?? first
+  throw new CnilabError(
+    'usage',
+    `container ${containerId} is on several networks: ${jobs.map(({ call }) => call.network).join(', ')}`,
+    { fix: 'say which one is meant with --config FILE' },
+  )
 }
 
 function readNetwork(file: string): Network {

@@ -3,7 +3,7 @@ import { exclusively } from '../journal/exclusively.ts'
 import { endEntries, type Entry, readJournal } from '../journal/journal.ts'
 import { flagsFor, type Host } from '../kernel/host.ts'
 import type { Kernel } from '../kernel/kernel.ts'
-import type { Command, Resource } from '../operations/operation.ts'
+import { attachmentOf, type Command, type Resource } from '../operations/operation.ts'
 import { type Derived, derive, type Operation } from '../operations/registry.ts'
 import { FORWARDING } from '../operations/sysctl.ts'
 import { scopeOf } from '../plan/scope.ts'
@@ -114,11 +114,15 @@ function refuseWhileUsed(host: Host, { kind, params }: Operation, derived: Deriv
   const users = derived.users(now)
   const [first] = users
   if (first === undefined) return
+  const container = attachmentOf(findLink(now, first)?.alias)
+  const flags = flagsFor(host)
   throw new CnilabError(
     'state',
     `${derived.expected} and has ${users.length} port${users.length === 1 ? '' : 's'}: ${users.join(', ')}`,
     {
-      fix: `cnilab attach ${first} --bridge ${name} --undo${flagsFor(host)}, or cnilab veth delete ${first}${flagsFor(host)}`,
+      fix: container
+        ? `cnilab bridge del ${container.containerId} NETNS${flags} takes a container off; with the last one the bridge goes`
+        : `cnilab attach ${first} --bridge ${name} --undo${flags}, or cnilab veth delete ${first}${flags}`,
     },
   )
 }

@@ -115,6 +115,12 @@ export function aliasOf(mark: { owner?: string | undefined }): string {
   return mark.owner === undefined ? MARK_ALIAS : `${MARK_ALIAS} for ${mark.owner}`.slice(0, 255)
 }
 
+/** The reverse: the network and the container that something is of; undefined if it belongs to no attachment. */
+export function attachmentOf(alias: string | undefined): { network: string; containerId: string } | undefined {
+  const [, network, containerId] = new RegExp(`^${MARK_ALIAS} for ([^/]+)/([^/]+)/`).exec(alias ?? '') ?? []
+  return network === undefined || containerId === undefined ? undefined : { network, containerId }
+}
+
 /** ` in namespace red`, or nothing for the host. */
 export function inNetns(netns: string | undefined): string {
   return netns === undefined ? '' : ` in namespace ${netns}`

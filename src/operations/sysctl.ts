@@ -58,7 +58,9 @@ export const sysctl: OperationKind<'sysctl', Params> = {
     why:
       p.key === FORWARDING.inet || p.key === FORWARDING.inet6
         ? 'By default Linux drops packets that are not for itself. Forwarding makes it a router, which it must be between the bridge and the uplink.'
-        : 'A setting of this network stack alone; other namespaces keep theirs.',
+        : p.key.endsWith('.accept_ra')
+          ? 'Else a container could tell the host by IPv6 router advertisements where to send its packets.'
+          : 'A setting of this network stack alone; other namespaces keep theirs.',
   }),
   expected: (p) => `${p.key} is ${p.value}`,
   judge: (p, now) => {

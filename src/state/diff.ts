@@ -49,17 +49,7 @@ function describeLink(link: Link): string[] {
  * named by its place alone.
  */
 export function summarize(state: State): string[] {
-  return shorten(describe(state))
-}
-
-/** What changed from one state to another, in the lines of `summarize`; also a rule that came to others of its chain. */
-export function changes(before: State, after: State): { gone: string[]; added: string[] } {
-  const { gone, added } = diff(describe(before), describe(after))
-  return { gone: shorten(gone), added: shorten(added) }
-}
-
-function shorten(lines: readonly string[]): string[] {
-  return lines
+  return describe(state)
     .filter((line) => !/: forwarding |accept_redirects/.test(line))
     .map((line) => line.replace(/(: nft )({.*})$/, (_, start: string, json: string) => start + nftName(json)))
 }

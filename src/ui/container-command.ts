@@ -1,5 +1,5 @@
 import { Flags } from '@oclif/core'
-import { type BridgeJob, readJob } from '../cni/bridge-job.ts'
+import { asAdded, type BridgeJob, readJob } from '../cni/bridge-job.ts'
 import { CODE, CniError } from '../cni/error.ts'
 import { LATEST } from '../cni/versions.ts'
 import { requireNamespace } from '../cni/runtime/runtime.ts'
@@ -21,6 +21,12 @@ export const containerFlags = {
     description: 'file with the network, .conf or .conflist [default: mynet, 10.22.0.0/16 on cni0, masqueraded]',
   }),
   plain: plainFlag,
+}
+
+/** The same for what concerns a container that is on its network. */
+export const addedFlags = {
+  ...containerFlags,
+  config: Flags.string({ description: 'file with the network [default: the one that the container was put on]' }),
 }
 
 /** What was typed for a container. */
@@ -55,6 +61,14 @@ export abstract class ContainerCommand extends BaseCommand {
     const host = await this.openHost(flags)
     if (required) await requireNamespace(host, call.netns)
     return kernelOf(host)
+  }
+
+  /** The job as `bridge add` did it, if no --config says which network is meant. */
+  protected async readAdded({ host }: Kernel, job: BridgeJob, { flags }: Typed): Promise<BridgeJob> {
+    if (flags.config !== undefined) return job
+    const added = await asAdded(host, job)
+    this.version = added.network.version
+    return added
   }
 
   /** With --json, an error is what the CNI spec says, on stdout. */

@@ -1,10 +1,11 @@
 import type { Lab, LabStep } from '../lab/lab.ts'
-import { derive } from '../operations/registry.ts'
+import { derive, type Derived } from '../operations/registry.ts'
 import { programLine, toLine } from '../plan/command-line.ts'
 import { toScript } from '../plan/script.ts'
 import type { Document } from './base-command.ts'
 import { markdown } from './markdown.ts'
 import { style } from './style.ts'
+import { indented } from './text.ts'
 
 /** What `lab run --dry-run --json` prints: every step with its commands, ready to paste. */
 export interface LabPlan extends Document {
@@ -27,7 +28,7 @@ export function printPlan(
     for (const { title, text, derived, commands, run } of steps) {
       if (flags.explain) {
         log(`${style.title(title)}\n${markdown(text, false)}`)
-        for (const { explain } of derived.slice(0, 6)) log(`  ${explain.what}. ${style.quiet(explain.why)}`)
+        for (const line of explanations(text, derived)) log(indented(line, 2))
       } else for (const line of [...commands.map((command) => toLine(command, '1')), ...run.map(programLine)]) log(line)
     }
   return {
@@ -40,6 +41,20 @@ export function printPlan(
       commands: commands.map((command) => toLine(command, '1')),
     })),
   }
+}
+
+/** How many operations of a step are explained: the others of a lab with many containers are like them. */
+const MOST = 6
+
+/** What each operation does, and why, unless that was said just before. */
+function explanations(text: string, derived: readonly Derived[]): string[] {
+  const said = new Set([text])
+  const lines = derived.slice(0, MOST).map(({ explain: { what, why } }) => {
+    const isNew = !said.has(why)
+    said.add(why)
+    return isNew ? `${what}. ${style.quiet(why)}` : `${what}.`
+  })
+  return derived.length > MOST ? [...lines, `… and ${derived.length - MOST} more`] : lines
 }
 
 /** The starting state, if the lab has one, and its steps. */

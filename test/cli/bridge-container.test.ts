@@ -93,7 +93,10 @@ it('takes another network from a file, and refuses what is none', async () => {
     'fd09::2/64',
   ])
   expect(await inside('ip -n red -6 route show default')).toContain('fd09::1')
-  expect((await cli(['bridge', 'del', 'a', 'red', '--config', file])).code).toBe(0)
+  // It is known then what network the container is on, also without the file.
+  rmSync(file)
+  expect(await cli(['bridge', 'check', 'a', 'red'])).toMatchObject({ code: 0, stderr: '' })
+  expect((await cli(['bridge', 'del', 'a', '/var/run/netns/red'])).stdout).toContain('a is off the network two')
   expect(await inside('ip -br link')).not.toMatch(/br9|veth/)
   for (const [text, words] of [
     ['{', 'JSON'],
@@ -124,11 +127,14 @@ it('touches nothing of other containers, of other networks, or made by hand', as
   expect((await cli(['bridge', 'del', 'nobody', 'red'])).stdout).toContain('nothing to do')
   await cli(['bridge', 'add', 'alice', 'red'])
   const again = await cli(['bridge', 'add', 'bob', 'red'])
-  expect(again.stderr).toContain('cnilab bridge del alice red takes container alice off first')
+  expect(again.stderr).toContain('cnilab bridge del alice red takes container alice off mynet first')
   const before = await inside('ip -n red -br address; ip -n red route; nft list ruleset')
   expect((await cli(['bridge', 'del', 'bob', 'red'])).stdout).toContain('nothing to do')
   expect(await inside('ip -n red -br address; ip -n red route; nft list ruleset')).toBe(before)
   expect((await cli(['bridge', 'check', 'alice', 'red'])).code).toBe(0)
+  expect((await cli(['bridge', 'delete', 'cni0'])).stderr).toContain(
+    'cnilab bridge del alice NETNS takes a container off',
+  )
   await cli(['bridge', 'del', 'alice', 'red'])
   expect(await inside('ip -br link | cut -d" " -f1')).toBe(made)
 

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { extname } from 'node:path'
 import { CnilabError } from '../../errors.ts'
 import { atLeast, isVersion, OLDEST, VERSIONS } from '../versions.ts'
@@ -64,6 +64,9 @@ export interface Unreadable {
 export function readNetwork(file: string): Network | Unreadable {
   let text: string
   try {
+    // A pipe that the shell made has no such name: <(…) can be read.
+    if (isConfigName(file) && statSync(file).isFIFO())
+      return { file, line: 1, column: 1, wrong: 'a pipe: who reads it waits for somebody to write' }
     text = readFileSync(file, 'utf8')
   } catch (error) {
     return { file, line: 1, column: 1, wrong: error instanceof Error ? error.message : String(error) }

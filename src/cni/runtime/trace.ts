@@ -1,9 +1,10 @@
 import type { Host } from '../../kernel/host.ts'
-import { kernelOf } from '../../kernel/kernel.ts'
+import { CnilabError } from '../../errors.ts'
+import { type Kernel, kernelOf } from '../../kernel/kernel.ts'
 import { netnsOf } from '../../operations/names.ts'
 import { FORWARDING } from '../../operations/sysctl.ts'
-import { changes } from '../../state/diff.ts'
-import type { State } from '../../state/state.ts'
+import { diff, summarize } from '../../state/diff.ts'
+import { rulesetLines } from '../../state/ruleset-lines.ts'
 import type { Execution } from '../execute.ts'
 import type { PluginCall } from './call.ts'
 import type { RunCall } from './chain.ts'
@@ -19,15 +20,30 @@ export interface Traced {
 /** Runs plugins as `run` does, and reads the kernel of the host before and after each. */
 export function traced(host: Host, run: RunCall, tell: (traced: Traced) => void): RunCall {
   const kernel = kernelOf(host)
-  let last: State | undefined
+  const read = async (netns: string): Promise<string[]> => {
+    const scope = { namespaces: undefined, rules: false, sysctls: Object.values(FORWARDING), paths: pathsOf(netns) }
+    const [state, rules] = await Promise.all([kernel.read(scope), readRules(kernel)])
+    return [...summarize(state), ...rules]
+  }
+  let last: string[] | undefined
   return async (call) => {
     const netns = netnsOf(call.variables['CNI_NETNS'] ?? '')
-    const scope = { namespaces: undefined, rules: true, sysctls: Object.values(FORWARDING), paths: pathsOf(netns) }
-    const before = last ?? (await kernel.read(scope))
+    const before = last ?? (await read(netns))
     const execution = await run(call)
-    last = await kernel.read(scope)
-    tell({ call, execution, changed: changes(before, last) })
+    last = await read(netns)
+    tell({ call, execution, changed: diff(before, last) })
     return execution
+  }
+}
+
+/** The host's rules. Where nft is not installed, no plugin of ours makes any. */
+async function readRules(kernel: Kernel): Promise<string[]> {
+  try {
+    const { stdout } = await kernel.probe(['nft', 'list', 'ruleset'])
+    return rulesetLines(stdout).map((line) => `host: ${line}`)
+  } catch (error) {
+    if (error instanceof CnilabError && error.kind === 'machine') return []
+    throw error
   }
 }
 

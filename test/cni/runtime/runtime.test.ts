@@ -369,6 +369,7 @@ describe.skipIf(!existsSync(`${REFERENCE}/bridge`))(
         '- host: sysctl net.ipv4.ip_forward=0',
       ])
         expect(added.stderr).toContain(`    ${line}`)
+      expect(added.stderr).toMatch(/ {4}\+ host: nft .*10\.22\.0\.2/)
       expect(await run('ip -n red -br address show eth0')).toContain('10.22.0.2/16')
       const [file = ''] = (await run(`ls ${RESULTS}`)).split('\n')
       expect(file).toMatch(/^mynet-cnitool-[0-9a-f]{20}-eth0$/)
