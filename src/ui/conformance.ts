@@ -48,10 +48,16 @@ export function drawPlugin({ type, file }: { type: string; file: string }, log: 
   log(`CNI conformance of ${style.title(type)} ${style.quiet(file)}\n`)
 }
 
-/** What comes after them: how many passed, and what that means. */
+/** What comes after them: those that failed once more, how many passed, and what that means. */
 export function drawTotals({ totals, ok, plugin, outcomes, ms }: ConformanceReport, log: (line: string) => void): void {
+  const failed = outcomes.filter(({ passed }) => passed === false)
+  if (failed.length > 0) log(`\n${style.title('Failed')}`)
+  for (const { id, title, level, known } of failed) {
+    const note = [level, ...(known === undefined ? [] : ['known'])].join(', ')
+    log(indented(`${style.command(id)} ${style.quiet(`(${note})`)} ${title}`, 2))
+  }
   const { required, recommended, skipped } = totals
-  const of = ({ passed, failed }: { passed: number; failed: number }) => `${passed}/${passed + failed}`
+  const of = (level: { passed: number; failed: number }) => `${level.passed}/${level.passed + level.failed}`
   log('')
   log(style.quiet(`${plugin.type} speaks CNI ${plugin.versions.join(', ')}`))
   const known = outcomes.filter((outcome) => outcome.known !== undefined).length
