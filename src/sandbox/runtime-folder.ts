@@ -21,7 +21,11 @@ export function makeRuntimeFolder(): string {
 }
 
 function isOwn(folder: string): boolean {
-  return statSync(folder, { throwIfNoEntry: false })?.uid === userId()
+  try {
+    return statSync(folder).uid === userId()
+  } catch {
+    return false // it is not there, or within what is closed to this user
+  }
 }
 
 function checked(folder: string): string {
