@@ -2,16 +2,13 @@
 export const CODE = {
   incompatibleVersion: 1,
   unsupportedField: 2,
-  unknownContainer: 3,
   environment: 4,
   io: 5,
   decode: 6,
   config: 7,
   netns: 8,
-  tryAgain: 11,
   /** The plugin cannot serve ADD: no address is left, say (STATUS). */
   unavailable: 50,
-  limitedConnectivity: 51,
   /** The kernel refused. */
   kernel: 100,
   /** The interface, or an address of the container, is there already. */

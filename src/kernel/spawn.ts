@@ -1,6 +1,7 @@
 import childProcess from 'node:child_process'
-import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs'
+import { accessSync, closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { CnilabError } from '../errors.ts'
 import { APP } from './host.ts'
@@ -120,6 +121,20 @@ const systemFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/b
 export function searchPath(): string {
   const folders = (process.env['PATH'] ?? '').split(':').filter((folder) => folder !== '')
   return [...folders, ...systemFolders.filter((folder) => !folders.includes(folder))].join(':')
+}
+
+/** Whether a program is installed, where `spawn` would find it. */
+export function isInstalled(program: string): boolean {
+  return searchPath()
+    .split(':')
+    .some((folder) => {
+      try {
+        accessSync(join(folder, program), constants.X_OK)
+        return true
+      } catch {
+        return false
+      }
+    })
 }
 
 /**

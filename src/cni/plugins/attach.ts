@@ -16,6 +16,7 @@ import type { Call, PluginType } from '../plugin-type.ts'
 import { dnsOf, EMPTY, ownResult, type Result, type ResultInterface } from '../result.ts'
 import { checkPlan } from './check-plan.ts'
 import { removeAttachment, removeStale } from './remove.ts'
+import { requireTools } from './tools.ts'
 
 const FORWARDINGS: readonly string[] = Object.values(FORWARDING)
 
@@ -93,11 +94,14 @@ export function cablePlugin<C>(type: CableType<C>): PluginType {
       await (await ipamOf(call))?.gc(call, valid)
     },
     status: async (call) => {
-      type.config(call)
+      requireTools(planFor(type)(call, type.config(call), call.netns, SOME))
       await (await ipamOf(call))?.status(call)
     },
   }
 }
+
+/** Of addresses nothing is known yet but that they may be IPv4. */
+const SOME: Result = { ...EMPTY, ips: [{ address: '0.0.0.0/32' }] }
 
 /** The plan of a type, without what a kernel without IPv6 has no settings for. */
 function planFor<C>({ plan }: CableType<C>): CableType<C>['plan'] {
@@ -110,9 +114,9 @@ function planFor<C>({ plan }: CableType<C>): CableType<C>['plan'] {
       )
 }
 
-/** What has to be known before anything is made; of addresses nothing is known yet but that they may be IPv4. */
+/** What has to be known before anything is made. */
 function scopeBefore<C>(type: CableType<C>, call: Call, config: C, netns: string): Scope {
-  const derived = planFor(type)(call, config, netns, { ...EMPTY, ips: [{ address: '0.0.0.0/32' }] }).map(derive)
+  const derived = planFor(type)(call, config, netns, SOME).map(derive)
   return { ...narrowScopeOf(derived), withoutElements: true }
 }
 

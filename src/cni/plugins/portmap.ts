@@ -1,11 +1,12 @@
 import { lockHostNow } from '../../kernel/lock.ts'
 import type { Scope } from '../../kernel/snapshot.ts'
+import { subnetOf } from '../../operations/names.ts'
 import { removeOwned } from '../../operations/nft-elements.ts'
 import { portTable } from '../../operations/port-forward.ts'
 import { derive, type Derived, type Operation } from '../../operations/registry.ts'
 import { isFor, type PortForwards, portForwards } from '../../plan/port-forwards.ts'
 import { narrowScopeOf } from '../../plan/scope.ts'
-import { findLink, HOST, type State } from '../../state/state.ts'
+import { findLink, HOST, type Link, type State } from '../../state/state.ts'
 import { doUnrecorded } from '../../engine/do-unrecorded.ts'
 import { CODE, CniError } from '../error.ts'
 import { ownKernel, refuseMisread } from '../host.ts'
@@ -15,6 +16,7 @@ import type { Call, PluginType } from '../plugin-type.ts'
 import { ownResult, type Result } from '../result.ts'
 import { checkPlan } from './check-plan.ts'
 import { portmapConfig } from './portmap-config.ts'
+import { requireTools } from './tools.ts'
 
 /** Ports of the host that lead to a container's. Called after the plugin that made the container's interface. */
 export const portmap: PluginType = {
@@ -48,9 +50,9 @@ export const portmap: PluginType = {
     const owners = new Set(valid.map((one) => ownerOf({ network, ...one })))
     return remove((owner) => owner.startsWith(ownersOf(network)) && !owners.has(owner))
   },
-  status: (call) => {
+  status: async (call) => {
     portmapConfig(call)
-    return Promise.resolve()
+    requireTools([{ kind: 'port-forwarding', params: { family: 'ip' } }])
   },
 }
 
@@ -68,12 +70,17 @@ function hostSide({ prevResult }: Call): string[] {
   return (prevResult?.interfaces ?? []).filter(({ sandbox = '' }) => sandbox === '').map(({ name }) => name)
 }
 
-/** That of them which packets to the container are routed to: a bridge's port is not. */
+/**
+ * That of them which packets to the container are routed to: not a bridge's port; of a bridge and the interface of a VLAN
+ * on it, the one that has an address in the container's subnet.
+ */
 function routed(call: Call, now: State): string | undefined {
-  return hostSide(call).find((name) => {
-    const link = findLink(now, name)
-    return link && link.master === undefined
-  })
+  const links = hostSide(call).flatMap((name) => findLink(now, name) ?? [])
+  const subnets = new Set(ownResult(call).ips.map(({ address }) => subnetOf(address)))
+  const isGateway = ({ addresses }: Link) =>
+    addresses.some(({ address, prefix }) => subnets.has(subnetOf(`${address}/${prefix}`)))
+  const ends = links.filter(({ master }) => master === undefined)
+  return (ends.find(isGateway) ?? ends[0])?.name
 }
 
 /** Whatever the plan may be about: which of the interfaces it is, is not known yet. */

@@ -146,6 +146,15 @@ it('a failed IPAM leaves no cable, and a new bridge goes again', () =>
     expect(await cni(kernel, 'STATUS', config)).toEqual({})
   }))
 
+it('STATUS says which program is missing, if the network needs it', () =>
+  withNamespaces([], async (kernel) => {
+    await sh(kernel, 'mount --bind /dev/null "$(readlink -f "$(command -v nft)")"')
+    expect(await cni(kernel, 'STATUS', network())).toMatchObject({ code: 50, msg: expect.stringContaining(': nft') })
+    expect(await cni(kernel, 'STATUS', network({ ipMasq: false }))).toEqual({})
+    const portmap = { file: `${OURS}/portmap` }
+    expect(await cni(kernel, 'STATUS', { ...network(), type: 'portmap' }, portmap)).toMatchObject({ code: 50 })
+  }))
+
 it('a failing ADD takes away the bridge that it made', () =>
   withNamespaces(['red'], async (kernel) => {
     const before = await everything(kernel)

@@ -1,0 +1,15 @@
+import { isInstalled } from '../../kernel/spawn.ts'
+import { derive, type Operation } from '../../operations/registry.ts'
+import { CODE, CniError } from '../error.ts'
+
+/** Throws CniError `unavailable` if a program that a plan needs is not installed. */
+export function requireTools(plan: readonly Operation[]): void {
+  const tools = plan.map(derive).flatMap(({ apply }) => apply.map(({ tool }) => tool))
+  const lost = [...new Set(['flock', 'nsenter', ...tools])].filter((tool) => !isInstalled(tool))
+  if (lost.length > 0)
+    throw new CniError(
+      CODE.unavailable,
+      `not installed on this machine: ${lost.join(', ')}`,
+      'cnilab doctor names their packages; on Debian: iproute2, nftables, procps, util-linux',
+    )
+}
