@@ -1,4 +1,5 @@
-import { takeOff } from '../../src/cni/bridge-container.ts'
+import { Flags } from '@oclif/core'
+import { takeOff, wouldTakeOff } from '../../src/cni/bridge-container.ts'
 import { toLine } from '../../src/plan/command-line.ts'
 import { addedFlags, ContainerCommand, containerArgs } from '../../src/ui/container-command.ts'
 import { mark, marked, style } from '../../src/ui/style.ts'
@@ -9,22 +10,23 @@ export default class BridgeDel extends ContainerCommand {
     'With the last container the bridge goes, too, and what masqueraded its network. It succeeds when nothing is there any more, also when the namespace is gone.'
   static override examples = ['<%= config.bin %> bridge del 2e34dcf34 red']
   static override args = containerArgs
-  static override baseFlags = addedFlags
+  static override baseFlags = {
+    ...addedFlags,
+    'dry-run': Flags.boolean({ description: 'print the commands and run nothing', helpGroup: 'GLOBAL' }),
+  }
 
   async run(): Promise<undefined> {
     const typed = await this.parse(BridgeDel)
     const given = this.read(typed, 'del')
     const kernel = await this.open(given, typed, false)
     const job = await this.readAdded(kernel, given, typed)
-    const commands = await takeOff(kernel, job)
+    const isDry = typed.flags['dry-run']
+    const commands = await (isDry ? wouldTakeOff : takeOff)(kernel, job)
     const what = `container ${job.call.containerId} is off the network ${job.network.name}`
     const { plain } = typed.flags
-    this.log(
-      commands.length === 0
-        ? marked(mark.already, `Not there, nothing to do: ${what}`, plain)
-        : marked(mark.done, `Done: ${what}`, plain),
-    )
-    for (const command of commands) this.log(`  ${style.command(toLine(command, '1'))}`)
+    if (commands.length === 0) this.log(marked(mark.already, `Not there, nothing to do: ${what}`, plain))
+    else if (!isDry) this.log(marked(mark.done, `Done: ${what}`, plain))
+    for (const command of commands) this.log(`${isDry ? '' : '  '}${style.command(toLine(command, '1'))}`)
     return undefined
   }
 

@@ -170,6 +170,21 @@ export async function takeOff(kernel: Kernel, job: BridgeJob): Promise<Command[]
   return commands
 }
 
+/** The commands that `takeOff` would run now, without the settings of the host that it may reset. */
+export async function wouldTakeOff(kernel: Kernel, { call, config }: BridgeJob): Promise<Command[]> {
+  const removal = await removalOf(kernel, call)
+  if (removal.length === 0) return []
+  const now = await kernel.read({ namespaces: new Set() })
+  const isLast = portsOf(now, config.bridge).every((port) => port === hostEnd(call).name)
+  const isOurs =
+    kernel.host.kind === 'machine'
+      ? readJournal(kernel.host).some(
+          ({ operation: { kind, params } }) => kind === 'bridge' && params.name === config.bridge,
+        )
+      : findLink(now, config.bridge)?.mac === config.bridgeMac
+  return isLast && isOurs ? [...removal, ip(undefined, 'link', 'delete', 'dev', config.bridge)] : removal
+}
+
 /** The bridge goes with its last port, if its MAC says that it is ours; a machine's is ours if the journal says so. */
 async function removeBridge(kernel: Kernel, { bridge, bridgeMac }: BridgeConfig): Promise<Command[]> {
   const now = await kernel.read({ namespaces: new Set() })

@@ -34,6 +34,14 @@ it('puts a container on the bridge as the seed has it, checks it, and takes all 
   )
   expect((await cli(['exec', '--netns', 'red', '--', 'ping', '-c1', '-W2', '203.0.113.1'])).code).toBe(0)
   expect((await cli(['bridge', 'check', '2e34dcf34', 'red'])).code).toBe(0)
+  const made = await inside(DUMP)
+  const dry = await cli(['bridge', 'del', '2e34dcf34', 'red', '--dry-run'])
+  expect(dry.stdout.trim().split('\n')).toEqual([
+    expect.stringMatching(/^ip link delete dev veth[0-9a-f]{11}$/),
+    'nft delete table ip cnilab_network_mynet',
+    'ip link delete dev cni0',
+  ])
+  expect(await inside(DUMP)).toBe(made)
   const deleted = await cli(['bridge', 'del', '2e34dcf34', 'red'])
   expect(deleted).toMatchObject({ code: 0, stderr: '' })
   expect(await inside(DUMP)).toBe(before)
