@@ -1,4 +1,5 @@
 import { Flags } from '@oclif/core'
+import { BETWEEN } from '../cni/plugins/check-plan.ts'
 import { CniError } from '../cni/error.ts'
 import { execute } from '../cni/execute.ts'
 import type { CniCommand } from '../cni/plugin-type.ts'
@@ -148,7 +149,12 @@ export abstract class CniRuntimeCommand extends BaseCommand {
     if (this.jsonEnabled()) this.logJson(error.toJson(this.version))
     else
       process.stderr.write(
-        formatError({ kind: 'state', message: `${message} (CNI error ${code})${more}`, ...fix, exitCode: 1 }),
+        formatError({
+          kind: 'state',
+          message: `${message.replaceAll(BETWEEN, '\n  ')} (CNI error ${code})${more}`,
+          ...fix,
+          exitCode: 1,
+        }),
       )
     process.exitCode ??= 1
     return Promise.resolve()

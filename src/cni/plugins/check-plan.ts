@@ -4,6 +4,9 @@ import { toFindings } from '../../plan/finding.ts'
 import { narrowScopeOf, type PlanScope } from '../../plan/scope.ts'
 import { CODE, CniError } from '../error.ts'
 
+/** Stands between the differences in the message of an error. */
+export const BETWEEN = ' · '
+
 /**
  * Compares a plan with the kernel, of which `scopeOf` tells what to read. What is there besides, such as routes of plugins
  * that came later, is no mistake. Throws CniError `differs` with everything that is not as it was made.
@@ -19,7 +22,7 @@ export async function checkPlan(
   if (failed.length === 0) return
   throw new CniError(
     CODE.differs,
-    failed.map(({ expected, actual }) => `expected: ${expected}; found: ${actual}`).join(' · '),
+    failed.map(({ expected, actual }) => `expected: ${expected}; found: ${actual}`).join(BETWEEN),
     `${failed[0]?.why ?? ''} To put it right: DEL, and then ADD again`,
   )
 }
