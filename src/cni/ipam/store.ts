@@ -1,6 +1,6 @@
 import { existsSync, linkSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { lockFileNow } from '../../kernel/lock.ts'
+import { lockFile } from '../../kernel/lock.ts'
 import { CniError } from '../error.ts'
 import type { Attachment } from '../plugin-type.ts'
 import { forget, isComplete, lookUp, rebuild, record, seal } from './by-attachment.ts'
@@ -22,7 +22,7 @@ function textOf({ containerId, ifname }: Owner): string {
  * writer left is cleared away first: a writer keeps the lock until it is done.
  */
 export async function withStore<T>(folder: string, act: () => T): Promise<T> {
-  const unlock = lockFileNow(join(folder, 'lock'))
+  const unlock = await lockFile(join(folder, 'lock'))
   try {
     if (existsSync(fresh(folder))) rmSync(fresh(folder))
     if (!isComplete(folder)) reread(folder)

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import type { Kernel } from '../../kernel/kernel.ts'
-import { lockHostNow } from '../../kernel/lock.ts'
+import { lockHost } from '../../kernel/lock.ts'
 import type { Scope } from '../../kernel/snapshot.ts'
 import { isIpv6 } from '../../operations/names.ts'
 import { derive, type Operation } from '../../operations/registry.ts'
@@ -51,7 +51,7 @@ export function cablePlugin<C>(type: CableType<C>): PluginType {
       const netns = containerNetns(call.netns)
       const kernel = ownKernel()
       const ipam = await ipamOf(call)
-      const release = lockHostNow()
+      const release = await lockHost()
       try {
         const scope = scopeBefore(type, call, config, netns)
         const now = await kernel.read(scope)

@@ -1,4 +1,4 @@
-import { lockHostNow } from '../../kernel/lock.ts'
+import { lockHost } from '../../kernel/lock.ts'
 import type { Scope } from '../../kernel/snapshot.ts'
 import { subnetOf } from '../../operations/names.ts'
 import { removeOwned } from '../../operations/nft-elements.ts'
@@ -26,7 +26,7 @@ export const portmap: PluginType = {
     const result = previous(call)
     if (config.mappings.length === 0) return result
     const kernel = ownKernel()
-    const release = lockHostNow()
+    const release = await lockHost()
     try {
       const now = await kernel.read(scopeBefore(call, config))
       const derived = portPlan(call, config, routed(call, now)).map(derive)
@@ -129,7 +129,7 @@ function refuseIfTaken(operations: readonly Derived[], now: State): void {
 async function remove(isGone: (owner: string) => boolean): Promise<void> {
   const kernel = ownKernel()
   const tables = (['ip', 'ip6'] as const).map(portTable)
-  const release = lockHostNow()
+  const release = await lockHost()
   try {
     const now = await readToRemove(kernel, {
       namespaces: new Set(),
