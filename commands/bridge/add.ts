@@ -29,7 +29,7 @@ export default class BridgeAdd extends ContainerCommand {
     const job = this.read(typed, 'add')
     if (flags['dry-run'] || flags.explain) {
       this.notice('the address is an example: the IPAM plugin gives one when it is run')
-      return printPlan(stepsFor(job, exampleLease(job)), { ...flags, script: false }, (line) => this.log(line))
+      return printPlan(stepsFor(job, await exampleLease(job)), { ...flags, script: false }, (line) => this.log(line))
     }
     const others = job.network.plugins.filter(({ type }) => type !== 'bridge').map(({ type }) => type)
     if (others.length > 0)

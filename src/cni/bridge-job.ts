@@ -1,14 +1,17 @@
 import { readFileSync } from 'node:fs'
 import { extname } from 'node:path'
-import * as z from 'zod'
 import { CnilabError } from '../errors.ts'
 import type { Host } from '../kernel/host.ts'
 import type { Lab, LabStep } from '../lab/lab.ts'
-import { addressAt, netnsOf } from '../operations/names.ts'
+import { netnsOf } from '../operations/names.ts'
 import { derive, type Operation } from '../operations/registry.ts'
 import { FORWARDING } from '../operations/sysctl.ts'
 import { stepOf } from '../plan/steps.ts'
 import { CniError } from './error.ts'
+import { readHostLocal } from './ipam/host-local-config.ts'
+import { ipamType } from './ipam/ipam.ts'
+import { candidates, rangeFor } from './ipam/ranges.ts'
+import { staticIpam } from './ipam/static.ts'
 import { bridgeType } from './plugins/bridge.ts'
 import { type BridgeConfig, bridgeConfig } from './plugins/bridge-config.ts'
 import type { Call } from './plugin-type.ts'
@@ -57,7 +60,11 @@ function jobOn(network: Network, containerId: string, netns: string): BridgeJob 
     config: { ...pluginOf(network), name: network.name, cniVersion: network.version },
     prevResult: undefined,
   }
-  return { network, call, config: asUsage(() => bridgeConfig(call)) }
+  try {
+    return { network, call, config: bridgeConfig(call) }
+  } catch (error) {
+    throw toUsage(error)
+  }
 }
 
 /**
@@ -92,13 +99,9 @@ function readNetwork(file: string): Network {
   }
 }
 
-function asUsage<T>(read: () => T): T {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof CniError) throw new CnilabError('usage', error.message, fixOf(error))
-    throw error
-  }
+/** The error of a configuration, as one of what was typed. */
+function toUsage(error: unknown): unknown {
+  return error instanceof CniError ? new CnilabError('usage', error.message, fixOf(error)) : error
 }
 
 /** What to do, where a plugin's error says it. */
@@ -152,28 +155,20 @@ function stepFor({ kind, params }: Operation): string {
   return kind === 'sysctl' && params.key.endsWith('.accept_ra') ? 'bridge' : stepOf(kind)
 }
 
-/** An address as it could be given, to show what would be done without asking for one. */
-export function exampleLease({ call }: BridgeJob): Result {
-  const range = z.object({ subnet: z.string() })
-  const { data } = z
-    .object({
-      subnet: z.string().optional(),
-      ranges: z.array(z.array(range)).optional(),
-      routes: z.unknown().optional(),
+/** Addresses as they could be given, to show what would be done without asking for any: none of an IPAM that is not ours. */
+export async function exampleLease({ call }: BridgeJob): Promise<Result> {
+  const type = ipamType(call.config)
+  try {
+    if (type === 'static') return await staticIpam.add(call)
+    if (type !== 'host-local') return EMPTY
+    const { sets, routes } = readHostLocal(call)
+    const ips = sets.flatMap((set) => {
+      const [address = ''] = candidates(set, undefined)
+      const range = rangeFor(set, address)
+      return range ? [{ address: `${address}/${range.prefix}`, gateway: range.gateway }] : []
     })
-    .safeParse(call.config['ipam'])
-  const subnets = [
-    ...(data?.subnet === undefined ? [] : [data.subnet]),
-    ...(data?.ranges ?? []).flatMap(([first]) => (first ? [first.subnet] : [])),
-  ]
-  const routes = z.array(z.object({ dst: z.string(), gw: z.string().optional() })).safeParse(data?.routes).data ?? []
-  const ips = subnets.map((subnet) => ({
-    address: `${addressAt(subnet, 2) ?? ''}/${subnet.split('/')[1] ?? ''}`,
-    gateway: addressAt(subnet, 1),
-  }))
-  return {
-    ...EMPTY,
-    ips: ips.map(({ address, gateway }) => ({ address, ...(gateway === undefined ? {} : { gateway }) })),
-    routes,
+    return { ...EMPTY, ips, routes }
+  } catch (error) {
+    throw toUsage(error)
   }
 }

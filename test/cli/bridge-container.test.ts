@@ -178,6 +178,19 @@ it('shows what it would do, and does nothing', async () => {
   expect(dry.stdout).toContain('ip -n red address add 10.22.0.2/16 dev eth0')
   expect(dry.stderr).toContain('example')
   expect((await cli(['bridge', 'add', 'a', 'red', '--explain'])).stdout).toContain('A bridge is a virtual switch')
+  const addresses = async (ipam: object) => {
+    const file = join(folder, 'dry.conf')
+    writeFileSync(file, JSON.stringify({ cniVersion: '1.0.0', name: 'dry', type: 'bridge', ipam }))
+    const { stdout } = await cli(['bridge', 'add', 'a', 'red', '--config', file, '--dry-run'])
+    return stdout.match(/(?<=address add )\S+/g)
+  }
+  const range = { subnet: '10.9.0.0/24', rangeStart: '10.9.0.40' }
+  expect(await addresses({ type: 'host-local', ranges: [[range], [{ subnet: 'fd09::/64' }]] })).toEqual([
+    '10.9.0.40/24',
+    'fd09::2/64',
+  ])
+  expect(await addresses({ type: 'static', addresses: [{ address: '10.9.0.7/24' }] })).toEqual(['10.9.0.7/24'])
+  expect(await addresses({ type: 'dhcp' })).toEqual(null)
   expect((await cli(['sandbox', 'list'])).stdout).not.toContain('default')
 })
 
