@@ -1,4 +1,5 @@
 import { readdirSync } from 'node:fs'
+import { types } from '../plugins/types.ts'
 import { isVersion } from '../versions.ts'
 import { askPlugin, type Introduction } from './ask-plugin.ts'
 import { asObject, asText } from './check-keys.ts'
@@ -33,7 +34,7 @@ export async function checkInstalled(network: Network, installed: Installed, tel
     const [first] = network.plugins
     return tell('warning', first ? [...first.path, 'type'] : [], 'whether the plugins are installed was not checked', {
       why: `this machine has no folder ${folders.join(' or ')}`,
-      fix: 'name the folder with --bin-dir',
+      fix: 'name the folder with --bin-dir; cnilab cni install makes one, with ours',
     })
   }
   for (const { path, config } of network.plugins) {
@@ -54,7 +55,7 @@ async function checkOne(type: string, path: Path, version: string, { folders, as
       why: 'no container can be attached to this network',
       fix:
         near === undefined || near === type
-          ? 'install it, or name its folder with --bin-dir'
+          ? `${Object.hasOwn(types, type) ? 'cnilab cni install writes it' : 'install it'}, or name its folder with --bin-dir`
           : `did you mean "${near}"?`,
     })
   }
