@@ -1,5 +1,5 @@
 import childProcess from 'node:child_process'
-import { accessSync, closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs'
+import { accessSync, closeSync, constants, fstatSync, openSync, readSync, statfsSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Writable } from 'node:stream'
@@ -51,26 +51,21 @@ export function spawn(
 
 /**
  * The same for a process that starts few programs and ends: what they read and print goes through files without a name,
- * since to load the streams of pipes takes longer than such a program.
+ * since to load the streams of pipes takes longer than such a program. Where no folder has room for them, it is pipes.
  */
 export function spawnByFiles(argv: readonly string[], input = ''): Promise<Finished> {
+  const files = openFiles(input)
+  if (!files) return spawn(argv, input)
   const [file = '', ...rest] = argv
   const env = { ...process.env, LC_ALL: 'C', PATH: searchPath() }
-  const [stdin, stdout, stderr] = [
-    input === '' ? ('ignore' as const) : namelessFile(input),
-    namelessFile(),
-    namelessFile(),
-  ]
   const { promise, resolve, reject } = Promise.withResolvers<Finished>()
-  const stdio = [stdin, stdout, stderr, ...(lent === undefined ? [] : [lent])]
-  const child = childProcess.spawn(file, rest, { env, stdio })
+  const child = childProcess.spawn(file, rest, { env, stdio: [...files, ...(lent === undefined ? [] : [lent])] })
   child.on('error', (error: NodeJS.ErrnoException) => reject(error.code === 'ENOENT' ? missing(file) : error))
   child.on('exit', (code, by) => {
+    const [, stdout, stderr] = files
     resolve({ code: code ?? undefined, signal: by ?? undefined, stdout: textOf(stdout), stderr: textOf(stderr) })
   })
-  return promise.then(refuseMissing).finally(() => {
-    for (const fd of [stdin, stdout, stderr]) if (fd !== 'ignore') closeSync(fd)
-  })
+  return promise.then(refuseMissing).finally(() => files.forEach((fd) => closeSync(fd)))
 }
 
 /** Throws if nsenter(1) says that it did not find the program that it was to start. */
@@ -91,21 +86,33 @@ export function lend(fd: number | undefined): void {
 /** O_TMPFILE of open(2), to which Node gives no name. */
 const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY
 
-/** Opens a file that has no name, so that nothing is left of it, with a text to be read from its beginning. */
-function namelessFile(text = ''): number {
-  const fd = openNameless(['/run', '/dev/shm', tmpdir()])
-  if (text !== '') writeSync(fd, text, 0)
-  return fd
-}
+/** What a program may print, in bytes: were a file system full, the rest would be lost without a word. */
+const ROOM = 32 * 1024 * 1024
 
-/** Not every file system has such files, and not every folder can be written. */
-function openNameless([folder = '', ...others]: readonly string[]): number {
-  try {
-    return openSync(folder, constants.O_RDWR | O_TMPFILE, 0o600)
-  } catch (error) {
-    if (others.length === 0) throw error
-    return openNameless(others)
+/**
+ * Opens files that have no name, so that nothing is left of them: with the text that a program is to read, and for what
+ * it prints. Undefined if there is no place for them.
+ */
+function openFiles(input: string): [number, number, number] | undefined {
+  for (const folder of ['/run', '/dev/shm', tmpdir()]) {
+    const opened: number[] = []
+    const open = () => {
+      const fd = openSync(folder, constants.O_RDWR | O_TMPFILE, 0o600)
+      opened.push(fd)
+      return fd
+    }
+    try {
+      const { bavail, bsize } = statfsSync(folder)
+      if (bavail * bsize < ROOM) continue
+      const stdin = open()
+      if (input !== '') writeSync(stdin, input, 0)
+      return [stdin, open(), open()]
+    } catch {
+      // not every folder can be written, and not every file system has such files
+      for (const fd of opened) closeSync(fd)
+    }
   }
+  return undefined
 }
 
 /** All that a file holds, wherever who wrote it stands. */

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { spawn, spawnByFiles } from '../../src/kernel/spawn.ts'
 
@@ -35,4 +36,19 @@ it('programs by files run at the same time', async () => {
   ].map(([own = '', other = '']) => spawnByFiles(['sh', '-c', script, 'sh', own, other]))
   expect((await Promise.all(both)).map(({ code }) => code)).toEqual([0, 0])
   await spawn(['sh', '-c', `rm ${meeting}.*`])
+})
+
+it.each([
+  ['on another file system', 'unset TMPDIR'],
+  ['and pipes where there is none', 'export TMPDIR=/run; mount -t tmpfs -o size=64k full /dev/shm'],
+])('what is printed is not lost where /run is full: files are %s', async (_, rest) => {
+  const script = `import { spawnByFiles } from '${join(import.meta.dirname, '../../src/kernel/spawn.ts')}'
+    const { code, stdout } = await spawnByFiles(['sh', '-c', 'cat; seq 100000'], 'first\\n')
+    console.log(code, stdout.length, stdout.slice(0, 6))`
+  const full = `mount -t tmpfs -o size=64k full /run; head -c 60k /dev/zero >/run/file; ${rest}; exec "$@"`
+  const node = [process.execPath, '--input-type=module', '-e', script]
+  expect(await spawn(['unshare', '-Urm', 'sh', '-c', full, 'sh', ...node])).toMatchObject({
+    code: 0,
+    stdout: '0 588901 first\n\n',
+  })
 })
