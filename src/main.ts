@@ -3,6 +3,8 @@ import { errorDocument, formatError, show } from './ui/error.ts'
 
 /** Runs the command that the arguments name. Errors before a command is found are shown as all others are. */
 export async function main(): Promise<void> {
+  // A terminal that does not know its size, such as a serial console, says 0: one letter would go to a line.
+  if (process.stdout.columns === 0) process.stdout.columns = 80
   try {
     const words = await given()
     if (words) await run(words, import.meta.url)

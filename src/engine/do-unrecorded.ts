@@ -1,7 +1,7 @@
 import type { Kernel } from '../kernel/kernel.ts'
 import { KernelError } from '../kernel/run.ts'
 import type { Command } from '../operations/operation.ts'
-import type { Derived } from '../operations/registry.ts'
+import type { Derived, KindName } from '../operations/registry.ts'
 import type { State } from '../state/state.ts'
 import { blame, choose } from './do.ts'
 import { undoAll } from './undo.ts'
@@ -48,9 +48,10 @@ export async function doUnrecorded(
  * does not wait for our lock.)
  */
 function withoutUsers(derived: Derived): Derived {
-  const { kind } = derived.operation
-  return kind === 'address' || kind === 'up' ? { ...derived, users: () => [] } : derived
+  return OF_BRIDGES.includes(derived.operation.kind) ? { ...derived, users: () => [] } : derived
 }
+
+const OF_BRIDGES: readonly KindName[] = ['address', 'up', 'vlan', 'port-vlans']
 
 /** Rules and links do not depend on each other: they are made at the same time. Throws the first error when both ended. */
 async function runBoth(kernel: Kernel, commands: readonly Command[]): Promise<void> {

@@ -124,7 +124,8 @@ async function readTables(launch: Launch, tables: readonly string[], terse: bool
   const read = await Promise.all(tables.map((table) => launch(undefined, [...list, ...table.split(' ')])))
   return read.flatMap(({ code, stdout, stderr }) => {
     if (code === 0) return parseRuleset(stdout)
-    if (/No such file or directory/.test(stderr)) return []
+    // The second where the kernel has no nftables.
+    if (/No such file or directory|Unable to initialize Netlink socket/.test(stderr)) return []
     throw new CnilabError('state', `could not read the nftables rules: ${stderr.trim()}`)
   })
 }

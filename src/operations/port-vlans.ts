@@ -36,8 +36,11 @@ export const portVlans: OperationKind<'port-vlans', Params> = {
     ...p.tagged.map((range) => vlanCommand(p, 'add', shown(range))),
   ],
   // Those of a container's port go with it.
-  undo: (p, _before, now) =>
-    p.self === true && findLink(now, p.ifname) ? p.tagged.map((range) => vlanCommand(p, 'del', shown(range))) : [],
+  undo: (p, _before, now) => {
+    const link = findLink(now, p.ifname)
+    const there = p.self === true && link ? p.tagged.filter(({ first }) => isInVlan(link, first)) : []
+    return there.map((range) => vlanCommand(p, 'del', shown(range)))
+  },
   users: (p, now) =>
     p.self === true
       ? (now.get(HOST)?.links ?? [])
@@ -55,10 +58,17 @@ export const portVlans: OperationKind<'port-vlans', Params> = {
     const holds =
       p.tagged.every(({ first, last }) => link.vlans.some((range) => range.first <= first && last <= range.last)) &&
       (p.untagged === undefined || link.vlans.some(({ first, isUntagged }) => isUntagged && first === p.untagged))
+    // Of the bridge itself: what comes without a tag never reaches the interface of the VLAN.
+    const isBare = p.self === true && link.vlans.some((one) => one.isUntagged && covers(p.tagged, one.first))
     const found = link.vlans.map((one) => `${range(one)}${one.isUntagged ? ' without a tag' : ''}`)
     const actual = `${p.ifname} is in ${found.length === 0 ? 'no VLAN' : found.join(', ')}`
+    if (isBare) return { status: 'differs', actual }
     return holds ? { status: 'present', actual } : { status: 'absent', actual, before: {} }
   },
+}
+
+function covers(ranges: Params['tagged'], vlan: number): boolean {
+  return ranges.some(({ first, last }) => first <= vlan && vlan <= last)
 }
 
 function vlanCommand({ ifname, self }: Params, act: 'add' | 'del', vid: string, ...rest: string[]): Command {

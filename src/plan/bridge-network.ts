@@ -28,9 +28,13 @@ export interface BridgeNetwork {
   vlans?: { untagged?: number | undefined; tagged: { first: number; last: number }[]; keepDefault: boolean } | undefined
 }
 
+/** The VLAN in which a bridge itself is: ip-link(8), `vlan_default_pvid`. */
+const DEFAULT_VLAN = 1
+
 /** The interface that has the gateways' addresses: the bridge, or for containers in a VLAN that of the VLAN on it. */
 export function gatewayOf({ bridge, vlans }: BridgeNetwork): string {
-  return vlans?.untagged === undefined ? bridge : nameOfVlan(bridge, vlans.untagged)
+  const untagged = vlans?.untagged ?? DEFAULT_VLAN
+  return untagged === DEFAULT_VLAN ? bridge : nameOfVlan(bridge, untagged)
 }
 
 /** As the reference plugin calls it. */
@@ -63,7 +67,7 @@ export function bridgePlan(
     },
     ...(network.promiscuous ? [{ kind: 'promiscuous', params: { ifname: bridge } } as const] : []),
     withoutAdvertisements(bridge),
-    ...(network.isGateway && network.vlans?.untagged !== undefined ? vlanOf(bridge, network.vlans.untagged) : []),
+    ...(network.isGateway && gateway !== bridge ? vlanOf(bridge, network.vlans?.untagged ?? DEFAULT_VLAN) : []),
     {
       kind: 'veth',
       params: {

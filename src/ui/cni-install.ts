@@ -11,7 +11,7 @@ export function installedText({ folder, installed, replaced, bytes }: Installed)
     indented(installed.join(', '), 2),
     '',
     wrapped(
-      `They are one executable of ${Math.round(bytes / 1e6)} MB by ${installed.length} names, and need neither cnilab nor Node; ip and nft they do.${gone}`,
+      `They are one executable of ${Math.round(bytes / 1e6)} MB by ${installed.length} names, and need neither cnilab nor Node; of the system they call ip, nft, nsenter, flock and sysctl.${gone}`,
     ),
     '',
     'Go on with:',

@@ -56,6 +56,7 @@ it.each([
 describe.skipIf(!canFilter)('VLANs (skipped: this kernel has no CONFIG_BRIDGE_VLAN_FILTERING)', () => {
   const ipam = { type: 'host-local', subnet: '10.23.0.0/16' }
   const other = { ...tagged(200), name: 'other', isDefaultGateway: true, ipam }
+  const other100 = { ...other, vlan: 100 }
 
   it('a container reaches those of its VLAN, and the gateway in it; two VLANs share a bridge', () =>
     withNamespaces(['red', 'blue', 'other'], async (kernel) => {
@@ -103,11 +104,30 @@ describe.skipIf(!canFilter)('VLANs (skipped: this kernel has no CONFIG_BRIDGE_VL
         expect((await cni(kernel, 'ADD', config)).code).toBeGreaterThan(0)
         expect(await everything(kernel)).toEqual(before)
       }
+      // Of a port that is in the VLAN, too, but needs no gateway in it.
+      await cni(kernel, 'ADD', plain({ name: 'trunk', vlanTrunk: [{ minID: 10, maxID: 150 }] }), { ifname: 'eth1' })
+      const between = await everything(kernel)
+      expect((await cni(kernel, 'ADD', failing)).code).toBeGreaterThan(0)
+      expect(await everything(kernel)).toEqual(between)
+      expect(await sh(kernel, 'bridge vlan show dev cni0')).not.toContain('100')
       await cni(kernel, 'ADD', tagged(100))
       const before = await everything(kernel)
       expect((await cni(kernel, 'ADD', failing, { netns: 'blue' })).code).toBeGreaterThan(0)
       expect(await everything(kernel)).toEqual(before)
       expect(await pings(kernel, 'red', '10.22.0.1')).toBe(true)
+    }))
+
+  it('the gateway of VLAN 1 is the bridge; one that has another VLAN without a tag is left as it is', () =>
+    withNamespaces(['red', 'blue'], async (kernel) => {
+      const { interfaces } = await cni(kernel, 'ADD', tagged(1))
+      expect(interfaces).toHaveLength(3)
+      expect(await pings(kernel, 'red', '10.22.0.1')).toBe(true)
+      await sh(kernel, 'bridge vlan add dev cni0 vid 100 pvid untagged self')
+      const before = await everything(kernel)
+      expect(await cni(kernel, 'ADD', other100, { netns: 'blue' })).toMatchObject({
+        msg: expect.stringContaining('VLAN 100 without a tag'),
+      })
+      expect(await everything(kernel)).toEqual(before)
     }))
 
   it('a trunk lets its VLANs pass with their tags, and takes the default one away if asked to', () =>
