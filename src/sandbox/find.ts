@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { GIVEN_FOLDER, HOST_FOLDER, type Host, OWN_BATCHES } from '../kernel/host.ts'
 import { dropsPrivileges, userId } from '../kernel/user.ts'
@@ -38,7 +38,7 @@ export function findSandboxes(): { alive: Sandbox[]; ended: string[] } {
   const runtime = runtimeFolder()
   const alive: Sandbox[] = []
   const ended: string[] = []
-  for (const entry of existsSync(runtime) ? readdirSync(runtime) : []) {
+  for (const entry of entriesOf(runtime)) {
     const folder = join(runtime, entry)
     const record = readRecord(folder)
     if (record && isHolder(record)) alive.push({ ...record, folder })
@@ -48,6 +48,16 @@ export function findSandboxes(): { alive: Sandbox[]; ended: string[] } {
     }
   }
   return { alive: alive.toSorted((a, b) => (a.name < b.name ? -1 : 1)), ended }
+}
+
+/** None where the folder is not there, or goes at this moment with the last sandbox. */
+function entriesOf(runtime: string): string[] {
+  try {
+    return readdirSync(runtime)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+    throw error
+  }
 }
 
 /** A folder without a record is one that is just being made, or was left by a kill in that moment. */
