@@ -1,9 +1,7 @@
-import { accessSync, constants } from 'node:fs'
-import { join } from 'node:path'
 import { CnilabError } from '../errors.ts'
 import { exec } from '../kernel/exec.ts'
 import { MACHINE } from '../kernel/host.ts'
-import { searchPath } from '../kernel/spawn.ts'
+import { isInstalled } from '../kernel/spawn.ts'
 import { userId } from '../kernel/user.ts'
 
 /** A package manager: its program, the commands that install, and what it calls the packages. */
@@ -61,27 +59,14 @@ const managers: readonly Manager[] = [
   },
 ]
 
-function has(program: string): boolean {
-  return searchPath()
-    .split(':')
-    .some((folder) => {
-      try {
-        accessSync(join(folder, program), constants.X_OK)
-        return true
-      } catch {
-        return false
-      }
-    })
-}
-
 /** The programs that this machine lacks. */
 export function missingTools(): Tool[] {
-  return tools.filter((tool) => !has(tool))
+  return tools.filter((tool) => !isInstalled(tool))
 }
 
 /** The commands that install programs through the machine's own package manager; with sudo unless we are root. */
 export function installCommands(missing: readonly Tool[]): string[][] {
-  const manager = managers.find(({ program }) => has(program))
+  const manager = managers.find(({ program }) => isInstalled(program))
   if (!manager) return []
   const packages = [...new Set(missing.map((tool) => manager.names[tool]))]
   return manager.install(packages).map((argv) => (userId() === 0 ? argv : ['sudo', ...argv]))
