@@ -1,0 +1,24 @@
+/**
+ * What must not reach a terminal as it is. Control characters steer it (all but line feed and tab: C0, DEL, C1);
+ * bidirectional controls and characters without width make a text look like another one (Unicode TR #36, TR #9). Joiners
+ * are left where writing systems need them: behind a character that is not ASCII.
+ */
+const HIDDEN =
+  // oxlint-disable-next-line no-control-regex -- these are what it is about
+  /[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]|(?<![^\x00-\x7f])[\u200c\u200d]|\p{Surrogate}/gu
+
+/** A text in which everything is to be seen: an escape sequence reads `\x1b[2K`, and a bidirectional override `\u{202e}`. */
+export function visible(text: string): string {
+  return text.replaceAll(HIDDEN, escaped)
+}
+
+/** Whether a text holds something that `visible` would show otherwise. */
+export function hasHidden(text: string): boolean {
+  return text.search(HIDDEN) >= 0
+}
+
+function escaped(character: string): string {
+  const code = character.codePointAt(0) ?? 0
+  if (character === '\r') return String.raw`\r`
+  return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`
+}
