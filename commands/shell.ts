@@ -20,7 +20,7 @@ export default class Shell extends BaseCommand {
     const host = await this.openHost(flags)
     await requireNetns(host, netns)
     await startInternet(host) // what is typed may call it
-    const { argv, env } = shellWithPrompt(netns === undefined ? host.name : `${host.name}/${netns}`)
-    process.exitCode = await exec(host, netns, argv, env)
+    const { argv, env } = shellWithPrompt(host, netns === undefined ? host.name : `${host.name}/${netns}`)
+    process.exitCode = await exec(host, netns, argv, { env })
   }
 }

@@ -1,7 +1,9 @@
 import { dirname } from 'node:path'
 import * as z from 'zod'
 import type { Host } from '../kernel/host.ts'
-import { sandboxEnvironment, searchPath, spawn } from '../kernel/spawn.ts'
+import { environmentOn } from '../kernel/environment.ts'
+import { inside } from '../kernel/inside.ts'
+import { spawn } from '../kernel/spawn.ts'
 import { CODE, CniError } from './error.ts'
 import type { CniCommand } from './plugin-type.ts'
 import { parseResult, type Result } from './result.ts'
@@ -30,14 +32,15 @@ export async function execute(
   signal?: AbortSignal,
   environment: NodeJS.ProcessEnv = {},
 ): Promise<Execution> {
+  const path = environmentOn(host)['PATH'] ?? ''
   // Our own plugins run on this very Node, unless they were compiled.
-  const PATH = host.kind === 'sandbox' ? sandboxEnvironment()['PATH'] : `${dirname(process.execPath)}:${searchPath()}`
+  const PATH = host.kind === 'sandbox' ? path : `${dirname(process.execPath)}:${path}`
   const started = performance.now()
-  const finished = await spawn([...host.enter, file], input, signal, {
-    PATH,
-    LC_ALL: 'C',
-    ...environment,
-    ...variables,
+  const finished = await spawn(inside(host, undefined, [file]), {
+    input,
+    signal,
+    env: { PATH, LC_ALL: 'C', ...environment, ...variables },
+    detached: !host.inside,
   })
   return { ...finished, ms: Math.round((performance.now() - started) * 10) / 10 }
 }

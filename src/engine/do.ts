@@ -2,7 +2,8 @@ import { statSync } from 'node:fs'
 import { CnilabError } from '../errors.ts'
 import { exclusively } from '../journal/exclusively.ts'
 import { appendJournal, endEntries, readJournal } from '../journal/journal.ts'
-import { flagsFor, type Host } from '../kernel/host.ts'
+import { flagsFor, type Host, netnsFile } from '../kernel/host.ts'
+import { withPath } from '../kernel/host-root.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { KernelError, type Progress } from '../kernel/run.ts'
 import { type Command, readResource, type Resource, type Verdict } from '../operations/operation.ts'
@@ -224,7 +225,11 @@ function mark(operation: Operation): Operation {
 
 function inodeOf({ host }: Kernel, { operation }: Derived): number | undefined {
   if (operation.kind !== 'netns') return undefined
-  return statSync(`${host.root}/run/netns/${operation.params.name}`, { throwIfNoEntry: false })?.ino
+  try {
+    return withPath(host, netnsFile(operation.params.name), (path) => statSync(path)).ino
+  } catch {
+    return undefined
+  }
 }
 
 /** A batch does not reliably say which of its lines failed: the kernel is read again, and the first that is missing is it. */

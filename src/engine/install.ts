@@ -1,7 +1,7 @@
 import { CnilabError } from '../errors.ts'
 import { exec } from '../kernel/exec.ts'
 import { MACHINE } from '../kernel/host.ts'
-import { isInstalled } from '../kernel/spawn.ts'
+import { isInstalled } from '../kernel/environment.ts'
 import { userId } from '../kernel/user.ts'
 
 /** A package manager: its program, the commands that install, and what it calls the packages. */
@@ -93,7 +93,7 @@ export async function installMissing(
   if (!(await ask(lines))) throw refused(`this machine lacks ${missing.join(', ')}`)
   for (const [i, argv] of commands.entries()) {
     tell(`$ ${lines[i] ?? ''}`)
-    const status = await exec(MACHINE, undefined, argv, {}, 'stderr')
+    const status = await exec(MACHINE, undefined, argv, { output: 'stderr' })
     if (status !== 0) throw refused(`'${lines[i] ?? ''}' exited with status ${status}`)
   }
   const still = missingTools()

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { CnilabError } from '../errors.ts'
 import { isLabPath, type Lab, toLab, unknownLab } from '../lab/lab.ts'
 import type { Source } from '../lab/source.ts'
-import { packageFolder } from '../sandbox/create.ts'
+import { packageFolder } from '../kernel/package-folder.ts'
 
 /** The names of the labs that ship. */
 export function labNames(): string[] {

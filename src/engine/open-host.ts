@@ -65,7 +65,7 @@ export function findHost(flags: Place): Host | undefined {
 
 /** Refuses a namespace that does not exist: CnilabError `state`. */
 export async function requireNetns(host: Host, netns: string | undefined): Promise<void> {
-  if (netns === undefined || (await namespaceNames(host)).includes(netns)) return
+  if (netns === undefined || namespaceNames(host).includes(netns)) return
   throw new CnilabError('state', `there is no namespace ${netns}`, {
     fix: `cnilab netns create ${netns}${flagsFor(host)}`,
   })

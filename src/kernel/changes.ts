@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process'
-import { type FSWatcher, readdirSync, statfsSync, statSync, watch } from 'node:fs'
+import { type FSWatcher, statfsSync, statSync, watch } from 'node:fs'
 import { INTERNET } from '../state/state.ts'
-import type { Host } from './host.ts'
+import { environmentOn } from './environment.ts'
+import { type Host, netnsFile } from './host.ts'
+import { withPath } from './host-root.ts'
 import { inside } from './inside.ts'
-import { searchPath } from './spawn.ts'
+import { namespaceNames } from './snapshot.ts'
 
 /**
  * Prints what changes in the network namespace that it runs in, and, with `all-nsid`, in those linked to it; ends when its
@@ -124,7 +126,8 @@ function startMonitor(host: Host, name: string | undefined, inode: number, notic
   const [file = '', ...rest] = inside(host, name, name === undefined ? [...shell, 'all-nsid'] : shell)
   const child = spawn(file, rest, {
     detached: true, // Ctrl-C is meant for us: the shell would die of it, and what it started would not
-    env: { ...process.env, LC_ALL: 'C', PATH: searchPath() },
+    env: { ...environmentOn(host), LC_ALL: 'C' },
+    cwd: '/',
     stdio: ['pipe', 'pipe', 'ignore'],
   })
   let isStopped = false
@@ -153,10 +156,12 @@ function watchNames(host: Host, call: () => void): { close: () => void } {
   const open = () => {
     for (const folder of ['/run/netns', '/run'])
       try {
-        watcher = watch(`${host.root}${folder}`, () => {
-          if (!isFolder) reopen()
-          if (isFolder) call()
-        })
+        watcher = withPath(host, folder, (path) =>
+          watch(path, () => {
+            if (!isFolder) reopen()
+            if (isFolder) call()
+          }),
+        )
         watcher.on('error', () => undefined) // what cannot be watched is left to the caller's reading
         isFolder = folder === '/run/netns'
         return
@@ -174,19 +179,16 @@ function watchNames(host: Host, call: () => void): { close: () => void } {
 
 /** The namespaces to watch: none of them if they are too many. */
 function watchedNames(host: Host): string[] {
-  try {
-    const names = readdirSync(`${host.root}/run/netns`).filter((name) => name !== INTERNET)
-    return names.length > MOST ? [] : names
-  } catch {
-    return []
-  }
+  const names = namespaceNames(host).filter((name) => name !== INTERNET)
+  return names.length > MOST ? [] : names
 }
 
 /** Undefined for a file that is no namespace, or not yet. */
 function inodeOf(host: Host, name: string): number | undefined {
-  const path = `${host.root}/run/netns/${name}`
   try {
-    return statfsSync(path).type === NSFS_MAGIC ? statSync(path).ino : undefined
+    return withPath(host, netnsFile(name), (path) =>
+      statfsSync(path).type === NSFS_MAGIC ? statSync(path).ino : undefined,
+    )
   } catch {
     return undefined
   }

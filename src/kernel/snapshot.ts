@@ -1,5 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { readdir, stat } from 'node:fs/promises'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { CnilabError } from '../errors.ts'
 import { FORWARDING, REDIRECTS } from '../operations/sysctl.ts'
 import {
@@ -16,8 +15,9 @@ import { HOST, type Namespace, type NftObject, type State } from '../state/state
 import { ambiguous } from '../state/topology.ts'
 import { withFiles } from './files.ts'
 import { type Host, netnsFile } from './host.ts'
+import { withPath } from './host-root.ts'
 import type { Launch } from './launcher.ts'
-import { spawn } from './spawn.ts'
+import { spawnOn } from './on-host.ts'
 
 /** What a snapshot should hold besides the host's links, addresses and routes; without a scope it holds everything. */
 export interface Scope {
@@ -46,9 +46,7 @@ const usual = [...Object.values(FORWARDING), REDIRECTS]
 /** Reads the kernel: one process for the host's links, addresses and routes, one each for rules and sysctls, and few for the namespaces. */
 export async function snapshot(host: Host, launch: Launch, scope?: Scope): Promise<State> {
   const paths = [...(scope?.namespaces ?? []), ...(scope?.paths ?? [])].filter((name) => isFile(host, name))
-  const names = scope?.links
-    ? paths
-    : [...(await namespaceNames(host)), ...paths.filter((name) => name.startsWith('/'))]
+  const names = scope?.links ? paths : [...namespaceNames(host), ...paths.filter((name) => name.startsWith('/'))]
   const wanted = names.filter((name) => scope?.namespaces?.has(name) ?? true)
   // What takes longest begins first.
   const [inner, own, rules, sysctls, vlans] = await Promise.all([
@@ -76,13 +74,13 @@ export async function snapshot(host: Host, launch: Launch, scope?: Scope): Promi
 
 /** Whether there is a namespace's file of this name or path. */
 function isFile(host: Host, name: string): boolean {
-  return existsSync(`${host.root}${netnsFile(name)}`)
+  return fileOf(host, name) !== nowhere
 }
 
 /** The names under /run/netns, sorted. */
-export async function namespaceNames(host: Host): Promise<string[]> {
+export function namespaceNames(host: Host): string[] {
   try {
-    return (await readdir(`${host.root}/run/netns`)).toSorted()
+    return withPath(host, '/run/netns', (folder) => readdirSync(folder)).toSorted()
   } catch {
     return [] // the folder comes with the first namespace
   }
@@ -159,6 +157,9 @@ function readOwnSysctls(keys: readonly string[]): Record<string, string> {
 
 /** How many namespaces are worth a process of their own before xargs takes over. */
 const FEW = 3
+/** So many seconds a chunk of them may take. */
+const LONGEST = 30
+
 /** How many namespaces are read before what was read is parsed and let go: a thousand hold some 20 MB of JSON. */
 const CHUNK = 100
 
@@ -170,7 +171,7 @@ async function readNamespaces(host: Host, launch: Launch, names: readonly string
       some.length <= FEW || some.some((name) => name.startsWith('/'))
         ? await Promise.all(some.map((name) => readNetns(launch, name)))
         : await readMany(host, launch, some)
-    const files = await Promise.all(some.map((name) => fileOf(host, name)))
+    const files = some.map((name) => fileOf(host, name))
     for (const [i, name] of some.entries()) {
       const own = documents[i]
       if (own) read.set(name, parseNamespace(own, { ...(files[i] ?? nowhere), rules: [], sysctls: {} }))
@@ -182,9 +183,9 @@ async function readNamespaces(host: Host, launch: Launch, names: readonly string
 const nowhere = { inode: 0, since: 0 }
 
 /** What the namespace's file tells: its identity, and since when it has that name. */
-async function fileOf(host: Host, name: string): Promise<Pick<Namespace, 'inode' | 'since'>> {
+function fileOf(host: Host, name: string): Pick<Namespace, 'inode' | 'since'> {
   try {
-    const { ino, ctimeMs } = await stat(`${host.root}${netnsFile(name)}`)
+    const { ino, ctimeMs } = withPath(host, netnsFile(name), (path) => statSync(path))
     return { inode: ino, since: ctimeMs }
   } catch {
     return nowhere
@@ -199,20 +200,9 @@ async function readMany(host: Host, launch: Launch, names: readonly string[]): P
   const half = Math.ceil(names.length / 2)
   const lines = await withFiles(host, new Map([['read', [READ_BATCH]]]), async (folder) => {
     const chunk = async (part: readonly string[]) => {
-      const argv = [
-        'xargs',
-        '-0',
-        '-I{}',
-        'nsenter',
-        '--net=/run/netns/{}',
-        '--',
-        'ip',
-        '-j',
-        '-d',
-        '-batch',
-        `${folder}/read`,
-      ]
-      const { stdout } = await spawn([...host.enter, ...argv], part.join('\0'))
+      const enter = ['xargs', '-0', '-I{}', 'nsenter', '--net=/run/netns/{}', '--']
+      const argv = [...enter, 'ip', '-j', '-d', '-batch', `${folder}/read`]
+      const { stdout } = await spawnOn(host, undefined, argv, { input: part.join('\0'), limit: LONGEST })
       return stdout.trimEnd().split('\n')
     }
     return (await Promise.all([chunk(names.slice(0, half)), chunk(names.slice(half))])).flat()

@@ -1,11 +1,8 @@
 import childProcess from 'node:child_process'
-import { accessSync, closeSync, constants, fstatSync, openSync, readSync, statfsSync, writeSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import type { Writable } from 'node:stream'
+import { closeSync, constants, fstatSync, openSync, readSync, statfsSync, writeSync } from 'node:fs'
+import os from 'node:os'
 import { CnilabError } from '../errors.ts'
-import { APP } from './host.ts'
-import { dropsPrivileges } from './user.ts'
+import { searchPath } from './environment.ts'
 
 /** What a finished process left. `code` is undefined when a signal ended it. */
 export interface Finished {
@@ -18,35 +15,127 @@ export interface Finished {
 /** Names of the packages that bring a tool, for messages; `doctor` knows how to install them. */
 const packages: Record<string, string> = { nft: 'nftables', ping: 'ping', ip: 'iproute2', sysctl: 'procps' }
 
+/** What may be said about a program that is run. */
+export interface SpawnOptions {
+  /** What it reads. */
+  input?: string
+  /** The whole environment. */
+  env?: NodeJS.ProcessEnv
+  /** Ends it. */
+  signal?: AbortSignal | undefined
+  /** In seconds: it is killed when it has not ended by then. */
+  limit?: number
+  /** Gives it a session of its own, and so no terminal; it is ended with all that it started and that stayed in it. */
+  detached?: boolean
+}
+
+/** What a program may print, in characters: more is no answer that anybody reads. */
+const MOST = 128 * 1024 * 1024
+
 /**
  * Runs a program and collects what it prints; never throws for an exit status. A lab starts some forty of them one after
- * the other: execa would add half as much again to each (and 25 ms to load), so this is Node's own spawn. `env` is the
- * whole environment.
- * Throws CnilabError `machine` when the program is not installed.
+ * the other: execa would add half as much again to each (and 25 ms to load), so this is Node's own spawn.
+ * Throws CnilabError: `machine` when the program is not installed or cannot be started, `interrupted` after the signal,
+ * `state` when it took or printed too much.
  */
-export function spawn(
-  argv: readonly string[],
-  input = '',
-  signal?: AbortSignal,
-  env: NodeJS.ProcessEnv = { ...process.env, LC_ALL: 'C', PATH: searchPath() },
-): Promise<Finished> {
+export function spawn(argv: readonly string[], options: SpawnOptions = {}): Promise<Finished> {
+  const { input = '', env = usualEnvironment(), signal, limit, detached = false } = options
   const [file = '', ...rest] = argv
   const { promise, resolve, reject } = Promise.withResolvers<Finished>()
-  const child = childProcess.spawn(file, rest, { env, ...(signal ? { signal } : {}) })
+  const child = start(file, rest, { env, detached, ...(detached ? { cwd: '/' } : {}) })
   let [stdout, stderr] = ['', '']
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
-  child.stdin.on('error', () => undefined) // it may end without reading all
-  child.stdin.end(input)
+  let failure: CnilabError | undefined
+  const end = (why: CnilabError) => {
+    failure ??= why
+    killTree(child, detached)
+  }
+  const collect = (text: string) => {
+    if (stdout.length + stderr.length + text.length > MOST) end(tooMuch(argv, `printed more than ${MOST >> 20} MB`))
+    return text
+  }
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (stdout += failure ? '' : collect(text)))
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += failure ? '' : collect(text)))
+  child.stdin?.on('error', () => undefined) // it may end without reading all
+  child.stdin?.end(input)
+  const stop = () => end(new CnilabError('interrupted', 'interrupted'))
+  if (signal?.aborted === true) stop()
+  else signal?.addEventListener('abort', stop)
+  const late = limit === undefined ? undefined : setTimeout(() => end(noAnswer(argv, limit)), limit * 1000)
+  const settle = () => {
+    clearTimeout(late)
+    signal?.removeEventListener('abort', stop)
+  }
   child.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.name === 'AbortError') return // it is being killed, and then closes
-    reject(error.code === 'ENOENT' ? missing(file) : error)
+    settle()
+    reject(notStarted(file, error))
+  })
+  // What it started may keep its output open after it was killed.
+  child.on('exit', () => {
+    if (!failure) return
+    settle()
+    reject(failure)
   })
   child.on('close', (code, by) => {
-    if (signal?.aborted === true) reject(new CnilabError('interrupted', 'interrupted'))
+    settle()
+    if (failure) reject(failure)
     else resolve({ code: code ?? undefined, signal: by ?? undefined, stdout, stderr })
   })
   return promise.then(refuseMissing)
+}
+
+/**
+ * Node's own spawn. Its streams are null if the program could not be started, which an `error` event tells. Throws
+ * CnilabError `machine` where Node throws at once.
+ */
+export function start(
+  file: string,
+  args: readonly string[],
+  options: childProcess.SpawnOptions,
+): childProcess.ChildProcess {
+  try {
+    return childProcess.spawn(file, args, options)
+  } catch (error) {
+    throw error instanceof Error ? notStarted(file, error) : error
+  }
+}
+
+function usualEnvironment(): NodeJS.ProcessEnv {
+  return { ...process.env, LC_ALL: 'C', PATH: searchPath() }
+}
+
+function killTree(child: childProcess.ChildProcess, detached: boolean): void {
+  try {
+    // A session's first process is the leader of its group, too.
+    if (child.pid !== undefined) process.kill(detached ? -child.pid : child.pid, 'SIGKILL')
+  } catch {
+    // it has ended by itself
+  }
+}
+
+/** The error for a program that did not end in time: somebody may have stopped it. */
+export function noAnswer(argv: readonly string[], seconds: number): CnilabError {
+  return tooMuch(argv, `did not answer within ${seconds} s`)
+}
+
+function tooMuch(argv: readonly string[], what: string): CnilabError {
+  const program = argv.slice(argv.lastIndexOf('--') + 1).join(' ')
+  return new CnilabError('state', `${program.length > 200 ? `${program.slice(0, 200)}…` : program} ${what}`, {
+    fix: 'a program in the sandbox may keep it from that: cnilab sandbox list names the sandboxes, cnilab sandbox delete ends one',
+  })
+}
+
+/** What a shell says of a program that a signal ended. */
+export function statusOf(signal: NodeJS.Signals | undefined): number {
+  return 128 + (signal === undefined ? 0 : os.constants.signals[signal])
+}
+
+/** The error for a program that could not be started. */
+export function notStarted(file: string, error: NodeJS.ErrnoException): CnilabError {
+  if (error.code === 'ENOENT') return missing(file)
+  const isFull = error.code === 'EAGAIN' || error.code === 'ENOMEM' || error.code === 'EMFILE'
+  return new CnilabError('machine', `${file} could not be started: ${error.message}`, {
+    fix: isFull ? 'end other programs, or raise the limits: ulimit -u, ulimit -n' : 'cnilab doctor',
+  })
 }
 
 /**
@@ -55,12 +144,12 @@ export function spawn(
  */
 export function spawnByFiles(argv: readonly string[], input = ''): Promise<Finished> {
   const files = openFiles(input)
-  if (!files) return spawn(argv, input)
+  if (!files) return spawn(argv, { input })
   const [file = '', ...rest] = argv
-  const env = { ...process.env, LC_ALL: 'C', PATH: searchPath() }
+  const env = usualEnvironment()
   const { promise, resolve, reject } = Promise.withResolvers<Finished>()
-  const child = childProcess.spawn(file, rest, { env, stdio: [...files, ...(lent === undefined ? [] : [lent])] })
-  child.on('error', (error: NodeJS.ErrnoException) => reject(error.code === 'ENOENT' ? missing(file) : error))
+  const child = start(file, rest, { env, stdio: [...files, ...(lent === undefined ? [] : [lent])] })
+  child.on('error', (error: NodeJS.ErrnoException) => reject(notStarted(file, error)))
   child.on('exit', (code, by) => {
     const [, stdout, stderr] = files
     resolve({ code: code ?? undefined, signal: by ?? undefined, stdout: textOf(stdout), stderr: textOf(stderr) })
@@ -94,7 +183,7 @@ const ROOM = 32 * 1024 * 1024
  * it prints. Undefined if there is no place for them.
  */
 function openFiles(input: string): [number, number, number] | undefined {
-  for (const folder of ['/run', '/dev/shm', tmpdir()]) {
+  for (const folder of ['/run', '/dev/shm', os.tmpdir()]) {
     const opened: number[] = []
     const open = () => {
       const fd = openSync(folder, constants.O_RDWR | O_TMPFILE, 0o600)
@@ -122,42 +211,6 @@ function textOf(fd: number): string {
   return bytes.toString('utf8')
 }
 
-const systemFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
-
-/** The search path with the system folders, which an ordinary user's often lacks and where `ip`, `nft` and `sysctl` live. */
-export function searchPath(): string {
-  const folders = (process.env['PATH'] ?? '').split(':').filter((folder) => folder !== '')
-  return [...folders, ...systemFolders.filter((folder) => !folders.includes(folder))].join(':')
-}
-
-/** Whether a program is installed, where `spawn` would find it. */
-export function isInstalled(program: string): boolean {
-  return searchPath()
-    .split(':')
-    .some((folder) => {
-      try {
-        accessSync(join(folder, program), constants.X_OK)
-        return true
-      } catch {
-        return false
-      }
-    })
-}
-
-/**
- * The environment of a program that a user runs in a sandbox: `cnilab` is on its path. Root's sandbox belongs to an
- * unprivileged user, to whom root's own folders are closed: there, home is /tmp and the path the system's alone.
- */
-export function sandboxEnvironment(): Record<string, string> {
-  if (!dropsPrivileges()) return { PATH: `${APP.bin}:${searchPath()}` }
-  return {
-    PATH: `${APP.bin}:${systemFolders.join(':')}`,
-    HOME: '/tmp',
-    XDG_RUNTIME_DIR: '',
-    XDG_CACHE_HOME: '/tmp/.cache',
-  }
-}
-
 /** The error for a program that is not installed. */
 export function missing(tool: string): CnilabError {
   const from = packages[tool]
@@ -168,46 +221,4 @@ export function missing(tool: string): CnilabError {
       fix: 'cnilab doctor --fix',
     },
   )
-}
-
-/** A process with a session of its own that may outlive this one. */
-export interface Detached {
-  /** Its standard input. While it is open, the process knows that we live. */
-  lifeline: Writable
-  /** The first line that it prints; rejects with what it said on stderr if it ends without one. */
-  firstLine: Promise<string>
-  /** Resolves when its output is closed: it has ended, or was let go of. */
-  ended: Promise<void>
-  /** Lets go of it, so that this process can end; the lifeline is closed. */
-  release: () => void
-}
-
-/** Starts a program in a session of its own, with / as its folder and no descriptors but the three. */
-export function spawnDetached(argv: readonly string[]): Detached {
-  const [file = '', ...rest] = argv
-  const env = { ...process.env, LC_ALL: 'C', PATH: searchPath() }
-  const child = childProcess.spawn(file, rest, { cwd: '/', detached: true, env })
-  child.unref()
-  const { stdin, stdout, stderr } = child
-  stdin.on('error', () => undefined) // it may end before we let go of it
-  let complaint = ''
-  stderr.setEncoding('utf8').on('data', (text: string) => (complaint += text))
-  const firstLine = new Promise<string>((resolve, reject) => {
-    let said = ''
-    stdout.setEncoding('utf8').on('data', (text: string) => {
-      said += text
-      if (said.includes('\n')) resolve(said.split('\n')[0] ?? '')
-    })
-    child.on('error', reject)
-    stderr.on('close', () => {
-      reject(new CnilabError('machine', complaint.trim() || 'it ended without a word'))
-    })
-  })
-  const ended = new Promise<void>((resolve) => stderr.on('close', () => resolve()))
-  const release = () => {
-    stdin.end()
-    stdout.destroy()
-    stderr.destroy()
-  }
-  return { lifeline: stdin, firstLine, ended, release }
 }

@@ -1,9 +1,11 @@
-import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { GIVEN_FOLDER, HOST_FOLDER, type Host, OWN_BATCHES } from '../kernel/host.ts'
+import { networkOf, processes, startTime } from '../kernel/processes.ts'
 import { dropsPrivileges, userId } from '../kernel/user.ts'
+import { MAKER } from './runtime-folder.ts'
+import { HOLDER, PARTS } from './root.ts'
 import { runtimeFolder } from './runtime-folder.ts'
-import { GIVEN, HOLDER, SHARED } from './scripts.ts'
 
 /** What is written down about a sandbox. A pid alone would not do: it can be another process's by now. */
 export interface SandboxRecord {
@@ -15,6 +17,8 @@ export interface SandboxRecord {
   netns: number
   /** When it was made, in ISO 8601. */
   created: string
+  /** The folders of the machine that are in it. */
+  binds: string[]
 }
 
 /** The record's file name, in the sandbox's folder and, for those inside, in what they are given. */
@@ -42,9 +46,9 @@ export function findSandboxes(): { alive: Sandbox[]; ended: string[] } {
     const folder = join(runtime, entry)
     const record = readRecord(folder)
     if (record && isHolder(record)) alive.push({ ...record, folder })
-    else if (record || isOld(folder)) {
+    else if (record || isAbandoned(entry)) {
       if (record) ended.push(record.name)
-      rmSync(folder, { recursive: true, force: true })
+      remove(folder)
     }
   }
   return { alive: alive.toSorted((a, b) => (a.name < b.name ? -1 : 1)), ended }
@@ -60,10 +64,19 @@ function entriesOf(runtime: string): string[] {
   }
 }
 
-/** A folder without a record is one that is just being made, or was left by a kill in that moment. */
-function isOld(folder: string): boolean {
-  const info = statSync(folder, { throwIfNoEntry: false })
-  return info?.isDirectory() === true && Date.now() - info.ctimeMs > 60_000
+/** A folder without a record belongs to a sandbox that is being made, or, if its maker has died, to none. */
+function isAbandoned(entry: string): boolean {
+  const [, pid, started] = MAKER.exec(entry) ?? []
+  return started !== undefined && startTime(Number(pid)) !== started
+}
+
+/** What cannot be removed now is left to the next command: its own end may be removing it, too. */
+function remove(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true })
+  } catch {
+    // see above
+  }
 }
 
 function readRecord(folder: string): SandboxRecord | undefined {
@@ -79,31 +92,21 @@ function readRecord(folder: string): SandboxRecord | undefined {
 function isRecord(value: unknown): value is SandboxRecord {
   const is = (key: keyof SandboxRecord, type: 'string' | 'number') =>
     typeof value === 'object' && value !== null && typeof Reflect.get(value, key) === type
+  const binds: unknown = typeof value === 'object' && value !== null && Reflect.get(value, 'binds')
   return (
     is('name', 'string') &&
     is('pid', 'number') &&
     is('started', 'string') &&
     is('netns', 'number') &&
-    is('created', 'string')
+    is('created', 'string') &&
+    Array.isArray(binds) &&
+    binds.every((bind) => typeof bind === 'string')
   )
-}
-
-/** Start time of a process, field 22 of /proc/PID/stat (proc(5)); undefined for a process that is gone or a zombie. */
-export function startTime(pid: number): string | undefined {
-  try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-      .replace(/^.*\) /, '')
-      .split(' ')
-    return fields[0] === 'Z' ? undefined : fields[19]
-  } catch {
-    return undefined
-  }
 }
 
 /** Whether the process that a record names is still the one that it was written for. */
 export function isHolder(record: Pick<SandboxRecord, 'pid' | 'started' | 'netns'>): boolean {
-  if (startTime(record.pid) !== record.started) return false
-  return networkOf(String(record.pid)) === record.netns
+  return startTime(record.pid) === record.started && networkOf(record.pid) === record.netns
 }
 
 /**
@@ -112,17 +115,22 @@ export function isHolder(record: Pick<SandboxRecord, 'pid' | 'started' | 'netns'
  */
 export function findHolders(): { pid: number; name: string }[] {
   const own = [String(userId()), runtimeFolder()].join('\0')
-  return readdirSync('/proc').flatMap((entry) => {
-    if (!/^\d+$/.test(entry)) return []
+  return processes().flatMap((pid) => {
     try {
-      const [, program, name, ...rest] = readFileSync(`/proc/${entry}/cmdline`, 'utf8').split('\0')
-      return program === HOLDER && name !== undefined && rest.slice(0, 2).join('\0') === own
-        ? [{ pid: Number(entry), name }]
+      const [, program, name, ...rest] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+      return program === HOLDER && name !== undefined && rest.slice(0, 2).join('\0') === own && isFirst(pid)
+        ? [{ pid, name }]
         : []
     } catch {
       return [] // it ended meanwhile
     }
   })
+}
+
+/** Whether a process is the first of its pid namespace: any other in a sandbox may call itself what it likes. */
+function isFirst(pid: number): boolean {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  return /^NSpid:.*\t1$/m.test(status)
 }
 
 /** How to act in a sandbox from outside. Root enters it as the unprivileged user that it was made by. */
@@ -132,10 +140,11 @@ export function enter(sandbox: Sandbox): Host {
     kind: 'sandbox',
     name: sandbox.name,
     enter: ['nsenter', '-t', String(sandbox.pid), '-U', '-n', '-i', '-m', '-p', ...as, '--'],
-    root: `/proc/${sandbox.pid}/root`,
+    inside: false,
+    holder: sandbox.pid,
     pid: 1,
-    folder: join(sandbox.folder, SHARED),
-    batches: { folder: join(sandbox.folder, GIVEN), seen: GIVEN_FOLDER },
+    folder: HOST_FOLDER,
+    batches: { folder: join(sandbox.folder, PARTS.given), seen: GIVEN_FOLDER },
     common: true,
   }
 }
@@ -146,25 +155,17 @@ export function enter(sandbox: Sandbox): Host {
  */
 export function ownSandbox(): Host | undefined {
   const record = readRecord(GIVEN_FOLDER)
-  if (!record || networkOf('1') !== record.netns) return undefined
+  if (!record || networkOf(1) !== record.netns) return undefined
   const back = networkOf('self') === record.netns ? [] : ['nsenter', '-t', '1', '-n', '--']
   return {
     kind: 'sandbox',
     name: record.name,
     enter: back,
-    root: '',
+    inside: true,
+    holder: 0,
     pid: 1,
     folder: HOST_FOLDER,
     batches: OWN_BATCHES,
     common: true,
-  }
-}
-
-/** Inode of a process's network namespace; undefined for a process that is another user's. */
-function networkOf(pid: string): number | undefined {
-  try {
-    return statSync(`/proc/${pid}/ns/net`).ino
-  } catch {
-    return undefined
   }
 }

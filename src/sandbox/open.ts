@@ -1,5 +1,5 @@
 import type { Host } from '../kernel/host.ts'
-import { lock } from '../kernel/lock.ts'
+import { lockFolder } from '../kernel/lock.ts'
 import { createSandbox, type LiveSandbox } from './create.ts'
 import { enter, findSandboxes, listSandboxes, ownSandbox, type Sandbox } from './find.ts'
 import { makeRuntimeFolder } from './runtime-folder.ts'
@@ -35,7 +35,7 @@ export async function openTied(name: string): Promise<OpenedSandbox> {
   const before = findSandboxes()
   const found = before.alive.find(is)
   if (found) return { host: enter(found), state: 'found' }
-  const unlock = await lock(makeRuntimeFolder())
+  const unlock = await lockFolder(makeRuntimeFolder())
   try {
     const now = findSandboxes()
     const meanwhile = now.alive.find(is)

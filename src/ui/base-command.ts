@@ -3,6 +3,7 @@ import { Command, Flags } from '@oclif/core'
 import { openHost } from '../engine/open-host.ts'
 import { CnilabError } from '../errors.ts'
 import { progressFileOf } from '../journal/progress-file.ts'
+import { onWaiting } from '../kernel/lock.ts'
 import { DEFAULT_SANDBOX, flagsFor, type Host, MACHINE } from '../kernel/host.ts'
 import { errorDocument, formatError, show } from './error.ts'
 import { style } from './style.ts'
@@ -39,6 +40,11 @@ export const hostFlags = {
 /** What all commands have in common: how they show results and errors. */
 export abstract class BaseCommand extends Command {
   static override enableJsonFlag = true
+
+  protected override async init(): Promise<void> {
+    await super.init()
+    onWaiting((words) => this.notice(words))
+  }
 
   /** A line about what happens besides the result; it never mixes with it. */
   protected notice(text: string): void {

@@ -21,7 +21,7 @@ export function planned(calls: readonly PluginCall[]) {
 
 /** A call that can be pasted into a shell outside of the sandbox, or inside, where `host` says that we are there. */
 export function drawCall(host: Host, call: PluginCall): string {
-  const isOutside = host.kind === 'sandbox' && host.root !== ''
+  const isOutside = !host.inside
   const start = isOutside ? `cnilab exec${flagsFor(host)} -- env` : 'env'
   const words = Object.entries(call.variables).map(([name, value]) => programLine({ argv: [`${name}=${value}`] }))
   const lines = [start, ...words, `${programLine({ argv: [call.file] })} <<'EOF'`].join(' \\\n  ')

@@ -54,9 +54,9 @@ export async function takeStepByHand(running: RunningLab, step: LabStep, view: V
 /** Opens a shell on the host, in which the learner does a step. */
 export async function typeInShell(kernel: Kernel, step: LabStep, { log }: View): Promise<void> {
   log(`\n${wrapped('Type the commands in this shell. Leave it with exit, or Ctrl-D, and the kernel is checked.')}\n`)
-  const { argv, env } = shellWithPrompt(`${kernel.host.name}: ${step.id}`)
+  const { argv, env } = shellWithPrompt(kernel.host, `${kernel.host.name}: ${step.id}`)
   await startInternet(kernel.host)
-  await exec(kernel.host, undefined, argv, env)
+  await exec(kernel.host, undefined, argv, { env })
 }
 
 /** Takes back the last step that is done. Throws CnilabError `state` if none is. */

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { CnilabError } from '../../errors.ts'
 import { interfacesAt, namespacesAmong } from '../../kernel/host-files.ts'
 import { flagsFor, type Host } from '../../kernel/host.ts'
+import { bringPrograms } from '../bring-programs.ts'
 import { toVersion } from '../result.ts'
 import { SINCE } from '../request.ts'
 import { atLeast, type Version } from '../versions.ts'
@@ -25,7 +26,7 @@ export interface Job {
 
 /** The network of a request with its plugins. Throws CnilabError `usage`. */
 export async function chainOf(host: Host, request: Request, network: Network): Promise<Chain> {
-  const path = request.path ?? defaultPath(host)
+  const path = request.path?.map((folder) => bringPrograms(host, folder)) ?? defaultPath(host)
   return { network, path, files: await findPlugins(host, [...new Set(network.plugins.map(({ type }) => type))], path) }
 }
 
@@ -157,7 +158,7 @@ export async function requireNamespace(host: Host, netns: string): Promise<strin
 /** The error for a namespace that does not exist, or only on the machine. */
 function missing(host: Host, netns: string): CnilabError {
   const [, name] = /^\/run\/netns\/([^/]+)$/.exec(netns) ?? []
-  const isOutside = host.kind === 'sandbox' && host.root !== ''
+  const isOutside = !host.inside
   if (isOutside && existsSync(netns))
     return new CnilabError('state', `there is no ${netns} in the sandbox '${host.name}'; this machine has one`, {
       fix: 'to act on this machine itself: --host',

@@ -1,0 +1,25 @@
+import { environmentOn } from './environment.ts'
+import type { Host } from './host.ts'
+import { inside } from './inside.ts'
+import { type Finished, spawn, type SpawnOptions } from './spawn.ts'
+
+/** So many seconds a program in a sandbox may take that only tells something: another one in there may have stopped it. */
+export const PATIENCE = 8
+
+/**
+ * Runs a program on a host, or in a namespace of it, and collects what it prints, as `spawn` does. From outside of a
+ * sandbox it gets nothing of this process's: no terminal, no folder, no environment but `env` and the usual one there.
+ */
+export function spawnOn(
+  host: Host,
+  netns: string | undefined,
+  argv: readonly string[],
+  { env = {}, limit, ...options }: SpawnOptions = {},
+): Promise<Finished> {
+  return spawn(inside(host, netns, argv), {
+    ...options,
+    env: { ...environmentOn(host), LC_ALL: 'C', ...env },
+    detached: !host.inside,
+    ...(host.inside ? {} : { limit: limit ?? PATIENCE }),
+  })
+}

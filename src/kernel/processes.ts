@@ -1,0 +1,34 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+
+/** The processes that this one can see, by their pids. */
+export function processes(): number[] {
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .map(Number)
+}
+
+/** The processes that are in a network namespace, by the namespace's inode; of another user's nothing can be told. */
+export function processesIn(inode: number): number[] {
+  return processes().filter((pid) => networkOf(pid) === inode)
+}
+
+/** Inode of a process's network namespace; undefined for a process that has ended, or is another user's. */
+export function networkOf(pid: number | 'self'): number | undefined {
+  try {
+    return statSync(`/proc/${pid}/ns/net`).ino
+  } catch {
+    return undefined
+  }
+}
+
+/** Start time of a process, field 22 of /proc/PID/stat (proc(5)); undefined for a process that is gone or a zombie. */
+export function startTime(pid: number): string | undefined {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ')
+    return fields[0] === 'Z' ? undefined : fields[19]
+  } catch {
+    return undefined
+  }
+}
