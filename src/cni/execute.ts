@@ -3,7 +3,7 @@ import * as z from 'zod'
 import type { Host } from '../kernel/host.ts'
 import { environmentOn } from '../kernel/environment.ts'
 import { inside } from '../kernel/inside.ts'
-import { spawn } from '../kernel/spawn.ts'
+import { spawn, type SpawnOptions } from '../kernel/spawn.ts'
 import { CODE, CniError } from './error.ts'
 import type { CniCommand } from './plugin-type.ts'
 import { parseResult, type Result } from './result.ts'
@@ -19,6 +19,12 @@ export interface Execution {
   ms: number
 }
 
+/** What may be said about a plugin that is run. */
+interface ExecuteOptions extends Pick<SpawnOptions, 'signal' | 'passInterrupt'> {
+  /** Added to the environment. */
+  environment?: NodeJS.ProcessEnv
+}
+
 /**
  * Runs a plugin's executable on a host, with these `CNI_*` variables, a search path and nothing else in its environment,
  * and the text on its standard input; `environment` is added for one that a plugin calls, which gets all that it has
@@ -29,16 +35,15 @@ export async function execute(
   file: string,
   variables: Readonly<Record<string, string>>,
   input: string,
-  signal?: AbortSignal,
-  environment: NodeJS.ProcessEnv = {},
+  { environment = {}, ...options }: ExecuteOptions = {},
 ): Promise<Execution> {
   const path = environmentOn(host)['PATH'] ?? ''
   // Our own plugins run on this very Node, unless they were compiled.
   const PATH = host.kind === 'sandbox' ? path : `${dirname(process.execPath)}:${path}`
   const started = performance.now()
   const finished = await spawn(inside(host, undefined, [file]), {
+    ...options,
     input,
-    signal,
     env: { PATH, LC_ALL: 'C', ...environment, ...variables },
     detached: !host.inside,
   })

@@ -94,11 +94,15 @@ async function tryAll(kernel: Kernel, missing: readonly string[]): Promise<Trial
   return trials
 }
 
+/** The kinds of namespaces that a sandbox is made of, as user_namespaces(7) counts them: user.max_…_namespaces. */
+const NAMESPACES = ['user', 'mnt', 'net', 'pid', 'ipc']
+
 /** The narrowest remedy for a system that refuses unprivileged user namespaces. */
 function namespaceRemedy(): string {
-  if (setting('user/max_user_namespaces') === '0') return 'sudo sysctl -w user.max_user_namespaces=15000'
-  if (setting('kernel/unprivileged_userns_clone') === '0') return 'sudo sysctl -w kernel.unprivileged_userns_clone=1'
-  if (setting('kernel/apparmor_restrict_unprivileged_userns') === '1')
+  const none = NAMESPACES.map((kind) => `user.max_${kind}_namespaces`).filter((key) => setting(key) === '0')
+  if (none.length > 0) return `sudo sysctl -w ${none.map((key) => `${key}=15000`).join(' ')}`
+  if (setting('kernel.unprivileged_userns_clone') === '0') return 'sudo sysctl -w kernel.unprivileged_userns_clone=1'
+  if (setting('kernel.apparmor_restrict_unprivileged_userns') === '1')
     // For unshare alone, rather than for every program through the sysctl.
     return `printf 'abi <abi/4.0>,\\ninclude <tunables/global>\\nprofile cnilab-unshare /usr/bin/unshare flags=(unconfined) {\\n  userns,\\n}\\n' | sudo tee /etc/apparmor.d/cnilab-unshare && sudo apparmor_parser -r /etc/apparmor.d/cnilab-unshare`
   return 'a container or a policy forbids user namespaces: run cnilab on the machine itself or in a VM'
@@ -106,7 +110,7 @@ function namespaceRemedy(): string {
 
 function setting(name: string): string | undefined {
   try {
-    return readFileSync(`/proc/sys/${name}`, 'utf8').trim()
+    return readFileSync(`/proc/sys/${name.replaceAll('.', '/')}`, 'utf8').trim()
   } catch {
     return undefined
   }

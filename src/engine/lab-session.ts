@@ -6,6 +6,7 @@ import { processesIn, startTime } from '../kernel/processes.ts'
 import { type Kernel, kernelOf } from '../kernel/kernel.ts'
 import type { Lab } from '../lab/lab.ts'
 import type { LiveSandbox } from '../sandbox/create.ts'
+import { refuseBinds } from '../sandbox/binds.ts'
 import { ownSandbox } from '../sandbox/find.ts'
 import { findSandbox, openSandbox } from '../sandbox/open.ts'
 import { removeSandbox } from '../sandbox/remove.ts'
@@ -71,6 +72,7 @@ function privateSession(live: LiveSandbox): Session {
 
 /** A lab in a place that outlives it: the journal says what to take away. */
 function sessionOn(host: Host, keep: boolean, created = false): Session {
+  refuseBinds(host)
   const earlier = new Set(readJournal(host).map((entry) => entry.id))
   if (keep && earlier.size > 0)
     throw new CnilabError(

@@ -12,8 +12,10 @@ export interface Detached {
   nextLine: (seconds: number) => Promise<string | undefined>
   /** What it has said on stderr so far. */
   complaint: () => string
-  /** Resolves when its output is closed: it has ended, or was let go of. */
+  /** Resolves when its output is closed: it and all that it started have ended, or were let go of. */
   ended: Promise<void>
+  /** Resolves when it has ended, though what it started may go on. */
+  exited: Promise<void>
   /** Lets go of it, so that this process can end; the pipes to it are closed. */
   release: () => void
   /** Ends it with all that it started and that stayed in its session. */
@@ -32,6 +34,7 @@ export async function spawnDetached(argv: readonly string[], env: NodeJS.Process
     child.on('error', (error) => reject(notStarted(file, error)))
   })
   child.unref()
+  const exited = new Promise<void>((resolve) => child.on('exit', () => resolve()))
   const { stdin, stdout, stderr } = child
   const [, , , second] = child.stdio
   if (!stdin || !stdout || !stderr || !second || !('write' in second)) throw new Error(`${file} has no pipes`)
@@ -73,6 +76,7 @@ export async function spawnDetached(argv: readonly string[], env: NodeJS.Process
     nextLine,
     complaint: () => complaint.trim(),
     ended: new Promise<void>((resolve) => stderr.on('close', resolve)),
+    exited,
     release: () => {
       stdin.end()
       second.destroy()

@@ -1,7 +1,8 @@
-import { closeSync, constants, fstatSync, openSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, statfsSync } from 'node:fs'
 import { CnilabError } from '../errors.ts'
 import type { Host } from './host.ts'
 import { libc } from './libc.ts'
+import { remedyForLimit } from './limits.ts'
 
 // What lies in a sandbox belongs to the programs in it, which may put a link, a pipe or a mount in place of anything while
 // we look, and whoever looks may be root. So a path of a sandbox is never given to a function of node:fs from outside: it is
@@ -33,13 +34,21 @@ function openIn({ holder }: Host, path: string, flags: number, mode: number, res
  */
 export function withPath<T>(host: Host, path: string, use: (path: string) => T): T {
   if (host.inside) return use(path)
-  const fd = openIn(host, path, O_PATH, 0, 0n)
+  // A process's namespace is a link of the kernel's own, which openat2 follows in no case: only the folder is opened.
+  const [, folder, name] = /^(\/proc\/\d+\/ns)\/(\w+)$/.exec(path) ?? []
+  const fd = openIn(host, folder ?? path, O_PATH, 0, 0n)
   try {
-    return use(`/proc/self/fd/${fd}`)
+    const opened = `/proc/self/fd/${fd}`
+    if (name === undefined) return use(opened)
+    if (statfsSync(opened).type !== PROC_SUPER_MAGIC) throw new Error(`${path} is no link of the kernel's`)
+    return use(`${opened}/${name}`)
   } finally {
     closeSync(fd)
   }
 }
+
+/** What statfs(2) says of what lies in /proc (linux/magic.h). */
+const PROC_SUPER_MAGIC = 0x9fa0
 
 /**
  * Opens one of cnilab's own files on the host, or its folder, which programs of a sandbox may have replaced: by a link, by
@@ -90,7 +99,7 @@ export function notOpened(host: Host, path: string, why: unknown): CnilabError {
   const said = why instanceof Error ? why.message : String(why)
   return host.kind === 'sandbox'
     ? new CnilabError('state', `a program in the sandbox '${host.name}' changed ${path}, which is cnilab's: ${said}`, {
-        fix: `cnilab sandbox delete ${host.name}, and begin anew`,
+        fix: remedyForLimit(said) ?? `cnilab sandbox delete ${host.name}, and begin anew`,
       })
     : new CnilabError('state', `${path} cannot be used: ${said}`, { fix: `look at it with: ls -ld ${path}` })
 }

@@ -17,6 +17,8 @@ export interface Host {
   folder: string
   /** Folder for files that commands on the host read: as this process sees it, and as they do, who cannot write there. */
   batches: { folder: string; seen: string }
+  /** The folders of the machine that are to be seen in a sandbox. */
+  binds: readonly string[]
   /** Whether other commands may change it at the same time; false for a sandbox that lives for one run only. */
   common: boolean
 }
@@ -60,5 +62,6 @@ export const MACHINE: Host = {
   pid: process.pid,
   folder: HOST_FOLDER,
   batches: OWN_BATCHES,
+  binds: [],
   common: true,
 }

@@ -6,6 +6,7 @@ import { CnilabError } from '../errors.ts'
 import { searchPath } from './environment.ts'
 import { HOST_FOLDER, type Host } from './host.ts'
 import { codeOf, openOwn } from './host-root.ts'
+import { remedyForLimit } from './limits.ts'
 import { lend } from './spawn.ts'
 
 // All locks are flock(2)'s: they belong to the open file or folder, and so end with this process, however that ends.
@@ -175,7 +176,7 @@ async function flock({ fd, path }: Opened, seconds: number): Promise<boolean> {
   if (ended === HELD) return false
   const why = ended instanceof Error ? ended.message : `flock ended with ${String(ended)}`
   throw new CnilabError('machine', `could not lock ${path}: ${why}`, {
-    fix: codeOf(ended) === 'ENOENT' ? 'cnilab doctor --fix' : 'cnilab doctor',
+    fix: codeOf(ended) === 'ENOENT' ? 'cnilab doctor --fix' : (remedyForLimit(why) ?? 'cnilab doctor'),
   })
 }
 

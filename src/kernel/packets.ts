@@ -11,6 +11,7 @@ import { environmentOn } from './environment.ts'
 import { APP, type Host } from './host.ts'
 import { withPath } from './host-root.ts'
 import type { Kernel } from './kernel.ts'
+import { remedyForLimit } from './limits.ts'
 import { inside } from './inside.ts'
 import { processesIn } from './processes.ts'
 
@@ -85,8 +86,11 @@ function startOn(host: Host, netns: string | undefined, argv: readonly string[])
 }
 
 async function firstLineOf(responder: Detached, netns: string | undefined): Promise<void> {
-  const refused = (why: string) =>
-    new CnilabError('state', `nothing could be made to answer in ${netns ?? 'the host'}: ${why}`)
+  const refused = (why: string) => {
+    const fix = remedyForLimit(why)
+    const message = `nothing could be made to answer in ${netns ?? 'the host'}: ${why}`
+    return fix === undefined ? new CnilabError('state', message) : new CnilabError('machine', message, { fix })
+  }
   let line: string | undefined
   try {
     line = await responder.nextLine(PATIENCE)

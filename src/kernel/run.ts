@@ -2,6 +2,7 @@ import { CnilabError } from '../errors.ts'
 import { type Command, HOST_PID } from '../operations/operation.ts'
 import { type Batch, toStages } from '../plan/batches.ts'
 import { toLine } from '../plan/command-line.ts'
+import { remedyForLimit } from './limits.ts'
 import { withFiles } from './files.ts'
 import type { Host } from './host.ts'
 import type { Launch } from './launcher.ts'
@@ -12,7 +13,11 @@ export class KernelError extends CnilabError {
   readonly commands: readonly Command[]
 
   constructor(message: string, commands: readonly Command[], culprit: Command | undefined) {
-    super('state', message, culprit ? { command: toLine(culprit, '1') } : {})
+    const fix = remedyForLimit(message)
+    super('state', message, {
+      ...(culprit ? { command: toLine(culprit, '1') } : {}),
+      ...(fix === undefined ? {} : { fix }),
+    })
     this.commands = commands
   }
 }

@@ -3,6 +3,7 @@ import { closeSync, constants, fstatSync, openSync, readSync, statfsSync, writeS
 import os from 'node:os'
 import { CnilabError } from '../errors.ts'
 import { searchPath } from './environment.ts'
+import { remedyForLimit } from './limits.ts'
 
 /** What a finished process left. `code` is undefined when a signal ended it. */
 export interface Finished {
@@ -27,6 +28,8 @@ export interface SpawnOptions {
   limit?: number
   /** Gives it a session of its own, and so no terminal; it is ended with all that it started and that stayed in it. */
   detached?: boolean
+  /** Passes SIGINT on, which a program without the terminal does not get; the caller lives on. */
+  passInterrupt?: boolean
 }
 
 /** What a program may print, in characters: more is no answer that anybody reads. */
@@ -39,7 +42,7 @@ const MOST = 128 * 1024 * 1024
  * `state` when it took or printed too much.
  */
 export function spawn(argv: readonly string[], options: SpawnOptions = {}): Promise<Finished> {
-  const { input = '', env = usualEnvironment(), signal, limit, detached = false } = options
+  const { input = '', env = usualEnvironment(), signal, limit, detached = false, passInterrupt = false } = options
   const [file = '', ...rest] = argv
   const { promise, resolve, reject } = Promise.withResolvers<Finished>()
   const child = start(file, rest, { env, detached, ...(detached ? { cwd: '/' } : {}) })
@@ -47,8 +50,10 @@ export function spawn(argv: readonly string[], options: SpawnOptions = {}): Prom
   let failure: CnilabError | undefined
   const end = (why: CnilabError) => {
     failure ??= why
-    killTree(child, detached)
+    signalTree(child, detached, 'SIGKILL')
   }
+  const interrupt = () => signalTree(child, detached, 'SIGINT')
+  if (passInterrupt) process.on('SIGINT', interrupt)
   const collect = (text: string) => {
     if (stdout.length + stderr.length + text.length > MOST) end(tooMuch(argv, `printed more than ${MOST >> 20} MB`))
     return text
@@ -64,6 +69,7 @@ export function spawn(argv: readonly string[], options: SpawnOptions = {}): Prom
   const settle = () => {
     clearTimeout(late)
     signal?.removeEventListener('abort', stop)
+    process.off('SIGINT', interrupt)
   }
   child.on('error', (error: NodeJS.ErrnoException) => {
     settle()
@@ -103,10 +109,10 @@ function usualEnvironment(): NodeJS.ProcessEnv {
   return { ...process.env, LC_ALL: 'C', PATH: searchPath() }
 }
 
-function killTree(child: childProcess.ChildProcess, detached: boolean): void {
+function signalTree(child: childProcess.ChildProcess, detached: boolean, signal: NodeJS.Signals): void {
   try {
     // A session's first process is the leader of its group, too.
-    if (child.pid !== undefined) process.kill(detached ? -child.pid : child.pid, 'SIGKILL')
+    if (child.pid !== undefined) process.kill(detached ? -child.pid : child.pid, signal)
   } catch {
     // it has ended by itself
   }
@@ -132,9 +138,8 @@ export function statusOf(signal: NodeJS.Signals | undefined): number {
 /** The error for a program that could not be started. */
 export function notStarted(file: string, error: NodeJS.ErrnoException): CnilabError {
   if (error.code === 'ENOENT') return missing(file)
-  const isFull = error.code === 'EAGAIN' || error.code === 'ENOMEM' || error.code === 'EMFILE'
   return new CnilabError('machine', `${file} could not be started: ${error.message}`, {
-    fix: isFull ? 'end other programs, or raise the limits: ulimit -u, ulimit -n' : 'cnilab doctor',
+    fix: remedyForLimit(error.message) ?? 'cnilab doctor',
   })
 }
 

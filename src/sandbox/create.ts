@@ -1,15 +1,17 @@
 import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { CnilabError } from '../errors.ts'
 import { confine } from '../kernel/confine.ts'
 import { type Detached, spawnDetached } from '../kernel/detached.ts'
 import { environmentOn } from '../kernel/environment.ts'
 import type { Host } from '../kernel/host.ts'
+import { remedyForLimit, SANDBOX_LIMITS } from '../kernel/limits.ts'
 import { packageFolder } from '../kernel/package-folder.ts'
 import { networkOf, startTime } from '../kernel/processes.ts'
 import { dropsPrivileges, NOBODY, userId } from '../kernel/user.ts'
 import { enter, RECORD, type Sandbox, type SandboxRecord } from './find.ts'
-import { FILE_SPACE, PARTS, prepareRoot } from './root.ts'
+import { PARTS, prepareRoot } from './root.ts'
 import { newSandboxFolder, runtimeFolder } from './runtime-folder.ts'
 import { ENTER, HOLD, KEPT, OUTER, PREPARE, WATCH } from './scripts.ts'
 
@@ -22,9 +24,6 @@ export interface LiveSandbox {
   /** Closes the lifeline: the holder ends and the kernel removes everything. */
   end: () => void
 }
-
-/** The processes that may run in a sandbox at the same time. */
-const PROCESSES = 2000
 
 /** So many seconds each piece of a sandbox may take to be made. */
 const PATIENCE = 20
@@ -56,11 +55,13 @@ export async function createSandbox(name: string, binds: readonly string[] = [])
     holder?.release()
     rmSync(folder, { recursive: true, force: true })
     if (error instanceof CnilabError && error.kind === 'machine' && error.fix !== undefined) throw error
-    throw new CnilabError(
-      'machine',
-      `this machine refused to make a sandbox: ${error instanceof Error ? error.message : String(error)}`,
-      { fix: 'cnilab doctor', cause: error },
-    )
+    const why = error instanceof Error ? error.message : String(error)
+    // To unshare(1), no space means no more namespaces, which doctor knows about.
+    const limit = why.startsWith('unshare: unshare failed') ? undefined : remedyForLimit(why)
+    throw new CnilabError('machine', `this machine refused to make a sandbox: ${why}`, {
+      fix: limit ?? 'cnilab doctor',
+      cause: error,
+    })
   }
 }
 
@@ -84,7 +85,7 @@ function commandOf(name: string, folder: string, isRoot: boolean): string[] {
   const owner = isRoot ? `,uid=${NOBODY},gid=${NOBODY}` : ''
   const watch = ['sh', '-c', WATCH, 'cnilab-watch', folder]
   const mounts = isRoot ? ['unshare', '--mount', '--propagation', 'private', '--'] : unshare
-  const prepare = ['sh', '-c', PREPARE, 'cnilab-prepare', folder, `mode=755,size=${FILE_SPACE}${owner}`]
+  const prepare = ['sh', '-c', PREPARE, 'cnilab-prepare', folder, `mode=755,size=${SANDBOX_LIMITS.files}${owner}`]
   const holder = [ENTER, name, String(userId()), runtimeFolder()]
   const outer = ['sh', '-c', OUTER, 'cnilab-outer', processLimit(), ...holder]
   return [...watch, ...mounts, ...prepare, ...(isRoot ? drop : []), ...outer]
@@ -93,7 +94,8 @@ function commandOf(name: string, folder: string, isRoot: boolean): string[] {
 /** A limit cannot be raised: where this process has a lower one, that holds. */
 function processLimit(): string {
   const own = /^Max processes\s+\S+\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
-  return String(Math.min(PROCESSES, Number(own ?? PROCESSES)))
+  const { processes } = SANDBOX_LIMITS
+  return String(Math.min(processes, Number(own ?? processes)))
 }
 
 /**
@@ -102,13 +104,11 @@ function processLimit(): string {
  */
 async function birth(holder: Detached, prepare: () => void): Promise<number> {
   const expect = async (word: RegExp): Promise<string> => {
-    const line = await holder.nextLine(PATIENCE)
-    if (line === undefined) await Promise.race([holder.ended, new Promise((resolve) => setTimeout(resolve, 1000))])
+    const line = await Promise.race([holder.nextLine(PATIENCE), holder.exited.then(() => undefined)])
     const match = word.exec(line ?? '')
     if (match) return match[1] ?? ''
-    throw new Error(
-      holder.complaint().split('\n').at(-1) || `it ended without a word${line === undefined ? '' : ` but '${line}'`}`,
-    )
+    await Promise.race([holder.ended, sleep(100)]) // for its last words
+    throw new Error(holder.complaint().split('\n').at(-1) || `it ended, and all that it said was '${line ?? ''}'`)
   }
   await expect(/^made$/)
   prepare()

@@ -145,6 +145,7 @@ export function enter(sandbox: Sandbox): Host {
     pid: 1,
     folder: HOST_FOLDER,
     batches: { folder: join(sandbox.folder, PARTS.given), seen: GIVEN_FOLDER },
+    binds: sandbox.binds,
     common: true,
   }
 }
@@ -166,6 +167,7 @@ export function ownSandbox(): Host | undefined {
     pid: 1,
     folder: HOST_FOLDER,
     batches: OWN_BATCHES,
+    binds: record.binds,
     common: true,
   }
 }

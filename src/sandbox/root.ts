@@ -55,9 +55,6 @@ const GLOBAL_SETTINGS = ['/proc/sys/net/netfilter/nf_hooks_lwtunnel']
 /** The parts of the program that run inside: of the clone or the package that it lies in, nothing else is to be seen. */
 const PROGRAM = ['dist', 'labs', 'package.json', 'oclif.manifest.json']
 
-/** How much all files inside may hold together, /tmp and /run and shared memory too. */
-export const FILE_SPACE = '256m'
-
 /** What a root is made for. */
 export interface RootPlan {
   /** The folder with the program's package.json. */

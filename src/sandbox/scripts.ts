@@ -72,7 +72,7 @@ export const OUTER = `set -eu
 echo 0 >/proc/sys/user/max_cgroup_namespaces
 {
   read -r pid <&3 || exit
-  ! nsenter --target "$pid" --net --pid -- mount --all --fstab ${MASKS} || echo mounted
+  if nsenter --target "$pid" --net --pid -- mount --all --fstab ${MASKS}; then echo mounted; else echo refused; fi
 } &
 processes=$1 enter=$2
 shift 2

@@ -37,6 +37,14 @@ export const hostFlags = {
   }),
 }
 
+/** For the commands that run programs of the user's in a sandbox. */
+export const bindFlag = Flags.string({
+  multiple: true,
+  multipleNonGreedy: true,
+  helpValue: 'DIR',
+  description: 'folder of this machine to be seen in the sandbox, read-only, once or more; only when that is made',
+})
+
 /** What all commands have in common: how they show results and errors. */
 export abstract class BaseCommand extends Command {
   static override enableJsonFlag = true
@@ -52,7 +60,7 @@ export abstract class BaseCommand extends Command {
   }
 
   /** Opens where to act, and says so if a sandbox had to be made. */
-  protected async openHost(flags: { host: boolean; sandbox: string }): Promise<Host> {
+  protected async openHost(flags: { host: boolean; sandbox: string; bind?: string[] | undefined }): Promise<Host> {
     const { host, state } = await openHost(flags)
     if (state === 'created again') this.notice(`sandbox '${host.name}' had died, and what was in it is gone`)
     if (state !== 'found') this.notice(`sandbox '${host.name}' started · cnilab clean removes it`)

@@ -117,7 +117,7 @@ export abstract class CniRuntimeCommand extends BaseCommand {
     for (const notice of job.notices) this.notice(notice)
     if (flags['dry-run']) return this.show(host, job)
     const run: RunCall = async ({ file, variables, config }) => {
-      const execution = await execute(host, file, variables, JSON.stringify(config))
+      const execution = await execute(host, file, variables, JSON.stringify(config), { passInterrupt: true })
       if (!flags.trace) process.stderr.write(execution.stderr) // as libcni passes it on
       return execution
     }

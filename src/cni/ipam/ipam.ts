@@ -47,8 +47,7 @@ function delegate(type: string, file: string): PluginType {
       file,
       callVariables(command, { ...call, args: args.join(';') }),
       JSON.stringify(call.config),
-      undefined,
-      process.env,
+      { environment: process.env },
     )
     process.stderr.write(execution.stderr)
     return execution
