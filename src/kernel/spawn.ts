@@ -28,8 +28,25 @@ export interface SpawnOptions {
   limit?: number
   /** Gives it a session of its own, and so no terminal; it is ended with all that it started and that stayed in it. */
   detached?: boolean
+  /** It has ended when it itself has: what it started may go on, and may keep its output. */
+  mayLeave?: boolean
+  /** So many characters it may print; more ends it. */
+  most?: number
   /** Passes SIGINT on, which a program without the terminal does not get; the caller lives on. */
   passInterrupt?: boolean
+}
+
+/** A program was ended because it took too long or printed too much. */
+export class StoppedError extends CnilabError {
+  /** What it printed until then. */
+  printed = ''
+
+  constructor(argv: readonly string[], why: string) {
+    const program = argv.slice(argv.lastIndexOf('--') + 1).join(' ')
+    super('state', `${program.length > 200 ? `${program.slice(0, 200)}…` : program} ${why}`, {
+      fix: 'a program in the sandbox may keep it from that: cnilab sandbox list names the sandboxes, cnilab sandbox delete ends one',
+    })
+  }
 }
 
 /** What a program may print, in characters: more is no answer that anybody reads. */
@@ -42,7 +59,8 @@ const MOST = 128 * 1024 * 1024
  * `state` when it took or printed too much.
  */
 export function spawn(argv: readonly string[], options: SpawnOptions = {}): Promise<Finished> {
-  const { input = '', env = usualEnvironment(), signal, limit, detached = false, passInterrupt = false } = options
+  const { input = '', env = usualEnvironment(), signal, limit, most = MOST } = options
+  const { detached = false, mayLeave = false, passInterrupt = false } = options
   const [file = '', ...rest] = argv
   const { promise, resolve, reject } = Promise.withResolvers<Finished>()
   const child = start(file, rest, { env, detached, ...(detached ? { cwd: '/' } : {}) })
@@ -55,8 +73,9 @@ export function spawn(argv: readonly string[], options: SpawnOptions = {}): Prom
   const interrupt = () => signalTree(child, detached, 'SIGINT')
   if (passInterrupt) process.on('SIGINT', interrupt)
   const collect = (text: string) => {
-    if (stdout.length + stderr.length + text.length > MOST) end(tooMuch(argv, `printed more than ${MOST >> 20} MB`))
-    return text
+    if (stdout.length + stderr.length + text.length <= most) return text
+    end(new StoppedError(argv, `printed more than ${inWords(most)}`))
+    return text.slice(0, Math.max(0, most - stdout.length - stderr.length))
   }
   child.stdout?.setEncoding('utf8').on('data', (text: string) => (stdout += failure ? '' : collect(text)))
   child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += failure ? '' : collect(text)))
@@ -75,18 +94,29 @@ export function spawn(argv: readonly string[], options: SpawnOptions = {}): Prom
     settle()
     reject(notStarted(file, error))
   })
-  // What it started may keep its output open after it was killed.
-  child.on('exit', () => {
-    if (!failure) return
+  const finish = (code: number | null, by: NodeJS.Signals | null) => {
     settle()
-    reject(failure)
-  })
-  child.on('close', (code, by) => {
-    settle()
+    for (const pipe of [child.stdout, child.stderr]) pipe?.destroy()
+    if (failure instanceof StoppedError) failure.printed = `${stdout}${stderr}`
     if (failure) reject(failure)
     else resolve({ code: code ?? undefined, signal: by ?? undefined, stdout, stderr })
+  }
+  // What it started may keep its output open, also after it was killed.
+  child.on('exit', (code, by) => {
+    if (failure) finish(code, by)
+    else if (mayLeave) setTimeout(() => finish(code, by), LAST_WORDS)
   })
+  child.on('close', finish)
   return promise.then(refuseMissing)
+}
+
+/** How long, in ms, the output of a program that has ended is read that others may hold open. */
+const LAST_WORDS = 50
+
+function inWords(characters: number): string {
+  return characters >= 1024 * 1024
+    ? `${Math.round(characters / 1024 / 1024)} MB`
+    : `${Math.round(characters / 1024)} kB`
 }
 
 /**
@@ -120,14 +150,7 @@ function signalTree(child: childProcess.ChildProcess, detached: boolean, signal:
 
 /** The error for a program that did not end in time: somebody may have stopped it. */
 export function noAnswer(argv: readonly string[], seconds: number): CnilabError {
-  return tooMuch(argv, `did not answer within ${seconds} s`)
-}
-
-function tooMuch(argv: readonly string[], what: string): CnilabError {
-  const program = argv.slice(argv.lastIndexOf('--') + 1).join(' ')
-  return new CnilabError('state', `${program.length > 200 ? `${program.slice(0, 200)}…` : program} ${what}`, {
-    fix: 'a program in the sandbox may keep it from that: cnilab sandbox list names the sandboxes, cnilab sandbox delete ends one',
-  })
+  return new StoppedError(argv, `took longer than ${seconds} s`)
 }
 
 /** What a shell says of a program that a signal ended. */

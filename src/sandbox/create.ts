@@ -86,7 +86,7 @@ function commandOf(name: string, folder: string, isRoot: boolean): string[] {
   const watch = ['sh', '-c', WATCH, 'cnilab-watch', folder]
   const mounts = isRoot ? ['unshare', '--mount', '--propagation', 'private', '--'] : unshare
   const prepare = ['sh', '-c', PREPARE, 'cnilab-prepare', folder, `mode=755,size=${SANDBOX_LIMITS.files}${owner}`]
-  const holder = [ENTER, name, String(userId()), runtimeFolder()]
+  const holder = [ENTER, name, String(userId()), folder]
   const outer = ['sh', '-c', OUTER, 'cnilab-outer', processLimit(), ...holder]
   return [...watch, ...mounts, ...prepare, ...(isRoot ? drop : []), ...outer]
 }

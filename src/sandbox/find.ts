@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { GIVEN_FOLDER, HOST_FOLDER, type Host, OWN_BATCHES } from '../kernel/host.ts'
 import { networkOf, processes, startTime } from '../kernel/processes.ts'
-import { dropsPrivileges, userId } from '../kernel/user.ts'
+import { dropsPrivileges, NOBODY, userId } from '../kernel/user.ts'
 import { MAKER } from './runtime-folder.ts'
 import { HOLDER, PARTS } from './root.ts'
 import { runtimeFolder } from './runtime-folder.ts'
@@ -110,27 +110,31 @@ export function isHolder(record: Pick<SandboxRecord, 'pid' | 'started' | 'netns'
 }
 
 /**
- * Every holder of this user's sandboxes that runs, also one whose record was lost: its argv says what it is. Those of
- * another runtime folder are left out, as `listSandboxes` does not know them either.
+ * The holders of this user's sandboxes that have lost their folder: their argv says what they are. One whose maker is
+ * still at it is none of them, and those of another runtime folder are left out, as `listSandboxes` does not know them
+ * either.
  */
-export function findHolders(): { pid: number; name: string }[] {
-  const own = [String(userId()), runtimeFolder()].join('\0')
+export function findLostHolders(): { pid: number; name: string }[] {
+  const runtime = runtimeFolder()
   return processes().flatMap((pid) => {
     try {
-      const [, program, name, ...rest] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
-      return program === HOLDER && name !== undefined && rest.slice(0, 2).join('\0') === own && isFirst(pid)
-        ? [{ pid, name }]
-        : []
+      const [, program, name = '', user, folder = ''] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+      const isOurs = program === HOLDER && user === String(userId()) && dirname(folder) === runtime && isFirst(pid)
+      return isOurs && readRecord(folder) === undefined && isAbandoned(basename(folder)) ? [{ pid, name }] : []
     } catch {
       return [] // it ended meanwhile
     }
   })
 }
 
-/** Whether a process is the first of its pid namespace: any other in a sandbox may call itself what it likes. */
+/**
+ * Whether a process is the first of a pid namespace of this user's, as a holder is. Any other, in a sandbox or of another
+ * user, may call itself what it likes.
+ */
 function isFirst(pid: number): boolean {
+  const owner = dropsPrivileges() ? NOBODY : userId()
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-  return /^NSpid:.*\t1$/m.test(status)
+  return statSync(`/proc/${pid}`).uid === owner && /^NSpid:\t\d+\t1$/m.test(status)
 }
 
 /** How to act in a sandbox from outside. Root enters it as the unprivileged user that it was made by. */

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { lockFolder } from '../kernel/lock.ts'
 import { startTime } from '../kernel/processes.ts'
-import { findHolders, listSandboxes, type Sandbox } from './find.ts'
+import { findLostHolders, listSandboxes, type Sandbox } from './find.ts'
 import { runtimeFolder } from './runtime-folder.ts'
 import { KEPT } from './scripts.ts'
 
@@ -18,7 +18,7 @@ export async function removeSandbox({ pid, folder }: Pick<Sandbox, 'pid' | 'fold
 export async function removeAll(): Promise<string[]> {
   const sandboxes = listSandboxes()
   await Promise.all(sandboxes.map(removeSandbox))
-  const lost = findHolders()
+  const lost = findLostHolders()
   await Promise.all(lost.map(({ pid }) => kill(pid)))
   await removeRuntimeFolder()
   return [...sandboxes, ...lost].map(({ name }) => name)

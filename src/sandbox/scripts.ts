@@ -144,12 +144,12 @@ while :; do read -r word || :; done
  */
 export const RESTORE = `set -u
 ip netns pids internet 2>/dev/null | xargs -r kill -KILL 2>/dev/null
-for file in /run/netns/* /run/netns/.[!.]*; do
+for file in /run/netns/* /run/netns/.[!.]* /run/netns/..?*; do
   while umount "$file" 2>/dev/null; do :; done
   rm -rf --one-file-system "$file"
 done
-for link in $(ip -o link show | cut -d: -f2 | cut -d@ -f1); do
-  [ "$link" = lo ] || ip link delete dev "$link" 2>/dev/null
+for link in /sys/class/net/*; do
+  [ "\${link##*/}" = lo ] || ip link delete dev "\${link##*/}" 2>/dev/null
 done
 ip link set dev lo down
 ip link set dev lo mtu 65536 promisc off allmulticast off alias ''
