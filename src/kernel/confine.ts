@@ -1,4 +1,5 @@
 import { once } from '../once.ts'
+import { codeOf } from './code-of.ts'
 import { libc } from './libc.ts'
 import { seccompFilter } from './seccomp.ts'
 
@@ -29,5 +30,9 @@ export const confine = once((): void => {
   const program = Buffer.alloc(16)
   program.writeUInt16LE(filter.length / 8, 0)
   program.writeBigUInt64LE(addressOf(filter), 8)
-  setSeccomp(program)
+  try {
+    setSeccomp(program)
+  } catch (error) {
+    if (codeOf(error) !== 'EINVAL') throw error // this kernel was built without; doctor tells
+  }
 })

@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, statfsSync } from 'node:fs'
 import { CnilabError } from '../errors.ts'
+import { codeOf } from './code-of.ts'
 import type { Host } from './host.ts'
 import { libc } from './libc.ts'
 import { remedyForLimit } from './limits.ts'
@@ -87,11 +88,6 @@ export function withOwnFolder<T>(host: Host, use: (folder: string) => T): T {
   } finally {
     closeSync(fd)
   }
-}
-
-/** The `code` of an error of node:fs. */
-export function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined
 }
 
 /** Says of one of cnilab's own files why it cannot be used: in a sandbox, because of what was done to it there. */
