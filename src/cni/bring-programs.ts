@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import {
   accessSync,
   chmodSync,
@@ -35,7 +34,7 @@ export function bringPrograms(host: Host, folder: string, names?: readonly strin
   if (real === undefined || SHARED.some((shared) => isWithin(real, shared))) return folder
   const own = join(realpathSync(packageFolder()), 'dist')
   if (isWithin(real, own)) return join(APP.package, 'dist', relative(own, real))
-  const name = `programs-${createHash('sha256').update(real).digest('hex').slice(0, 16)}`
+  const name = join('programs', real) // so that messages name the folder
   try {
     copyAll(real, join(host.batches.folder, name), names)
   } catch (error) {
@@ -60,8 +59,12 @@ function isWithin(path: string, folder: string): boolean {
 
 /** Copies what is new or has changed. Programs by several names, as cnilab's own, are one file there, too. */
 function copyAll(from: string, to: string, names: readonly string[] = readdirSync(from)): void {
-  mkdirSync(to, { recursive: true })
-  chmodSync(to, 0o755) // whatever the umask: root's programs in a sandbox are another user's
+  const umask = process.umask(0o022) // root's programs in a sandbox are another user's
+  try {
+    mkdirSync(to, { recursive: true })
+  } finally {
+    process.umask(umask)
+  }
   const copies = new Map<number, string>()
   let bytes = 0
   for (const name of names) {
