@@ -4,7 +4,7 @@ import { closeSync, constants, fstatSync, mkdirSync, openSync, readFileSync, rmd
 import { dirname } from 'node:path'
 import { CnilabError } from '../errors.ts'
 import { searchPath } from './environment.ts'
-import { HOST_FOLDER, type Host } from './host.ts'
+import { HOST_FOLDER, type Host, MACHINE } from './host.ts'
 import { codeOf } from './code-of.ts'
 import { openOwn } from './host-root.ts'
 import { remedyForLimit } from './limits.ts'
@@ -52,11 +52,16 @@ export async function lockOwnFolder(host: Host): Promise<() => void> {
   return () => closeSync(fd)
 }
 
-/** Takes the lock of a file, which is made where it is missing, with its folder. */
+/**
+ * Takes the lock of a file, which is made where it is missing, with its folder. Throws CnilabError `state` for a link, a
+ * pipe or anything else in its place.
+ */
 export async function lockFile(path: string): Promise<() => void> {
   const { fd } = await take(path, () => {
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 })
-    return openedAt(openSync(path, constants.O_RDONLY | constants.O_CREAT, 0o600), path)
+    const opened = openOwn(MACHINE, path, constants.O_RDONLY | constants.O_CREAT)
+    if (opened === undefined) throw new CnilabError('state', `the folder of ${path} was removed meanwhile`)
+    return openedAt(opened, path)
   })
   return () => closeSync(fd)
 }
@@ -117,7 +122,7 @@ function openHost(): Opened {
     return openFolder(HOST_FOLDER)
   } catch (error) {
     // With another lock than everybody else has, this process would be as good as without.
-    if (!['EACCES', 'EROFS', 'EPERM'].includes(codeOf(error) ?? '')) throw error
+    if (!['EACCES', 'EROFS'].includes(codeOf(error) ?? '')) throw error
     const path = '/proc/self/ns/net'
     return openedAt(openSync(path, 'r'), path)
   }
