@@ -36,7 +36,7 @@ export function launcher(host: Host): Launch {
   const shells: Shell[] = []
   return (netns, argv, input = '') => {
     // What holds a line break cannot be told to a shell.
-    if (input.length > LONG || argv.some((argument) => argument.includes('\n')))
+    if (input.length > LONG || [netns ?? '', ...argv].some((word) => word.includes('\n')))
       return spawn(inside(host, netns, argv), input)
     const open = shells.filter((one) => one.isOpen()).toSorted((a, b) => a.waiting() - b.waiting())
     const [idlest] = open

@@ -4,6 +4,7 @@ import type { Answer, Call } from '../assertions/assertion.ts'
 import { CnilabError } from '../errors.ts'
 import { READY } from '../packets/names.ts'
 import { packageFolder } from '../sandbox/create.ts'
+import { readJson } from '../state/json.ts'
 import { INTERNET } from '../state/state.ts'
 import { APP, type Host } from './host.ts'
 import type { Kernel } from './kernel.ts'
@@ -30,7 +31,7 @@ export async function call(kernel: Kernel, from: string | undefined, whom: Call,
       'state',
       `could not call from ${from ?? 'the host'}: ${stderr.trim().split('\n')[0] || 'the caller was stopped'}`,
     )
-  return answerSchema.parse(JSON.parse(stdout))
+  return readJson(`caller ${args.join(' ')}`, stdout, answerSchema)
 }
 
 /**
