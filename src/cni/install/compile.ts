@@ -3,6 +3,7 @@ import module from 'node:module' // the name createRequire is taken by what the 
 import { dirname, join } from 'node:path'
 import { CnilabError } from '../../errors.ts'
 import { type Finished, searchPath, spawn } from '../../kernel/spawn.ts'
+import { programLine } from '../../plan/command-line.ts'
 import { packageFolder } from '../../sandbox/create.ts'
 import { MARK } from './ours.ts'
 
@@ -61,7 +62,7 @@ export async function compile(folder: string, file: string, signal: AbortSignal)
   const finished = await runIn(folder, argv, { PATH: searchPath() }, signal)
   if (finished.code !== 0 || !existsSync(file))
     throw new CnilabError('machine', `Bun could not compile the plugins: ${firstWords(finished)}`, {
-      command: argv.map((word) => (word.includes(' ') ? `'${word}'` : word)).join(' '),
+      command: programLine({ argv }),
       fix: `if this Bun (${bun}) is old or incomplete: ${BUN_FIX}`,
     })
 }
