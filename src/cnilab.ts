@@ -5,6 +5,7 @@ import module from 'node:module'
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import pkg from '../package.json' with { type: 'json' }
+import { print, tell } from './ui/output.ts'
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 
@@ -38,25 +39,31 @@ async function showsQuickly() {
   return showQuickly(words, join(import.meta.dirname, '..', 'step-texts.json'))
 }
 
-// The reader went away, as in `cnilab lab run | head -1`: nobody is left to tell, but there may be much to tear down.
-for (const stream of [process.stdout, process.stderr])
-  stream.on('error', ({ code, message }: NodeJS.ErrnoException) => {
-    if (code === 'EPIPE') return
-    process.exitCode = 1 // a full disk, say
-    if (stream === process.stdout) process.stderr.write(`Error: could not write the result: ${message}\n`)
-  })
+/** Goes on when nothing can be written any more: there may be much to tear down. */
+function bearFailedWrites() {
+  for (const stream of [process.stdout, process.stderr])
+    stream.removeAllListeners('error').on('error', ({ code, message }: NodeJS.ErrnoException) => {
+      if (code === 'EPIPE') return // the reader went away, as in `cnilab lab run | head -1`
+      process.exitCode = 1 // a full disk, say
+      if (stream === process.stdout && !isTold) tell(`Error: could not write the result: ${message}`)
+      isTold = true
+    })
+}
+let isTold = false
 
+bearFailedWrites()
 const problem = obstacle()
 if (problem !== undefined) {
-  process.stderr.write(`${problem}\n`)
+  tell(problem)
   process.exitCode = 3
 } else if (process.argv.length === 3 && process.argv[2] === '--version') {
-  process.stdout.write(`${pkg.name}/${pkg.version} ${process.platform}-${process.arch} node-${process.version}\n`)
+  print(`${pkg.name}/${pkg.version} ${process.platform}-${process.arch} node-${process.version}`)
 } else {
   const folder = cacheFolder()
   if (folder !== undefined) module.enableCompileCache(folder)
   if (!(await showsQuickly())) {
     const { main } = await import('./main.ts')
+    bearFailedWrites() // oclif has a listener that throws
     await main()
   }
 }
