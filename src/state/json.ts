@@ -24,8 +24,8 @@ export function readJson<T>(command: string, text: string, schema: z.ZodType<T>)
   }
   const { data, error } = schema.safeParse(json)
   if (!error) return data
-  const [issue] = error.issues
-  throw unreadable(command, `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'another shape than expected'}`)
+  const [{ path, message } = { path: [], message: 'another shape than expected' }] = error.issues
+  throw unreadable(command, path.length === 0 ? message : `${path.join('.')}: ${message}`)
 }
 
 const STRINGS = /"[^"\\]*(?:\\.[^"\\]*)*"/gs

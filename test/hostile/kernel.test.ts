@@ -1,0 +1,60 @@
+import { beforeEach, expect, it } from 'vitest'
+import { visible } from '../../src/visible.ts'
+import { cli, onTerminal, removeSandboxes } from '../helpers.ts'
+import { EVIL, EVIL_NAME, expectOurs, expectVisible } from './hostile.ts'
+
+/** Names that a program in the sandbox may give: $1 is an interface's, $2 any text. */
+const SCRIPT = `set -e
+ip link add name br0 type bridge
+ip link add name "$1" type bridge
+ip link set dev "$1" alias "$2"
+ip link add name '$(id)' type veth peer name "$(printf 'p\\033[1A')"
+ip link set dev '$(id)' master br0
+ip netns add "$(printf 'n\\033[2J')"
+ip netns add "$2"
+ip netns add "$(printf 'two\\nlines')"
+ip netns add "$(printf 'no\\377utf8')"
+ip netns add red
+ip link set dev "$(printf 'p\\033[1A')" netns "$2"
+nft add table ip x
+nft add chain ip x y
+nft add rule ip x y counter comment "\\"$(printf 'c\\033[2J\\342\\200\\256')\\""
+`
+
+beforeEach(async () => {
+  await removeSandboxes()
+  const { code, stderr } = await cli(['exec', '--', 'sh', '-s', '--', EVIL_NAME, EVIL], SCRIPT)
+  if (code !== 0) throw new Error(stderr)
+})
+
+it.each([
+  ['netns', 'list'],
+  ['netns', 'list', '--json'],
+  ['bridge', 'list'],
+  ['bridge', 'list', '--json'],
+  ['sandbox', 'list'],
+  ['sandbox', 'list', '--json'],
+  ['step'],
+  ['step', '--json'],
+  ['step', 'netns'],
+  ['bridge', 'create', 'br0'],
+  ['bridge', 'delete', 'br0'],
+  ['bridge', 'delete', 'br0', '--dry-run'],
+  ['bridge', 'add', 'c1', 'red'],
+  ['cni', 'add', 'mynet', 'red', '--trace'],
+  ['cni', 'add', 'mynet', 'red', '--json'],
+  ['lab', 'run', '--auto', '--keep'],
+  ['lab', 'start', 'eight-steps'],
+])('%s %s %s %s %s names what is there', async (...args) => expectVisible(await cli(args)))
+
+it('on a terminal', async () => {
+  for (const args of ['netns list', 'bridge list', 'step', 'bridge delete br0', 'cni add mynet red --trace'])
+    expectOurs((await onTerminal(args)).screen)
+})
+
+it('shows a name whole, and in a remedy it does nothing but name', async () => {
+  expect((await cli(['bridge', 'list'])).stdout).toContain(visible(EVIL_NAME))
+  expect((await cli(['sandbox', 'list'])).stdout).toContain(visible(EVIL))
+  const { stderr } = await cli(['bridge', 'delete', 'br0'])
+  expect(stderr).toContain(`what to do: cnilab attach '$(id)' --bridge br0 --undo`)
+})
