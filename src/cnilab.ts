@@ -1,11 +1,11 @@
 #!/usr/bin/env node
-// The program's entry. Everything that older versions of Node may not understand is loaded after the check.
+// The program's entry. Everything that older versions of Node may not understand is loaded after the check. It writes by
+// itself, to load nothing, and only words of its own.
 import { mkdirSync } from 'node:fs'
 import module from 'node:module'
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import pkg from '../package.json' with { type: 'json' }
-import { print, tell } from './ui/output.ts'
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 
@@ -45,7 +45,7 @@ function bearFailedWrites() {
     stream.removeAllListeners('error').on('error', ({ code, message }: NodeJS.ErrnoException) => {
       if (code === 'EPIPE') return // the reader went away, as in `cnilab lab run | head -1`
       process.exitCode = 1 // a full disk, say
-      if (stream === process.stdout && !isTold) tell(`Error: could not write the result: ${message}`)
+      if (stream === process.stdout && !isTold) process.stderr.write(`Error: could not write the result: ${message}\n`)
       isTold = true
     })
 }
@@ -54,10 +54,10 @@ let isTold = false
 bearFailedWrites()
 const problem = obstacle()
 if (problem !== undefined) {
-  tell(problem)
+  process.stderr.write(`${problem}\n`)
   process.exitCode = 3
 } else if (process.argv.length === 3 && process.argv[2] === '--version') {
-  print(`${pkg.name}/${pkg.version} ${process.platform}-${process.arch} node-${process.version}`)
+  process.stdout.write(`${pkg.name}/${pkg.version} ${process.platform}-${process.arch} node-${process.version}\n`)
 } else {
   const folder = cacheFolder()
   if (folder !== undefined) module.enableCompileCache(folder)

@@ -47,6 +47,8 @@ const lab = {
   links: [{ title: TITLE, url: 'https://example.org/\u202e' }],
 }
 const file = join(runtime, 'evil.yaml')
+/** Chooses what stands so many lines further down. */
+const down = (n: number) => `${'\u001b[B'.repeat(n)}\r`
 beforeAll(() => writeFileSync(file, JSON.stringify(lab)))
 
 it.each([
@@ -96,7 +98,6 @@ it('on a terminal', async () => {
 })
 
 it('in a tour', async () => {
-  const down = (n: number) => `${'\u001b[B'.repeat(n)}\r`
   const { screen } = await onTerminal(`lab run ${file} --sandbox tour`, [
     ['What now?', down(2)], // a hint
     ['Hint 1 of 1', ''],
@@ -104,6 +105,19 @@ it('in a tour', async () => {
     ['What now?', '\r'], // run it
     ['Your answer', '\r'],
     ['Done.', '\r'],
+    ['What now?', down(5)], // quit
+    ['The network that you built', down(1)],
+  ])
+  expect(screen).toContain('Torn down')
+  expectOurs(screen)
+})
+
+it('in a tour that skips a step', async () => {
+  const { screen } = await onTerminal(`lab run ${file} --sandbox skipping`, [
+    ['What now?', down(4)], // skip
+    ['Step 2 of 2', ''],
+    ['What now?', '\r'], // run it
+    ['This needs what was skipped', down(1)],
     ['What now?', down(5)], // quit
     ['The network that you built', down(1)],
   ])
