@@ -1,7 +1,8 @@
 import { beforeEach, expect, it } from 'vitest'
+import { quote } from '../../src/plan/command-line.ts'
 import { visible } from '../../src/visible.ts'
-import { cli, onTerminal, removeSandboxes } from '../helpers.ts'
-import { EVIL, EVIL_NAME, expectOurs, expectVisible } from './hostile.ts'
+import { cli, onEmptyMachine, onTerminal, program, removeSandboxes } from '../helpers.ts'
+import { EVIL, EVIL_NAME, expectOurs, expectVisible, HIDDEN } from './hostile.ts'
 
 /** Names that a program in the sandbox may give: $1 is an interface's, $2 any text. */
 const SCRIPT = `set -e
@@ -61,4 +62,22 @@ it('shows a name whole, and in a remedy it does nothing but name', async () => {
   expect((await cli(['sandbox', 'list'])).stdout).toContain(visible(EVIL))
   const { stderr } = await cli(['bridge', 'delete', 'br0'])
   expect(stderr).toContain(`what to do: cnilab attach '$(id)' --bridge br0 --undo`)
+})
+
+it('on the machine itself: aliases, names and the journal', () => {
+  const cnilab = `cnilab() { NO_COLOR=1 "${process.execPath}" "${program}" "$@" --host; echo "exit $?"; }`
+  const veth = { kind: 'veth', params: { name: 'v1', peer: 'v2', mark: { mac: EVIL, peerMac: EVIL, owner: EVIL } } }
+  const sysctl = { kind: 'sysctl', params: { key: 'net.ipv4.ip_forward', value: EVIL } }
+  const journal = [veth, sysctl].map((operation, i) => JSON.stringify({ intent: `${EVIL}${i}`, operation, before: {} }))
+  const { stdout } = onEmptyMachine(`exec 2>&1; mkdir /run/netns; ${cnilab}
+ip link add name br9 type bridge; ip link set dev br9 alias ${quote(EVIL)}
+cnilab bridge create br9; cnilab bridge delete br9
+cnilab netns create red; ip -n red link add name ${quote(EVIL_NAME)} type bridge; cnilab netns delete red
+ip link add name v1 type veth peer name v2
+printf '%s\\n' ${journal.map(quote).join(' ')} >>/run/cnilab/journal.jsonl
+cnilab clean`)
+  expect(stdout).not.toMatch(HIDDEN)
+  expect(stdout).toContain(`its alias says: ${visible(EVIL)}`)
+  expect(stdout).toContain(`holds what cnilab did not make: ${visible(EVIL_NAME)}`)
+  expect(stdout.match(/^exit \d/gm)?.join(' ')).toBe('exit 1 exit 1 exit 0 exit 1 exit 0')
 })
