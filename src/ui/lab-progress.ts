@@ -26,7 +26,7 @@ export function drawLab(count: number, plain: boolean, shown = SHOWN): LabEvents
       if (total > SHOWN) current?.progressed(done / total)
     },
     ran: ({ command, output }) => {
-      lines.push(style.command(`$ ${programLine(command)}`), ...output.split('\n').filter((line) => line !== ''))
+      lines.push(style.command(`$ ${programLine(command)}`), ...output.split(/\r?\n/).filter((line) => line !== ''))
     },
     checked: (finding) => {
       lines.push(findingLine(finding, plain))

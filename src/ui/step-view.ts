@@ -98,7 +98,7 @@ export function showCommands(commands: readonly Command[], log: View['log']): vo
 export function showRuns(runs: readonly CommandOutput[], log: View['log']): void {
   for (const { command, output } of runs) {
     log(draw`  $ ${style.command(programLine(command))}`)
-    for (const line of output.split('\n')) if (line !== '') log(`  ${line}`)
+    for (const line of output.split(/\r?\n/)) if (line !== '') log(`  ${line}`)
     log('')
   }
 }

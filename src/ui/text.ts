@@ -2,11 +2,8 @@ import { drawn, type Printable, type Text, trusted } from './drawn.ts'
 
 /** A template whose values become visible, unless they were drawn: draw`${mark.done} Removed '${name}'`. */
 export function draw(literals: TemplateStringsArray, ...values: readonly (Printable | number)[]): Text {
-  return trusted(String.raw({ raw: literals }, ...values.map((value) => drawnValue(value))))
-}
-
-function drawnValue(value: Printable | number): string {
-  return typeof value === 'number' ? String(value) : drawn(value)
+  const shown = values.map((value) => drawn(typeof value === 'number' ? String(value) : value))
+  return trusted(String.raw({ raw: literals }, ...shown))
 }
 
 /** Several texts as one. */
