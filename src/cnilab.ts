@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// The program's entry. Everything that older versions of Node may not understand is loaded after the check.
+// The program's entry. Everything that older versions of Node may not understand is loaded after the check. It writes by
+// itself, to load nothing, and only words of its own.
 import { mkdirSync } from 'node:fs'
 import module from 'node:module'
 import { homedir } from 'node:os'
@@ -38,14 +39,19 @@ async function showsQuickly() {
   return showQuickly(words, join(import.meta.dirname, '..', 'step-texts.json'))
 }
 
-// The reader went away, as in `cnilab lab run | head -1`: nobody is left to tell, but there may be much to tear down.
-for (const stream of [process.stdout, process.stderr])
-  stream.on('error', ({ code, message }: NodeJS.ErrnoException) => {
-    if (code === 'EPIPE') return
-    process.exitCode = 1 // a full disk, say
-    if (stream === process.stdout) process.stderr.write(`Error: could not write the result: ${message}\n`)
-  })
+/** Goes on when nothing can be written any more: there may be much to tear down. */
+function bearFailedWrites() {
+  for (const stream of [process.stdout, process.stderr])
+    stream.removeAllListeners('error').on('error', ({ code, message }: NodeJS.ErrnoException) => {
+      if (code === 'EPIPE') return // the reader went away, as in `cnilab lab run | head -1`
+      process.exitCode = 1 // a full disk, say
+      if (stream === process.stdout && !isTold) process.stderr.write(`Error: could not write the result: ${message}\n`)
+      isTold = true
+    })
+}
+let isTold = false
 
+bearFailedWrites()
 const problem = obstacle()
 if (problem !== undefined) {
   process.stderr.write(`${problem}\n`)
@@ -57,6 +63,7 @@ if (problem !== undefined) {
   if (folder !== undefined) module.enableCompileCache(folder)
   if (!(await showsQuickly())) {
     const { main } = await import('./main.ts')
+    bearFailedWrites() // oclif has a listener that throws
     await main()
   }
 }

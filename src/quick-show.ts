@@ -1,7 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { DEFAULT_SANDBOX, GIVEN_FOLDER } from './kernel/host.ts'
 import { progressFileOf } from './journal/progress-file.ts'
-import { showStepText, type StepText } from './ui/show-step-text.ts'
+import { trusted } from './ui/drawn.ts'
+import { print } from './ui/output.ts'
+import { showStepText, type StoredStepText } from './ui/show-step-text.ts'
 import { hasColor } from './ui/style.ts'
 
 /**
@@ -13,7 +15,7 @@ export function showQuickly(words: readonly string[], texts: string): boolean {
   const [name, ...others] = words.filter((word) => word !== '--show')
   if (name === undefined || others.length > 0 || existsSync(GIVEN_FOLDER) || !isFirstLab()) return false
   const step = readTexts(texts).find(({ id }, i) => id === name || String(i + 1) === name)
-  if (step) showStepText(step, (line) => process.stdout.write(`${line}\n`))
+  if (step) showStepText({ ...step, text: trusted(step.text) }, print)
   return step !== undefined
 }
 
@@ -23,11 +25,11 @@ function isFirstLab(): boolean {
   return !existsSync(file) || /"lab": "eight-steps",\s*"set": \[\]/.test(readFileSync(file, 'utf8'))
 }
 
-function readTexts(file: string): StepText[] {
+function readTexts(file: string): StoredStepText[] {
   try {
     // Written by src/generate.ts from the same type.
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-    const texts = JSON.parse(readFileSync(file, 'utf8')) as Record<'colored' | 'uncolored', StepText[]>
+    const texts = JSON.parse(readFileSync(file, 'utf8')) as Record<'colored' | 'uncolored', StoredStepText[]>
     return hasColor ? texts.colored : texts.uncolored
   } catch {
     return [] // a build that went wrong: the command itself says how

@@ -4,6 +4,7 @@ import type { Host } from '../kernel/host.ts'
 import { environmentOn } from '../kernel/environment.ts'
 import { inside } from '../kernel/inside.ts'
 import { spawn, type SpawnOptions } from '../kernel/spawn.ts'
+import { parseJson } from '../state/json.ts'
 import { CODE, CniError } from './error.ts'
 import type { CniCommand } from './plugin-type.ts'
 import { parseResult, type Result } from './result.ts'
@@ -68,19 +69,10 @@ export function callVariables(
 
 const errorSchema = z.object({ code: z.number(), msg: z.string(), details: z.string().optional() })
 
-/** What a plugin printed, read as JSON; undefined if it is none. */
-function readJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
 /** The error that a plugin reported, or of code `delegate` if it failed and reported none; undefined if it succeeded. */
 export function errorOf(plugin: string, { code, signal, stdout, stderr }: Execution): CniError | undefined {
   if (code === 0) return undefined
-  const { data } = errorSchema.safeParse(readJson(stdout))
+  const { data } = errorSchema.safeParse(parseJson(stdout))
   if (data) return new CniError(data.code, data.msg, data.details ?? '')
   const how = code === undefined ? `was ended by ${signal ?? 'a signal'}` : `exited with ${code}`
   const said = stderr.trim() || stdout.trim()
@@ -96,7 +88,7 @@ export function resultOf(plugin: string, execution: Execution): Result {
   const error = errorOf(plugin, execution)
   if (error) throw error
   try {
-    return parseResult(readJson(execution.stdout))
+    return parseResult(parseJson(execution.stdout))
   } catch {
     throw new CniError(
       CODE.decode,

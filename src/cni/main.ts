@@ -4,6 +4,7 @@ import { basename } from 'node:path'
 import { setOwnFile } from './ipam/find-plugin.ts'
 import { types } from './plugins/types.ts'
 import { runPlugin } from './run-plugin.ts'
+import { visible } from '../visible.ts'
 
 async function main(): Promise<void> {
   // Streams take 10 ms to load: descriptors are read and written as they are.
@@ -14,7 +15,7 @@ async function main(): Promise<void> {
   const type = types[name]
   if (!type) {
     const names = Object.keys(types).join(', ')
-    process.stderr.write(`this is a CNI plugin of cnilab, to be called ${names}, not '${name}'\n`)
+    writeSync(2, visible(`this is a CNI plugin of cnilab, to be called ${names}, not '${name}'\n`))
     process.exitCode = 1
     return
   }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { CnilabError } from '../errors.ts'
 import { type Kernel, kernelOf } from '../kernel/kernel.ts'
 import { type KindName, parseOperation } from '../operations/registry.ts'
+import { programLine } from '../plan/command-line.ts'
 import { createSandbox } from '../sandbox/create.ts'
 import { removeSandbox } from '../sandbox/remove.ts'
 import { doPlan } from './do.ts'
@@ -26,7 +27,7 @@ export async function examine(): Promise<Trial[]> {
       ? {}
       : {
           fix: installCommands(missing)
-            .map((argv) => argv.join(' '))
+            .map((argv) => programLine({ argv }))
             .join(' && '),
         }),
   }

@@ -3,6 +3,7 @@ import { exec } from '../kernel/exec.ts'
 import { MACHINE } from '../kernel/host.ts'
 import { isInstalled } from '../kernel/environment.ts'
 import { userId } from '../kernel/user.ts'
+import { programLine } from '../plan/command-line.ts'
 
 /** A package manager: its program, the commands that install, and what it calls the packages. */
 interface Manager {
@@ -83,7 +84,7 @@ export async function installMissing(
   const missing = missingTools()
   if (missing.length === 0) return
   const commands = installCommands(missing)
-  const lines = commands.map((argv) => argv.join(' '))
+  const lines = commands.map((argv) => programLine({ argv }))
   const refused = (message: string) =>
     new CnilabError('machine', message, {
       fix: lines.length === 0 ? 'install them with the package manager of this system' : lines.join(' && '),

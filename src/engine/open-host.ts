@@ -2,6 +2,7 @@ import { CnilabError } from '../errors.ts'
 import { DEFAULT_SANDBOX, flagsFor, type Host, MACHINE } from '../kernel/host.ts'
 import { namespaceNames } from '../kernel/snapshot.ts'
 import { userId } from '../kernel/user.ts'
+import { quote } from '../plan/command-line.ts'
 import { readBinds } from '../sandbox/binds.ts'
 import { enter, ownSandbox } from '../sandbox/find.ts'
 import { findSandbox, type OpenedSandbox, openSandbox } from '../sandbox/open.ts'
@@ -75,6 +76,6 @@ export function findHost(flags: Place): Host | undefined {
 export async function requireNetns(host: Host, netns: string | undefined): Promise<void> {
   if (netns === undefined || namespaceNames(host).includes(netns)) return
   throw new CnilabError('state', `there is no namespace ${netns}`, {
-    fix: `cnilab netns create ${netns}${flagsFor(host)}`,
+    fix: `cnilab netns create ${quote(netns)}${flagsFor(host)}`,
   })
 }

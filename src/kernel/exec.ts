@@ -1,3 +1,4 @@
+import { visible } from '../visible.ts'
 import type { Host } from './host.ts'
 import { environmentOn } from './environment.ts'
 import { inside } from './inside.ts'
@@ -40,7 +41,7 @@ export async function exec(
   try {
     const result = await running
     if ('code' in result && result.code === 'ENOENT') {
-      process.stderr.write(`cnilab: ${file}: not found\n`)
+      process.stderr.write(`cnilab: ${visible(file)}: not found\n`)
       return 127
     }
     return result.exitCode ?? statusOf(result.signal)

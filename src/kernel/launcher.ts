@@ -45,7 +45,7 @@ export function launcher(host: Host): Launch {
   const shells: Shell[] = []
   return (netns, argv, input = '', seconds = PATIENCE) => {
     // What holds a line break cannot be told to a shell.
-    if (input.length > LONG || argv.some((argument) => argument.includes('\n')))
+    if (input.length > LONG || [netns ?? '', ...argv].some((word) => word.includes('\n')))
       return spawnOn(host, netns, argv, { input, limit: seconds })
     const open = shells.filter((one) => one.isOpen()).toSorted((a, b) => a.waiting() - b.waiting())
     const [idlest] = open

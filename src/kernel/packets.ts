@@ -4,6 +4,7 @@ import * as z from 'zod'
 import type { Answer, Call } from '../assertions/assertion.ts'
 import { CnilabError } from '../errors.ts'
 import { READY } from '../packets/names.ts'
+import { readJson } from '../state/json.ts'
 import { packageFolder } from './package-folder.ts'
 import { INTERNET } from '../state/state.ts'
 import { type Detached, spawnDetached } from './detached.ts'
@@ -38,7 +39,7 @@ export async function call(kernel: Kernel, from: string | undefined, whom: Call,
       'state',
       `could not call from ${from ?? 'the host'}: ${stderr.trim().split('\n')[0] || 'the caller was stopped'}`,
     )
-  return answerSchema.parse(JSON.parse(stdout))
+  return readJson(`caller ${args.join(' ')}`, stdout, answerSchema)
 }
 
 /**

@@ -32,7 +32,7 @@ export abstract class LabCommand extends BaseCommand {
     }
     return {
       running: await requireLab(kernelOf(host)),
-      view: viewOf(host, flags.plain ?? false, (line) => this.log(line)),
+      view: viewOf(host, flags.plain ?? false, (text) => this.log(text)),
     }
   }
 }

@@ -5,6 +5,7 @@ import { CnilabError } from '../../errors.ts'
 import { searchPath } from '../../kernel/environment.ts'
 import { type Finished, spawn } from '../../kernel/spawn.ts'
 import { packageFolder } from '../../kernel/package-folder.ts'
+import { programLine } from '../../plan/command-line.ts'
 import { MARK } from './ours.ts'
 
 /**
@@ -62,7 +63,7 @@ export async function compile(folder: string, file: string, signal: AbortSignal)
   const finished = await runIn(folder, argv, { PATH: searchPath() }, signal)
   if (finished.code !== 0 || !existsSync(file))
     throw new CnilabError('machine', `Bun could not compile the plugins: ${firstWords(finished)}`, {
-      command: argv.map((word) => (word.includes(' ') ? `'${word}'` : word)).join(' '),
+      command: programLine({ argv }),
       fix: `if this Bun (${bun}) is old or incomplete: ${BUN_FIX}`,
     })
 }

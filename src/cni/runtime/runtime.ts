@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { CnilabError } from '../../errors.ts'
 import { interfacesAt, namespacesAmong } from '../../kernel/host-files.ts'
 import { flagsFor, type Host } from '../../kernel/host.ts'
+import { quote } from '../../plan/command-line.ts'
 import { bringPrograms } from '../bring-programs.ts'
 import { toVersion } from '../result.ts'
 import { SINCE } from '../request.ts'
@@ -90,7 +91,9 @@ export async function planCheck(host: Host, request: Request): Promise<Job> {
         `CHECK needs the result of ADD, and none is cached for ${network.name}, ${containerId}, ${ifname}`,
         ...badEntry(cached, request.given),
       ].join('; '),
-      { fix: `cnilab cni add ${network.name} ${netns}${flagsFor(host)}, with the --cid and --ifname that are meant` },
+      {
+        fix: `cnilab cni add ${quote(network.name)} ${quote(netns)}${flagsFor(host)}, with the --cid and --ifname that are meant`,
+      },
     )
   const calls = callsOf(chain, 'CHECK', asCached(request, cached), { prevResult })
   return { network, notices: [], calls, run: (run) => runAll(calls, run).then(() => undefined) }
@@ -164,6 +167,9 @@ function missing(host: Host, netns: string): CnilabError {
       fix: 'to act on this machine itself: --host',
     })
   return new CnilabError('state', `there is no network namespace ${netns}`, {
-    fix: name === undefined ? 'ip netns shows those that have a name' : `cnilab netns create ${name}${flagsFor(host)}`,
+    fix:
+      name === undefined
+        ? 'ip netns shows those that have a name'
+        : `cnilab netns create ${quote(name)}${flagsFor(host)}`,
   })
 }
