@@ -1,10 +1,13 @@
 // A step of the build: lists the commands with their flags in oclif.manifest.json, so that none is loaded to find another,
 // writes the JSON Schema of labs, and spares the program the parsing of those that ship.
-import { linkSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, linkSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import module from 'node:module'
+import { dirname } from 'node:path'
 import { Plugin } from '@oclif/core'
 import { types } from './cni/plugins/types.ts'
 import { labNames, loadLab } from './engine/lab-files.ts'
 import { APP } from './kernel/host.ts'
+import { PREBUILT } from './kernel/libc.ts'
 import { editorSchema } from './lab/editor-schema.ts'
 import { readSource } from './lab/source.ts'
 import { drawn } from './ui/drawn.ts'
@@ -27,6 +30,10 @@ for (const name of labNames()) {
   const { tree } = readSource(readFileSync(file, 'utf8'), file)
   writeFileSync(`dist/labs/${name}.json`, JSON.stringify(tree))
 }
+
+// So that the program works wherever its folder is copied to.
+const prebuilt = dirname(module.createRequire(import.meta.url).resolve(`${PREBUILT}/package.json`))
+cpSync(prebuilt, 'dist/koffi', { recursive: true, filter: (file) => !/\.(md|js|json)$/.test(file) })
 
 process.env['LC_ALL'] = 'C' // in English
 const first = await loadLab('eight-steps')

@@ -1,8 +1,10 @@
 import module from 'node:module'
+import { join } from 'node:path'
 import { getSystemErrorName } from 'node:util'
 import type * as Koffi from 'koffi'
 import { CnilabError } from '../errors.ts'
 import { once } from '../once.ts'
+import { packageFolder } from './package-folder.ts'
 
 /** Numbers of system calls that are the same on all architectures (include/uapi/asm-generic/unistd.h). */
 const SYS = { close_range: 436, openat2: 437 }
@@ -63,19 +65,22 @@ export const libc = once((): Libc => {
   }
 })
 
+/** The package that brings koffi's prebuilt files for this platform. */
+export const PREBUILT = `@koromix/koffi-${process.platform}-${process.arch}`
+
 /** Its prebuilt part by itself, which takes a fifth of the time that the package around it takes. */
 function loadKoffi(): typeof Koffi {
   const require = module.createRequire(import.meta.url)
-  const platform = `${process.platform}-${process.arch}`
-  const builds = ['linux', 'musl'].map((build) => `@koromix/koffi-${platform}/${build}_${process.arch}/koffi.node`)
-  for (const build of builds)
-    try {
-      const loaded: typeof Koffi = require(build)
-      return loaded
-    } catch {
-      // another C library, or another platform
-    }
-  throw new CnilabError('machine', `cnilab has no way to call the C library on ${platform}`, {
+  const built = join(packageFolder(), 'dist', 'koffi') // of the platform on which it was built
+  for (const folder of [built, PREBUILT])
+    for (const library of ['linux', 'musl'])
+      try {
+        const loaded: typeof Koffi = require(`${folder}/${library}_${process.arch}/koffi.node`)
+        return loaded
+      } catch {
+        // another C library, or another platform
+      }
+  throw new CnilabError('machine', `cnilab has no way to call the C library on ${process.platform}-${process.arch}`, {
     fix: 'install it anew with its optional dependencies: npm ci --include=optional',
   })
 }

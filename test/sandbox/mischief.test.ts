@@ -81,7 +81,13 @@ const MISCHIEF: readonly (readonly [string, string])[] = [
 ]
 
 /** Commands about the sandbox. */
-const COMMANDS = [['netns list'], ['netns create blue'], ['exec', '--', 'true'], ['lab status'], ['bridge list']] as const
+const COMMANDS = [
+  ['netns list'],
+  ['netns create blue'],
+  ['exec', '--', 'true'],
+  ['lab status'],
+  ['bridge list'],
+] as const
 
 /** What is in no message. */
 const FAULT = /a fault in cnilab|\n\s+at .*:\d+:\d+/

@@ -18,7 +18,7 @@ import { type Attack, ATTACKS, PLACES } from './attacks.ts'
 /** A folder that everybody may read, with the built program and the Node that runs it. */
 const copy = mkdtempSync(join(tmpdir(), 'cnilab-inmate-'))
 const root = join(import.meta.dirname, '..', '..')
-for (const part of ['dist', 'labs', 'package.json', 'oclif.manifest.json', 'node_modules/@koromix'])
+for (const part of ['dist', 'labs', 'package.json', 'oclif.manifest.json'])
   cpSync(join(root, part), join(copy, part), { recursive: true, dereference: true })
 const node = join(copy, 'node')
 try {
