@@ -1,4 +1,6 @@
-import { run } from '@oclif/core'
+import { Config, run } from '@oclif/core'
+import pkg from '../package.json' with { type: 'json' }
+import { commandFirst } from './ui/command-first.ts'
 import { errorDocument, formatError, show } from './ui/error.ts'
 
 /** Runs the command that the arguments name. Errors before a command is found are shown as all others are. */
@@ -7,7 +9,7 @@ export async function main(): Promise<void> {
   if (process.stdout.columns === 0) process.stdout.columns = 80
   try {
     const words = await given()
-    if (words) await run(words, import.meta.url)
+    if (words) await run(await asOclifWants(words), import.meta.url)
   } catch (error) {
     const shown = show(error)
     if (!shown) return
@@ -15,6 +17,13 @@ export async function main(): Promise<void> {
     else process.stderr.write(formatError(shown))
     process.exitCode = shown.exitCode
   }
+}
+
+/** Options may come before the command, or between its words; to look for that all commands have to be read. */
+async function asOclifWants(words: string[]): Promise<string[]> {
+  const [first = '', second = ''] = words
+  const isUnsaid = first.startsWith('-') || (first in pkg.oclif.topics && second.startsWith('-'))
+  return isUnsaid ? commandFirst(words, (await Config.load(import.meta.url)).commands) : words
 }
 
 /** The words that were typed; where there are none, those that are chosen on a terminal: undefined for none. */
