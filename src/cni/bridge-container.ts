@@ -26,7 +26,7 @@ import { removalOf } from './plugins/remove.ts'
 import type { Call, CniCommand } from './plugin-type.ts'
 import { atLeast } from './versions.ts'
 import { EMPTY, ownResult, type Result, toVersion } from './result.ts'
-import { readCached, removeCached, writeCached } from './runtime/cache.ts'
+import { readCached, removeCached, requireOwnCache, writeCached } from './runtime/cache.ts'
 import { defaultPath, findPlugins } from './runtime/plugin-path.ts'
 
 /** Asks the network's IPAM plugin for something, on the host. Returns what ADD gave, else nothing. Throws CnilabError. */
@@ -71,6 +71,7 @@ export async function putOn(
 ): Promise<PutOn> {
   const { host } = kernel
   const { call } = job
+  requireOwnCache(host)
   return exclusively(host, async () => {
     await refuseAgain(kernel, job)
     const earlier = new Set(readJournal(host).map((entry) => entry.id))

@@ -14,6 +14,7 @@ import { join } from 'node:path'
 import * as z from 'zod'
 import { CnilabError } from '../errors.ts'
 import { type Host, JOURNAL } from '../kernel/host.ts'
+import { requireHostFolder } from '../kernel/host-folder.ts'
 import { type Before, beforeSchema } from '../operations/operation.ts'
 import { isKind, type Operation, parseOperation } from '../operations/registry.ts'
 
@@ -97,6 +98,7 @@ function readOperation({ kind, params }: { kind: string; params?: unknown }): Op
 }
 
 function readLines(host: Host): z.infer<typeof lineSchema>[] {
+  requireHostFolder(host, JOURNAL)
   const text = readOwn(join(host.folder, JOURNAL))
   return text.split('\n').flatMap((line) => {
     try {
@@ -113,6 +115,7 @@ function readLines(host: Host): z.infer<typeof lineSchema>[] {
  */
 export function appendJournal(host: Host, lines: readonly JournalLine[]): void {
   if (lines.length === 0 || !host.common) return
+  requireHostFolder(host, JOURNAL)
   mkdirSync(host.folder, { recursive: true, mode: 0o700 })
   const boots = readOwn(join(host.folder, JOURNAL)).match(/^\{"boot":"[^"]*"\}$/gm)
   const isOtherBoot = boots?.at(-1) !== JSON.stringify({ boot: bootId() })

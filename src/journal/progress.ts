@@ -1,7 +1,8 @@
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import * as z from 'zod'
 import { CnilabError } from '../errors.ts'
+import { distrust, makeFolder, requireTrust } from '../kernel/trust.ts'
 import type { Host } from '../kernel/host.ts'
 import { isLabPath } from '../lab/lab.ts'
 import { exclusively } from './exclusively.ts'
@@ -54,17 +55,26 @@ export function newProgress(lab: string, set: readonly string[]): Progress {
 /** Where a lab runs: a sandbox that may be gone, the machine, or a host that is open. */
 type Place = Pick<Host, 'name'> & Partial<Pick<Host, 'kind' | 'folder' | 'root'>>
 
+/** Within a sandbox the user's own file is out of reach, or not the one that counts. */
+const isInside = ({ kind, root }: Place) => kind === 'sandbox' && root === ''
+
 /**
  * The progress of the lab that runs somewhere; undefined if none does. The sandbox's own copy may have been written by
  * any program in it: seen from outside, it says no more than how far the lab is that we know of, that it was ended, or
- * that a lab that ships was begun.
+ * that a lab that ships was begun. Throws CnilabError `machine` where others may have written the user's own file.
  */
 export function readProgress(place: Place): Progress | undefined {
-  const [own, copy] = filesOf(place).map(parse)
+  if (!isInside(place)) requireOwnFile(place)
+  return readNoted(place)
+}
+
+function readNoted(place: Place): Progress | undefined {
+  const [own] = ownFile(place).map(parse)
+  const [copy] = copyFile(place).map(parse)
   const hasEnded = own !== undefined && endedInside(place).includes(own.started)
-  if (hasEnded && place.root !== '') rmSync(progressFileOf(place.name), { force: true }) // before the sandbox is gone
+  if (hasEnded && !isInside(place)) rmSync(progressFileOf(place.name), { force: true }) // before the sandbox is gone
   const known = hasEnded ? undefined : own
-  const shared = copy && (place.root === '' || !isLabPath(copy.lab)) ? copy : undefined
+  const shared = copy && (isInside(place) || !isLabPath(copy.lab)) ? copy : undefined
   if (known && copy?.started === known.started)
     return known.written < copy.written ? { ...known, written: copy.written, steps: copy.steps } : known
   return known && shared ? (known.started < shared.started ? shared : known) : (known ?? shared)
@@ -89,23 +99,29 @@ export async function updateProgress(
   })
 }
 
-/** Writes it down, atomically. Throws CnilabError `machine` where that is possible nowhere. */
+/** Writes it down, atomically. Throws CnilabError `machine` where that is possible nowhere, or others could change it. */
 export function writeProgress(place: Place, progress: Progress): void {
+  if (!isInside(place)) requireOwnFile(place)
   const text = `${JSON.stringify({ ...progress, written: new Date().toISOString() }, undefined, 2)}\n`
-  const files = filesOf(place)
   // The folder of a sandbox goes with it, and must not come back.
-  if (files.filter((file, i) => replace(file, text, i === 0)).length === 0)
+  const done = [
+    ...ownFile(place).map((file) => replace(file, text, true)),
+    ...copyFile(place).map((file) => replace(file, text, false)),
+  ]
+  if (!done.includes(true)) {
+    const files = [progressFileOf(place.name), ...copyFile(place)]
     throw new CnilabError('machine', `the progress of the lab could not be written to ${files.join(' or ')}`)
+  }
 }
 
 /** Forgets it. Inside a sandbox, where the user's own file is out of reach, it is written down that the lab has ended. */
 export function endProgress(place: Place): void {
-  const progress = readProgress(place)
-  if (place.root === '' && progress) {
+  const progress = readNoted(place)
+  if (isInside(place) && progress) {
     const marks = JSON.stringify([...endedInside(place), progress.started].slice(-MOST_MARKS))
     for (const file of endedFile(place)) replace(file, marks, false)
   }
-  for (const [i, file] of filesOf(place).entries()) if (place.root !== '' || i > 0) rmSync(file, { force: true })
+  for (const file of [...(isInside(place) ? [] : ownFile(place)), ...copyFile(place)]) rmSync(file, { force: true })
 }
 
 /** So many labs that were ended inside are remembered. */
@@ -127,13 +143,22 @@ function endedInside(place: Place): string[] {
   })
 }
 
-/**
- * Where it is kept: in the user's state folder (XDG Base Directory), and, because inside a sandbox that is read-only or
- * hidden, in the sandbox's own folder, too. The newer one counts.
- */
-function filesOf({ name, kind, folder }: Place): string[] {
-  const inSandbox = kind === 'sandbox' && folder !== undefined ? [join(folder, 'progress.json')] : []
-  return [progressFileOf(name), ...inSandbox]
+/** Where it is kept: in the user's state folder (XDG Base Directory). None where others could change it there. */
+function ownFile({ name }: Place): string[] {
+  const file = progressFileOf(name)
+  return distrust(file) === undefined ? [file] : []
+}
+
+/** Inside a sandbox that is read-only or hidden, and so it is in the sandbox's own folder, too. The newer one counts. */
+function copyFile({ kind, folder }: Place): string[] {
+  return kind === 'sandbox' && folder !== undefined ? [join(folder, 'progress.json')] : []
+}
+
+function requireOwnFile({ name }: Place): void {
+  requireTrust(
+    progressFileOf(name),
+    'let XDG_STATE_HOME name a folder that is yours alone; with sudo, leave -E out, or add -H',
+  )
 }
 
 function parse(file: string): Progress | undefined {
@@ -145,10 +170,10 @@ function parse(file: string): Progress | undefined {
 }
 
 /** Returns whether it could. `wx`: never through a link that a program of the sandbox may have put there. */
-function replace(file: string, text: string, makeFolder: boolean): boolean {
+function replace(file: string, text: string, mayMake: boolean): boolean {
   const fresh = `${file}.${process.pid}`
   try {
-    if (makeFolder) mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    if (mayMake) makeFolder(dirname(file), 0o700)
     rmSync(fresh, { force: true })
     writeFileSync(fresh, text, { flag: 'wx', mode: 0o644, flush: true })
     renameSync(fresh, file)

@@ -1,5 +1,3 @@
-import { tmpdir } from 'node:os'
-
 /** Where commands act: a sandbox, or the machine itself. */
 export interface Host {
   kind: 'sandbox' | 'machine'
@@ -37,11 +35,11 @@ export function flagsFor(host: Host): string {
 /** The same folder as commands on the host see it: a sandbox has nothing else at this path, and the machine keeps its own journal there. */
 export const HOST_FOLDER = '/run/cnilab'
 
+/** Batches of commands that run where this process does: nobody but root may write there, unlike in /tmp. */
+export const OWN_BATCHES = { folder: '/run', seen: '/run' }
+
 /** Where the sandbox finds what it is given from outside, mounted read-only: its record, and batches. */
 export const GIVEN_FOLDER = '/run/cnilab-given'
-
-/** Batches of commands that run where this process does. */
-export const OWN_BATCHES = { folder: tmpdir(), seen: tmpdir() }
 
 /** The journal's file name, in the host's folder. */
 export const JOURNAL = 'journal.jsonl'

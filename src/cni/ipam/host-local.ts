@@ -6,7 +6,17 @@ import { hasRangesByRuntime, readHostLocal, storeOf } from './host-local-config.
 import { candidates, rangeFor, type RangeSet, shown, sizeOf, takenOf } from './ranges.ts'
 import { requestedOf } from './requested.ts'
 import { readResolvConf } from './resolv-conf.ts'
-import { addressesIn, addressesOf, lastOf, ownerOf, release, releaseAll, reserve, withStore } from './store.ts'
+import {
+  addressesIn,
+  addressesOf,
+  lastOf,
+  ownerOf,
+  release,
+  releaseAll,
+  requireOwnStore,
+  reserve,
+  withStore,
+} from './store.ts'
 
 /** Hands out addresses of ranges, and remembers in files of this machine who has which. */
 export const hostLocal: PluginType = { add, del, check, gc, status }
@@ -79,6 +89,7 @@ async function gc(call: Call, valid: ValidAttachments): Promise<void> {
 
 async function status(call: Call): Promise<void> {
   const folder = storeOf(call)
+  requireOwnStore(folder)
   try {
     for (const set of readHostLocal(call).sets)
       if (BigInt(takenOf(set, addressesIn(folder))) >= sizeOf(set)) throw exhausted(CODE.unavailable, call, folder, set)

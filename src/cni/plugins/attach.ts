@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs'
 import type { Kernel } from '../../kernel/kernel.ts'
-import { lockHost } from '../../kernel/lock.ts'
 import type { Scope } from '../../kernel/snapshot.ts'
 import { isIpv6 } from '../../operations/names.ts'
 import { derive, type Operation } from '../../operations/registry.ts'
@@ -9,7 +8,7 @@ import { FORWARDING } from '../../operations/sysctl.ts'
 import { findLink, HOST, type State } from '../../state/state.ts'
 import { doUnrecorded } from '../../engine/do-unrecorded.ts'
 import { CODE, CniError } from '../error.ts'
-import { containerNetns, ownKernel, refuseMisread } from '../host.ts'
+import { containerNetns, lockMachine, ownKernel, refuseMisread } from '../host.ts'
 import { hostEnd } from '../identity.ts'
 import { ipamOf, needsInterface } from '../ipam/ipam.ts'
 import type { Call, PluginType } from '../plugin-type.ts'
@@ -51,7 +50,7 @@ export function cablePlugin<C>(type: CableType<C>): PluginType {
       const netns = containerNetns(call.netns)
       const kernel = ownKernel()
       const ipam = await ipamOf(call)
-      const release = await lockHost()
+      const release = await lockMachine()
       try {
         const scope = scopeBefore(type, call, config, netns)
         const now = await kernel.read(scope)

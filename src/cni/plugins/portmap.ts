@@ -1,4 +1,3 @@
-import { lockHost } from '../../kernel/lock.ts'
 import type { Scope } from '../../kernel/snapshot.ts'
 import { subnetOf } from '../../operations/names.ts'
 import { removeOwned } from '../../operations/nft-elements.ts'
@@ -9,7 +8,7 @@ import { narrowScopeOf } from '../../plan/scope.ts'
 import { findLink, HOST, type Link, type State } from '../../state/state.ts'
 import { doUnrecorded } from '../../engine/do-unrecorded.ts'
 import { CODE, CniError } from '../error.ts'
-import { ownKernel, refuseMisread } from '../host.ts'
+import { lockMachine, ownKernel, refuseMisread } from '../host.ts'
 import { readToRemove } from './remove.ts'
 import { ownerOf, ownersOf } from '../identity.ts'
 import type { Call, PluginType } from '../plugin-type.ts'
@@ -26,7 +25,7 @@ export const portmap: PluginType = {
     const result = previous(call)
     if (config.mappings.length === 0) return result
     const kernel = ownKernel()
-    const release = await lockHost()
+    const release = await lockMachine()
     try {
       const now = await kernel.read(scopeBefore(call, config))
       const derived = portPlan(call, config, routed(call, now)).map(derive)
@@ -129,7 +128,7 @@ function refuseIfTaken(operations: readonly Derived[], now: State): void {
 async function remove(isGone: (owner: string) => boolean): Promise<void> {
   const kernel = ownKernel()
   const tables = (['ip', 'ip6'] as const).map(portTable)
-  const release = await lockHost()
+  const release = await lockMachine()
   try {
     const now = await readToRemove(kernel, {
       namespaces: new Set(),

@@ -1,6 +1,5 @@
 import { CnilabError } from '../../errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
-import { lockHost } from '../../kernel/lock.ts'
 import type { Scope } from '../../kernel/snapshot.ts'
 import { spoofCheckTable, watchedPorts } from '../../operations/mac-spoof-check.ts'
 import { isIpv6 } from '../../operations/names.ts'
@@ -8,7 +7,7 @@ import { masqueradeTable } from '../../operations/network-masquerade.ts'
 import { hasTable, removeOwned } from '../../operations/nft-elements.ts'
 import { aliasOf, type Command, ip } from '../../operations/operation.ts'
 import { findLink, HOST, type State } from '../../state/state.ts'
-import { containerNetnsIfThere, ownKernel } from '../host.ts'
+import { containerNetnsIfThere, lockMachine, ownKernel } from '../host.ts'
 import { hostEnd, isHostEnd, ownerOf, ownersOf } from '../identity.ts'
 import type { Attachment, Call, ValidAttachments } from '../plugin-type.ts'
 
@@ -22,7 +21,7 @@ export async function removalOf(kernel: Kernel, call: Call): Promise<Command[]> 
 /** Takes all of that away. Never stops at an error; the first is thrown at the end. */
 export async function removeAttachment(call: Call, hasSpoofCheck: boolean): Promise<void> {
   const kernel = ownKernel()
-  const release = await lockHost()
+  const release = await lockMachine()
   try {
     // The kernel takes 20 ms for a cable, and as long for rules: neither waits for the other.
     await allOf([
@@ -57,7 +56,7 @@ export async function removeStale({ network }: Pick<Attachment, 'network'>, vali
   const attachments = valid.map((one) => ({ network, ...one }))
   const owners = new Set(attachments.map(ownerOf))
   const names = new Set(attachments.map((one) => hostEnd(one).name))
-  const release = await lockHost()
+  const release = await lockMachine()
   try {
     const now = await readToRemove(kernel, { namespaces: new Set(), rules: true })
     const stale = (now.get(HOST)?.links ?? [])

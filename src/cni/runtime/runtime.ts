@@ -5,7 +5,7 @@ import { flagsFor, type Host } from '../../kernel/host.ts'
 import { toVersion } from '../result.ts'
 import { SINCE } from '../request.ts'
 import { atLeast, type Version } from '../versions.ts'
-import { type Cached, type Given, readCached, removeCached } from './cache.ts'
+import { type Cached, type Given, readCached, removeCached, requireOwnCache } from './cache.ts'
 import { callsOf, type Chain, type PluginCall } from './call.ts'
 import { add, delCalls, runAll, type RunCall } from './chain.ts'
 import { type Network, parseList, requireVersion } from './network.ts'
@@ -39,6 +39,7 @@ export function networkOf({ found }: Request): Network {
 export async function planAdd(host: Host, request: Request): Promise<Job> {
   const { given } = request
   const network = networkOf(request)
+  requireOwnCache(host) // before anything is done that would have to be written there
   const chain = await chainOf(host, request, network)
   const interfaces = await requireNamespace(host, given.netns)
   const wasThere = interfaces.includes(given.ifname)
