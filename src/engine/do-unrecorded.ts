@@ -51,7 +51,7 @@ function withoutUsers(derived: Derived): Derived {
   return OF_BRIDGES.includes(derived.operation.kind) ? { ...derived, users: () => [] } : derived
 }
 
-const OF_BRIDGES: readonly KindName[] = ['address', 'up', 'vlan', 'port-vlans']
+const OF_BRIDGES: readonly KindName[] = ['address', 'up', 'vlan', 'port-vlans', 'promiscuous']
 
 /** Rules and links do not depend on each other: they are made at the same time. Throws the first error when both ended. */
 async function runBoth(kernel: Kernel, commands: readonly Command[]): Promise<void> {

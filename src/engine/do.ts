@@ -5,7 +5,7 @@ import { appendJournal, endEntries, readJournal } from '../journal/journal.ts'
 import { flagsFor, type Host } from '../kernel/host.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { KernelError, type Progress } from '../kernel/run.ts'
-import { type Command, readResource, type Resource, type Verdict } from '../operations/operation.ts'
+import { type Before, type Command, readResource, type Resource, type Verdict } from '../operations/operation.ts'
 import { type Derived, derive, type Operation } from '../operations/registry.ts'
 import { toLine } from '../plan/command-line.ts'
 import { scopeOf } from '../plan/scope.ts'
@@ -35,6 +35,8 @@ export interface Known {
   signal?: AbortSignal
   /** Is told how many of the commands are done. */
   progress?: Progress | undefined
+  /** The attachment for which it is done, for the journal: `network/container/interface`. */
+  owner?: string | undefined
 }
 
 /**
@@ -65,18 +67,21 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
   }))
   appendJournal(
     host,
-    entries.map(({ id, operation: { operation }, verdict, isTodo }) =>
-      isTodo
+    entries.map(({ id, operation: derived, verdict, isTodo }) => {
+      const { operation } = derived
+      return isTodo
         ? {
             intent: id,
             operation,
             before: {
               ...(verdict.status === 'absent' ? verdict.before : {}),
               ...(operation.kind === 'netns' ? { intended: Date.now() } : {}),
+              ...(host.kind === 'machine' ? { strict: true, ...linkOf(derived, operations, now) } : {}),
             },
+            owner: known.owner,
           }
-        : { adopted: id, operation },
-    ),
+        : { adopted: id, operation }
+    }),
   )
 
   const started = performance.now()
@@ -106,9 +111,7 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
   const ms = performance.now() - started
   appendJournal(
     host,
-    entries
-      .filter((entry) => entry.isTodo)
-      .map((entry) => ({ created: entry.id, inode: inodeOf(kernel, entry.operation) })),
+    entries.filter((entry) => entry.isTodo).map((entry) => ({ created: entry.id, ...fileOf(kernel, entry.operation) })),
   )
   return { done: operations.map((operation) => ({ operation, status: todo.has(operation) ? 'done' : 'already' })), ms }
 }
@@ -154,9 +157,14 @@ function isThere(need: Resource, now: State): boolean {
 }
 
 function inTheWay(host: Host, { explain, apply }: Derived, verdict: Verdict): CnilabError {
+  const [first] = apply
+  const [look, then] =
+    first?.tool === 'nft'
+      ? ['nft list ruleset', 'remove it, or move it to a table of another name']
+      : ['ip -d link', 'remove it or choose another name']
   return new CnilabError('state', `${explain.what}: ${verdict.actual}`, {
-    ...(apply[0] ? { command: toLine(apply[0], '1') } : {}),
-    fix: `see what is there with: cnilab exec${flagsFor(host)} -- ip -d link; then remove it or choose another name`,
+    ...(first ? { command: toLine(first, '1') } : {}),
+    fix: `see what is there with: cnilab exec${flagsFor(host)} -- ${look}; then ${then}`,
   })
 }
 
@@ -219,12 +227,26 @@ function mark(operation: Operation): Operation {
     return { kind: 'bridge', params: { ...operation.params, mark: { mac: randomMac() } } }
   if (operation.kind === 'veth')
     return { kind: 'veth', params: { ...operation.params, mark: { mac: randomMac(), peerMac: randomMac() } } }
+  if (operation.kind === 'masquerade')
+    return { kind: 'masquerade', params: { ...operation.params, mark: { id: crypto.randomUUID().slice(0, 8) } } }
   return operation
 }
 
-function inodeOf({ host }: Kernel, { operation }: Derived): number | undefined {
-  if (operation.kind !== 'netns') return undefined
-  return statSync(`${host.root}/run/netns/${operation.params.name}`, { throwIfNoEntry: false })?.ino
+/** By what a namespace is recognised: the inode of its file, and since when it has it. */
+function fileOf({ host }: Kernel, { operation }: Derived): Pick<Before, 'inode' | 'since'> {
+  if (operation.kind !== 'netns') return {}
+  const info = statSync(`${host.root}/run/netns/${operation.params.name}`, { throwIfNoEntry: false })
+  return info ? { inode: info.ino, since: info.ctimeMs } : {}
+}
+
+/** By what the interface is recognised that an operation changes: it is there, or is made by the same plan. */
+function linkOf({ target }: Derived, plan: readonly Derived[], now: State): Pick<Before, 'link'> {
+  if (!target) return {}
+  const { ifname, netns } = target
+  const link = findLink(now, ifname, netns)
+  if (link) return { link: { index: link.index, mac: link.mac } }
+  const made = plan.flatMap(({ marks }) => marks).find((one) => one.ifname === ifname && one.netns === netns)
+  return made ? { link: { mac: made.mac } } : {}
 }
 
 /** A batch does not reliably say which of its lines failed: the kernel is read again, and the first that is missing is it. */

@@ -44,6 +44,11 @@ export async function planRemoval(kernel: Kernel, operation: Operation): Promise
   const known = derived.undo(entry?.before ?? {}, now)
   // In a sandbox it does not matter who made it, or made it anew.
   const commands = known.length > 0 || isMachine ? known : derive(operation).undo({}, now)
+  const altered = isMachine && entry && commands.length === 0 ? derived.altered(entry.before, now) : undefined
+  if (altered !== undefined)
+    throw new CnilabError('state', `not undone (${derived.explain.what}): ${altered}`, {
+      fix: 'if it is still yours, put that back, or remove it by hand',
+    })
   if (isMachine && commands.length === 0 && derive(operation).undo({}, now).length > 0)
     throw notOurs(operation, derived, now)
   if (isMachine && !entry && commands.length > 0) throw notOurs(operation, derived, now)
@@ -97,13 +102,11 @@ function notOurs(operation: Operation, { explain }: Derived, now: State): Cnilab
 
 /** A bridge with ports is not deleted under them; addresses and settings are taken back on demand. */
 function refuseWhileUsed(host: Host, { kind, params }: Operation, derived: Derived, now: State): void {
-  if (kind === 'netns' && host.kind === 'machine' && derived.users(now).length > 0)
+  if (host.kind === 'machine' && !derived.shared && derived.users(now).length > 0)
     throw new CnilabError(
       'state',
-      `namespace ${params.name} holds what cnilab did not make: ${derived.users(now).join(', ')}`,
-      {
-        fix: 'on the machine itself cnilab removes only what it made',
-      },
+      `${derived.expected}, and with it what cnilab did not make: ${derived.users(now).join(', ')}`,
+      { fix: 'on the machine itself cnilab removes only what it made' },
     )
   if (kind === 'veth' && isUplink(findLink(now, params.name)))
     throw new CnilabError('state', `${params.name} is the sandbox's uplink`, {

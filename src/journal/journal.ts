@@ -24,14 +24,16 @@ export interface Entry {
   operation: Operation
   before: Before
   status: 'intent' | 'created' | 'adopted'
+  /** The attachment for which it was done by `bridge add`: `network/container/interface`. */
+  owner?: string | undefined
 }
 
 /** A line of the journal. Written before the act (`intent`), after it (`created`), and when undone. */
 export type JournalLine =
   | { boot: string }
-  | { intent: string; operation: Operation; before: Before }
+  | { intent: string; operation: Operation; before: Before; owner?: string | undefined }
   | { adopted: string; operation: Operation }
-  | { created: string; inode?: number | undefined }
+  | ({ created: string } & Pick<Before, 'inode' | 'since'>)
   | { undone: string }
 
 const lineSchema = z.union([
@@ -40,9 +42,10 @@ const lineSchema = z.union([
     intent: z.string(),
     operation: z.object({ kind: z.string(), params: z.unknown() }),
     before: beforeSchema,
+    owner: z.string().optional(),
   }),
   z.object({ adopted: z.string(), operation: z.object({ kind: z.string(), params: z.unknown() }) }),
-  z.object({ created: z.string(), inode: z.number().optional() }),
+  z.object({ created: z.string(), inode: z.number().optional(), since: z.number().optional() }),
   z.object({ undone: z.string() }),
 ])
 
@@ -75,13 +78,14 @@ function fold(host: Host): { entries: Entry[]; unknown: number } {
         entries.set(entry.id, {
           ...entry,
           status: 'created',
-          before: line.inode === undefined ? entry.before : { ...entry.before, inode: line.inode },
+          before: line.inode === undefined ? entry.before : { ...entry.before, inode: line.inode, since: line.since },
         })
     } else {
       const id = 'intent' in line ? line.intent : line.adopted
       const operation = readOperation(line.operation)
       if (!operation) unknown.add(id)
-      else if ('intent' in line) entries.set(id, { id, operation, before: line.before, status: 'intent' })
+      else if ('intent' in line)
+        entries.set(id, { id, operation, before: line.before, status: 'intent', owner: line.owner })
       else entries.set(id, { id, operation, before: {}, status: 'adopted' })
     }
   }

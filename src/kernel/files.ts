@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Host } from './host.ts'
 import { isOfDead, ownMark } from './process-mark.ts'
-import { requireTrust } from './trust.ts'
+import { distrust, requireTrust } from './trust.ts'
 
 /** How the names of folders of batches begin; then come the mark of the process that made it, and six letters. */
 const BATCH = 'cnilab-batch-'
@@ -17,12 +17,12 @@ export async function withFiles<T>(
   files: ReadonlyMap<string, readonly string[]>,
   use: (folder: string) => Promise<T>,
 ): Promise<T> {
-  // What ip(8) is told there, root does.
-  if (kind === 'machine') requireTrust(batches.folder, `only root may write there: ls -ld ${batches.folder}`)
   const umask = process.umask(0o022) // inside a sandbox another uid reads them
   let folder: string
   try {
     folder = mkdtempSync(join(batches.folder, `${BATCH}${ownMark()}-`))
+    // What ip(8) is told there, root does.
+    if (kind === 'machine') requireTrust(folder, `only root may change it: ls -ld ${batches.folder}`)
     chmodSync(folder, 0o755)
     for (const [name, lines] of files) writeFileSync(join(folder, name), `${lines.join('\n')}\n`)
   } finally {
@@ -35,11 +35,12 @@ export async function withFiles<T>(
   }
 }
 
-/** Removes the batches of commands that were killed. */
+/** Removes the batches of commands that were killed; what another user gave such a name stays. */
 export function sweepFiles({ batches: { folder } }: Host): void {
   for (const name of namesIn(folder)) {
     const mark = name.startsWith(BATCH) ? name.slice(BATCH.length).replace(/-\w{6}$/, '') : ''
-    if (isOfDead(mark)) rmSync(join(folder, name), { recursive: true, force: true })
+    const path = join(folder, name)
+    if (isOfDead(mark) && distrust(path) === undefined) rmSync(path, { recursive: true, force: true })
   }
 }
 

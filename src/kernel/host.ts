@@ -35,7 +35,7 @@ export function flagsFor(host: Host): string {
 /** The same folder as commands on the host see it: a sandbox has nothing else at this path, and the machine keeps its own journal there. */
 export const HOST_FOLDER = '/run/cnilab'
 
-/** Batches of commands that run where this process does: nobody but root may write there, unlike in /tmp. */
+/** Batches of commands that run where this process does; unlike TMPDIR it is root's. */
 export const OWN_BATCHES = { folder: '/run', seen: '/run' }
 
 /** Where the sandbox finds what it is given from outside, mounted read-only: its record, and batches. */

@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { findLink, type Link } from '../state/state.ts'
 import { flag, interfaceName } from './names.ts'
 import { type OperationKind, ip, missingLink, resource } from './operation.ts'
+import { alteredLink, findSame } from './same-link.ts'
 
 interface Params {
   ifname: string
@@ -44,8 +45,9 @@ export const attachBridge: OperationKind<'attach-bridge', Params> = {
         ]
       : []),
   ],
+  target: ({ ifname }) => ({ ifname }),
   undo: (p, before, now) => {
-    if (findLink(now, p.ifname)?.master !== p.bridge) return []
+    if (findSame(before, p.ifname, undefined, now)?.master !== p.bridge) return []
     return [
       ip(
         undefined,
@@ -57,6 +59,7 @@ export const attachBridge: OperationKind<'attach-bridge', Params> = {
       ),
     ]
   },
+  altered: (p, before, now) => alteredLink(before, p.ifname, undefined, now, ({ master }) => master === p.bridge),
   explain: (p) => ({
     what: `Plug ${p.ifname} into the bridge ${p.bridge}`,
     why: "The host's end of the cable becomes a port of the switch. From now on the bridge forwards the container's frames.",

@@ -1,7 +1,8 @@
 import * as z from 'zod'
-import { findLink, portsOf } from '../state/state.ts'
+import { findLink, HOST, portsOf } from '../state/state.ts'
 import { flag, interfaceName, wholeNumber } from './names.ts'
 import { type OperationKind, ip, MARK_ALIAS, markSchema, resource } from './operation.ts'
+import { isOurs } from './same-link.ts'
 
 interface Params {
   name: string
@@ -46,6 +47,16 @@ export const bridge: OperationKind<'bridge', Params> = {
     return link?.kind === 'bridge' && (!p.mark || link.mac === p.mark.mac)
       ? [ip(undefined, 'link', 'delete', 'dev', p.name)]
       : []
+  },
+  marks: ({ name, mark }) => (mark ? [{ ifname: name, mac: mark.mac }] : []),
+  altered: (p, _before, now) => {
+    if (!p.mark) return undefined
+    const bridges = (now.get(HOST)?.links ?? []).filter(({ kind }) => kind === 'bridge')
+    const named = bridges.find(({ name }) => name === p.name)
+    if (named?.mac === p.mark.mac) return undefined
+    if (named && isOurs(named)) return `${p.name} has another MAC address now`
+    const renamed = bridges.find(({ mac }) => mac === p.mark?.mac)
+    return renamed && `${p.name} is called ${renamed.name} now`
   },
   users: (p, now) => portsOf(now, p.name),
   explain: (p) => ({

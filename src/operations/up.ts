@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { findLink, portsOf } from '../state/state.ts'
 import { interfaceName, netnsPlace } from './names.ts'
 import { type OperationKind, inNetns, ip, missingLink, missingNetns, placeId, resource } from './operation.ts'
+import { alteredLink, findSame } from './same-link.ts'
 
 interface Params {
   ifname: string
@@ -28,13 +29,15 @@ export const up: OperationKind<'up', Params> = {
     ...(p.linkLocal === false ? [ip(p.netns, 'link', 'set', 'dev', p.ifname, 'addrgenmode', 'none')] : []),
     ip(p.netns, 'link', 'set', 'dev', p.ifname, 'up'),
   ],
+  target: ({ ifname, netns }) => ({ ifname, netns }),
   undo: (p, before, now) =>
-    findLink(now, p.ifname, p.netns)?.up && before.up !== true
+    findSame(before, p.ifname, p.netns, now)?.up && before.up !== true
       ? [
           ip(p.netns, 'link', 'set', 'dev', p.ifname, 'down'),
           ...(p.linkLocal === false ? [ip(p.netns, 'link', 'set', 'dev', p.ifname, 'addrgenmode', 'eui64')] : []),
         ]
       : [],
+  altered: (p, before, now) => alteredLink(before, p.ifname, p.netns, now, (link) => link.up && before.up !== true),
   users: (p, now) => portsOf(now, p.ifname, p.netns),
   explain: (p) => ({
     what: `Bring ${p.ifname}${inNetns(p.netns)} up`,

@@ -1,11 +1,5 @@
 import { expect, it } from 'vitest'
-import { onEmptyMachine, program } from '../helpers.ts'
-
-/** Runs a script in namespaces of its own that play the machine; `cnilab` is a function in it, and what it says on stderr counts as output. */
-function onMachine(script: string): string {
-  const cnilab = `cnilab() { NO_COLOR=1 "${process.execPath}" "${program}" "$@"; }`
-  return onEmptyMachine(`exec 2>&1; mkdir /run/netns; ${cnilab}; ${script}`).stdout
-}
+import { onMachine } from '../helpers.ts'
 
 const dump =
   'ip -br link; ip netns; nft list ruleset; cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/*/forwarding /proc/sys/net/ipv4/conf/all/accept_redirects'

@@ -1,10 +1,11 @@
 import { CnilabError } from '../../errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { Scope } from '../../kernel/snapshot.ts'
-import { spoofCheckTable, watchedPorts } from '../../operations/mac-spoof-check.ts'
+import { spoofCheckRemoval, spoofCheckTable, watchedPorts } from '../../operations/mac-spoof-check.ts'
 import { isIpv6 } from '../../operations/names.ts'
 import { masqueradeTable } from '../../operations/network-masquerade.ts'
-import { hasTable, removeOwned } from '../../operations/nft-elements.ts'
+import { removeOwned } from '../../operations/nft-elements.ts'
+import { foreignTable } from '../../operations/nft-tables.ts'
 import { aliasOf, type Command, ip } from '../../operations/operation.ts'
 import { findLink, HOST, type State } from '../../state/state.ts'
 import { containerNetnsIfThere, lockMachine, ownKernel } from '../host.ts'
@@ -16,6 +17,17 @@ const FAMILIES = ['ip', 'ip6'] as const
 /** The commands that take away the cable of a call's attachment, and its rules, as far as they are there. */
 export async function removalOf(kernel: Kernel, call: Call): Promise<Command[]> {
   return [...(await cableOf(kernel, call)), ...(await rulesOfCall(kernel, call, true))]
+}
+
+/** What is left alone there, since it is somebody else's: in the tables that an attachment's rules are in, in words. */
+export async function foreignTablesOf(kernel: Kernel, call: Call): Promise<string[]> {
+  const tables = [
+    ...FAMILIES.map((family) => masqueradeTable(call.network, family)),
+    spoofCheckTable(hostEnd(call).name),
+  ]
+  const names = tables.map(({ family, name }) => `${family} ${name}`)
+  const now = await readToRemove(kernel, { namespaces: new Set(), links: [], tables: names })
+  return tables.flatMap((table) => foreignTable(now.get(HOST)?.rules ?? [], table) ?? [])
 }
 
 /** Takes all of that away. Never stops at an error; the first is thrown at the end. */
@@ -64,9 +76,10 @@ export async function removeStale({ network }: Pick<Attachment, 'network'>, vali
       .map((link) => link.name)
     // The table of a port that went with its namespace does not tell whose it was, and watches nothing.
     const gone = watchedPorts(now.get(HOST)?.rules ?? []).filter((name) => isHostEnd(name) && !findLink(now, name))
+    const isStale = (owner: string) => owner.startsWith(ownersOf(network)) && !owners.has(owner)
     await runEach(kernel, [
       ...stale.map((name) => ip(undefined, 'link', 'delete', 'dev', name)),
-      ...rulesOf(network, (owner) => !owners.has(owner), [...stale, ...gone], now),
+      ...rulesOf(network, isStale, [...stale, ...gone], now),
     ])
   } finally {
     release()
@@ -90,7 +103,7 @@ function tablesOf({ network, prevResult }: Call, hostEnds: readonly string[]): s
   const families = ips.length === 0 ? FAMILIES : FAMILIES.filter(isThere)
   return [
     ...families.map((family) => `${family} ${masqueradeTable(network, family).name}`),
-    ...hostEnds.map((name) => `bridge ${spoofCheckTable(name)}`),
+    ...hostEnds.map((name) => `bridge ${spoofCheckTable(name).name}`),
   ]
 }
 
@@ -104,10 +117,7 @@ function rulesOf(
   const rules = now.get(HOST)?.rules ?? []
   return [
     ...FAMILIES.flatMap((family) => removeOwned(masqueradeTable(network, family), isGone, rules)),
-    ...hostEnds
-      .map(spoofCheckTable)
-      .filter((table) => hasTable(rules, 'bridge', table))
-      .map((table): Command => ({ tool: 'nft', argv: ['delete', 'table', 'bridge', table] })),
+    ...hostEnds.flatMap((name) => spoofCheckRemoval(name, rules)),
   ]
 }
 
