@@ -22,8 +22,9 @@ import { ipamType } from './ipam/ipam.ts'
 import { refuseIfThere, toResult } from './plugins/attach.ts'
 import { bridgeType } from './plugins/bridge.ts'
 import type { BridgeConfig } from './plugins/bridge-config.ts'
-import { foreignTablesOf, removalOf } from './plugins/remove.ts'
+import { foreignTablesOf, removalOf, remove } from './plugins/remove.ts'
 import type { Call, CniCommand } from './plugin-type.ts'
+import { tellResult } from './run-plugin.ts'
 import { atLeast } from './versions.ts'
 import { EMPTY, ownResult, type Result, toVersion } from './result.ts'
 import { readCached, removeCached, requireOwnCache, writeCached } from './runtime/cache.ts'
@@ -61,13 +62,15 @@ export interface PutOn {
 
 /**
  * Puts a container on its bridge: asks for an address, does steps 2 to 8, and caches the CNI result as a runtime does, so
- * that DEL and CHECK have it. `draw` is told how many steps there are. Whatever goes wrong, nothing is left. Throws CnilabError `state` before anything is touched.
+ * that DEL and CHECK have it. `draw` is told how many steps there are, `tell` writes the result as the last step. Whatever
+ * goes wrong, nothing is left. Throws CnilabError `state` before anything is touched, and if the result cannot be told.
  */
 export async function putOn(
   kernel: Kernel,
   job: BridgeJob,
   draw: (steps: number) => LabEvents,
   signal: AbortSignal,
+  tell?: (text: string) => void,
 ): Promise<PutOn> {
   const { host } = kernel
   const { call } = job
@@ -80,7 +83,7 @@ export async function putOn(
       const lab = stepsFor(job, lease)
       const report = await runLab(kernel, lab, draw(lab.steps.length), signal, ownerOf(call))
       if (!report.error && report.steps.every(({ status }) => status === 'done' || status === 'already'))
-        return { report, result: await finish(kernel, job, lease) }
+        return { report, result: await finish(kernel, job, lease, tell) }
       await takeBack(kernel, call, earlier)
       return { report }
     } catch (error) {
@@ -97,6 +100,7 @@ async function takeBack(kernel: Kernel, call: Call, earlier: ReadonlySet<string>
     readJournal(kernel.host).filter((entry) => !earlier.has(entry.id)),
   )
   await askIpam(kernel.host, 'DEL', call)
+  await removeCached(kernel.host, call)
 }
 
 /** The same container twice is an error, and the first is left alone. */
@@ -124,14 +128,26 @@ function remedyFor(host: Host, call: Call, now: State): string {
   return `cnilab bridge del ${containerId} ${netns}${flagsFor(host)} takes ${what} off ${network} first`
 }
 
-/** The CNI result of what was made, also in the runtime's cache. */
-async function finish(kernel: Kernel, { call, config, network }: BridgeJob, lease: Result): Promise<Result> {
+/** The CNI result of what was made, also in the runtime's cache, and told. Throws CnilabError `state` if it cannot be. */
+async function finish(
+  kernel: Kernel,
+  { call, config, network }: BridgeJob,
+  lease: Result,
+  tell: (text: string) => void = () => undefined,
+): Promise<Result> {
   const netns = netnsOf(call.netns)
   const wanted = bridgeType.completed(config, lease)
   const now = await kernel.read(scopeOf(bridgeType.plan(call, config, netns, wanted).map(derive)))
   const result = toResult(bridgeType, call, config, netns, wanted, now)
   const given = { ...call, args: [], capabilityArgs: {} }
-  await writeCached(kernel.host, given, network.text, toVersion(result, network.version))
+  const shown = toVersion(result, network.version)
+  await writeCached(kernel.host, given, network.text, shown)
+  try {
+    tellResult(shown, tell)
+  } catch (error) {
+    if (!(error instanceof CniError)) throw error
+    throw new CnilabError('state', error.message, { cause: error, ...fixOf(error) })
+  }
   return result
 }
 
@@ -159,8 +175,7 @@ export async function takeOff(kernel: Kernel, job: BridgeJob): Promise<TakenOff>
         fix: 'put it back or remove it by hand, and run it again',
       })
     // What a plugin made is in no journal.
-    const rest = await removalOf(kernel, call)
-    await kernel.run(rest)
+    const rest = await remove(kernel, () => removalOf(kernel, call))
     const bridge = rest.length === 0 ? [] : await removeBridge(kernel, config)
     const links = (await kernel.read({ namespaces: new Set() })).get(HOST)?.links ?? []
     const isGone = (ifname: string) => !links.some(({ name }) => name === ifname)

@@ -156,7 +156,11 @@ function isThere(need: Resource, now: State): boolean {
   return what === 'netns' ? now.has(netns) : findLink(now, ifname, netns) !== undefined
 }
 
-function inTheWay(host: Host, { explain, apply }: Derived, verdict: Verdict): CnilabError {
+function inTheWay(
+  host: Host,
+  { explain, apply }: Derived,
+  verdict: Extract<Verdict, { status: 'differs' }>,
+): CnilabError {
   const [first] = apply
   const [look, then] =
     first?.tool === 'nft'
@@ -164,7 +168,7 @@ function inTheWay(host: Host, { explain, apply }: Derived, verdict: Verdict): Cn
       : ['ip -d link', 'remove it or choose another name']
   return new CnilabError('state', `${explain.what}: ${verdict.actual}`, {
     ...(first ? { command: toLine(first, '1') } : {}),
-    fix: `see what is there with: cnilab exec${flagsFor(host)} -- ${look}; then ${then}`,
+    fix: verdict.fix ?? `see what is there with: cnilab exec${flagsFor(host)} -- ${look}; then ${then}`,
   })
 }
 

@@ -3,6 +3,7 @@ import { findLink, type Link } from '../state/state.ts'
 import { flag, interfaceName } from './names.ts'
 import { type OperationKind, ip, missingLink, resource } from './operation.ts'
 import { alteredLink, findSame } from './same-link.ts'
+import { cutOff } from './way-out.ts'
 
 interface Params {
   ifname: string
@@ -78,7 +79,7 @@ export const attachBridge: OperationKind<'attach-bridge', Params> = {
       }
     if (link.master === p.bridge) return { status: 'present', actual: `${p.ifname} is a port of ${p.bridge}` }
     if (link.master === undefined)
-      return { status: 'absent', actual: `${p.ifname} is no port of any bridge`, before: {} }
+      return cutOff(p.ifname, now) ?? { status: 'absent', actual: `${p.ifname} is no port of any bridge`, before: {} }
     return { status: 'differs', actual: `${p.ifname} is a port of ${link.master}` }
   },
 }

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { findLink, isUplink, type State } from '../state/state.ts'
+import { findLink, type State } from '../state/state.ts'
 import { interfaceName, netnsName } from './names.ts'
 import {
   type Before,
@@ -13,6 +13,7 @@ import {
   resource,
 } from './operation.ts'
 import { isOurs } from './same-link.ts'
+import { cutOff } from './way-out.ts'
 
 interface Params {
   ifname: string
@@ -73,8 +74,8 @@ export const attachNetns: OperationKind<'attach-netns', Params> = {
         actual: `${p.netns} already has an interface ${nameThere(p)}, and ${p.ifname} is still on the host`,
       }
     if (there) return { status: 'present', actual: `${nameThere(p)} is in namespace ${p.netns}` }
-    if (isUplink(here)) return { status: 'differs', actual: `${p.ifname} is the sandbox's uplink` }
-    if (here) return { status: 'absent', actual: `${p.ifname} is still on the host`, before: {} }
+    if (here)
+      return cutOff(p.ifname, now) ?? { status: 'absent', actual: `${p.ifname} is still on the host`, before: {} }
     return missingLink(p.ifname, undefined)
   },
 }

@@ -31,10 +31,16 @@ export const netns: OperationKind<'netns', Params> = {
     why: 'A network namespace is a private network stack: its own interfaces, addresses, routes and rules. A container is little more than processes that live in one.',
   }),
   expected: (p) => `namespace ${p.name} is there`,
-  judge: (p, now) =>
-    now.has(p.name)
-      ? { status: 'present', actual: `namespace ${p.name} is there` }
-      : { status: 'absent', actual: `there is no namespace ${p.name}`, before: {} },
+  judge: (p, now) => {
+    if (!now.has(p.name)) return { status: 'absent', actual: `there is no namespace ${p.name}`, before: {} }
+    if (now.get(p.name)) return { status: 'present', actual: `namespace ${p.name} is there` }
+    // A reboot or an unclean end leaves the file.
+    return {
+      status: 'differs',
+      actual: `/run/netns/${p.name} is a file, and no namespace is mounted on it`,
+      fix: `remove the file: ip netns delete ${p.name}`,
+    }
+  },
 }
 
 /** What each namespace has from the start: its loopback, and the ends of tunnels whose module the kernel has loaded. */

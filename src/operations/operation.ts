@@ -46,13 +46,13 @@ export type Before = z.infer<typeof beforeSchema>
  * How the kernel stands to an operation.
  * - `present`: its end state is there, whoever made it
  * - `absent`: it can be done now; `before` is what undo will need
- * - `differs`: something else is in its place
+ * - `differs`: something else is in its place; `fix` says what to do where that is not to look and remove it
  * - `blocked`: it cannot be done before `missing`, a resource, is there
  */
 export type Verdict =
   | { status: 'present'; actual: string }
   | { status: 'absent'; actual: string; before: Before }
-  | { status: 'differs'; actual: string }
+  | { status: 'differs'; actual: string; fix?: string }
   | { status: 'blocked'; actual: string; missing: Resource }
 
 /** Names one thing in the kernel, such as `netns:red` or `link:red/eth0`. Made by `resource`. */

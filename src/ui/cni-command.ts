@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core'
 import { BETWEEN } from '../cni/plugins/check-plan.ts'
-import { CniError } from '../cni/error.ts'
+import { CniError, Untold } from '../cni/error.ts'
 import { execute } from '../cni/execute.ts'
 import type { CniCommand } from '../cni/plugin-type.ts'
 import { AddError, type RunCall } from '../cni/runtime/chain.ts'
@@ -9,6 +9,7 @@ import type { Job } from '../cni/runtime/runtime.ts'
 import { traced } from '../cni/runtime/trace.ts'
 import { LATEST } from '../cni/versions.ts'
 import type { Host } from '../kernel/host.ts'
+import { writeWhole } from '../kernel/write.ts'
 import { BaseCommand, type Document, hostFlags } from './base-command.ts'
 import { drawCall, drawTrace, planned } from './cni-text.ts'
 import { formatError } from './error.ts'
@@ -20,8 +21,8 @@ interface CallsDocument extends Document {
   calls: ReturnType<typeof planned>
 }
 
-/** What the commands print: for ADD a result, with --dry-run the calls, else nothing. */
-export type CniDocument = Record<string, unknown> | CallsDocument | undefined
+/** What is printed besides the result of ADD: with --dry-run the calls, else nothing. */
+export type CniDocument = CallsDocument | undefined
 
 /** The flags of the commands that concern one container. */
 export const attachmentFlags = {
@@ -121,12 +122,11 @@ export abstract class CniRuntimeCommand extends BaseCommand {
       if (!flags.trace) process.stderr.write(execution.stderr) // as libcni passes it on
       return execution
     }
-    const tell = (text: string) => process.stderr.write(`${text}\n`)
-    const result = await uninterrupted(() =>
-      job.run(flags.trace ? traced(host, run, (one) => tell(drawTrace(one))) : run),
-    )
-    if (result) this.log(JSON.stringify(result, undefined, 2))
-    return result
+    const show = (text: string) => process.stderr.write(`${text}\n`)
+    // Written at once: if nobody can be told the result, what was made is taken back.
+    const tell = (text: string) => writeWhole(1, text)
+    await uninterrupted(() => job.run(flags.trace ? traced(host, run, (one) => show(drawTrace(one))) : run, tell))
+    return undefined
   }
 
   private show(host: Host, { calls }: Job): CallsDocument {
@@ -143,10 +143,11 @@ export abstract class CniRuntimeCommand extends BaseCommand {
   /** What a plugin reported is passed on as the spec says; its details are what to do. */
   override catch(error: unknown): Promise<void> {
     if (!(error instanceof CniError)) return super.catch(error)
-    const { code, message, details } = error instanceof AddError ? error.reported : error
+    const told = error instanceof AddError ? error.reported : error
+    const { code, message, details } = told
     const more = error instanceof AddError ? `\n  ${error.aftermath}` : ''
     const fix = details === '' ? {} : { fix: details }
-    if (this.jsonEnabled()) this.logJson(error.toJson(this.version))
+    if (this.jsonEnabled() && !(told instanceof Untold)) this.logJson(error.toJson(this.version))
     else
       process.stderr.write(
         formatError({

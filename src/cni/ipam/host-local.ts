@@ -21,16 +21,16 @@ import {
 /** Hands out addresses of ranges, and remembers in files of this machine who has which. */
 export const hostLocal: PluginType = { add, del, check, gc, status }
 
-async function add(call: Call): Promise<Result> {
+async function add(call: Call, tell?: (result: Result) => void): Promise<Result> {
   const { sets, routes, resolvConf } = readHostLocal(call)
   const requested = requestedOf(call, sets)
   const dns = resolvConf === undefined ? {} : readResolvConf(resolvConf)
   const folder = storeOf(call)
-  const ips = await withStore(folder, () => {
+  return withStore(folder, () => {
     refuseSecond(folder, call, sets)
     const reserved: string[] = []
     try {
-      return sets.map((set, i): ResultIp => {
+      const ips = sets.map((set, i): ResultIp => {
         const wanted = requested[i]
         const from = wanted === undefined ? candidates(set, lastOf(folder, i)) : [wanted]
         const address = reserve(folder, call, from, i)
@@ -40,12 +40,14 @@ async function add(call: Call): Promise<Result> {
         reserved.push(address)
         return { address: `${address}/${range.prefix}`, gateway: range.gateway }
       })
+      const result = { interfaces: [], ips, routes, dns }
+      tell?.(result)
+      return result
     } catch (error) {
       release(folder, call, reserved) // what it has from an earlier ADD stays
       throw error
     }
   })
-  return { interfaces: [], ips, routes, dns }
 }
 
 async function del(call: Call): Promise<void> {

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { MACHINE } from '../../kernel/host.ts'
+import { writeWhole } from '../../kernel/write.ts'
 import { callVariables, errorOf, execute, type Execution, resultOf } from '../execute.ts'
 import { CniError } from '../error.ts'
 import type { Call, CniCommand, PluginType } from '../plugin-type.ts'
@@ -38,6 +39,15 @@ export async function ipamOf(call: Call): Promise<PluginType | undefined> {
   return inProcess ? inProcess() : delegate(type, file)
 }
 
+/** What a plugin says on stderr is for people; that nobody reads it is no reason to fail. */
+function passOn(text: string): void {
+  try {
+    writeWhole(2, text)
+  } catch {
+    // nobody reads it
+  }
+}
+
 /** A plugin as a process of its own, with the same environment and configuration. */
 function delegate(type: string, file: string): PluginType {
   const run = async (command: CniCommand, call: Call): Promise<Execution> => {
@@ -50,7 +60,7 @@ function delegate(type: string, file: string): PluginType {
       undefined,
       process.env,
     )
-    process.stderr.write(execution.stderr)
+    passOn(execution.stderr)
     return execution
   }
   const quiet = async (command: CniCommand, call: Call): Promise<void> => {

@@ -6,7 +6,7 @@ import { derive, type Derived, type Operation } from '../../operations/registry.
 import { isFor, type PortForwards, portForwards } from '../../plan/port-forwards.ts'
 import { narrowScopeOf } from '../../plan/scope.ts'
 import { findLink, HOST, type Link, type State } from '../../state/state.ts'
-import { doUnrecorded } from '../../engine/do-unrecorded.ts'
+import { doUnrecorded, orUndo } from '../../engine/do-unrecorded.ts'
 import { CODE, CniError } from '../error.ts'
 import { lockMachine, ownKernel, refuseMisread } from '../host.ts'
 import { readToRemove } from './remove.ts'
@@ -19,18 +19,22 @@ import { requireTools } from './tools.ts'
 
 /** Ports of the host that lead to a container's. Called after the plugin that made the container's interface. */
 export const portmap: PluginType = {
-  add: async (call) => {
+  add: async (call, tell) => {
     refuseMisread(call.ifname)
     const config = portmapConfig(call)
     const result = previous(call)
-    if (config.mappings.length === 0) return result
+    if (config.mappings.length === 0) {
+      tell?.(result)
+      return result
+    }
     const kernel = ownKernel()
     const release = await lockMachine()
     try {
       const now = await kernel.read(scopeBefore(call, config))
       const derived = portPlan(call, config, routed(call, now)).map(derive)
       refuseIfTaken(derived, now)
-      await doUnrecorded(kernel, derived, now)
+      const undo = await doUnrecorded(kernel, derived, now)
+      await orUndo(() => tell?.(result), undo)
     } finally {
       release()
     }

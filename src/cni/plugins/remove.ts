@@ -37,11 +37,27 @@ export async function removeAttachment(call: Call, hasSpoofCheck: boolean): Prom
   try {
     // The kernel takes 20 ms for a cable, and as long for rules: neither waits for the other.
     await allOf([
-      cableOf(kernel, call, containerNetnsIfThere(call.netns)).then((cable) => kernel.run(cable)),
-      rulesOfCall(kernel, call, hasSpoofCheck).then((rules) => kernel.run(rules)),
+      remove(kernel, () => cableOf(kernel, call, containerNetnsIfThere(call.netns))),
+      remove(kernel, () => rulesOfCall(kernel, call, hasSpoofCheck)),
     ])
   } finally {
     release()
+  }
+}
+
+/**
+ * Removes what `find` finds. What goes by itself meanwhile, as a cable does with its namespace, is no error: then the rest
+ * is looked for again. Returns the commands that did it.
+ */
+export async function remove(kernel: Kernel, find: () => Promise<Command[]>): Promise<Command[]> {
+  const commands = await find()
+  try {
+    await kernel.run(commands)
+    return commands
+  } catch {
+    const rest = await find()
+    await kernel.run(rest)
+    return rest
   }
 }
 
@@ -68,6 +84,7 @@ export async function removeStale({ network }: Pick<Attachment, 'network'>, vali
   const attachments = valid.map((one) => ({ network, ...one }))
   const owners = new Set(attachments.map(ownerOf))
   const names = new Set(attachments.map((one) => hostEnd(one).name))
+  const isStale = (owner: string) => owner.startsWith(ownersOf(network)) && !owners.has(owner)
   const release = await lockMachine()
   try {
     const now = await readToRemove(kernel, { namespaces: new Set(), rules: true })
@@ -76,13 +93,21 @@ export async function removeStale({ network }: Pick<Attachment, 'network'>, vali
       .map((link) => link.name)
     // The table of a port that went with its namespace does not tell whose it was, and watches nothing.
     const gone = watchedPorts(now.get(HOST)?.rules ?? []).filter((name) => isHostEnd(name) && !findLink(now, name))
-    const isStale = (owner: string) => owner.startsWith(ownersOf(network)) && !owners.has(owner)
-    await runEach(kernel, [
-      ...stale.map((name) => ip(undefined, 'link', 'delete', 'dev', name)),
-      ...rulesOf(network, isStale, [...stale, ...gone], now),
+    // Links and rules are independent of each other: one that fails does not keep the others.
+    await allOf([
+      ...stale.map((name) => deleteLink(kernel, name)),
+      kernel.run(rulesOf(network, isStale, [...stale, ...gone], now)),
     ])
   } finally {
     release()
+  }
+}
+
+async function deleteLink(kernel: Kernel, name: string): Promise<void> {
+  try {
+    await kernel.run([ip(undefined, 'link', 'delete', 'dev', name)])
+  } catch (error) {
+    if (findLink(await kernel.read({ namespaces: new Set(), links: [name] }), name)) throw error
   }
 }
 
@@ -134,16 +159,8 @@ async function strangersCable(kernel: Kernel, ifname: string, netns: string | un
   return far && isHostEnd(far.name) ? [] : [ip(netns, 'link', 'delete', 'dev', ifname)]
 }
 
-/** Links and rules are independent of each other: one that fails does not keep the others. Throws the first error. */
-async function runEach(kernel: Kernel, commands: readonly Command[]): Promise<void> {
-  const rules = commands.filter(({ tool }) => tool === 'nft')
-  await allOf([
-    ...commands.filter((command) => !rules.includes(command)).map((command) => kernel.run([command])),
-    kernel.run(rules),
-  ])
-}
-
-async function allOf(acts: readonly Promise<void>[]): Promise<void> {
+/** Throws the first error, once all have ended. */
+async function allOf(acts: readonly Promise<unknown>[]): Promise<void> {
   const failed = (await Promise.allSettled(acts)).find((result) => result.status === 'rejected')
   if (failed) throw failed.reason
 }

@@ -19,8 +19,8 @@ export interface Job {
   calls: readonly PluginCall[]
   /** What the user should know, besides how the network was found. */
   notices: readonly string[]
-  /** Does it. Returns the result of ADD, in the network's version. Throws CniError, CnilabError. */
-  run: (run: RunCall) => Promise<Record<string, unknown> | undefined>
+  /** Does it. `tell` writes the result of ADD, in the network's version, or throws. Throws CniError, CnilabError. */
+  run: (run: RunCall, tell: (text: string) => void) => Promise<unknown>
 }
 
 /** The network of a request with its plugins. Throws CnilabError `usage`. */
@@ -47,7 +47,7 @@ export async function planAdd(host: Host, request: Request): Promise<Job> {
     network,
     notices: [],
     calls: callsOf(chain, 'ADD', given),
-    run: (run) => add(host, chain, given, wasThere, run),
+    run: (run, tell) => add(host, chain, given, wasThere, run, tell),
   }
 }
 

@@ -64,8 +64,10 @@ export async function call(
   }: { ifname?: string; args?: string; type?: keyof typeof types } = {},
 ): Promise<Answer> {
   const env = variables(command, containerId, ifname, args)
-  const answer = await runPlugin(type, types[type], env, () => JSON.stringify(config))
-  return read(answer.stdout)
+  let told = ''
+  const tell = (text: string) => void (told += text)
+  const answer = await runPlugin(type, types[type], env, () => JSON.stringify(config), tell)
+  return read(told + answer.stdout)
 }
 
 const source = (file: string) => JSON.stringify(join(import.meta.dirname, '../../../src/cni', file))
