@@ -6,6 +6,7 @@ import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import pkg from '../package.json' with { type: 'json' }
 import { distrust, makeFolder } from './kernel/trust.ts'
+import { mindUnwritten } from './unwritten.ts'
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 
@@ -45,13 +46,7 @@ async function showsQuickly() {
   return showQuickly(words, join(import.meta.dirname, '..', 'step-texts.json'))
 }
 
-// The reader went away, as in `cnilab lab run | head -1`: nobody is left to tell, but there may be much to tear down.
-for (const stream of [process.stdout, process.stderr])
-  stream.on('error', ({ code, message }: NodeJS.ErrnoException) => {
-    if (code === 'EPIPE') return
-    process.exitCode = 1 // a full disk, say
-    if (stream === process.stdout) process.stderr.write(`Error: could not write the result: ${message}\n`)
-  })
+mindUnwritten()
 
 const problem = obstacle()
 if (problem !== undefined) {

@@ -1,10 +1,12 @@
 import { Config, run } from '@oclif/core'
 import pkg from '../package.json' with { type: 'json' }
 import { commandFirst } from './ui/command-first.ts'
+import { mindUnwritten } from './unwritten.ts'
 import { errorDocument, formatError, show } from './ui/error.ts'
 
 /** Runs the command that the arguments name. Errors before a command is found are shown as all others are. */
 export async function main(): Promise<void> {
+  mindUnwritten()
   // A terminal that does not know its size, such as a serial console, says 0: one letter would go to a line.
   if (process.stdout.columns === 0) process.stdout.columns = 80
   try {
