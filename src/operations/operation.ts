@@ -35,7 +35,7 @@ export const beforeSchema = z.object({
   since: z.number().optional(),
   /** When a namespace was about to be made, in milliseconds since the epoch. */
   intended: z.number().optional(),
-  /** On the machine: how the interface is recognised that was changed; see `locate`. */
+  /** On the machine: how the interface is recognised that was changed (src/operations/same-link.ts). */
   link: z.object({ index: z.number().optional(), mac: z.string() }).optional(),
   /** On the machine: only what is exactly as it was made is undone. */
   strict: z.boolean().optional(),

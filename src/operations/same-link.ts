@@ -13,7 +13,7 @@ interface Located {
  * was given to it, and our alias. Neither is returned where it is gone, also if another one has its name now. Where nothing
  * is known, as in a sandbox, the name counts.
  */
-export function locate({ link: known }: Before, ifname: string, netns: string | undefined, now: State): Located {
+function locate({ link: known }: Before, ifname: string, netns: string | undefined, now: State): Located {
   const named = findLink(now, ifname, netns)
   if (!known) return named ? { link: named } : {}
   const { index, mac } = known

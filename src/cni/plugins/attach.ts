@@ -171,7 +171,13 @@ async function attach<C>(
       settled = (await type.settle?.(kernel, call, config, netns, wanted, before)) ?? before
     })
     const result = toResult(type, call, config, netns, wanted, settled)
-    return { result, undo: () => undo().finally(() => goBack?.()) }
+    return {
+      result,
+      undo: async () => {
+        await undo()
+        await goBack?.()
+      },
+    }
   } catch (error) {
     await goBack?.()
     throw error

@@ -172,3 +172,19 @@ it('a table of ours into which others put something loses our part of it alone',
     expect(await cni(kernel, 'DEL', after(config, again))).toEqual({})
     expect(await sh(kernel, 'nft list ruleset')).toBe('')
   }))
+
+it.each(['bridge', 'ptp'])('DEL of a %s succeeds where the cable goes by itself just before it is deleted', (type) =>
+  withNamespaces(['red'], async (kernel) => {
+    const config = network({ type, macspoofchk: true })
+    const added = await cni(kernel, 'ADD', config, { file: `${OURS}/${type}` })
+    // An ip that is late: the kernel has taken the namespace down meanwhile.
+    await sh(
+      kernel,
+      `mkdir /tmp/late; real=$(command -v ip); printf '%s\\n' '#!/bin/sh' 'case "$*" in "link delete dev veth"*) '"$real"' "$@" ;; esac' \
+        'exec '"$real"' "$@"' >/tmp/late/ip; chmod +x /tmp/late/ip
+       printf '#!/bin/sh\\nPATH=/tmp/late:$PATH exec ${OURS}/${type}\\n' >/tmp/plugin; chmod +x /tmp/plugin`,
+    )
+    expect(await cni(kernel, 'DEL', after(config, added), { file: '/tmp/plugin' })).toEqual({})
+    expect((await everything(kernel)).filter((line) => /link veth|reserved|cnilab_/.test(line))).toEqual([])
+  }),
+)
