@@ -1,15 +1,15 @@
-import { statSync } from 'node:fs'
 import { CnilabError } from '../errors.ts'
 import { exclusively } from '../journal/exclusively.ts'
 import { appendJournal, endEntries, readJournal } from '../journal/journal.ts'
 import { flagsFor, type Host } from '../kernel/host.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { KernelError, type Progress } from '../kernel/run.ts'
-import { type Before, type Command, readResource, type Resource, type Verdict } from '../operations/operation.ts'
+import { type Command, readResource, type Resource, type Verdict } from '../operations/operation.ts'
 import { type Derived, derive, type Operation } from '../operations/registry.ts'
 import { toLine } from '../plan/command-line.ts'
 import { scopeOf } from '../plan/scope.ts'
 import { findLink, HOST, type State } from '../state/state.ts'
+import { fileOf, linkOf, marked } from './marks.ts'
 import { ownerOf } from './owner.ts'
 import { undoExclusively } from './undo.ts'
 
@@ -50,8 +50,7 @@ export async function doPlan(kernel: Kernel, plan: readonly Operation[], known: 
 
 async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: Known): Promise<DoResult> {
   const { host } = kernel
-  const marked = host.kind === 'machine' ? plan.map(mark) : plan
-  const operations = marked.map(derive)
+  const operations = (host.kind === 'machine' ? plan.map(marked) : plan).map(derive)
   // What was read before the lock was taken may be out of date where others act, too.
   const now = (host.common ? undefined : known.now) ?? (await kernel.read(scopeOf(operations)))
   const judged = operations.map((operation) => ({ operation, verdict: operation.judge(now) }))
@@ -111,7 +110,7 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
   const ms = performance.now() - started
   appendJournal(
     host,
-    entries.filter((entry) => entry.isTodo).map((entry) => ({ created: entry.id, ...fileOf(kernel, entry.operation) })),
+    entries.filter((entry) => entry.isTodo).map((entry) => ({ created: entry.id, ...fileOf(host, entry.operation) })),
   )
   return { done: operations.map((operation) => ({ operation, status: todo.has(operation) ? 'done' : 'already' })), ms }
 }
@@ -215,42 +214,6 @@ function ownership(host: Host): IsOurs {
 /** A bridge whose MAC derives from its name was made by one of our CNI plugins, which keep no journal. */
 function isDerived({ kind, params }: Operation, now: State): boolean {
   return kind === 'bridge' && params.mark !== undefined && findLink(now, params.name)?.mac === params.mark.mac
-}
-
-/** A random MAC, locally administered and unicast (IEEE 802: bits 1 and 0 of the first byte). */
-function randomMac(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(6))
-  bytes[0] = ((bytes[0] ?? 0) & 0xfc) | 0x02
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':')
-}
-
-/** What derives from its owner has its mark already. */
-function mark(operation: Operation): Operation {
-  if ('mark' in operation.params && operation.params.mark) return operation
-  if (operation.kind === 'bridge')
-    return { kind: 'bridge', params: { ...operation.params, mark: { mac: randomMac() } } }
-  if (operation.kind === 'veth')
-    return { kind: 'veth', params: { ...operation.params, mark: { mac: randomMac(), peerMac: randomMac() } } }
-  if (operation.kind === 'masquerade')
-    return { kind: 'masquerade', params: { ...operation.params, mark: { id: crypto.randomUUID().slice(0, 8) } } }
-  return operation
-}
-
-/** By what a namespace is recognised: the inode of its file, and since when it has it. */
-function fileOf({ host }: Kernel, { operation }: Derived): Pick<Before, 'inode' | 'since'> {
-  if (operation.kind !== 'netns') return {}
-  const info = statSync(`${host.root}/run/netns/${operation.params.name}`, { throwIfNoEntry: false })
-  return info ? { inode: info.ino, since: info.ctimeMs } : {}
-}
-
-/** By what the interface is recognised that an operation changes: it is there, or is made by the same plan. */
-function linkOf({ target }: Derived, plan: readonly Derived[], now: State): Pick<Before, 'link'> {
-  if (!target) return {}
-  const { ifname, netns } = target
-  const link = findLink(now, ifname, netns)
-  if (link) return { link: { index: link.index, mac: link.mac } }
-  const made = plan.flatMap(({ marks }) => marks).find((one) => one.ifname === ifname && one.netns === netns)
-  return made ? { link: { mac: made.mac } } : {}
 }
 
 /** A batch does not reliably say which of its lines failed: the kernel is read again, and the first that is missing is it. */

@@ -7,7 +7,7 @@ import { attachmentOf, type Command, type Resource } from '../operations/operati
 import { type Derived, derive, type Operation } from '../operations/registry.ts'
 import { FORWARDING } from '../operations/sysctl.ts'
 import { scopeOf } from '../plan/scope.ts'
-import { findLink, isUplink, type State } from '../state/state.ts'
+import { findLink, isUplink, portsOf, type State } from '../state/state.ts'
 import { ownerOf } from './owner.ts'
 
 /** What taking an operation back comes to: its commands, none if it is gone already, and the journal's entries that end. */
@@ -115,13 +115,18 @@ function refuseWhileUsed(host: Host, { kind, params }: Operation, derived: Deriv
   if (kind !== 'bridge') return
   const { name } = params
   const users = derived.users(now)
-  const [first] = users
+  const ports = portsOf(now, name)
+  const [first] = ports
+  if (first === undefined && users.length > 0)
+    throw new CnilabError('state', `${derived.expected}, and this relies on it: ${users.join(', ')}`, {
+      fix: 'see it with ip -d link and ip route; what lies on a bridge goes with it',
+    })
   if (first === undefined) return
   const container = attachmentOf(findLink(now, first)?.alias)
   const flags = flagsFor(host)
   throw new CnilabError(
     'state',
-    `${derived.expected} and has ${users.length} port${users.length === 1 ? '' : 's'}: ${users.join(', ')}`,
+    `${derived.expected} and has ${ports.length} port${ports.length === 1 ? '' : 's'}: ${ports.join(', ')}`,
     {
       fix: container
         ? `cnilab bridge del ${container.containerId} NETNS${flags} takes a container off; with the last one the bridge goes`

@@ -76,15 +76,14 @@ export async function undoAll<T extends Item>(
   )
 
   // Undoing one may free the next: forwarding when the last rule is gone, a bridge when its last port is.
-  const second = waiting.length === 0 ? first : await kernel.read(scope)
-  await undoEach(
-    kernel,
-    waiting.filter((item) => !isUsed(item, second)),
-    second,
-    commands,
-  )
-
-  const last = await kernel.read(scope)
+  let last = await kernel.read(scope)
+  for (let used = waiting; used.length > 0;) {
+    const free = used.filter((item) => !isUsed(item, last))
+    if (free.length === 0) break
+    await undoEach(kernel, free, last, commands)
+    used = used.filter((item) => !free.includes(item))
+    last = await kernel.read(scope)
+  }
   const isThere = ({ derived, before }: Item) =>
     derived.undo(before, last).length > 0 || (isMachine && derived.altered(before, last) !== undefined)
   const remaining = items.filter((item) => !goesWithAnother(item, items, last) && isThere(item))

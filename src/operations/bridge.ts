@@ -3,6 +3,7 @@ import { findLink, HOST, portsOf } from '../state/state.ts'
 import { flag, interfaceName, wholeNumber } from './names.ts'
 import { type OperationKind, ip, MARK_ALIAS, markSchema, resource } from './operation.ts'
 import { isOurs } from './same-link.ts'
+import { lyingOn, relyingOn } from './way-out.ts'
 
 interface Params {
   name: string
@@ -58,7 +59,10 @@ export const bridge: OperationKind<'bridge', Params> = {
     const renamed = bridges.find(({ mac }) => mac === p.mark?.mac)
     return renamed && `${p.name} is called ${renamed.name} now`
   },
-  users: (p, now) => portsOf(now, p.name),
+  users: (p, now) => [
+    ...portsOf(now, p.name),
+    ...(p.mark ? [...lyingOn(p.name, now), ...relyingOn(p.name, undefined, now)] : []),
+  ],
   explain: (p) => ({
     what: `Create the bridge ${p.name}`,
     why: 'A bridge is a virtual switch. Every container on it can reach the others, and it can carry the address that they use as their gateway.',

@@ -4,6 +4,7 @@ import { type CableEnd, otherEnd } from '../state/topology.ts'
 import { interfaceName, netnsPlace, wholeNumber } from './names.ts'
 import { type OperationKind, aliasOf, HOST_PID, inNetns, ip, markSchema, missingNetns, resource } from './operation.ts'
 import { isOurs } from './same-link.ts'
+import { lyingOn, relyingOn } from './way-out.ts'
 
 interface Params {
   name: string
@@ -84,6 +85,8 @@ export const veth: OperationKind<'veth', Params> = {
     ...(mark?.peerMac === undefined ? [] : [{ ifname: peer, netns: peerNetns, mac: mark.peerMac }]),
   ],
   altered: (p, _before, now) => alteredEnds(p, now),
+  users: (p, now) =>
+    p.mark && p.netns === undefined ? [...lyingOn(p.name, now), ...relyingOn(p.name, undefined, now)] : [],
   explain: (p) => ({
     what: `Create the veth pair ${p.name} and ${p.peer}`,
     why: 'A veth pair is a virtual cable: what goes in at one end comes out at the other, even when the ends live in different namespaces. It is made first and plugged in afterwards.',

@@ -135,6 +135,27 @@ describe('interfaces', () => {
   })
 })
 
+describe('what others rely on', () => {
+  it('a bridge, and a cable, on which somebody laid an interface are kept until that is gone', () => {
+    const output =
+      after(`q bridge create cni0; q veth pair va vb; for i in cni0 va; do ip link add link $i name m-$i type macvlan; done
+      cnilab bridge delete cni0 --host; echo "exit $?"; clean; ip -br link | grep -c m-; ip link delete m-cni0; ip link delete m-va; clean; ip -br link | cut -d' ' -f1`)
+    expect(output).toMatch(/^Error: cni0 is a bridge, and this relies on it: m-cni0\n.*\nexit 1\n/)
+    expect(output).toMatch(
+      /kept, still in use: .*veth pair \(m-va\)\n= kept, still in use: cni0 is a bridge \(m-cni0\)\nexit 0\n2\n/,
+    )
+    expect(output).toMatch(/✔ ip link delete dev va\n✔ ip link delete dev cni0\nexit 0\nlo\n$/)
+  })
+
+  it('an interface to which the default route has come to go keeps its address, and stays up', () => {
+    const output = after(`ip link add name eth0 type veth peer name far; ip link set dev far up
+      q up eth0; q ip assign 198.51.100.2/24 eth0; ip route add default via 198.51.100.1; clean; ip route show default
+      ip route delete default; clean; ip -o link show eth0 up | wc -l`)
+    expect(output.match(/kept, still in use: eth0 .* \(the default route\)/g)).toHaveLength(2)
+    expect(output).toMatch(/exit 0\ndefault via 198.51.100.1 dev eth0 \n(✔ .*\n){2}exit 0\n0\n$/)
+  })
+})
+
 describe('routes and settings', () => {
   const LINK = 'ip link add name x type bridge; ip address add 10.1.0.2/24 dev x; ip link set dev x up'
 

@@ -121,6 +121,26 @@ describe.skipIf(noUsers !== undefined)('with other users about (needs root)', ()
     })
   })
 
+  it('a plugin of oclif that a folder of data names is not run', () => {
+    const XDG_DATA_HOME = makeFolderOf(EVE, 'data')
+    const plugin = join(XDG_DATA_HOME, 'cnilab', 'node_modules', 'evil')
+    mkdirSync(plugin, { recursive: true })
+    writeFileSync(
+      join(XDG_DATA_HOME, 'cnilab', 'package.json'),
+      '{"name":"x","oclif":{"plugins":[{"name":"evil","type":"user"}]}}',
+    )
+    writeFileSync(
+      join(plugin, 'package.json'),
+      '{"name":"evil","version":"1.0.0","oclif":{"commands":"./commands","hooks":{"init":"./hook.js"}}}',
+    )
+    writeFileSync(
+      join(plugin, 'hook.js'),
+      `require('fs').writeFileSync('${common}/hooked', ''); module.exports = async () => {}`,
+    )
+    expect(cnilabAs(0, PLAN, { XDG_DATA_HOME })).toEqual({ code: 0, output: 'ip netns add red\n' })
+    expect(existsSync(join(common, 'hooked'))).toBe(false)
+  })
+
   it('sandboxes are not kept in a folder of XDG_RUNTIME_DIR that others can change, nor in such a /tmp', () => {
     makeFolderOf(EVE, 'runtime')
     const XDG_RUNTIME_DIR = makeFolderOf(0, 'runtime/root', 0o700)

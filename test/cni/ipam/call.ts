@@ -72,11 +72,11 @@ export async function call(
 
 const source = (file: string) => JSON.stringify(join(import.meta.dirname, '../../../src/cni', file))
 const entry = `
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeSync } from 'node:fs'
 import { hostLocal } from ${source('ipam/host-local.ts')}
 import { runPlugin } from ${source('run-plugin.ts')}
-const { code, stdout } = await runPlugin('host-local', hostLocal, process.env, () => readFileSync(0, 'utf8'))
-process.stdout.write(stdout)
+const { code, stdout } = await runPlugin('host-local', hostLocal, process.env, () => readFileSync(0, 'utf8'), (text) => writeSync(1, text))
+writeSync(1, stdout)
 process.exitCode = code`
 
 /** The argv of host-local in a process of its own: ours, or the reference. */
