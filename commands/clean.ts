@@ -49,18 +49,12 @@ export default class Clean extends BaseCommand {
     const { commands, left, kept } = await undoEntries(kernelOf(host), readJournal(host))
     endProgress(host)
     const removed = commands.map((command) => toLine(command, '1'))
-    this.log(
-      removed.length === 0
-        ? 'nothing to remove'
-        : join(
-            removed.map((line) => draw`${mark.done} ${style.command(line)}`),
-            '\n',
-          ),
-    )
+    if (removed.length + kept.length + left.length === 0) this.log('nothing to remove')
+    for (const line of removed) this.log(draw`${mark.done} ${style.command(line)}`)
     for (const what of kept) this.log(draw`${mark.already} kept, still in use: ${what}`)
     if (left.length > 0)
       throw new CnilabError('state', `could not undo: ${left.join('; ')}`, {
-        fix: 'see what holds it, then run cnilab clean --host again',
+        fix: 'see what it is with ip -d link, put it back or remove it by hand, and run cnilab clean --host again',
       })
     return { schema: 'cnilab/clean/v1', ok: true, removed, kept }
   }

@@ -1,11 +1,13 @@
 #!/usr/bin/env node
 // The program's entry. Everything that older versions of Node may not understand is loaded after the check. It writes by
 // itself, to load nothing, and only words of its own.
-import { mkdirSync } from 'node:fs'
+import { chmodSync, readdirSync } from 'node:fs'
 import module from 'node:module'
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import pkg from '../package.json' with { type: 'json' }
+import { distrust, makeFolder } from './kernel/trust.ts'
+import { mindUnwritten } from './unwritten.ts'
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 
@@ -18,16 +20,22 @@ function obstacle() {
   return undefined
 }
 
-/** The user's own cache folder: the default one in /tmp belongs to whoever came first. */
+/**
+ * The user's own cache folder: the default one in /tmp belongs to whoever came first. What is in it is run, so that one
+ * which somebody else could have filled is not used. Undefined then, or where the home is read-only: start a little slower.
+ */
 function cacheFolder() {
-  const given = process.env['XDG_CACHE_HOME'] ?? ''
-  const base = isAbsolute(given) ? given : join(homedir(), '.cache')
-  const folder = join(base, 'cnilab', pkg.version)
   try {
-    mkdirSync(folder, { recursive: true })
-    return folder
+    const given = process.env['XDG_CACHE_HOME'] ?? ''
+    const folder = join(isAbsolute(given) ? given : join(homedir(), '.cache'), 'cnilab', pkg.version)
+    if (distrust(folder) !== undefined) return undefined
+    makeFolder(folder, 0o700)
+    chmodSync(folder, 0o700) // Node makes its files as the umask says
+    // One of each version of Node.
+    const all = [folder, ...readdirSync(folder).map((name) => join(folder, name))]
+    return all.some((path) => distrust(path) !== undefined) ? undefined : folder
   } catch {
-    return undefined // a read-only home: start a little slower
+    return undefined
   }
 }
 
@@ -39,19 +47,7 @@ async function showsQuickly() {
   return showQuickly(words, join(import.meta.dirname, '..', 'step-texts.json'))
 }
 
-/** Goes on when nothing can be written any more: there may be much to tear down. */
-function bearFailedWrites() {
-  for (const stream of [process.stdout, process.stderr])
-    stream.removeAllListeners('error').on('error', ({ code, message }: NodeJS.ErrnoException) => {
-      if (code === 'EPIPE') return // the reader went away, as in `cnilab lab run | head -1`
-      process.exitCode = 1 // a full disk, say
-      if (stream === process.stdout && !isTold) process.stderr.write(`Error: could not write the result: ${message}\n`)
-      isTold = true
-    })
-}
-let isTold = false
-
-bearFailedWrites()
+mindUnwritten()
 const problem = obstacle()
 if (problem !== undefined) {
   process.stderr.write(`${problem}\n`)
@@ -63,7 +59,6 @@ if (problem !== undefined) {
   if (folder !== undefined) module.enableCompileCache(folder)
   if (!(await showsQuickly())) {
     const { main } = await import('./main.ts')
-    bearFailedWrites() // oclif has a listener that throws
     await main()
   }
 }

@@ -1,9 +1,17 @@
-import { run } from '@oclif/core'
+import { fileURLToPath } from 'node:url'
+import { Config, run } from '@oclif/core'
+import pkg from '../package.json' with { type: 'json' }
+import { commandFirst } from './ui/command-first.ts'
+import { mindUnwritten } from './unwritten.ts'
 import { errorDocument, formatError, show } from './ui/error.ts'
 import { printJson, tell } from './ui/output.ts'
 
+/** No plugins of oclif: it would run whatever a folder of data names, also one that somebody else filled. */
+const OPTIONS = { root: fileURLToPath(import.meta.url), userPlugins: false, devPlugins: false, jitPlugins: false }
+
 /** Runs the command that the arguments name. Errors before a command is found are shown as all others are. */
 export async function main(): Promise<void> {
+  mindUnwritten()
   process.on('uncaughtException', (error) => {
     showError(error)
     process.exit()
@@ -12,7 +20,7 @@ export async function main(): Promise<void> {
   if (process.stdout.columns === 0) process.stdout.columns = 80
   try {
     const words = await given()
-    if (words) await run(words, import.meta.url)
+    if (words) await run(await asOclifWants(words), OPTIONS)
   } catch (error) {
     showError(error)
   }
@@ -24,6 +32,13 @@ function showError(error: unknown): void {
   if (process.argv.includes('--json')) printJson(errorDocument(shown))
   else tell(formatError(shown))
   process.exitCode = shown.exitCode
+}
+
+/** Options may come before the command, or between its words; to look for that all commands have to be read. */
+async function asOclifWants(words: string[]): Promise<string[]> {
+  const [first = '', second = ''] = words
+  const isUnsaid = first.startsWith('-') || (first in pkg.oclif.topics && second.startsWith('-'))
+  return isUnsaid ? commandFirst(words, (await Config.load(OPTIONS)).commands) : words
 }
 
 /** The words that were typed; where there are none, those that are chosen on a terminal: undefined for none. */

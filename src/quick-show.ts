@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { DEFAULT_SANDBOX, GIVEN_FOLDER } from './kernel/host.ts'
 import { progressFileOf } from './journal/progress-file.ts'
+import { distrust } from './kernel/trust.ts'
 import { trusted } from './ui/drawn.ts'
 import { print } from './ui/output.ts'
 import { showStepText, type StoredStepText } from './ui/show-step-text.ts'
@@ -22,6 +23,7 @@ export function showQuickly(words: readonly string[], texts: string): boolean {
 /** Whether the first lab is the one whose steps are meant: it runs in the sandbox, as it ships, or none does. */
 function isFirstLab(): boolean {
   const file = progressFileOf(process.env['CNILAB_SANDBOX'] ?? DEFAULT_SANDBOX)
+  if (distrust(file) !== undefined) return false
   return !existsSync(file) || /"lab": "eight-steps",\s*"set": \[\]/.test(readFileSync(file, 'utf8'))
 }
 

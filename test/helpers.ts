@@ -127,6 +127,17 @@ export function onEmptyMachine(script: string, input = ''): { status: number | n
   return { status, stdout }
 }
 
+/**
+ * The same, with `cnilab` as a function. Returns what the script and the program printed, also on stderr. (In a
+ * variable `CNILAB`, the program is for `env` and the like.)
+ */
+export function onMachine(script: string): string {
+  const cnilab = `CNILAB="${process.execPath} ${program}"; cnilab() { NO_COLOR=1 $CNILAB "$@"; }`
+  return onEmptyMachine(
+    `exec 2>&1; mkdir /run/netns; mount -t tmpfs lib /var/lib; rm -r /run/mount; ${cnilab}; ${script}`,
+  ).stdout
+}
+
 /** The processes whose command line holds a text, zombies left out. */
 export function processesWith(text: string): string[] {
   return readdirSync('/proc').filter((entry) => {

@@ -3,8 +3,8 @@ import { exampleLease, stepsFor } from '../../src/cni/bridge-job.ts'
 import { drawAdd } from '../../src/ui/bridge-add.ts'
 import { ContainerCommand, containerArgs, containerFlags } from '../../src/ui/container-command.ts'
 import { type LabPlan, printPlan } from '../../src/ui/lab-plan.ts'
+import { writeResult } from '../../src/ui/output.ts'
 import { netnsOf } from '../../src/operations/names.ts'
-import { toVersion } from '../../src/cni/result.ts'
 import { mark, marked, style } from '../../src/ui/style.ts'
 
 export default class BridgeAdd extends ContainerCommand {
@@ -23,7 +23,7 @@ export default class BridgeAdd extends ContainerCommand {
     explain: Flags.boolean({ description: 'say what each step does and why, and run nothing', helpGroup: 'GLOBAL' }),
   }
 
-  async run(): Promise<Record<string, unknown> | LabPlan | undefined> {
+  async run(): Promise<LabPlan | undefined> {
     const typed = await this.parse(BridgeAdd)
     const { flags } = typed
     const job = this.read(typed, 'add')
@@ -36,7 +36,8 @@ export default class BridgeAdd extends ContainerCommand {
       this.notice(`this is the part of bridge alone; cnilab cni add runs the whole list, with ${others.join(', ')}`)
     const kernel = await this.open(job, typed, true)
     this.log(style.title(`Container ${job.call.containerId} on the network ${job.network.name}`))
-    const { report, result } = await drawAdd(kernel, job, !this.jsonEnabled(), flags.plain)
+    // Written at once: if nobody can be told the result, what was made is taken back.
+    const { report, result } = await drawAdd(kernel, job, flags.plain, this.jsonEnabled() ? writeResult : undefined)
     if (report.error) throw report.error
     if (!result) {
       process.exitCode = 1
@@ -45,6 +46,11 @@ export default class BridgeAdd extends ContainerCommand {
     const addresses = result.ips.map(({ address }) => address).join(', ') || 'no address'
     const where = netnsOf(job.call.netns)
     this.log(marked(mark.done, `${job.call.ifname} in namespace ${where} has ${addresses}`, flags.plain))
-    return toVersion(result, job.network.version)
+    return undefined
+  }
+
+  /** The result has been told. */
+  protected override logJson(document: unknown): void {
+    if (document !== undefined) super.logJson(document)
   }
 }

@@ -22,12 +22,13 @@ export default class BridgeDel extends ContainerCommand {
     const kernel = await this.open(given, typed, false)
     const job = await this.readAdded(kernel, given, typed)
     const isDry = typed.flags['dry-run']
-    const commands = await (isDry ? wouldTakeOff : takeOff)(kernel, job)
+    const { commands, foreign } = await (isDry ? wouldTakeOff : takeOff)(kernel, job)
     const what = `container ${job.call.containerId} is off the network ${job.network.name}`
     const { plain } = typed.flags
     if (commands.length === 0) this.log(marked(mark.already, `Not there, nothing to do: ${what}`, plain))
     else if (!isDry) this.log(marked(mark.done, `Done: ${what}`, plain))
     for (const command of commands) this.log(draw`${isDry ? '' : '  '}${style.command(toLine(command, '1'))}`)
+    for (const table of foreign) this.notice(`left alone: ${table}`)
     return undefined
   }
 

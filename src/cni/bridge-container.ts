@@ -2,12 +2,12 @@ import { undoEntries } from '../engine/undo.ts'
 import { type LabEvents, type LabReport, runLab } from '../engine/run-lab.ts'
 import { CnilabError } from '../errors.ts'
 import { exclusively } from '../journal/exclusively.ts'
-import { readJournal } from '../journal/journal.ts'
+import { type Entry, readJournal } from '../journal/journal.ts'
 import { flagsFor, type Host } from '../kernel/host.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { netnsOf } from '../operations/names.ts'
 import { attachmentOf, type Command, ip } from '../operations/operation.ts'
-import { derive, type Operation } from '../operations/registry.ts'
+import { derive } from '../operations/registry.ts'
 import { FORWARDING } from '../operations/sysctl.ts'
 import { gatewayOf } from '../plan/bridge-network.ts'
 import { quote } from '../plan/command-line.ts'
@@ -18,16 +18,17 @@ import { findLink, HOST, portsOf, type State } from '../state/state.ts'
 import { type BridgeJob, fixOf, stepsFor } from './bridge-job.ts'
 import { CniError } from './error.ts'
 import { callVariables, errorOf, execute, resultOf } from './execute.ts'
-import { hostEnd, ownerOf } from './identity.ts'
+import { hostEnd, ownerOf, ownersOf } from './identity.ts'
 import { ipamType } from './ipam/ipam.ts'
 import { refuseIfThere, toResult } from './plugins/attach.ts'
 import { bridgeType } from './plugins/bridge.ts'
 import type { BridgeConfig } from './plugins/bridge-config.ts'
-import { removalOf } from './plugins/remove.ts'
+import { foreignTablesOf, removalOf, remove } from './plugins/remove.ts'
 import type { Call, CniCommand } from './plugin-type.ts'
+import { tellResult } from './run-plugin.ts'
 import { atLeast } from './versions.ts'
 import { EMPTY, ownResult, type Result, toVersion } from './result.ts'
-import { readCached, removeCached, writeCached } from './runtime/cache.ts'
+import { readCached, removeCached, requireOwnCache, writeCached } from './runtime/cache.ts'
 import { defaultPath, findPlugins } from './runtime/plugin-path.ts'
 
 /** Asks the network's IPAM plugin for something, on the host. Returns what ADD gave, else nothing. Throws CnilabError. */
@@ -62,25 +63,28 @@ export interface PutOn {
 
 /**
  * Puts a container on its bridge: asks for an address, does steps 2 to 8, and caches the CNI result as a runtime does, so
- * that DEL and CHECK have it. `draw` is told how many steps there are. Whatever goes wrong, nothing is left. Throws CnilabError `state` before anything is touched.
+ * that DEL and CHECK have it. `draw` is told how many steps there are, `tell` writes the result as the last step. Whatever
+ * goes wrong, nothing is left. Throws CnilabError `state` before anything is touched, and if the result cannot be told.
  */
 export async function putOn(
   kernel: Kernel,
   job: BridgeJob,
   draw: (steps: number) => LabEvents,
   signal: AbortSignal,
+  tell?: (text: string) => void,
 ): Promise<PutOn> {
   const { host } = kernel
   const { call } = job
+  requireOwnCache(host)
   return exclusively(host, async () => {
     await refuseAgain(kernel, job)
     const earlier = new Set(readJournal(host).map((entry) => entry.id))
     const lease = await askIpam(host, 'ADD', call)
     try {
       const lab = stepsFor(job, lease)
-      const report = await runLab(kernel, lab, draw(lab.steps.length), signal)
+      const report = await runLab(kernel, lab, draw(lab.steps.length), signal, ownerOf(call))
       if (!report.error && report.steps.every(({ status }) => status === 'done' || status === 'already'))
-        return { report, result: await finish(kernel, job, lease) }
+        return { report, result: await finish(kernel, job, lease, tell) }
       await takeBack(kernel, call, earlier)
       return { report }
     } catch (error) {
@@ -97,6 +101,7 @@ async function takeBack(kernel: Kernel, call: Call, earlier: ReadonlySet<string>
     readJournal(kernel.host).filter((entry) => !earlier.has(entry.id)),
   )
   await askIpam(kernel.host, 'DEL', call)
+  await removeCached(kernel.host, call)
 }
 
 /** The same container twice is an error, and the first is left alone. */
@@ -124,66 +129,84 @@ function remedyFor(host: Host, call: Call, now: State): string {
   return `cnilab bridge del ${quote(containerId)} ${quote(netns)}${flagsFor(host)} takes ${what} off ${network} first`
 }
 
-/** The CNI result of what was made, also in the runtime's cache. */
-async function finish(kernel: Kernel, { call, config, network }: BridgeJob, lease: Result): Promise<Result> {
+/** The CNI result of what was made, also in the runtime's cache, and told. Throws CnilabError `state` if it cannot be. */
+async function finish(
+  kernel: Kernel,
+  { call, config, network }: BridgeJob,
+  lease: Result,
+  tell: (text: string) => void = () => undefined,
+): Promise<Result> {
   const netns = netnsOf(call.netns)
   const wanted = bridgeType.completed(config, lease)
   const now = await kernel.read(scopeOf(bridgeType.plan(call, config, netns, wanted).map(derive)))
   const result = toResult(bridgeType, call, config, netns, wanted, now)
   const given = { ...call, args: [], capabilityArgs: {} }
-  await writeCached(kernel.host, given, network.text, toVersion(result, network.version))
+  const shown = toVersion(result, network.version)
+  await writeCached(kernel.host, given, network.text, shown)
+  try {
+    tellResult(shown, tell)
+  } catch (error) {
+    if (!(error instanceof CniError)) throw error
+    throw new CnilabError('state', error.message, { cause: error, ...fixOf(error) })
+  }
   return result
+}
+
+/** What came of taking a container off: the commands that were run, and what was left alone because it is others', in words. */
+export interface TakenOff {
+  commands: Command[]
+  foreign: string[]
 }
 
 /**
  * Takes a container off its bridge, whoever put it there: its cable, its rules, its address; with the last port the
- * bridge, its address, and the network's table, if they are ours. Returns the commands, none if nothing was there.
+ * bridge, its address, and the network's table, if they are ours. What an earlier call did not finish is finished. Throws
+ * CnilabError `state` if somebody changed something of it.
  */
-export async function takeOff(kernel: Kernel, job: BridgeJob): Promise<Command[]> {
+export async function takeOff(kernel: Kernel, job: BridgeJob): Promise<TakenOff> {
   const { call, config } = job
-  const commands = await exclusively(kernel.host, async () => {
-    const own = (isMeant: (operation: Operation) => boolean) =>
-      readJournal(kernel.host).filter(({ operation }) => isMeant(operation))
-    // What a plugin made is in no journal.
-    const removal = await removalOf(kernel, call)
-    const isRecorded = own(({ kind, params }) => kind === 'veth' && params.name === hostEnd(call).name).length > 0
-    if (removal.length === 0 && !isRecorded) return []
-    const { commands: undone } = await undoEntries(
+  const takenOff = await exclusively(kernel.host, async () => {
+    const own = (isMeant: (entry: Entry) => boolean) => readJournal(kernel.host).filter(isMeant)
+    const { commands: undone, left } = await undoEntries(
       kernel,
-      own((operation) => belongs(operation, job)),
+      own((entry) => belongs(entry, job)),
     )
-    const rest = await removalOf(kernel, call)
-    await kernel.run(rest)
-    const bridge = await removeBridge(kernel, config)
+    if (left.length > 0)
+      throw new CnilabError('state', `could not undo: ${left.join('; ')}`, {
+        fix: 'put it back or remove it by hand, and run it again',
+      })
+    // What a plugin made is in no journal.
+    const rest = await remove(kernel, () => removalOf(kernel, call))
+    const bridge = rest.length === 0 ? [] : await removeBridge(kernel, config)
     const links = (await kernel.read({ namespaces: new Set() })).get(HOST)?.links ?? []
+    const isGone = (ifname: string) => !links.some(({ name }) => name === ifname)
     // Others may rely on forwarding that need no masquerading.
-    const isSetting = ({ kind, params }: Operation) =>
+    const isSetting = ({ operation: { kind, params }, owner }: Entry) =>
       kind === 'sysctl' &&
-      ([config.bridge, gatewayOf(config)].some(
-        (one) => params.key === acceptRa(one) && !links.some(({ name }) => name === one),
-      ) ||
+      owner !== undefined &&
+      ([config.bridge, gatewayOf(config)].some((one) => params.key === acceptRa(one) && isGone(one)) ||
         (FORWARDINGS.includes(params.key) && !links.some((link) => link.kind === 'bridge')))
     const { commands: reset } = await undoEntries(kernel, own(isSetting))
-    return [...undone, ...rest, ...bridge, ...reset]
+    return { commands: [...undone, ...rest, ...bridge, ...reset], foreign: await foreignTablesOf(kernel, call) }
   })
   await askIpam(kernel.host, 'DEL', call)
   await removeCached(kernel.host, call)
-  return commands
+  return takenOff
 }
 
 /** The commands that `takeOff` would run now, without the settings of the host that it may reset. */
-export async function wouldTakeOff(kernel: Kernel, { call, config }: BridgeJob): Promise<Command[]> {
+export async function wouldTakeOff(kernel: Kernel, { call, config }: BridgeJob): Promise<TakenOff> {
   const removal = await removalOf(kernel, call)
-  if (removal.length === 0) return []
   const now = await kernel.read({ namespaces: new Set() })
   const isLast = portsOf(now, config.bridge).every((port) => port === hostEnd(call).name)
-  const isOurs =
-    kernel.host.kind === 'machine'
-      ? readJournal(kernel.host).some(
-          ({ operation: { kind, params } }) => kind === 'bridge' && params.name === config.bridge,
-        )
-      : findLink(now, config.bridge)?.mac === config.bridgeMac
-  return isLast && isOurs ? [...removal, ip(undefined, 'link', 'delete', 'dev', config.bridge)] : removal
+  const isThere = findLink(now, config.bridge)?.mac === config.bridgeMac
+  const isRecorded = readJournal(kernel.host).some(
+    ({ operation: { kind, params }, owner }) =>
+      kind === 'bridge' && params.name === config.bridge && owner?.startsWith(ownersOf(call.network)) === true,
+  )
+  const isOurs = isRecorded || (kernel.host.kind === 'sandbox' && removal.length > 0)
+  const bridge = isLast && isThere && isOurs ? [ip(undefined, 'link', 'delete', 'dev', config.bridge)] : []
+  return { commands: [...removal, ...bridge], foreign: await foreignTablesOf(kernel, call) }
 }
 
 /** The bridge goes with its last port, if its MAC says that it is ours; a machine's is ours if the journal says so. */
@@ -198,36 +221,24 @@ async function removeBridge(kernel: Kernel, { bridge, bridgeMac }: BridgeConfig)
 
 const FORWARDINGS: readonly string[] = Object.values(FORWARDING)
 
-/** Whether an operation of the journal is of this attachment, or of what all of its network share. */
-function belongs({ kind, params }: Operation, { call, config }: BridgeJob): boolean {
-  const { name } = hostEnd(call)
-  const netns = netnsOf(call.netns)
+/** Whether an entry of the journal was made by `bridge add`, for this attachment or for what all of its network share. */
+function belongs({ operation: { kind, params }, owner }: Entry, { call, config }: BridgeJob): boolean {
+  if (owner === ownerOf(call)) return kind !== 'sysctl' || params.netns !== undefined // others may need those of the host
+  if (owner?.startsWith(ownersOf(call.network)) !== true) return false
   const gateway = gatewayOf(config)
   switch (kind) {
     case 'bridge':
-      return params.name === config.bridge && params.mark?.mac === config.bridgeMac
-    case 'veth':
-      return params.name === name
-    case 'attach-bridge':
-    case 'mac-spoof-check':
-      return params.ifname === name
+      return params.name === config.bridge
     case 'port-vlans':
-      return [name, config.bridge].includes(params.ifname)
     case 'promiscuous':
       return params.ifname === config.bridge
     case 'vlan':
       return params.name === gateway
     case 'address':
     case 'up':
-      return params.netns === undefined
-        ? [name, config.bridge, gateway].includes(params.ifname)
-        : params.netns === netns && params.ifname === call.ifname
-    case 'route':
-      return params.netns === netns && params.dev === call.ifname
+      return params.netns === undefined && [config.bridge, gateway].includes(params.ifname)
     case 'network-masquerade':
-      return params.network === call.network
-    case 'masqueraded-address':
-      return params.owner === ownerOf(call)
+      return true
     default:
       return false
   }

@@ -50,3 +50,14 @@ export class CniError extends Error {
     }
   }
 }
+
+/** The result of ADD could not be written to standard output. Whoever made it takes it back; stderr is left to say so. */
+export class Untold extends CniError {
+  constructor(why: string) {
+    super(
+      CODE.io,
+      `the result could not be written to standard output (${why}), and all that was made is taken back`,
+      'a container whose result nobody knows would be lost: see who reads it, or whether the disk is full',
+    )
+  }
+}

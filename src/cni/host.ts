@@ -1,8 +1,10 @@
-import { statSync, statfsSync } from 'node:fs'
+import { accessSync, constants, statSync, statfsSync } from 'node:fs'
 import { type Host, MACHINE } from '../kernel/host.ts'
 import { type Kernel, kernelOf } from '../kernel/kernel.ts'
 import { inside } from '../kernel/inside.ts'
+import { lockHost } from '../kernel/lock.ts'
 import { spawnByFiles } from '../kernel/spawn.ts'
+import { distrust } from '../kernel/trust.ts'
 import { interfaceName, netnsOf } from '../operations/names.ts'
 import { CODE, CniError } from './error.ts'
 
@@ -12,6 +14,36 @@ const HERE: Host = MACHINE
 /** The kernel as a plugin sees it. */
 export function ownKernel(): Kernel {
   return kernelOf(HERE, (netns, argv, input) => spawnByFiles(inside(HERE, netns, argv), input))
+}
+
+/**
+ * Takes the lock of the machine, which cnilab takes with `--host`, too. Throws CniError `io` where somebody else has the
+ * folder, who could hold it for ever. (Where it is closed to this user, in a container engine without root, another lock
+ * is taken.)
+ */
+export async function lockMachine(): Promise<() => void> {
+  if (isReadable(HERE.folder)) requireTrusted(HERE.folder)
+  return lockHost()
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Throws CniError `io` where what is at a path may be somebody else's work. */
+export function requireTrusted(path: string): void {
+  const why = distrust(path)
+  if (why !== undefined)
+    throw new CniError(
+      CODE.io,
+      `${path} cannot be trusted: ${why}`,
+      'it, and all folders above it, must belong to root or to the user who runs the plugin, and others must not be able to write there',
+    )
 }
 
 /** Types of file systems by statfs(2): namespaces are files of nsfs, in older kernels of proc. */

@@ -1,29 +1,61 @@
 // The entry of the CNI plugins: one program for all types, told by the name under which it is started.
-import { readFileSync, writeSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
+import { writeWhole } from '../kernel/write.ts'
 import { setOwnFile } from './ipam/find-plugin.ts'
 import { types } from './plugins/types.ts'
 import { runPlugin } from './run-plugin.ts'
 import { visible } from '../visible.ts'
 
+// Compiled, it is its own executable, even if that has just been replaced (proc(5), "/proc/pid/exe"); else a script names
+// itself.
+const file = process.argv[2] ?? process.execPath.replace(/ \(deleted\)$/, '')
+const name = basename(file)
+
 async function main(): Promise<void> {
   // Streams take 10 ms to load: descriptors are read and written as they are.
-  // Compiled, it is its own executable, even if that has just been replaced (proc(5), "/proc/pid/exe"); else a script
-  // names itself.
-  const file = process.argv[2] ?? process.execPath.replace(/ \(deleted\)$/, '')
-  const name = basename(file)
   const type = types[name]
   if (!type) {
     const names = Object.keys(types).join(', ')
-    writeSync(2, visible(`this is a CNI plugin of cnilab, to be called ${names}, not '${name}'\n`))
+    complain(`this is a CNI plugin of cnilab, to be called ${names}, not '${name}'`)
     process.exitCode = 1
     return
   }
   setOwnFile(file)
-  const { code, stdout, stderr } = await runPlugin(name, await type(), process.env, () => readFileSync(0, 'utf8'))
-  if (stderr !== '') writeSync(2, stderr)
-  if (stdout !== '') writeSync(1, stdout)
+  const tell = (text: string) => writeWhole(1, text)
+  const { code, stdout, stderr, error } = await runPlugin(
+    name,
+    await type(),
+    process.env,
+    () => readFileSync(0, 'utf8'),
+    tell,
+  )
   process.exitCode = code
+  if (stderr !== '') complain(stderr)
+  try {
+    tell(stdout)
+  } catch (refusal) {
+    fail(error ?? refusal)
+  }
 }
 
-void main() // awaited at the top level it could not be compiled to bytecode
+/** Where nobody takes the answer, one line says what it was. */
+function fail(error: unknown): void {
+  const [message = ''] = (error instanceof Error ? error.message : String(error)).split('\n')
+  complain(`cnilab's CNI plugin ${name}: ${message}`)
+  process.exitCode = 1
+}
+
+function complain(text: string): void {
+  try {
+    writeWhole(2, `${visible(text.trimEnd())}\n`)
+  } catch {
+    // nobody is left to tell
+  }
+}
+
+process.on('uncaughtException', (error) => {
+  fail(error)
+  process.exit()
+})
+main().catch(fail) // awaited at the top level it could not be compiled to bytecode

@@ -35,8 +35,11 @@ export type ValidAttachments = readonly Pick<Attachment, 'containerId' | 'ifname
  * plugins are of the same kind; their result has no interfaces.
  */
 export interface PluginType {
-  /** Makes the attachment; after an error nothing of it is left. */
-  add: (call: Call) => Promise<Result>
+  /**
+   * Makes the attachment; after an error nothing of it is left. Where something is made, `tell` is told the
+   * result as the last step; it throws if nobody can be told.
+   */
+  add: (call: Call, tell?: (result: Result) => void) => Promise<Result>
   /** Takes all of it away that is there. Best effort; succeeds when it is gone already. */
   del: (call: Call) => Promise<void>
   /** Throws CniError `differs` unless everything is as ADD made it. */

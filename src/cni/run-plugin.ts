@@ -1,9 +1,9 @@
 import { CnilabError } from '../errors.ts'
 import { visibleJson } from '../visible.ts'
-import { CODE, CniError } from './error.ts'
-import type { PluginType } from './plugin-type.ts'
+import { CODE, CniError, Untold } from './error.ts'
+import type { Call, PluginType } from './plugin-type.ts'
 import { type Environment, readCall, readCommand, readConfig, readValid, versionOf } from './request.ts'
-import { toVersion } from './result.ts'
+import { type Result, toVersion } from './result.ts'
 import { isVersion, LATEST, OLDEST, VERSIONS } from './versions.ts'
 
 /** What a call of a plugin prints, and its exit status. */
@@ -11,19 +11,23 @@ export interface Answer {
   code: 0 | 1
   stdout: string
   stderr: string
+  /** What stdout says, if it is an error. */
+  error?: CniError
 }
 
 const done: Answer = { code: 0, stdout: '', stderr: '' }
 
 /**
  * Does one call of a plugin: reads the environment and the configuration, does the command, and answers as the CNI spec
- * 1.1.0 says, with a result or an error on stdout. Never throws.
+ * 1.1.0 says, with a result or an error on stdout. The result of ADD is told as its last step, by `tell`: if that throws,
+ * all is taken back. Never throws.
  */
 export async function runPlugin(
   name: string,
   type: PluginType,
   env: Environment,
   readInput: () => string,
+  tell: (text: string) => void,
 ): Promise<Answer> {
   if ((env['CNI_COMMAND'] ?? '') === '') return { ...done, stderr: about(name) }
   let version: string = LATEST
@@ -38,14 +42,34 @@ export async function runPlugin(
     const asked = versionOf(config)
     if (isVersion(asked)) version = asked
     const call = readCall(command, env, config)
-    if (command === 'ADD') return json(toVersion(await type.add(call), call.version))
-    if (command === 'DEL') await type.del(call)
+    if (command === 'ADD') await addAndTell(type, call, tell)
+    else if (command === 'DEL') await type.del(call)
     else if (command === 'CHECK') await type.check(call)
     else if (command === 'GC') await type.gc(call, readValid(config))
     else await type.status(call)
     return done
   } catch (error) {
-    return { ...json(toCniError(error).toJson(version)), code: 1 }
+    const told = toCniError(error)
+    return { ...json(told.toJson(version)), code: 1, error: told }
+  }
+}
+
+/** A type that makes nothing has nothing to take back, and need not tell its result itself. */
+async function addAndTell(type: PluginType, call: Call, tell: (text: string) => void): Promise<void> {
+  let isTold = false
+  const tellOnce = (result: Result) => {
+    if (!isTold) tellResult(toVersion(result, call.version), tell)
+    isTold = true
+  }
+  tellOnce(await type.add(call, tellOnce))
+}
+
+/** Tells the result of ADD. Throws Untold if nobody can be told; whoever made it then takes it back. */
+export function tellResult(result: unknown, tell: (text: string) => void): void {
+  try {
+    tell(json(result).stdout)
+  } catch (error) {
+    throw new Untold(error instanceof Error ? error.message : String(error))
   }
 }
 

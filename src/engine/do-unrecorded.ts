@@ -43,6 +43,16 @@ export async function doUnrecorded(
   return undo
 }
 
+/** The last step of something that was done: if it throws, what was done is undone. */
+export async function orUndo(last: () => void, undo: () => Promise<void>): Promise<void> {
+  try {
+    last()
+  } catch (error) {
+    await undo()
+    throw error
+  }
+}
+
 /**
  * A bridge's ports do not use what it did not have before this call. (Of a new bridge they came meanwhile, by somebody who
  * does not wait for our lock.)
@@ -51,7 +61,7 @@ function withoutUsers(derived: Derived): Derived {
   return OF_BRIDGES.includes(derived.operation.kind) ? { ...derived, users: () => [] } : derived
 }
 
-const OF_BRIDGES: readonly KindName[] = ['address', 'up', 'vlan', 'port-vlans']
+const OF_BRIDGES: readonly KindName[] = ['address', 'up', 'vlan', 'port-vlans', 'promiscuous']
 
 /** Rules and links do not depend on each other: they are made at the same time. Throws the first error when both ended. */
 async function runBoth(kernel: Kernel, commands: readonly Command[]): Promise<void> {

@@ -1,9 +1,7 @@
-import { statSync } from 'node:fs'
 import { CnilabError } from '../errors.ts'
 import { exclusively } from '../journal/exclusively.ts'
 import { appendJournal, endEntries, readJournal } from '../journal/journal.ts'
-import { flagsFor, type Host, netnsFile } from '../kernel/host.ts'
-import { withPath } from '../kernel/host-root.ts'
+import { flagsFor, type Host } from '../kernel/host.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { KernelError, type Progress } from '../kernel/run.ts'
 import { type Command, readResource, type Resource, type Verdict } from '../operations/operation.ts'
@@ -11,6 +9,7 @@ import { type Derived, derive, type Operation } from '../operations/registry.ts'
 import { quote, toLine } from '../plan/command-line.ts'
 import { scopeOf } from '../plan/scope.ts'
 import { findLink, HOST, type State } from '../state/state.ts'
+import { fileOf, linkOf, marked } from './marks.ts'
 import { ownerOf } from './owner.ts'
 import { undoExclusively } from './undo.ts'
 
@@ -36,6 +35,8 @@ export interface Known {
   signal?: AbortSignal
   /** Is told how many of the commands are done. */
   progress?: Progress | undefined
+  /** The attachment for which it is done, for the journal: `network/container/interface`. */
+  owner?: string | undefined
 }
 
 /**
@@ -49,8 +50,7 @@ export async function doPlan(kernel: Kernel, plan: readonly Operation[], known: 
 
 async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: Known): Promise<DoResult> {
   const { host } = kernel
-  const marked = host.kind === 'machine' ? plan.map(mark) : plan
-  const operations = marked.map(derive)
+  const operations = (host.kind === 'machine' ? plan.map(marked) : plan).map(derive)
   // What was read before the lock was taken may be out of date where others act, too.
   const now = (host.common ? undefined : known.now) ?? (await kernel.read(scopeOf(operations)))
   const judged = operations.map((operation) => ({ operation, verdict: operation.judge(now) }))
@@ -66,18 +66,21 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
   }))
   appendJournal(
     host,
-    entries.map(({ id, operation: { operation }, verdict, isTodo }) =>
-      isTodo
+    entries.map(({ id, operation: derived, verdict, isTodo }) => {
+      const { operation } = derived
+      return isTodo
         ? {
             intent: id,
             operation,
             before: {
               ...(verdict.status === 'absent' ? verdict.before : {}),
               ...(operation.kind === 'netns' ? { intended: Date.now() } : {}),
+              ...(host.kind === 'machine' ? { strict: true, ...linkOf(derived, operations, now) } : {}),
             },
+            owner: known.owner,
           }
-        : { adopted: id, operation },
-    ),
+        : { adopted: id, operation }
+    }),
   )
 
   const started = performance.now()
@@ -107,9 +110,7 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
   const ms = performance.now() - started
   appendJournal(
     host,
-    entries
-      .filter((entry) => entry.isTodo)
-      .map((entry) => ({ created: entry.id, inode: inodeOf(kernel, entry.operation) })),
+    entries.filter((entry) => entry.isTodo).map((entry) => ({ created: entry.id, ...fileOf(host, entry.operation) })),
   )
   return { done: operations.map((operation) => ({ operation, status: todo.has(operation) ? 'done' : 'already' })), ms }
 }
@@ -154,10 +155,19 @@ function isThere(need: Resource, now: State): boolean {
   return what === 'netns' ? now.has(netns) : findLink(now, ifname, netns) !== undefined
 }
 
-function inTheWay(host: Host, { explain, apply }: Derived, verdict: Verdict): CnilabError {
+function inTheWay(
+  host: Host,
+  { explain, apply }: Derived,
+  verdict: Extract<Verdict, { status: 'differs' }>,
+): CnilabError {
+  const [first] = apply
+  const [look, then] =
+    first?.tool === 'nft'
+      ? ['nft list ruleset', 'remove it, or move it to a table of another name']
+      : ['ip -d link', 'remove it or choose another name']
   return new CnilabError('state', `${explain.what}: ${verdict.actual}`, {
-    ...(apply[0] ? { command: toLine(apply[0], '1') } : {}),
-    fix: `see what is there with: cnilab exec${flagsFor(host)} -- ip -d link; then remove it or choose another name`,
+    ...(first ? { command: toLine(first, '1') } : {}),
+    fix: verdict.fix ?? `see what is there with: cnilab exec${flagsFor(host)} -- ${look}; then ${then}`,
   })
 }
 
@@ -204,32 +214,6 @@ function ownership(host: Host): IsOurs {
 /** A bridge whose MAC derives from its name was made by one of our CNI plugins, which keep no journal. */
 function isDerived({ kind, params }: Operation, now: State): boolean {
   return kind === 'bridge' && params.mark !== undefined && findLink(now, params.name)?.mac === params.mark.mac
-}
-
-/** A random MAC, locally administered and unicast (IEEE 802: bits 1 and 0 of the first byte). */
-function randomMac(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(6))
-  bytes[0] = ((bytes[0] ?? 0) & 0xfc) | 0x02
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':')
-}
-
-/** What derives from its owner has its mark already. */
-function mark(operation: Operation): Operation {
-  if ('mark' in operation.params && operation.params.mark) return operation
-  if (operation.kind === 'bridge')
-    return { kind: 'bridge', params: { ...operation.params, mark: { mac: randomMac() } } }
-  if (operation.kind === 'veth')
-    return { kind: 'veth', params: { ...operation.params, mark: { mac: randomMac(), peerMac: randomMac() } } }
-  return operation
-}
-
-function inodeOf({ host }: Kernel, { operation }: Derived): number | undefined {
-  if (operation.kind !== 'netns') return undefined
-  try {
-    return withPath(host, netnsFile(operation.params.name), (path) => statSync(path)).ino
-  } catch {
-    return undefined
-  }
 }
 
 /** A batch does not reliably say which of its lines failed: the kernel is read again, and the first that is missing is it. */

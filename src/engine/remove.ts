@@ -8,7 +8,7 @@ import { type Derived, derive, type Operation } from '../operations/registry.ts'
 import { FORWARDING } from '../operations/sysctl.ts'
 import { quote } from '../plan/command-line.ts'
 import { scopeOf } from '../plan/scope.ts'
-import { findLink, isUplink, type State } from '../state/state.ts'
+import { findLink, isUplink, portsOf, type State } from '../state/state.ts'
 import { ownerOf } from './owner.ts'
 
 /** What taking an operation back comes to: its commands, none if it is gone already, and the journal's entries that end. */
@@ -45,6 +45,11 @@ export async function planRemoval(kernel: Kernel, operation: Operation): Promise
   const known = derived.undo(entry?.before ?? {}, now)
   // In a sandbox it does not matter who made it, or made it anew.
   const commands = known.length > 0 || isMachine ? known : derive(operation).undo({}, now)
+  const altered = isMachine && entry && commands.length === 0 ? derived.altered(entry.before, now) : undefined
+  if (altered !== undefined)
+    throw new CnilabError('state', `not undone (${derived.explain.what}): ${altered}`, {
+      fix: 'if it is still yours, put that back, or remove it by hand',
+    })
   if (isMachine && commands.length === 0 && derive(operation).undo({}, now).length > 0)
     throw notOurs(operation, derived, now)
   if (isMachine && !entry && commands.length > 0) throw notOurs(operation, derived, now)
@@ -98,13 +103,11 @@ function notOurs(operation: Operation, { explain }: Derived, now: State): Cnilab
 
 /** A bridge with ports is not deleted under them; addresses and settings are taken back on demand. */
 function refuseWhileUsed(host: Host, { kind, params }: Operation, derived: Derived, now: State): void {
-  if (kind === 'netns' && host.kind === 'machine' && derived.users(now).length > 0)
+  if (host.kind === 'machine' && !derived.shared && derived.users(now).length > 0)
     throw new CnilabError(
       'state',
-      `namespace ${params.name} holds what cnilab did not make: ${derived.users(now).join(', ')}`,
-      {
-        fix: 'on the machine itself cnilab removes only what it made',
-      },
+      `${derived.expected}, and with it what cnilab did not make: ${derived.users(now).join(', ')}`,
+      { fix: 'on the machine itself cnilab removes only what it made' },
     )
   if (kind === 'veth' && isUplink(findLink(now, params.name)))
     throw new CnilabError('state', `${params.name} is the sandbox's uplink`, {
@@ -113,13 +116,18 @@ function refuseWhileUsed(host: Host, { kind, params }: Operation, derived: Deriv
   if (kind !== 'bridge') return
   const { name } = params
   const users = derived.users(now)
-  const [first] = users
+  const ports = portsOf(now, name)
+  const [first] = ports
+  if (first === undefined && users.length > 0)
+    throw new CnilabError('state', `${derived.expected}, and this relies on it: ${users.join(', ')}`, {
+      fix: 'see it with ip -d link and ip route; what lies on a bridge goes with it',
+    })
   if (first === undefined) return
   const container = attachmentOf(findLink(now, first)?.alias)
   const flags = flagsFor(host)
   throw new CnilabError(
     'state',
-    `${derived.expected} and has ${users.length} port${users.length === 1 ? '' : 's'}: ${users.join(', ')}`,
+    `${derived.expected} and has ${ports.length} port${ports.length === 1 ? '' : 's'}: ${ports.join(', ')}`,
     {
       fix: container
         ? `cnilab bridge del ${quote(container.containerId)} NETNS${flags} takes a container off; with the last one the bridge goes`

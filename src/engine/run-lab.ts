@@ -54,9 +54,16 @@ const FEW_OPERATIONS = 50
 
 /**
  * Does a lab's steps in order and checks each, in the kernel and with real packets. Never throws for what goes wrong
- * in the lab: the report says it, and the steps after it stay `pending`.
+ * in the lab: the report says it, and the steps after it stay `pending`. `owner` is the
+ * attachment for which it is done, if it is for one: `network/container/interface`.
  */
-export async function runLab(kernel: Kernel, lab: Lab, events: LabEvents, signal: AbortSignal): Promise<LabReport> {
+export async function runLab(
+  kernel: Kernel,
+  lab: Lab,
+  events: LabEvents,
+  signal: AbortSignal,
+  owner?: string,
+): Promise<LabReport> {
   const steps = lab.steps.map(emptyReport)
   const checks: Finding[] = []
   const operations = lab.steps.flatMap((step) => step.operations)
@@ -87,6 +94,7 @@ export async function runLab(kernel: Kernel, lab: Lab, events: LabEvents, signal
           provided,
           signal,
           progress: events.progressed,
+          owner,
         })
         for (const resource of derived.flatMap((operation) => operation.provides)) provided.add(resource)
         report.ms = Math.round(ms * 10) / 10

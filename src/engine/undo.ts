@@ -6,7 +6,10 @@ import { type Derived, derive } from '../operations/registry.ts'
 import type { State } from '../state/state.ts'
 import { scopeOf } from '../plan/scope.ts'
 
-/** What came of undoing: the commands that were run; what could not be undone, and what others still use, in words. */
+/**
+ * What came of undoing: the commands that were run; and in words what could not be undone, because the kernel refuses or
+ * somebody changed it, and what others still use.
+ */
 export interface UndoResult {
   commands: Command[]
   left: string[]
@@ -33,51 +36,58 @@ export async function undoExclusively(kernel: Kernel, entries: readonly Entry[])
   const items = entries
     .filter((entry) => entry.status !== 'adopted')
     .map((entry) => ({ entry, before: entry.before, derived: derive(entry.operation) }))
-  const { remaining, commands, kept } = await undoAll(kernel, items)
+  const { remaining, commands, kept, now } = await undoAll(kernel, items)
   endEntries(
     kernel.host,
     items.filter((item) => !remaining.includes(item)).map(({ entry }) => entry.id),
   )
-  const words = (some: readonly Item[]) => some.map(({ derived }) => derived.expected)
-  return { commands, left: words(remaining.filter((item) => !kept.includes(item))), kept: words(kept) }
+  return {
+    commands,
+    left: remaining
+      .filter((item) => !kept.includes(item))
+      .map(({ derived, before }) => [derived.expected, derived.altered(before, now) ?? []].flat().join(', but ')),
+    kept: kept.map(({ derived }) => `${derived.expected} (${derived.users(now).join(', ')})`),
+  }
 }
 
 /**
  * Undoes operations, whoever wrote down that they were done. Returns the commands that were run, and those operations
- * that still are there; of them `kept` are in use.
+ * that still are there, `now`; of them `kept` are in use.
  */
 export async function undoAll<T extends Item>(
   kernel: Kernel,
   done: readonly T[],
-): Promise<{ commands: Command[]; remaining: T[]; kept: T[] }> {
+): Promise<{ commands: Command[]; remaining: T[]; kept: T[]; now: State }> {
   const items = done.toReversed()
   const scope = scopeOf(items.map(({ derived }) => derived))
   const commands: Command[] = []
+  // In a sandbox all is the user's own. On the machine others may have put something into what we made.
+  const isMachine = kernel.host.kind === 'machine'
+  const isUsed = ({ derived }: Item, now: State) => (derived.shared || isMachine) && derived.users(now).length > 0
 
   const first = await kernel.read(scope)
   const roots = items.filter((item) => !goesWithAnother(item, items, first))
+  const waiting = roots.filter((item) => item.derived.shared || isUsed(item, first))
   await undoEach(
     kernel,
-    roots.filter(({ derived }) => !derived.shared),
+    roots.filter((item) => !waiting.includes(item)),
     first,
     commands,
   )
 
-  const shared = roots.filter(({ derived }) => derived.shared)
   // Undoing one may free the next: forwarding when the last rule is gone, a bridge when its last port is.
-  const second = shared.length === 0 ? first : await kernel.read(scope)
-  await undoEach(
-    kernel,
-    shared.filter(({ derived }) => derived.users(second).length === 0),
-    second,
-    commands,
-  )
-
-  const last = await kernel.read(scope)
-  const remaining = items.filter(
-    (item) => !goesWithAnother(item, items, last) && item.derived.undo(item.before, last).length > 0,
-  )
-  return { commands, remaining, kept: remaining.filter(({ derived }) => derived.users(last).length > 0) }
+  let last = await kernel.read(scope)
+  for (let used = waiting; used.length > 0;) {
+    const free = used.filter((item) => !isUsed(item, last))
+    if (free.length === 0) break
+    await undoEach(kernel, free, last, commands)
+    used = used.filter((item) => !free.includes(item))
+    last = await kernel.read(scope)
+  }
+  const isThere = ({ derived, before }: Item) =>
+    derived.undo(before, last).length > 0 || (isMachine && derived.altered(before, last) !== undefined)
+  const remaining = items.filter((item) => !goesWithAnother(item, items, last) && isThere(item))
+  return { commands, remaining, kept: remaining.filter((item) => isUsed(item, last)), now: last }
 }
 
 /** An address goes with its interface, an interface with its namespace, if those are undone for certain. */

@@ -2,6 +2,7 @@ import { appendFileSync, closeSync, constants, fstatSync, fsyncSync, mkdirSync, 
 import { join } from 'node:path'
 import * as z from 'zod'
 import { type Host, JOURNAL } from '../kernel/host.ts'
+import { requireHostFolder } from '../kernel/host-folder.ts'
 import { notOpened, openOwn } from '../kernel/host-root.ts'
 import { type Before, beforeSchema } from '../operations/operation.ts'
 import { isKind, type Operation, parseOperation } from '../operations/registry.ts'
@@ -12,14 +13,16 @@ export interface Entry {
   operation: Operation
   before: Before
   status: 'intent' | 'created' | 'adopted'
+  /** The attachment for which it was done by `bridge add`: `network/container/interface`. */
+  owner?: string | undefined
 }
 
 /** A line of the journal. Written before the act (`intent`), after it (`created`), and when undone. */
 export type JournalLine =
   | { boot: string }
-  | { intent: string; operation: Operation; before: Before }
+  | { intent: string; operation: Operation; before: Before; owner?: string | undefined }
   | { adopted: string; operation: Operation }
-  | { created: string; inode?: number | undefined }
+  | ({ created: string } & Pick<Before, 'inode' | 'since'>)
   | { undone: string }
 
 const lineSchema = z.union([
@@ -28,9 +31,10 @@ const lineSchema = z.union([
     intent: z.string(),
     operation: z.object({ kind: z.string(), params: z.unknown() }),
     before: beforeSchema,
+    owner: z.string().optional(),
   }),
   z.object({ adopted: z.string(), operation: z.object({ kind: z.string(), params: z.unknown() }) }),
-  z.object({ created: z.string(), inode: z.number().optional() }),
+  z.object({ created: z.string(), inode: z.number().optional(), since: z.number().optional() }),
   z.object({ undone: z.string() }),
 ])
 
@@ -63,13 +67,14 @@ function fold(host: Host): { entries: Entry[]; unknown: number } {
         entries.set(entry.id, {
           ...entry,
           status: 'created',
-          before: line.inode === undefined ? entry.before : { ...entry.before, inode: line.inode },
+          before: line.inode === undefined ? entry.before : { ...entry.before, inode: line.inode, since: line.since },
         })
     } else {
       const id = 'intent' in line ? line.intent : line.adopted
       const operation = readOperation(line.operation)
       if (!operation) unknown.add(id)
-      else if ('intent' in line) entries.set(id, { id, operation, before: line.before, status: 'intent' })
+      else if ('intent' in line)
+        entries.set(id, { id, operation, before: line.before, status: 'intent', owner: line.owner })
       else entries.set(id, { id, operation, before: {}, status: 'adopted' })
     }
   }
@@ -86,6 +91,7 @@ function readOperation({ kind, params }: { kind: string; params?: unknown }): Op
 }
 
 function readLines(host: Host): z.infer<typeof lineSchema>[] {
+  requireHostFolder(host, JOURNAL)
   const text = readOwn(host, join(host.folder, JOURNAL))
   return text.split('\n').flatMap((line) => {
     try {
@@ -102,6 +108,7 @@ function readLines(host: Host): z.infer<typeof lineSchema>[] {
  */
 export function appendJournal(host: Host, lines: readonly JournalLine[]): void {
   if (lines.length === 0 || !host.common) return
+  requireHostFolder(host, JOURNAL)
   if (host.kind === 'machine') mkdirSync(host.folder, { recursive: true, mode: 0o700 })
   const path = join(host.folder, JOURNAL)
   const boots = readOwn(host, path).match(/^\{"boot":"[^"]*"\}$/gm)

@@ -1,9 +1,10 @@
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import * as z from 'zod'
 import { CnilabError } from '../errors.ts'
 import { type Host, MACHINE } from '../kernel/host.ts'
 import { withOwnFolder } from '../kernel/host-root.ts'
+import { distrust, makeFolder, requireTrust } from '../kernel/trust.ts'
 import { isLabPath } from '../lab/lab.ts'
 import { exclusively } from './exclusively.ts'
 import { readOwn } from './journal.ts'
@@ -58,12 +59,17 @@ type Place = Host | Pick<Host, 'name'>
 /**
  * The progress of the lab that runs somewhere; undefined if none does. The sandbox's own copy may have been written by
  * any program in it: seen from outside, it says no more than how far the lab is that we know of, that it was ended, or
- * that a lab that ships was begun.
+ * that a lab that ships was begun. Throws CnilabError `machine` where others may have written the user's own file.
  */
 export function readProgress(place: Place): Progress | undefined {
+  if (!isInside(place)) requireOwnFile(place)
+  return readNoted(place)
+}
+
+function readNoted(place: Place): Progress | undefined {
   const copy = parse(readCopy(place, COPY))
   if (isInside(place)) return copy
-  const own = parse(readUsers(place.name))
+  const own = parse(readUsers(place))
   const hasEnded = own !== undefined && endedInside(place).includes(own.started)
   if (hasEnded) rmSync(progressFileOf(place.name), { force: true }) // before the sandbox is gone
   const known = hasEnded ? undefined : own
@@ -92,12 +98,13 @@ export async function updateProgress(
   })
 }
 
-/** Writes it down, atomically. Throws CnilabError `machine` where that is possible nowhere. */
+/** Writes it down, atomically. Throws CnilabError `machine` where that is possible nowhere, or others could change it. */
 export function writeProgress(place: Place, progress: Progress): void {
+  if (!isInside(place)) requireOwnFile(place)
   const text = `${JSON.stringify({ ...progress, written: new Date().toISOString() }, undefined, 2)}\n`
   const isCopied = writeCopy(place, COPY, text)
   const file = progressFileOf(place.name)
-  const isKept = !isInside(place) && makeFolder(dirname(file)) && replace(file, text)
+  const isKept = !isInside(place) && makeAndReplace(file, text)
   if (!isCopied && !isKept)
     throw new CnilabError('machine', `the progress of the lab could not be written to ${file}`, {
       fix: `see who may write there: ls -ld ${dirname(file)}; or set XDG_STATE_HOME to a folder of your own`,
@@ -106,10 +113,10 @@ export function writeProgress(place: Place, progress: Progress): void {
 
 /** Forgets it. Inside a sandbox, where the user's own file is out of reach, it is written down that the lab has ended. */
 export function endProgress(place: Place): void {
-  const progress = readProgress(place)
+  const progress = readNoted(place)
   if (isInside(place)) {
     if (progress) writeCopy(place, ENDED, JSON.stringify([...endedInside(place), progress.started].slice(-MOST_MARKS)))
-  } else rmSync(progressFileOf(place.name), { force: true })
+  } else if (distrust(progressFileOf(place.name)) === undefined) rmSync(progressFileOf(place.name), { force: true })
   inSandbox(place, (folder) => rmSync(join(folder, COPY), { force: true }))
 }
 
@@ -126,6 +133,7 @@ function endedInside(place: Place): string[] {
   return endedSchema.safeParse(parseJson(readCopy(place, ENDED))).data ?? []
 }
 
+/** Within a sandbox the user's own file is out of reach. */
 function isInside(place: Place): boolean {
   return 'kind' in place && place.kind === 'sandbox' && place.inside
 }
@@ -154,13 +162,21 @@ function writeCopy(place: Place, name: string, text: string): boolean {
   return inSandbox(place, (folder) => replace(join(folder, name), text)) === true
 }
 
-/** The user's own file, in their state folder (XDG Base Directory); '' where it cannot be read. */
-function readUsers(name: string): string {
+/** The user's own file, in their state folder (XDG Base Directory); '' where it cannot be read, or others could change it. */
+function readUsers({ name }: Place): string {
+  const file = progressFileOf(name)
   try {
-    return readOwn(MACHINE, progressFileOf(name))
+    return distrust(file) === undefined ? readOwn(MACHINE, file) : ''
   } catch {
     return ''
   }
+}
+
+function requireOwnFile({ name }: Place): void {
+  requireTrust(
+    progressFileOf(name),
+    'let XDG_STATE_HOME name a folder that is yours alone; with sudo, leave -E out, or add -H',
+  )
 }
 
 function parse(text: string): Progress | undefined {
@@ -175,10 +191,10 @@ function parseJson(text: string): unknown {
   }
 }
 
-function makeFolder(folder: string): boolean {
+function makeAndReplace(file: string, text: string): boolean {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
-    return true
+    makeFolder(dirname(file), 0o700)
+    return replace(file, text)
   } catch {
     return false
   }

@@ -1,29 +1,54 @@
-import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Host } from './host.ts'
+import { isOfDead, ownMark } from './process-mark.ts'
+import { distrust, requireTrust } from './trust.ts'
+
+/** How the names of folders of batches begin; then come the mark of the process that made it, and six letters. */
+const BATCH = 'cnilab-batch-'
 
 /**
  * Writes files (name → lines) that commands on the host can read, calls `use` with their folder as the host sees it,
  * and removes them. A thousand small files are written fastest synchronously.
  */
 export async function withFiles<T>(
-  host: Host,
+  { kind, batches }: Host,
   files: ReadonlyMap<string, readonly string[]>,
   use: (folder: string) => Promise<T>,
 ): Promise<T> {
   const umask = process.umask(0o022) // inside a sandbox another uid reads them
   let folder: string
   try {
-    folder = mkdtempSync(join(host.batches.folder, 'cnilab-batch-'))
+    folder = mkdtempSync(join(batches.folder, `${BATCH}${ownMark()}-`))
+    // What ip(8) is told there, root does.
+    if (kind === 'machine') requireTrust(folder, `only root may change it: ls -ld ${batches.folder}`)
     chmodSync(folder, 0o755)
     for (const [name, lines] of files) writeFileSync(join(folder, name), `${lines.join('\n')}\n`)
   } finally {
     process.umask(umask)
   }
   try {
-    return await use(join(host.batches.seen, basename(folder)))
+    return await use(join(batches.seen, basename(folder)))
   } finally {
     await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Removes the batches of commands that were killed; what another user gave such a name stays. */
+export function sweepFiles({ batches: { folder } }: Host): void {
+  for (const name of namesIn(folder)) {
+    const mark = name.startsWith(BATCH) ? name.slice(BATCH.length).replace(/-\w{6}$/, '') : ''
+    const path = join(folder, name)
+    if (isOfDead(mark) && distrust(path) === undefined) rmSync(path, { recursive: true, force: true })
+  }
+}
+
+/** None where the sandbox ends at this moment. */
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
   }
 }

@@ -1,5 +1,3 @@
-import { tmpdir } from 'node:os'
-
 /** Where commands act: a sandbox, or the machine itself. */
 export interface Host {
   kind: 'sandbox' | 'machine'
@@ -40,11 +38,11 @@ export function flagsFor(host: Host): string {
 /** That folder, on the machine and in every sandbox. */
 export const HOST_FOLDER = '/run/cnilab'
 
+/** Batches of commands that run where this process does; unlike TMPDIR it is root's. */
+export const OWN_BATCHES = { folder: '/run', seen: '/run' }
+
 /** Where the sandbox finds what it is given from outside, mounted read-only: its record, and batches. */
 export const GIVEN_FOLDER = '/opt/cnilab/given'
-
-/** Batches of commands that run where this process does. */
-export const OWN_BATCHES = { folder: tmpdir(), seen: tmpdir() }
 
 /** The journal's file name, in the host's folder. */
 export const JOURNAL = 'journal.jsonl'

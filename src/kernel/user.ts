@@ -16,6 +16,11 @@ export function dropsPrivileges(): boolean {
   return userId() === 0 && ['uid_map', 'gid_map'].every((map) => isMapped(NOBODY, map))
 }
 
+/** Whether this user namespace knows all users of the machine, as the first one does: the files of others show as nobody's. */
+export function knowsEveryUser(): boolean {
+  return /^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8'))
+}
+
 /** Whether an id exists in this user namespace (user_namespaces(7): first id, first id outside, how many). */
 function isMapped(id: number, map: string): boolean {
   return readFileSync(`/proc/self/${map}`, 'utf8')

@@ -2,6 +2,8 @@ import * as z from 'zod'
 import { findLink, type Link, portsOf } from '../state/state.ts'
 import { flag, interfaceAddress, interfaceName, isIpv6, netnsPlace } from './names.ts'
 import { type OperationKind, inNetns, ip, missingLink, missingNetns, placeId, resource } from './operation.ts'
+import { alteredLink, findSame } from './same-link.ts'
+import { relyingOn } from './way-out.ts'
 
 interface Params {
   address: string
@@ -41,11 +43,13 @@ export const address: OperationKind<'address', Params> = {
       ...(p.prefixRoute === false ? ['noprefixroute'] : []),
     ),
   ],
-  undo: (p, _before, now) => {
-    const link = findLink(now, p.ifname, p.netns)
+  target: ({ ifname, netns }) => ({ ifname, netns }),
+  undo: (p, before, now) => {
+    const link = findSame(before, p.ifname, p.netns, now)
     return link && has(link, p.address) ? [ip(p.netns, 'address', 'delete', p.address, 'dev', p.ifname)] : []
   },
-  users: (p, now) => portsOf(now, p.ifname, p.netns),
+  altered: (p, before, now) => alteredLink(before, p.ifname, p.netns, now, (link) => has(link, p.address)),
+  users: (p, now) => [...portsOf(now, p.ifname, p.netns), ...relyingOn(p.ifname, p.netns, now)],
   explain: (p) => ({
     what: `Give ${p.ifname}${inNetns(p.netns)} the address ${p.address}`,
     why:

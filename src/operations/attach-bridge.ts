@@ -2,6 +2,8 @@ import * as z from 'zod'
 import { findLink, type Link } from '../state/state.ts'
 import { flag, interfaceName } from './names.ts'
 import { type OperationKind, ip, missingLink, resource } from './operation.ts'
+import { alteredLink, findSame } from './same-link.ts'
+import { cutOff } from './way-out.ts'
 
 interface Params {
   ifname: string
@@ -44,8 +46,9 @@ export const attachBridge: OperationKind<'attach-bridge', Params> = {
         ]
       : []),
   ],
+  target: ({ ifname }) => ({ ifname }),
   undo: (p, before, now) => {
-    if (findLink(now, p.ifname)?.master !== p.bridge) return []
+    if (findSame(before, p.ifname, undefined, now)?.master !== p.bridge) return []
     return [
       ip(
         undefined,
@@ -57,6 +60,7 @@ export const attachBridge: OperationKind<'attach-bridge', Params> = {
       ),
     ]
   },
+  altered: (p, before, now) => alteredLink(before, p.ifname, undefined, now, ({ master }) => master === p.bridge),
   explain: (p) => ({
     what: `Plug ${p.ifname} into the bridge ${p.bridge}`,
     why: "The host's end of the cable becomes a port of the switch. From now on the bridge forwards the container's frames.",
@@ -75,7 +79,7 @@ export const attachBridge: OperationKind<'attach-bridge', Params> = {
       }
     if (link.master === p.bridge) return { status: 'present', actual: `${p.ifname} is a port of ${p.bridge}` }
     if (link.master === undefined)
-      return { status: 'absent', actual: `${p.ifname} is no port of any bridge`, before: {} }
+      return cutOff(p.ifname, now) ?? { status: 'absent', actual: `${p.ifname} is no port of any bridge`, before: {} }
     return { status: 'differs', actual: `${p.ifname} is a port of ${link.master}` }
   },
 }

@@ -1,7 +1,19 @@
 import * as z from 'zod'
-import { findLink, isUplink } from '../state/state.ts'
+import { findLink, type State } from '../state/state.ts'
 import { interfaceName, netnsName } from './names.ts'
-import { type OperationKind, HOST_PID, ip, missingLink, missingNetns, placeId, resource } from './operation.ts'
+import {
+  type Before,
+  type OperationKind,
+  HOST_PID,
+  inNetns,
+  ip,
+  missingLink,
+  missingNetns,
+  placeId,
+  resource,
+} from './operation.ts'
+import { isOurs } from './same-link.ts'
+import { cutOff } from './way-out.ts'
 
 interface Params {
   ifname: string
@@ -29,8 +41,9 @@ export const attachNetns: OperationKind<'attach-netns', Params> = {
   apply: (p) => [
     ip(undefined, 'link', 'set', 'dev', p.ifname, 'netns', p.netns, ...(p.name === undefined ? [] : ['name', p.name])),
   ],
-  undo: (p, _before, now) =>
-    findLink(now, nameThere(p), p.netns) && !findLink(now, p.ifname)
+  target: ({ ifname }) => ({ ifname }),
+  undo: (p, before, now) =>
+    findMoved(p, before, now).isSame && !findLink(now, p.ifname)
       ? [
           ip(
             p.netns,
@@ -44,6 +57,7 @@ export const attachNetns: OperationKind<'attach-netns', Params> = {
           ),
         ]
       : [],
+  altered: (p, before, now) => findMoved(p, before, now).altered,
   explain: (p) => ({
     what: `Move ${p.ifname} into namespace ${p.netns}${p.name === undefined ? '' : ` and call it ${p.name}`}`,
     why: "An interface lives in exactly one namespace. Once moved, it is gone from the host's list and is the container's own network card.",
@@ -60,8 +74,21 @@ export const attachNetns: OperationKind<'attach-netns', Params> = {
         actual: `${p.netns} already has an interface ${nameThere(p)}, and ${p.ifname} is still on the host`,
       }
     if (there) return { status: 'present', actual: `${nameThere(p)} is in namespace ${p.netns}` }
-    if (isUplink(here)) return { status: 'differs', actual: `${p.ifname} is the sandbox's uplink` }
-    if (here) return { status: 'absent', actual: `${p.ifname} is still on the host`, before: {} }
+    if (here)
+      return cutOff(p.ifname, now) ?? { status: 'absent', actual: `${p.ifname} is still on the host`, before: {} }
     return missingLink(p.ifname, undefined)
   },
+}
+
+/** The interface that was moved. Its index may be another one there; of one that is ours the alias tells, too. */
+function findMoved(p: Params, { link }: Before, now: State): { isSame: boolean; altered?: string } {
+  const name = nameThere(p)
+  const there = findLink(now, name, p.netns)
+  if (there && (link === undefined || there.mac === link.mac)) return { isSame: true }
+  if (there && isOurs(there))
+    return { isSame: false, altered: `${name}${inNetns(p.netns)} has another MAC address now` }
+  const renamed = now.get(p.netns)?.links.find(({ mac }) => mac === link?.mac)
+  return renamed
+    ? { isSame: false, altered: `${name}${inNetns(p.netns)} is called ${renamed.name} now` }
+    : { isSame: false }
 }

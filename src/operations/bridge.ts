@@ -1,7 +1,9 @@
 import * as z from 'zod'
-import { findLink, portsOf } from '../state/state.ts'
+import { findLink, HOST, portsOf } from '../state/state.ts'
 import { flag, interfaceName, wholeNumber } from './names.ts'
 import { type OperationKind, ip, MARK_ALIAS, markSchema, resource } from './operation.ts'
+import { isOurs } from './same-link.ts'
+import { lyingOn, relyingOn } from './way-out.ts'
 
 interface Params {
   name: string
@@ -47,7 +49,20 @@ export const bridge: OperationKind<'bridge', Params> = {
       ? [ip(undefined, 'link', 'delete', 'dev', p.name)]
       : []
   },
-  users: (p, now) => portsOf(now, p.name),
+  marks: ({ name, mark }) => (mark ? [{ ifname: name, mac: mark.mac }] : []),
+  altered: (p, _before, now) => {
+    if (!p.mark) return undefined
+    const bridges = (now.get(HOST)?.links ?? []).filter(({ kind }) => kind === 'bridge')
+    const named = bridges.find(({ name }) => name === p.name)
+    if (named?.mac === p.mark.mac) return undefined
+    if (named && isOurs(named)) return `${p.name} has another MAC address now`
+    const renamed = bridges.find(({ mac }) => mac === p.mark?.mac)
+    return renamed && `${p.name} is called ${renamed.name} now`
+  },
+  users: (p, now) => [
+    ...portsOf(now, p.name),
+    ...(p.mark ? [...lyingOn(p.name, now), ...relyingOn(p.name, undefined, now)] : []),
+  ],
   explain: (p) => ({
     what: `Create the bridge ${p.name}`,
     why: 'A bridge is a virtual switch. Every container on it can reach the others, and it can carry the address that they use as their gateway.',

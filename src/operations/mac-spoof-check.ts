@@ -1,23 +1,45 @@
 import * as z from 'zod'
 import { HOST, type NftObject } from '../state/state.ts'
 import { interfaceName, macAddress } from './names.ts'
-import { hasTable } from './nft-elements.ts'
-import type { Command, OperationKind } from './operation.ts'
+import {
+  deleteTable,
+  foreignTable,
+  hasRule,
+  hasOwnRule,
+  MARK_COMMENT,
+  type OwnTable,
+  strangersIn,
+  type TableObject,
+} from './nft-tables.ts'
+import { type Command, MARK_ALIAS, type OperationKind } from './operation.ts'
 
 interface Params {
   ifname: string
   mac: string
 }
 
-/** The table that watches a bridge's port; its family is `bridge`. */
-export function spoofCheckTable(ifname: string): string {
-  return `cnilab_${ifname}`
+/** The table that watches a bridge's port. */
+export function spoofCheckTable(ifname: string): OwnTable {
+  return { family: 'bridge', name: `${PREFIX}${ifname}`, has }
+}
+
+const PREFIX = 'cnilab_'
+const CHAIN = 'prerouting'
+
+function has({ kind, name, hook, comment }: TableObject): boolean {
+  return name === CHAIN && (kind === 'rule' ? comment === MARK_ALIAS : kind === 'chain' && hook === CHAIN)
 }
 
 /** The ports that have such a table, whether they are still there or not. */
 export function watchedPorts(rules: readonly NftObject[]): string[] {
-  const schema = z.object({ family: z.literal('bridge'), name: z.string().startsWith(spoofCheckTable('')) })
-  return rules.flatMap(({ table }) => schema.safeParse(table).data?.name.slice(spoofCheckTable('').length) ?? [])
+  const schema = z.object({ family: z.literal('bridge'), name: z.string().startsWith(PREFIX) })
+  return rules.flatMap(({ table }) => schema.safeParse(table).data?.name.slice(PREFIX.length) ?? [])
+}
+
+/** The command that takes a port's table away, if it is there, bears our mark, and nothing else is in it. */
+export function spoofCheckRemoval(ifname: string, rules: readonly NftObject[]): Command[] {
+  const table = spoofCheckTable(ifname)
+  return hasOwnRule(rules, table) && strangersIn(rules, table).length === 0 ? [deleteTable(table)] : []
 }
 
 /** Lets a port of a bridge send with its own MAC address alone: nft(8), family bridge. */
@@ -29,21 +51,18 @@ export const macSpoofCheck: OperationKind<'mac-spoof-check', Params> = {
   id: (p) => p.ifname,
   provides: () => [],
   needs: () => [],
-  tables: (p) => [`bridge ${spoofCheckTable(p.ifname)}`],
+  tables: (p) => [`bridge ${spoofCheckTable(p.ifname).name}`],
   apply: ({ ifname, mac }) => {
     const nft = (...argv: string[]): Command => ({ tool: 'nft', argv })
-    const at = ['bridge', spoofCheckTable(ifname)] as const
+    const at = ['bridge', spoofCheckTable(ifname).name] as const
     return [
       nft('add', 'table', ...at),
-      nft('add', 'chain', ...at, 'prerouting', '{ type filter hook prerouting priority filter; policy accept; }'),
-      nft('flush', 'chain', ...at, 'prerouting'),
-      nft('add', 'rule', ...at, 'prerouting', 'iifname', ifname, 'ether', 'saddr', '!=', mac, 'drop'),
+      nft('add', 'chain', ...at, CHAIN, '{ type filter hook prerouting priority filter; policy accept; }'),
+      nft('flush', 'chain', ...at, CHAIN),
+      nft('add', 'rule', ...at, CHAIN, 'iifname', ifname, 'ether', 'saddr', '!=', mac, 'drop', ...MARK_COMMENT),
     ]
   },
-  undo: ({ ifname }, _before, now) =>
-    hasTable(now.get(HOST)?.rules ?? [], 'bridge', spoofCheckTable(ifname))
-      ? [{ tool: 'nft', argv: ['delete', 'table', 'bridge', spoofCheckTable(ifname)] }]
-      : [],
+  undo: ({ ifname }, _before, now) => spoofCheckRemoval(ifname, now.get(HOST)?.rules ?? []),
   explain: ({ ifname, mac }) => ({
     what: `Drop what comes from ${ifname} with another MAC than ${mac}`,
     why: 'A container could send in the name of another one: the bridge believes any source address. The rule lets it use its own alone.',
@@ -51,13 +70,12 @@ export const macSpoofCheck: OperationKind<'mac-spoof-check', Params> = {
   expected: ({ ifname, mac }) => `a rule drops what ${ifname} sends with another MAC than ${mac}`,
   judge: ({ ifname, mac }, now) => {
     const table = spoofCheckTable(ifname)
-    const schema = z.object({ family: z.literal('bridge'), table: z.literal(table), expr: z.array(z.unknown()) })
-    const found = (now.get(HOST)?.rules ?? []).some(({ rule }) => {
-      const { data } = schema.safeParse(rule)
-      return data && JSON.stringify(data.expr).includes(`"${mac}"`) && JSON.stringify(data.expr).includes('"drop"')
-    })
-    return found
-      ? { status: 'present', actual: `table bridge ${table} drops other MACs` }
-      : { status: 'absent', actual: `no rule drops what ${ifname} sends with other MACs`, before: {} }
+    const rules = now.get(HOST)?.rules ?? []
+    if (hasRule(rules, table, CHAIN, [`"${mac}"`, '"drop"']))
+      return { status: 'present', actual: `table bridge ${table.name} drops other MACs` }
+    const foreign = foreignTable(rules, table)
+    return foreign === undefined
+      ? { status: 'absent', actual: `no rule drops what ${ifname} sends with other MACs`, before: {} }
+      : { status: 'differs', actual: foreign }
   },
 }

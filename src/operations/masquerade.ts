@@ -2,14 +2,29 @@ import * as z from 'zod'
 import { once } from '../once.ts'
 import { HOST, type NftObject, type Route } from '../state/state.ts'
 import { contains, isIpv6, subnet } from './names.ts'
+import { deleteTable, foreignTable, hasOwnRule, hasTable, type OwnTable, strangersIn } from './nft-tables.ts'
 import { type OperationKind, MARK_ALIAS, placeId } from './operation.ts'
 
 interface Params {
   subnet: string
+  /** On the machine: what stands in the comment of its rule and of no other. */
+  mark?: { id: string } | undefined
 }
 
 const tableOf = (p: Params) => `cnilab_${p.subnet.replace(/[^0-9a-f]/g, '_')}`
 const familyOf = (p: Params) => (isIpv6(p.subnet) ? 'ip6' : 'ip')
+const commentOf = ({ mark }: Params) => (mark ? `${MARK_ALIAS} ${mark.id}` : MARK_ALIAS)
+
+const CHAIN = 'postrouting'
+
+function ownTable(p: Params): OwnTable {
+  return {
+    family: familyOf(p),
+    name: tableOf(p),
+    has: ({ kind, name, hook, comment }) =>
+      name === CHAIN && (kind === 'rule' ? comment === commentOf(p) : kind === 'chain' && hook === CHAIN),
+  }
+}
 
 /** Source NAT for a subnet, one nftables table each, so that undoing it is deleting the table: nft(8), masquerade. */
 export const masquerade: OperationKind<'masquerade', Params> = {
@@ -19,6 +34,7 @@ export const masquerade: OperationKind<'masquerade', Params> = {
       subnet: subnet.refine((text) => !text.endsWith('/0'), {
         error: 'a subnet of everything has no outside to masquerade towards, for example: 10.22.0.0/16',
       }),
+      mark: z.strictObject({ id: z.string().regex(/^\w+$/) }).optional(),
     })
   },
   id: (p) => placeId(undefined, p.subnet),
@@ -29,20 +45,13 @@ export const masquerade: OperationKind<'masquerade', Params> = {
     const nft = (...argv: string[]) => ({ tool: 'nft', argv }) as const
     return [
       nft('add', 'table', family, table),
-      nft(
-        'add',
-        'chain',
-        family,
-        table,
-        'postrouting',
-        '{ type nat hook postrouting priority srcnat; policy accept; }',
-      ),
+      nft('add', 'chain', family, table, CHAIN, '{ type nat hook postrouting priority srcnat; policy accept; }'),
       nft(
         'add',
         'rule',
         family,
         table,
-        'postrouting',
+        CHAIN,
         family,
         'saddr',
         p.subnet,
@@ -52,17 +61,22 @@ export const masquerade: OperationKind<'masquerade', Params> = {
         p.subnet,
         'masquerade',
         'comment',
-        `"${MARK_ALIAS}"`,
+        `"${commentOf(p)}"`,
       ),
     ]
   },
-  undo: (p, _before, now) =>
-    // The table alone counts: it may be there without its rule, if something stopped us between the two.
-    (now.get(HOST)?.rules ?? []).some(
-      ({ table }) => schemas().tableSchema.safeParse(table).data === `${familyOf(p)} ${tableOf(p)}`,
-    )
-      ? [{ tool: 'nft', argv: ['delete', 'table', familyOf(p), tableOf(p)] }]
-      : [],
+  undo: (p, _before, now) => {
+    const rules = now.get(HOST)?.rules ?? []
+    if (!hasTable(rules, ownTable(p))) return []
+    // It may be there without its rule, if something stopped us between the two.
+    const isOurs = !p.mark || hasOwnRule(rules, ownTable(p)) || strangersIn(rules, ownTable(p)).length === 0
+    return isOurs ? [deleteTable(ownTable(p))] : []
+  },
+  users: (p, now) => {
+    const rules = now.get(HOST)?.rules ?? []
+    const isOurs = p.mark !== undefined && hasOwnRule(rules, ownTable(p))
+    return isOurs ? strangersIn(rules, ownTable(p)).map((what) => `${what} of table ${tableOf(p)}`) : []
+  },
   explain: (p) => ({
     what: `Masquerade ${p.subnet}`,
     why: `The outside has no route back to ${p.subnet}. Masquerading replaces the source address of every packet that leaves the subnet with the host's own, and translates the replies back. With iptables: ${isIpv6(p.subnet) ? 'ip6tables' : 'iptables'} -t nat -A POSTROUTING -s ${p.subnet} ! -d ${p.subnet} -j MASQUERADE`,
@@ -71,9 +85,12 @@ export const masquerade: OperationKind<'masquerade', Params> = {
   judge: (p, now) => {
     const host = now.get(HOST)
     const table = masqueradeRule(p.subnet, host?.rules ?? [], host?.routes ?? [])
+    const foreign = p.mark ? foreignTable(host?.rules ?? [], ownTable(p)) : undefined
     return table !== undefined
       ? { status: 'present', actual: `table ${table} masquerades ${p.subnet}` }
-      : { status: 'absent', actual: `no rule masquerades ${p.subnet}`, before: {} }
+      : foreign !== undefined
+        ? { status: 'differs', actual: foreign }
+        : { status: 'absent', actual: `no rule masquerades ${p.subnet}`, before: {} }
   },
 }
 
@@ -81,11 +98,6 @@ const placeOf = (family: string, table: string, chain: string) => `${family} ${t
 
 /** The parts of libnftables-json(5) that tell a masquerade rule. Made when first needed: it takes 2 ms. */
 const schemas = once(() => {
-  /** A table of libnftables-json(5), as its family and name. */
-  const tableSchema = z
-    .object({ family: z.string(), name: z.string() })
-    .transform(({ family, name }) => `${family} ${name}`)
-
   /** A chain that sees every packet on its way out, as its place. */
   const hookedSchema = z
     .object({ family: z.string(), table: z.string(), name: z.string(), hook: z.literal('postrouting') })
@@ -131,7 +143,7 @@ const schemas = once(() => {
   const xtMatch = z.object({
     xt: z.object({ type: z.literal('match'), name: z.string().refine((name) => name !== 'comment') }),
   })
-  return { tableSchema, hookedSchema, ruleSchema, addressMatch, outputMatch, masqueradeSchema, xtMatch }
+  return { hookedSchema, ruleSchema, addressMatch, outputMatch, masqueradeSchema, xtMatch }
 })
 
 /**

@@ -24,27 +24,48 @@ export const netns: OperationKind<'netns', Params> = {
   },
   users: (p, now) =>
     (now.get(p.name)?.links ?? [])
-      .filter((link) => link.name !== 'lo' && link.kind !== '' && link.alias !== MARK_ALIAS)
+      .filter(({ name, alias }) => !KERNELS_OWN.includes(name) && alias !== MARK_ALIAS)
       .map((link) => link.name),
   explain: (p) => ({
     what: `Create the network namespace ${p.name}`,
     why: 'A network namespace is a private network stack: its own interfaces, addresses, routes and rules. A container is little more than processes that live in one.',
   }),
   expected: (p) => `namespace ${p.name} is there`,
-  judge: (p, now) =>
-    now.has(p.name)
-      ? { status: 'present', actual: `namespace ${p.name} is there` }
-      : { status: 'absent', actual: `there is no namespace ${p.name}`, before: {} },
+  judge: (p, now) => {
+    if (!now.has(p.name)) return { status: 'absent', actual: `there is no namespace ${p.name}`, before: {} }
+    if (now.get(p.name)) return { status: 'present', actual: `namespace ${p.name} is there` }
+    // A reboot or an unclean end leaves the file.
+    return {
+      status: 'differs',
+      actual: `/run/netns/${p.name} is a file, and no namespace is mounted on it`,
+      fix: `remove the file: ip netns delete ${p.name}`,
+    }
+  },
 }
+
+/** What each namespace has from the start: its loopback, and the ends of tunnels whose module the kernel has loaded. */
+const KERNELS_OWN: readonly string[] = [
+  'lo',
+  'tunl0',
+  'gre0',
+  'gretap0',
+  'erspan0',
+  'ip_vti0',
+  'sit0',
+  'ip6tnl0',
+  'ip6gre0',
+  'ip6_vti0',
+]
 
 /** How long after an intent a namespace without a recorded inode may still be the one that was meant, in milliseconds. */
 const SOON = 10_000
 
 /**
- * Whether a namespace of this name is not the one that was made: it has another inode or, where we were killed before
- * that could be written down, was made at another time.
+ * Whether a namespace of this name is not the one that was made: it has another inode, or the same since another time, for
+ * the kernel gives them again; or, where we were killed before that could be written down, was made at another time.
  */
 function isAnother({ inode, since }: Namespace, before: Before): boolean {
-  if (before.inode !== undefined) return inode !== before.inode
+  if (before.inode !== undefined)
+    return inode !== before.inode || (before.since !== undefined && since !== before.since)
   return before.intended !== undefined && Math.abs(since - before.intended) > SOON
 }

@@ -1,8 +1,9 @@
 import * as z from 'zod'
 import { HOST } from '../state/state.ts'
 import { ipAddress, isIpv6, subnet } from './names.ts'
-import { elementsOf, hasRule, type IpFamily, removeOwned, type SharedTable } from './nft-elements.ts'
-import type { Command, OperationKind } from './operation.ts'
+import { elementsOf, type IpFamily, removeOwned, type SharedTable } from './nft-elements.ts'
+import { foreignTable, hasRule, MARK_COMMENT, type TableObject } from './nft-tables.ts'
+import { type Command, MARK_ALIAS, type OperationKind } from './operation.ts'
 
 interface NetworkParams {
   network: string
@@ -18,8 +19,8 @@ interface MemberParams extends NetworkParams {
 const multicast = { ip: '224.0.0.0/4', ip6: 'ff00::/8' }
 const familyOf = (p: NetworkParams): IpFamily => (isIpv6(p.subnet) ? 'ip6' : 'ip')
 const suffixOf = (p: NetworkParams) => p.subnet.replaceAll(/[^0-9a-f]/g, '_')
-const setOf = (p: NetworkParams) => `containers_${suffixOf(p)}`
-const chainOf = (p: NetworkParams) => `postrouting_${suffixOf(p)}`
+const setOf = (p: NetworkParams) => `${SETS}${suffixOf(p)}`
+const chainOf = (p: NetworkParams) => `${CHAINS}${suffixOf(p)}`
 const ownTable = (p: NetworkParams) => masqueradeTable(p.network, familyOf(p))
 const named = ({ family, name }: SharedTable) => `${family} ${name}`
 const nft = (...argv: string[]): Command => ({ tool: 'nft', argv })
@@ -28,7 +29,16 @@ const nft = (...argv: string[]): Command => ({ tool: 'nft', argv })
 export function masqueradeTable(network: string, family: IpFamily): SharedTable {
   // A name has 255 bytes (NFT_TABLE_MAXNAMELEN).
   const name = network.length > 200 ? `${network.slice(0, 200)}_${network.length}` : network
-  return { family, name: `cnilab_network_${name}` }
+  return { family, name: `cnilab_network_${name}`, has }
+}
+
+const [SETS, CHAINS] = ['containers_', 'postrouting_']
+
+function has({ kind, name, hook, comment }: TableObject): boolean {
+  if (kind === 'set') return name.startsWith(SETS)
+  return (
+    name.startsWith(CHAINS) && (kind === 'rule' ? comment === MARK_ALIAS : kind === 'chain' && hook === 'postrouting')
+  )
 }
 
 /**
@@ -55,7 +65,7 @@ export const networkMasquerade: OperationKind<'network-masquerade', NetworkParam
       nft('add', 'set', ...at, setOf(p), `{ type ${type}; }`),
       nft('add', 'chain', ...at, chainOf(p), '{ type nat hook postrouting priority srcnat; policy accept; }'),
       nft('flush', 'chain', ...at, chainOf(p)), // once there, there is one rule
-      nft('add', 'rule', ...at, chainOf(p), family, 'saddr', `@${setOf(p)}`, ...outside, 'masquerade'),
+      nft('add', 'rule', ...at, chainOf(p), family, 'saddr', `@${setOf(p)}`, ...outside, 'masquerade', ...MARK_COMMENT),
     ]
   },
   // It goes with the last address in it.
@@ -67,10 +77,13 @@ export const networkMasquerade: OperationKind<'network-masquerade', NetworkParam
   }),
   expected: (p) => `a rule masquerades the containers of ${p.network} in ${p.subnet}`,
   judge: (p, now) => {
-    const words = [`"@${setOf(p)}"`, '"masquerade"']
-    return hasRule(now.get(HOST)?.rules ?? [], ownTable(p), chainOf(p), words)
-      ? { status: 'present', actual: `table ${named(ownTable(p))} has the rule` }
-      : { status: 'absent', actual: `there is no such rule in a table ${named(ownTable(p))}`, before: {} }
+    const rules = now.get(HOST)?.rules ?? []
+    if (hasRule(rules, ownTable(p), chainOf(p), [`"@${setOf(p)}"`, '"masquerade"']))
+      return { status: 'present', actual: `table ${named(ownTable(p))} has the rule` }
+    const foreign = foreignTable(rules, ownTable(p))
+    return foreign === undefined
+      ? { status: 'absent', actual: `there is no such rule in a table ${named(ownTable(p))}`, before: {} }
+      : { status: 'differs', actual: foreign }
   },
 }
 

@@ -1,14 +1,14 @@
 import * as z from 'zod'
 import type { NftObject } from '../state/state.ts'
+import { deleteTable, hasOwnRule, type OwnTable, strangersIn } from './nft-tables.ts'
 import type { Command } from './operation.ts'
 
 /** The families of tables that tell IPv4 from IPv6. */
 export type IpFamily = 'ip' | 'ip6'
 
-/** A table of nftables that several containers share: each has elements in its sets and maps, with the owner as comment. */
-export interface SharedTable {
+/** A table that several containers share: each has elements in its sets and maps, with the owner as comment. */
+export interface SharedTable extends OwnTable {
   family: IpFamily
-  name: string
 }
 
 /**
@@ -59,45 +59,20 @@ export function elementsOf(rules: readonly NftObject[], { family, name }: Shared
   })
 }
 
-/** Whether the table is there. */
-export function hasTable(rules: readonly NftObject[], family: string, name: string): boolean {
-  const schema = z.object({ family: z.literal(family), name: z.literal(name) })
-  return rules.some(({ table }) => schema.safeParse(table).success)
-}
-
-/** Whether a chain of the table has a rule whose expressions hold all of these words of JSON. */
-export function hasRule(
-  rules: readonly NftObject[],
-  { family, name }: SharedTable,
-  chain: string,
-  words: readonly string[],
-): boolean {
-  const schema = z.object({
-    family: z.literal(family),
-    table: z.literal(name),
-    chain: z.literal(chain),
-    expr: z.array(z.unknown()),
-  })
-  return rules.some(({ rule }) => {
-    const text = JSON.stringify(schema.safeParse(rule).data?.expr ?? [])
-    return words.every((word) => text.includes(word))
-  })
-}
-
 /**
- * Commands that take owners' elements out, and the table with the last of all. None if nothing is there. (The kernel
- * takes 20 ms for it, as for every deletion, whatever the size.)
+ * Commands that take owners' elements out, and with the last of all the table, if it bears our mark, a rule or an element,
+ * and nothing else is in it. None if nothing is there. (The kernel takes 20 ms for it, as for every deletion, whatever the
+ * size.)
  */
 export function removeOwned(
   table: SharedTable,
   isGone: (owner: string) => boolean,
   rules: readonly NftObject[],
 ): Command[] {
-  const { family, name } = table
-  if (!hasTable(rules, family, name)) return []
   const all = elementsOf(rules, table)
   const gone = all.filter(({ owner }) => isGone(owner))
-  if (gone.length === all.length) return [{ tool: 'nft', argv: ['delete', 'table', family, name] }]
+  const isMarked = () => gone.length > 0 || hasOwnRule(rules, table)
+  if (gone.length === all.length && isMarked() && strangersIn(rules, table).length === 0) return [deleteTable(table)]
   return gone.map((element) => removeElement(table, element))
 }
 

@@ -30,10 +30,15 @@ export const beforeSchema = z.object({
   value: z.string().optional(),
   /** Sysctls that the kernel rewrites along with it, and their values. */
   alongside: z.record(z.string(), z.string()).optional(),
-  /** Inode of the namespace that was made. */
+  /** Inode of the namespace that was made, and since when it has it: the kernel gives it again (Namespace). */
   inode: z.number().optional(),
+  since: z.number().optional(),
   /** When a namespace was about to be made, in milliseconds since the epoch. */
   intended: z.number().optional(),
+  /** On the machine: how the interface is recognised that was changed (src/operations/same-link.ts). */
+  link: z.object({ index: z.number().optional(), mac: z.string() }).optional(),
+  /** On the machine: only what is exactly as it was made is undone. */
+  strict: z.boolean().optional(),
 })
 export type Before = z.infer<typeof beforeSchema>
 
@@ -41,13 +46,13 @@ export type Before = z.infer<typeof beforeSchema>
  * How the kernel stands to an operation.
  * - `present`: its end state is there, whoever made it
  * - `absent`: it can be done now; `before` is what undo will need
- * - `differs`: something else is in its place
+ * - `differs`: something else is in its place; `fix` says what to do where that is not to look and remove it
  * - `blocked`: it cannot be done before `missing`, a resource, is there
  */
 export type Verdict =
   | { status: 'present'; actual: string }
   | { status: 'absent'; actual: string; before: Before }
-  | { status: 'differs'; actual: string }
+  | { status: 'differs'; actual: string; fix?: string }
   | { status: 'blocked'; actual: string; missing: Resource }
 
 /** Names one thing in the kernel, such as `netns:red` or `link:red/eth0`. Made by `resource`. */
@@ -86,12 +91,21 @@ export interface OperationKind<K extends string, P> {
   provides(p: P): readonly Resource[]
   /** What must be there before it can be done. */
   needs(p: P): readonly Resource[]
+  /** The interface that it changes, if it makes none: on the machine it is undone on no other of that name. */
+  target?(p: P): { ifname: string; netns?: string | undefined } | undefined
+  /** The interfaces that it makes with MAC addresses of their own. */
+  marks?(p: P): readonly { ifname: string; netns?: string | undefined; mac: string }[]
   /** The tables of nftables in which it lives, as `ip NAME`; only for kinds of which the name alone tells. */
   tables?(p: P): readonly string[]
   apply(p: P): readonly Command[]
   /** Only for what is present in `now`; `before` comes from the journal, or is empty where none is kept. */
   undo(p: P, before: Before, now: State): readonly Command[]
-  /** Who else relies on what was made; undo waits until nobody does. Only for shared kinds. */
+  /**
+   * What of it is there and left alone by `undo`, since somebody changed it and it may be theirs now: how, in words. Only
+   * on the machine.
+   */
+  altered?(p: P, before: Before, now: State): string | undefined
+  /** Who else relies on what was made; undo of a shared kind, and on the machine of any, waits until nobody does. */
   users?(p: P, now: State): readonly string[]
   explain(p: P): { what: string; why: string }
   /** The end state in words, as a finding shows it. */

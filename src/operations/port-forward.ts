@@ -3,14 +3,14 @@ import { HOST, type State } from '../state/state.ts'
 import { ipAddress, isIpv6, subnet, wholeNumber } from './names.ts'
 import {
   elementsOf,
-  hasRule,
   type IpFamily,
   type OwnedElement,
   removeElement,
   removeOwned,
   type SharedTable,
 } from './nft-elements.ts'
-import type { Command, OperationKind, Verdict } from './operation.ts'
+import { foreignTable, hasRule, MARK_COMMENT, type TableObject } from './nft-tables.ts'
+import { type Command, MARK_ALIAS, type OperationKind, type Verdict } from './operation.ts'
 
 interface FamilyParams {
   family: IpFamily
@@ -35,11 +35,28 @@ interface SourceParams {
 
 /** The table of all forwarded ports, of whatever network: a port of the host is there once. */
 export function portTable(family: IpFamily): SharedTable {
-  return { family, name: 'cnilab_ports' }
+  return { family, name: 'cnilab_ports', has }
 }
 
 /** Names within the table: ports at any address of the host, ports at one, and whose packets are masqueraded. */
 const [ANY, ONE, SOURCES] = ['any_address', 'one_address', 'masqueraded_sources'] as const
+
+/** Its chains, and where the kernel calls them. */
+const HOOKS: Readonly<Record<string, string | undefined>> = {
+  ports: undefined,
+  prerouting: 'prerouting',
+  output: 'output',
+  postrouting: 'postrouting',
+  prerouting_raw: 'prerouting',
+}
+
+function has({ kind, name, hook, comment }: TableObject): boolean {
+  if (kind === 'map') return name === ANY || name === ONE
+  if (kind === 'set') return name === SOURCES
+  return (
+    Object.hasOwn(HOOKS, name) && (kind === 'rule' ? comment === MARK_ALIAS : kind === 'chain' && hook === HOOKS[name])
+  )
+}
 
 const familyOf = (address: string): IpFamily => (isIpv6(address) ? 'ip6' : 'ip')
 const rulesOf = (now: State) => now.get(HOST)?.rules ?? []
@@ -69,7 +86,7 @@ export const portForwarding: OperationKind<'port-forwarding', FamilyParams> = {
       nft('flush', 'chain', ...at, title), // once there, there is one rule of each
     ]
     const nat = (hook: string, priority: string) => `{ type nat hook ${hook} priority ${priority}; policy accept; }`
-    const rule = (title: string, ...words: string[]) => nft('add', 'rule', ...at, title, ...words)
+    const rule = (title: string, ...words: string[]) => nft('add', 'rule', ...at, title, ...words, ...MARK_COMMENT)
     const toLocal = ['fib', 'daddr', 'type', 'local', 'jump', 'ports']
     return [
       nft('add', 'table', ...at),
@@ -105,17 +122,19 @@ export const portForwarding: OperationKind<'port-forwarding', FamilyParams> = {
   expected: ({ family }) => `rules forward the ports that table ${named(portTable(family))} lists`,
   judge: ({ family }, now) => {
     const table = portTable(family)
-    const has = (chain: string, ...words: string[]) => hasRule(rulesOf(now), table, chain, words)
+    const hasOne = (chain: string, ...words: string[]) => hasRule(rulesOf(now), table, chain, words)
     const isThere =
-      has('ports', `"@${ONE}"`) &&
-      has('ports', `"@${ANY}"`) &&
-      has('prerouting', '"jump"') &&
-      has('output', '"jump"') &&
-      has('postrouting', `"@${SOURCES}"`, '"masquerade"') &&
-      (family === 'ip6' || has('prerouting_raw', '"drop"'))
-    return isThere
-      ? { status: 'present', actual: `table ${named(table)} has the rules` }
-      : { status: 'absent', actual: `the rules are not all in a table ${named(table)}`, before: {} }
+      hasOne('ports', `"@${ONE}"`) &&
+      hasOne('ports', `"@${ANY}"`) &&
+      hasOne('prerouting', '"jump"') &&
+      hasOne('output', '"jump"') &&
+      hasOne('postrouting', `"@${SOURCES}"`, '"masquerade"') &&
+      (family === 'ip6' || hasOne('prerouting_raw', '"drop"'))
+    if (isThere) return { status: 'present', actual: `table ${named(table)} has the rules` }
+    const foreign = foreignTable(rulesOf(now), table)
+    return foreign === undefined
+      ? { status: 'absent', actual: `the rules are not all in a table ${named(table)}`, before: {} }
+      : { status: 'differs', actual: foreign }
   },
 }
 

@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { findLink, HOST, isInVlan } from '../state/state.ts'
 import { flag, interfaceName, vlanNumber } from './names.ts'
 import { type Command, type OperationKind, missingLink, resource } from './operation.ts'
+import { findSame } from './same-link.ts'
 
 interface Params {
   ifname: string
@@ -36,8 +37,9 @@ export const portVlans: OperationKind<'port-vlans', Params> = {
     ...p.tagged.map((range) => vlanCommand(p, 'add', shown(range))),
   ],
   // Those of a container's port go with it.
-  undo: (p, _before, now) => {
-    const link = findLink(now, p.ifname)
+  target: ({ ifname }) => ({ ifname }),
+  undo: (p, before, now) => {
+    const link = findSame(before, p.ifname, undefined, now)
     const there = p.self === true && link ? p.tagged.filter(({ first }) => isInVlan(link, first)) : []
     return there.map((range) => vlanCommand(p, 'del', shown(range)))
   },

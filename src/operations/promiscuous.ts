@@ -1,7 +1,8 @@
 import * as z from 'zod'
-import { findLink } from '../state/state.ts'
+import { findLink, portsOf } from '../state/state.ts'
 import { interfaceName } from './names.ts'
 import { type OperationKind, ip, missingLink, resource } from './operation.ts'
+import { alteredLink, findSame } from './same-link.ts'
 
 interface Params {
   ifname: string
@@ -10,6 +11,7 @@ interface Params {
 /** Lets the host's own stack see every frame that an interface gets, whoever it is for: ip-link(8), `promisc`. */
 export const promiscuous: OperationKind<'promiscuous', Params> = {
   kind: 'promiscuous',
+  shared: true,
   get params() {
     return z.strictObject({ ifname: interfaceName })
   },
@@ -17,10 +19,13 @@ export const promiscuous: OperationKind<'promiscuous', Params> = {
   provides: () => [],
   needs: (p) => [resource.link(p.ifname)],
   apply: (p) => [ip(undefined, 'link', 'set', 'dev', p.ifname, 'promisc', 'on')],
-  undo: (p, _before, now) =>
-    findLink(now, p.ifname)?.promiscuous === true
+  target: ({ ifname }) => ({ ifname }),
+  undo: (p, before, now) =>
+    findSame(before, p.ifname, undefined, now)?.promiscuous === true
       ? [ip(undefined, 'link', 'set', 'dev', p.ifname, 'promisc', 'off')]
       : [],
+  altered: (p, before, now) => alteredLink(before, p.ifname, undefined, now, (link) => link.promiscuous),
+  users: (p, now) => portsOf(now, p.ifname),
   explain: (p) => ({
     what: `Make ${p.ifname} promiscuous`,
     why: 'An interface passes on what is for its own MAC address alone. A promiscuous bridge gives a container its own frames back, which it needs to reach itself by an address of the host.',

@@ -63,7 +63,10 @@ export interface Derived {
   readonly apply: readonly Command[]
   readonly explain: { what: string; why: string }
   readonly expected: string
+  readonly target: { ifname: string; netns?: string | undefined } | undefined
+  readonly marks: readonly { ifname: string; netns?: string | undefined; mac: string }[]
   undo(before: Before, now: State): readonly Command[]
+  altered(before: Before, now: State): string | undefined
   users(now: State): readonly string[]
   judge(now: State): Verdict
 }
@@ -94,6 +97,13 @@ function bind<P>(definition: OperationKind<KindName, P>, p: P, operation: Operat
     get expected() {
       return definition.expected(p)
     },
+    get target() {
+      return definition.target?.(p)
+    },
+    get marks() {
+      return definition.marks?.(p) ?? []
+    },
+    altered: (before, now) => definition.altered?.(p, before, now),
     undo: (before, now) => definition.undo(p, before, now),
     users: (now) => definition.users?.(p, now) ?? [],
     judge: (now) => definition.judge(p, now),

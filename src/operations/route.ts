@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { findLink, HOST, type Route, type State } from '../state/state.ts'
 import { contains, destination, interfaceName, ipAddress, isIpv6, netnsPlace, wholeNumber } from './names.ts'
 import { type OperationKind, inNetns, ip, missingLink, missingNetns, placeId, resource } from './operation.ts'
+import { findSame } from './same-link.ts'
 
 interface Params {
   dst: string
@@ -47,7 +48,16 @@ export const route: OperationKind<'route', Params> = {
     ...(p.dev === undefined ? [] : [resource.link(p.dev, p.netns)]),
   ],
   apply: (p) => [ip(p.netns, 'route', 'add', ...selector(p), ...attributes(p))],
-  undo: (p, _before, now) => (isThere(p, now) ? [ip(p.netns, 'route', 'delete', ...selector(p))] : []),
+  target: ({ dev, netns }) => (dev === undefined ? undefined : { ifname: dev, netns }),
+  undo: (p, before, now) => {
+    if (p.dev !== undefined && !findSame(before, p.dev, p.netns, now)) return []
+    const there = matching(p, now)
+    if (!before.strict) return there.length > 0 ? [ip(p.netns, 'route', 'delete', ...selector(p))] : []
+    // Another one to there may have come from a daemon: a lease, say.
+    return there.some((one) => one.protocol === 'boot' && one.metric === metricOf(p, one))
+      ? [ip(p.netns, 'route', 'delete', ...selector(p), 'proto', 'boot')]
+      : []
+  },
   explain: (p) => ({
     what: `Route ${p.dst === 'default' ? 'everything else' : p.dst}${inNetns(p.netns)} ${way(p)}`,
     why: "Without a route the kernel answers 'Network is unreachable' to everything outside its own subnets. It disappears when its interface goes down.",
@@ -114,7 +124,16 @@ export function sameDestination(p: Pick<Params, 'dst' | 'via' | 'netns' | 'table
 }
 
 function isThere(p: Params, now: State): boolean {
-  return sameDestination(p, now).some((r) => r.via === p.via && (p.dev === undefined || r.dev === p.dev))
+  return matching(p, now).length > 0
+}
+
+function matching(p: Params, now: State): Route[] {
+  return sameDestination(p, now).filter((r) => r.via === p.via && (p.dev === undefined || r.dev === p.dev))
+}
+
+/** The metric that the kernel gives where none is asked for. */
+function metricOf({ priority }: Params, { family }: Route): number {
+  return priority ?? (family === 'inet6' ? 1024 : 0)
 }
 
 /** The number of the main table: rt_tables(5). */

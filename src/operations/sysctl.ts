@@ -3,6 +3,7 @@ import { HOST, type Namespace } from '../state/state.ts'
 import { isMasquerade } from './masquerade.ts'
 import { netnsPlace } from './names.ts'
 import { type Before, type Command, inNetns, type OperationKind, placeId } from './operation.ts'
+import { findSame } from './same-link.ts'
 
 interface Params {
   key: string
@@ -39,13 +40,20 @@ export const sysctl: OperationKind<'sysctl', Params> = {
   provides: () => [],
   needs: () => [],
   apply: (p) => [{ ...set(`${p.key}=${p.value}`), netns: p.netns }],
+  target: ({ key, netns }) => {
+    const [, ifname] = /^net\.ipv[46]\.(?:conf|neigh)\.([^.]+)\./.exec(key) ?? []
+    return ifname === undefined || ['all', 'default'].includes(ifname)
+      ? undefined
+      : { ifname: ifname.replaceAll('/', '.'), netns }
+  },
   undo: (p, before, now) => {
     if (p.netns !== undefined) return [] // it goes with its interface
+    const target = sysctl.target?.(p)
+    if (target && !findSame(before, target.ifname, undefined, now)) return []
     const namespace = now.get(HOST)
     if (before.value === undefined || before.value === p.value) return []
     if (namespace?.sysctls[p.key] !== p.value) return [] // somebody changed it since: theirs now
-    const restore = Object.entries(before.alongside ?? {}).filter(([key]) => exists(namespace, key))
-    return [set(`${p.key}=${before.value}`), ...restore.map(([key, value]) => set(`${key}=${value}`))]
+    return [set(`${p.key}=${before.value}`), ...putBack(p, before, namespace).map((one) => set(one))]
   },
   users: (p, now) =>
     p.key === FORWARDING.inet
@@ -74,28 +82,42 @@ export const sysctl: OperationKind<'sysctl', Params> = {
   },
 }
 
+const familyOf = (key: string) => (key === FORWARDING.inet ? 'inet' : key === FORWARDING.inet6 ? 'inet6' : undefined)
+const forwardingOf = (family: 'inet' | 'inet6', ifname: string) =>
+  `net.${family === 'inet' ? 'ipv4' : 'ipv6'}.conf.${ifname.replaceAll('.', '/')}.forwarding`
+const asValue = (on: boolean) => (on ? '1' : '0')
+
 /** What the kernel rewrites when ip_forward is written: every interface's own setting, and accept_redirects. */
 function alongside(key: string, namespace: Namespace | undefined): Pick<Before, 'alongside'> {
-  const family = key === FORWARDING.inet ? 'inet' : key === FORWARDING.inet6 ? 'inet6' : undefined
+  const family = familyOf(key)
   if (!family || !namespace) return {}
   const all = namespace.forwarding[family]['all'] === true
   const own = Object.entries(namespace.forwarding[family]).filter(([, on]) => on !== all)
-  const settings = own.map(
-    ([name, on]) =>
-      [
-        `net.${family === 'inet' ? 'ipv4' : 'ipv6'}.conf.${name.replaceAll('.', '/')}.forwarding`,
-        on ? '1' : '0',
-      ] as const,
-  )
+  const settings = own.map(([name, on]) => [forwardingOf(family, name), asValue(on)] as const)
   const redirects = namespace.sysctls[REDIRECTS]
   const values: Record<string, string> = Object.fromEntries(settings)
   if (family === 'inet' && redirects !== undefined) values[REDIRECTS] = redirects
   return { alongside: values }
 }
 
-function exists(namespace: Namespace, key: string): boolean {
-  const [, family, name] = /^net\.(ipv[46])\.conf\.(.+)\.forwarding$/.exec(key) ?? []
-  return name === undefined || name.replaceAll('/', '.') in namespace.forwarding[family === 'ipv4' ? 'inet' : 'inet6']
+/**
+ * What has to be written again after ip_forward was, which the kernel rewrites along with it: what was there before, or is
+ * now if somebody changed it since.
+ */
+function putBack({ key, value }: Params, before: Before, namespace: Namespace): string[] {
+  const family = familyOf(key)
+  if (!family) return []
+  const settings = Object.entries(namespace.forwarding[family]).flatMap(([name, on]) => {
+    if (name === 'all') return []
+    const setting = forwardingOf(family, name)
+    const isChanged = on !== (value === '1')
+    const wanted = isChanged ? asValue(on) : (before.alongside?.[setting] ?? before.value)
+    return wanted === before.value ? [] : [`${setting}=${wanted}`]
+  })
+  const redirects = before.alongside?.[REDIRECTS]
+  // The kernel believes redirects where it does not forward.
+  const isChanged = namespace.sysctls[REDIRECTS] !== asValue(value !== '1')
+  return [...settings, ...(redirects === undefined || isChanged ? [] : [`${REDIRECTS}=${redirects}`])]
 }
 
 /** Tables whose rules masquerade packets of a family: they are what forwarding is on for. */

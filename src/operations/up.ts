@@ -2,6 +2,8 @@ import * as z from 'zod'
 import { findLink, portsOf } from '../state/state.ts'
 import { interfaceName, netnsPlace } from './names.ts'
 import { type OperationKind, inNetns, ip, missingLink, missingNetns, placeId, resource } from './operation.ts'
+import { alteredLink, findSame } from './same-link.ts'
+import { relyingOn } from './way-out.ts'
 
 interface Params {
   ifname: string
@@ -28,14 +30,16 @@ export const up: OperationKind<'up', Params> = {
     ...(p.linkLocal === false ? [ip(p.netns, 'link', 'set', 'dev', p.ifname, 'addrgenmode', 'none')] : []),
     ip(p.netns, 'link', 'set', 'dev', p.ifname, 'up'),
   ],
+  target: ({ ifname, netns }) => ({ ifname, netns }),
   undo: (p, before, now) =>
-    findLink(now, p.ifname, p.netns)?.up && before.up !== true
+    findSame(before, p.ifname, p.netns, now)?.up && before.up !== true
       ? [
           ip(p.netns, 'link', 'set', 'dev', p.ifname, 'down'),
           ...(p.linkLocal === false ? [ip(p.netns, 'link', 'set', 'dev', p.ifname, 'addrgenmode', 'eui64')] : []),
         ]
       : [],
-  users: (p, now) => portsOf(now, p.ifname, p.netns),
+  altered: (p, before, now) => alteredLink(before, p.ifname, p.netns, now, (link) => link.up && before.up !== true),
+  users: (p, now) => [...portsOf(now, p.ifname, p.netns), ...relyingOn(p.ifname, p.netns, now)],
   explain: (p) => ({
     what: `Bring ${p.ifname}${inNetns(p.netns)} up`,
     why: 'Interfaces are born down, like a card without a cable. Routes through an interface exist only while it is up.',

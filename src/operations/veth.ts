@@ -3,6 +3,8 @@ import { findLink, findLinkAnywhere, HOST, INTERNET, type State } from '../state
 import { type CableEnd, otherEnd } from '../state/topology.ts'
 import { interfaceName, netnsPlace, wholeNumber } from './names.ts'
 import { type OperationKind, aliasOf, HOST_PID, inNetns, ip, markSchema, missingNetns, resource } from './operation.ts'
+import { isOurs } from './same-link.ts'
+import { lyingOn, relyingOn } from './way-out.ts'
 
 interface Params {
   name: string
@@ -78,6 +80,13 @@ export const veth: OperationKind<'veth', Params> = {
       ? [ip(end.netns === HOST ? undefined : end.netns, 'link', 'delete', 'dev', end.link.name)]
       : []
   },
+  marks: ({ name, netns, peer, peerNetns, mark }) => [
+    ...(mark ? [{ ifname: name, netns, mac: mark.mac }] : []),
+    ...(mark?.peerMac === undefined ? [] : [{ ifname: peer, netns: peerNetns, mac: mark.peerMac }]),
+  ],
+  altered: (p, _before, now) => alteredEnds(p, now),
+  users: (p, now) =>
+    p.mark && p.netns === undefined ? [...lyingOn(p.name, now), ...relyingOn(p.name, undefined, now)] : [],
   explain: (p) => ({
     what: `Create the veth pair ${p.name} and ${p.peer}`,
     why: 'A veth pair is a virtual cable: what goes in at one end comes out at the other, even when the ends live in different namespaces. It is made first and plugged in afterwards.',
@@ -121,13 +130,30 @@ function findOne(name: string, now: State): CableEnd | undefined {
   return end?.link.kind === 'veth' && otherEnd(now, end)?.netns !== INTERNET && end.netns !== INTERNET ? end : undefined
 }
 
-/** A bridge may have the MAC of a port. */
 /** What derives from its owner has its name and its MAC; somebody may have asked for the other end's MAC twice. */
 function findOwned(name: string, netns: string | undefined, mac: string, now: State): CableEnd | undefined {
   const link = findLink(now, name, netns)
   return link?.mac === mac ? { link, netns: netns ?? HOST } : undefined
 }
 
+/** How a pair of ours is there that `undo` does not find: by its alias under its own name, or by its owner's MAC under another. */
+function alteredEnds(p: Params, now: State): string | undefined {
+  const { mark } = p
+  if (!mark || veth.undo(p, {}, now).length > 0) return undefined
+  const ends = [
+    [p.name, p.netns],
+    [p.peer, p.peerNetns],
+  ] as const
+  const there = ends.find(([ifname, netns]) => {
+    const link = findLink(now, ifname, netns)
+    return link?.kind === 'veth' && isOurs(link)
+  })
+  if (there) return `${there[0]}${inNetns(there[1])} has another MAC address now`
+  const renamed = now.get(p.netns ?? HOST)?.links.find((link) => link.mac === mark.mac && isOurs(link))
+  return renamed && `${p.name}${inNetns(p.netns)} is called ${renamed.name} now`
+}
+
+/** A bridge may have the MAC of a port. */
 function findByMac(now: State, mac: string | undefined): CableEnd | undefined {
   for (const [netns, namespace] of now) {
     const link = namespace?.links.find((candidate) => candidate.kind === 'veth' && candidate.mac === mac)

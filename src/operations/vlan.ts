@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { findLink, portsOf } from '../state/state.ts'
 import { interfaceName, vlanNumber } from './names.ts'
 import { ip, missingLink, type OperationKind, resource } from './operation.ts'
+import { alteredLink, findSame } from './same-link.ts'
 
 interface Params {
   name: string
@@ -24,8 +25,17 @@ export const vlan: OperationKind<'vlan', Params> = {
   provides: (p) => [resource.link(p.name)],
   needs: (p) => [resource.link(p.parent)],
   apply: (p) => [ip(undefined, 'link', 'add', 'link', p.parent, 'name', p.name, 'type', 'vlan', 'id', String(p.vlan))],
-  undo: (p, _before, now) =>
-    findLink(now, p.name)?.vlanId === p.vlan ? [ip(undefined, 'link', 'delete', 'dev', p.name)] : [],
+  target: ({ parent }) => ({ ifname: parent }),
+  undo: (p, before, now) => {
+    const link = findLink(now, p.name)
+    const isOn = link?.peer === p.parent && findSame(before, p.parent, undefined, now) !== undefined
+    return link?.vlanId === p.vlan && isOn ? [ip(undefined, 'link', 'delete', 'dev', p.name)] : []
+  },
+  altered: (p, before, now) =>
+    alteredLink(before, p.parent, undefined, now, ({ name }) => {
+      const link = findLink(now, p.name)
+      return link?.vlanId === p.vlan && link.peer === name
+    }),
   users: (p, now) => portsOf(now, p.name),
   explain: (p) => ({
     what: `Create the interface ${p.name} of VLAN ${p.vlan} on ${p.parent}`,

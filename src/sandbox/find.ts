@@ -3,9 +3,8 @@ import { basename, dirname, join } from 'node:path'
 import { GIVEN_FOLDER, HOST_FOLDER, type Host, OWN_BATCHES } from '../kernel/host.ts'
 import { networkOf, processes, startTime } from '../kernel/processes.ts'
 import { dropsPrivileges, NOBODY, userId } from '../kernel/user.ts'
-import { MAKER } from './runtime-folder.ts'
 import { HOLDER, PARTS } from './root.ts'
-import { runtimeFolder } from './runtime-folder.ts'
+import { isOfDeadMaker, runtimeFolder } from './runtime-folder.ts'
 
 /** What is written down about a sandbox. A pid alone would not do: it can be another process's by now. */
 export interface SandboxRecord {
@@ -46,7 +45,7 @@ export function findSandboxes(): { alive: Sandbox[]; ended: string[] } {
     const folder = join(runtime, entry)
     const record = readRecord(folder)
     if (record && isHolder(record)) alive.push({ ...record, folder })
-    else if (record || isAbandoned(entry)) {
+    else if (record || isOfDeadMaker(entry)) {
       if (record) ended.push(record.name)
       remove(folder)
     }
@@ -62,12 +61,6 @@ function entriesOf(runtime: string): string[] {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
     throw error
   }
-}
-
-/** A folder without a record belongs to a sandbox that is being made, or, if its maker has died, to none. */
-function isAbandoned(entry: string): boolean {
-  const [, pid, started] = MAKER.exec(entry) ?? []
-  return started !== undefined && startTime(Number(pid)) !== started
 }
 
 /** What cannot be removed now is left to the next command: its own end may be removing it, too. */
@@ -120,7 +113,7 @@ export function findLostHolders(): { pid: number; name: string }[] {
     try {
       const [, program, name = '', user, folder = ''] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
       const isOurs = program === HOLDER && user === String(userId()) && dirname(folder) === runtime && isFirst(pid)
-      return isOurs && readRecord(folder) === undefined && isAbandoned(basename(folder)) ? [{ pid, name }] : []
+      return isOurs && readRecord(folder) === undefined && isOfDeadMaker(basename(folder)) ? [{ pid, name }] : []
     } catch {
       return [] // it ended meanwhile
     }

@@ -1,16 +1,17 @@
 import { lstatSync, mkdirSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import { CnilabError } from '../errors.ts'
-import { startTime } from '../kernel/processes.ts'
+import { isOfDead, ownMark } from '../kernel/process-mark.ts'
+import { distrust, requireTrust } from '../kernel/trust.ts'
 import { userId } from '../kernel/user.ts'
 
 /**
- * The folder of this user's sandboxes, which need not exist: below XDG_RUNTIME_DIR if that is the user's own, else in
- * /tmp, where somebody else's folder of the same name is refused.
+ * The folder of this user's sandboxes, which need not exist: below XDG_RUNTIME_DIR if that is the user's own and nobody
+ * else can change it, else in /tmp, where somebody else's folder of the same name is refused.
  */
 export function runtimeFolder(): string {
-  const given = process.env['XDG_RUNTIME_DIR']
-  if (given !== undefined && given !== '' && isOwn(given)) return checked(join(given, 'cnilab'))
+  const given = process.env['XDG_RUNTIME_DIR'] ?? ''
+  if (isAbsolute(given) && isOwn(given)) return checked(join(given, 'cnilab'))
   return checked(`/tmp/cnilab-${userId()}`)
 }
 
@@ -23,7 +24,7 @@ export function makeRuntimeFolder(): string {
 
 function isOwn(folder: string): boolean {
   try {
-    return statSync(folder).uid === userId()
+    return statSync(folder).uid === userId() && distrust(folder) === undefined
   } catch {
     return false // it is not there, or within what is closed to this user
   }
@@ -31,17 +32,20 @@ function isOwn(folder: string): boolean {
 
 function checked(folder: string): string {
   const info = lstatSync(folder, { throwIfNoEntry: false })
-  if (!info || (info.uid === userId() && (info.mode & 0o170077) === 0o040000)) return folder
-  throw new CnilabError('machine', `${folder} is not a private folder of yours`, {
-    fix: `remove it, or set XDG_RUNTIME_DIR to a folder of your own`,
-  })
+  const fix = 'remove it, or set XDG_RUNTIME_DIR to a folder of your own'
+  if (info && (info.uid !== userId() || (info.mode & 0o170077) !== 0o040000))
+    throw new CnilabError('machine', `${folder} is not a private folder of yours`, { fix })
+  requireTrust(folder, 'set XDG_RUNTIME_DIR to a folder of your own')
+  return folder
 }
 
-/** The name of a sandbox's folder says who made it, by pid and start time: so it is known when that one has died. */
-export const MAKER = /~(\d+)-(\d+)-\w+$/
-
-/** The path of a folder for a new sandbox; it and the runtime folder are still to be made. */
+/** The path of a folder for a new sandbox, whose name says who makes it. It and the runtime folder are still to be made. */
 export function newSandboxFolder(name: string): string {
   const suffix = Math.random().toString(36).slice(2, 8)
-  return join(runtimeFolder(), `${name}~${process.pid}-${startTime(process.pid)}-${suffix}`)
+  return join(runtimeFolder(), `${name}~${ownMark()}-${suffix}`)
+}
+
+/** Whether whoever made the folder of this name has died. */
+export function isOfDeadMaker(folder: string): boolean {
+  return isOfDead(/~([\d-]+)-\w+$/.exec(folder)?.[1] ?? '')
 }

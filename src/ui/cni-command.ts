@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core'
 import { BETWEEN } from '../cni/plugins/check-plan.ts'
-import { CniError } from '../cni/error.ts'
+import { CniError, Untold } from '../cni/error.ts'
 import { execute } from '../cni/execute.ts'
 import type { CniCommand } from '../cni/plugin-type.ts'
 import { AddError, type RunCall } from '../cni/runtime/chain.ts'
@@ -12,7 +12,7 @@ import type { Host } from '../kernel/host.ts'
 import { BaseCommand, type Document, hostFlags } from './base-command.ts'
 import { drawCall, drawTrace, planned } from './cni-text.ts'
 import { formatError } from './error.ts'
-import { passOn, printJson, tell } from './output.ts'
+import { passOn, tell, writeResult } from './output.ts'
 import { draw } from './text.ts'
 import { word } from './word.ts'
 
@@ -22,8 +22,8 @@ interface CallsDocument extends Document {
   calls: ReturnType<typeof planned>
 }
 
-/** What the commands print: for ADD a result, with --dry-run the calls, else nothing. */
-export type CniDocument = Record<string, unknown> | CallsDocument | undefined
+/** What is printed besides the result of ADD: with --dry-run the calls, else nothing. */
+export type CniDocument = CallsDocument | undefined
 
 /** The flags of the commands that concern one container. */
 export const attachmentFlags = {
@@ -123,11 +123,11 @@ export abstract class CniRuntimeCommand extends BaseCommand {
       if (!flags.trace) passOn(execution.stderr) // as libcni does
       return execution
     }
-    const result = await uninterrupted(() =>
-      job.run(flags.trace ? traced(host, run, (one) => tell(drawTrace(one))) : run),
+    // Written at once: if nobody can be told the result, what was made is taken back.
+    await uninterrupted(() =>
+      job.run(flags.trace ? traced(host, run, (one) => tell(drawTrace(one))) : run, writeResult),
     )
-    if (result && !this.jsonEnabled()) printJson(result)
-    return result
+    return undefined
   }
 
   private show(host: Host, { calls }: Job): CallsDocument {
@@ -144,10 +144,11 @@ export abstract class CniRuntimeCommand extends BaseCommand {
   /** What a plugin reported is passed on as the spec says; its details are what to do. */
   override catch(error: unknown): Promise<void> {
     if (!(error instanceof CniError)) return super.catch(error)
-    const { code, message, details } = error instanceof AddError ? error.reported : error
+    const told = error instanceof AddError ? error.reported : error
+    const { code, message, details } = told
     const more = error instanceof AddError ? `\n  ${error.aftermath}` : ''
     const fix = details === '' ? {} : { fix: details }
-    if (this.jsonEnabled()) this.logJson(error.toJson(this.version))
+    if (this.jsonEnabled() && !(told instanceof Untold)) this.logJson(error.toJson(this.version))
     else
       tell(
         formatError({

@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core'
 import { asAdded, type BridgeJob, readJob } from '../cni/bridge-job.ts'
-import { CODE, CniError } from '../cni/error.ts'
+import { CODE, CniError, Untold } from '../cni/error.ts'
 import { LATEST } from '../cni/versions.ts'
 import { requireNamespace } from '../cni/runtime/runtime.ts'
 import { CnilabError } from '../errors.ts'
@@ -75,9 +75,13 @@ export abstract class ContainerCommand extends BaseCommand {
   /** With --json, an error is what the CNI spec says, on stdout. */
   override catch(error: unknown): Promise<void> {
     if (!this.jsonEnabled() || !(error instanceof CnilabError) || error.kind === 'usage') return super.catch(error)
+    process.exitCode = error.exitCode
+    if (error.cause instanceof Untold) {
+      this.notice(error.message)
+      return Promise.resolve()
+    }
     const code = error.cause instanceof CniError ? error.cause.code : CODE.kernel
     this.logJson(new CniError(code, error.message, error.fix ?? '').toJson(this.version))
-    process.exitCode = error.exitCode
     return Promise.resolve()
   }
 }

@@ -1,3 +1,4 @@
+import { writeWhole } from '../kernel/write.ts'
 import { visibleJson } from '../visible.ts'
 import { drawn, type Printable } from './drawn.ts'
 
@@ -24,6 +25,11 @@ export function passOn(said: string): void {
 /** One JSON document on standard output. */
 export function printJson(document: unknown): void {
   process.stdout.write(`${visibleJson(document, 2)}\n`)
+}
+
+/** Writes a result, which is visible as it is, at once. Throws if it cannot be written, while that can still be minded. */
+export function writeResult(text: string): void {
+  writeWhole(1, text)
 }
 
 /** Empties the terminal. */

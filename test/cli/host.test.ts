@@ -1,11 +1,5 @@
 import { expect, it } from 'vitest'
-import { onEmptyMachine, program } from '../helpers.ts'
-
-/** Runs a script in namespaces of its own that play the machine; `cnilab` is a function in it, and what it says on stderr counts as output. */
-function onMachine(script: string): string {
-  const cnilab = `cnilab() { NO_COLOR=1 "${process.execPath}" "${program}" "$@"; }`
-  return onEmptyMachine(`exec 2>&1; mkdir /run/netns; ${cnilab}; ${script}`).stdout
-}
+import { onMachine } from '../helpers.ts'
 
 const dump =
   'ip -br link; ip netns; nft list ruleset; cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/*/forwarding /proc/sys/net/ipv4/conf/all/accept_redirects'
@@ -67,4 +61,28 @@ it('--host keeps a forwarding that was on, and each interface with its own', () 
     cnilab masquerade 10.22.0.0/16 --delete --host >/dev/null
     cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/lo/forwarding /proc/sys/net/ipv4/conf/x/forwarding`)
   expect(output).toBe('1\n0\n0\n1\n')
+})
+
+it('--host does not give the interface away by which the machine leaves', () => {
+  const output = onMachine(`
+    ip link add name eth0 type veth peer name far; ip address add 198.51.100.2/24 dev eth0; ip link set dev eth0 up; ip link set dev far up
+    ip route add default via 198.51.100.1; cnilab bridge create br0 --host >/dev/null; cnilab netns create red --host >/dev/null
+    for place in '--bridge br0' '--netns red'; do cnilab attach eth0 $place --host; echo $?; done; ip -br address show eth0 | grep -o 198.*; ip route show default`)
+  expect(output.match(/eth0 has the default route: without it the host would be cut off/g)).toHaveLength(2)
+  expect(output).toMatch(/\n1\n198.51.100.2\/24 .*\ndefault via 198.51.100.1 dev eth0 \n$/)
+})
+
+it('a file in /run/netns that is no namespace is told from one, and is not taken for one that is there', () => {
+  const output = onMachine(
+    `touch /run/netns/gone; cnilab netns create gone --host; echo $?; rm /run/netns/gone; cnilab netns create gone --host | head -1`,
+  )
+  expect(output).toMatch(
+    /^Error: .*no namespace is mounted on it\n.*\n.*ip netns delete gone\n1\n✔ Create the network namespace gone\n$/,
+  )
+})
+
+it('a lab on the machine ends with lab stop, and with clean', () => {
+  const output = onMachine(`export XDG_STATE_HOME=/run/state; for stop in 'lab stop' clean; do
+    cnilab lab start two-namespaces --host >/dev/null; echo $?; cnilab $stop --host >/dev/null; echo $?; cnilab lab status --host 2>/dev/null; echo $?; done`)
+  expect(output).toBe('0\n0\n1\n0\n0\n1\n')
 })

@@ -2,6 +2,7 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import * as z from 'zod'
 import { type Execution, execute } from '../execute.ts'
 import { MACHINE } from '../../kernel/host.ts'
+import { distrust } from '../../kernel/trust.ts'
 import { parseJson } from '../../state/json.ts'
 
 /** What a plugin's executable says of itself. */
@@ -20,8 +21,13 @@ const impatient = { ...MACHINE, enter: ['timeout', '-s', 'KILL', PATIENCE] }
 
 const answerSchema = z.object({ supportedVersions: z.array(z.string()).min(1) })
 
-/** Asks an executable for the versions that it speaks, and nothing else. Returns why it is no plugin, if it is none. */
+/**
+ * Asks an executable for the versions that it speaks, and nothing else. Returns why it is no plugin, if it is none, or why
+ * it was not asked: it would run as this user.
+ */
 export async function askPlugin(file: string): Promise<Introduction | string> {
+  const why = distrust(file)
+  if (why !== undefined) return `not asked, since others may have put it there: ${why}`
   if (!isProgram(file)) return 'neither a program nor a script'
   const answer = await execute(impatient, file, { CNI_COMMAND: 'VERSION' }, '{"cniVersion":"1.1.0"}')
   const speaks = answerSchema.safeParse(parseJson(answer.stdout)).data?.supportedVersions

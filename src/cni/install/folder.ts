@@ -2,10 +2,19 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { CnilabError } from '../../errors.ts'
 import { lockExistingFolder } from '../../kernel/lock.ts'
+import { requireTrust } from '../../kernel/trust.ts'
 import { namesIn } from './ours.ts'
 
 /** How the names of folders begin in which something is made; no plugin has such a name. */
 const UNFINISHED = '.cnilab-install-'
+
+/**
+ * Throws CnilabError `machine` for a folder in which others could exchange what is made or removed there: what runtimes
+ * start as root, or, by a link, any file of this user's.
+ */
+export function requireTrustOf(folder: string): void {
+  requireTrust(folder, 'name a folder that only you and root can change, or run it as the user whom it belongs to')
+}
 
 /** Runs `use` while nobody else installs into a folder, and removes before what an installation left that was killed. */
 export async function alone<T>(folder: string, use: () => Promise<T> | T): Promise<T> {

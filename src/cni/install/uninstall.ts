@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { types } from '../plugins/types.ts'
-import { alone, explained } from './folder.ts'
+import { alone, explained, requireTrustOf } from './folder.ts'
 import { look, namesIn } from './ours.ts'
 
 /** What was taken back. */
@@ -18,6 +18,7 @@ export interface Uninstalled {
  */
 export async function uninstall(folder: string): Promise<Uninstalled> {
   try {
+    requireTrustOf(folder)
     if (namesIn(folder).length === 0) return { folder, removed: [], left: [] }
     return await alone(folder, () => {
       const { ours, foreign } = look(folder, namesIn(folder))

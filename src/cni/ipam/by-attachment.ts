@@ -11,7 +11,7 @@ import { join } from 'node:path'
  * time of change that no clock gives again: whoever adds or removes a file breaks the seal, and so does a kill before
  * the end. Then all is read anew, once. All of this happens under the store's lock.
  */
-const INDEX = '.by-attachment'
+export const INDEX = '.by-attachment'
 
 /** In seconds. */
 const SEAL = Date.UTC(2000, 0, 1) / 1000

@@ -6,21 +6,31 @@ import { hasRangesByRuntime, readHostLocal, storeOf } from './host-local-config.
 import { candidates, rangeFor, type RangeSet, shown, sizeOf, takenOf } from './ranges.ts'
 import { requestedOf } from './requested.ts'
 import { readResolvConf } from './resolv-conf.ts'
-import { addressesIn, addressesOf, lastOf, ownerOf, release, releaseAll, reserve, withStore } from './store.ts'
+import {
+  addressesIn,
+  addressesOf,
+  lastOf,
+  ownerOf,
+  release,
+  releaseAll,
+  requireOwnStore,
+  reserve,
+  withStore,
+} from './store.ts'
 
 /** Hands out addresses of ranges, and remembers in files of this machine who has which. */
 export const hostLocal: PluginType = { add, del, check, gc, status }
 
-async function add(call: Call): Promise<Result> {
+async function add(call: Call, tell?: (result: Result) => void): Promise<Result> {
   const { sets, routes, resolvConf } = readHostLocal(call)
   const requested = requestedOf(call, sets)
   const dns = resolvConf === undefined ? {} : readResolvConf(resolvConf)
   const folder = storeOf(call)
-  const ips = await withStore(folder, () => {
+  return withStore(folder, () => {
     refuseSecond(folder, call, sets)
     const reserved: string[] = []
     try {
-      return sets.map((set, i): ResultIp => {
+      const ips = sets.map((set, i): ResultIp => {
         const wanted = requested[i]
         const from = wanted === undefined ? candidates(set, lastOf(folder, i)) : [wanted]
         const address = reserve(folder, call, from, i)
@@ -30,12 +40,14 @@ async function add(call: Call): Promise<Result> {
         reserved.push(address)
         return { address: `${address}/${range.prefix}`, gateway: range.gateway }
       })
+      const result = { interfaces: [], ips, routes, dns }
+      tell?.(result)
+      return result
     } catch (error) {
       release(folder, call, reserved) // what it has from an earlier ADD stays
       throw error
     }
   })
-  return { interfaces: [], ips, routes, dns }
 }
 
 async function del(call: Call): Promise<void> {
@@ -79,6 +91,7 @@ async function gc(call: Call, valid: ValidAttachments): Promise<void> {
 
 async function status(call: Call): Promise<void> {
   const folder = storeOf(call)
+  requireOwnStore(folder)
   try {
     for (const set of readHostLocal(call).sets)
       if (BigInt(takenOf(set, addressesIn(folder))) >= sizeOf(set)) throw exhausted(CODE.unavailable, call, folder, set)

@@ -1,6 +1,6 @@
-import { writeSync } from 'node:fs'
 import * as z from 'zod'
 import { MACHINE } from '../../kernel/host.ts'
+import { writeWhole } from '../../kernel/write.ts'
 import { callVariables, errorOf, execute, type Execution, resultOf } from '../execute.ts'
 import { CniError } from '../error.ts'
 import type { Call, CniCommand, PluginType } from '../plugin-type.ts'
@@ -40,12 +40,12 @@ export async function ipamOf(call: Call): Promise<PluginType | undefined> {
   return inProcess ? inProcess() : delegate(type, file)
 }
 
-/** Passes on what a plugin said on its standard error, to whoever reads ours, if anybody does. */
-function passOn(said: string): void {
+/** What a plugin says on stderr is for people; that nobody reads it is no reason to fail. */
+function passOn(text: string): void {
   try {
-    if (said !== '') writeSync(2, visible(said))
+    writeWhole(2, visible(text))
   } catch {
-    // it is closed
+    // nobody reads it
   }
 }
 

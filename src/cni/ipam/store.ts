@@ -2,8 +2,9 @@ import { existsSync, linkSync, readdirSync, readFileSync, rmSync, writeFileSync 
 import { join } from 'node:path'
 import { lockFile } from '../../kernel/lock.ts'
 import { CniError } from '../error.ts'
+import { requireTrusted } from '../host.ts'
 import type { Attachment } from '../plugin-type.ts'
-import { forget, isComplete, lookUp, rebuild, record, seal } from './by-attachment.ts'
+import { forget, INDEX, isComplete, lookUp, rebuild, record, seal } from './by-attachment.ts'
 
 /**
  * The reference's store, a folder for each network: a file `<address>` holds `<container id>\r\n<interface>`,
@@ -22,8 +23,10 @@ function textOf({ containerId, ifname }: Owner): string {
  * writer left is cleared away first: a writer keeps the lock until it is done.
  */
 export async function withStore<T>(folder: string, act: () => T): Promise<T> {
-  const unlock = await lockFile(join(folder, 'lock'))
+  requireOwnStore(folder)
+  const unlock = await lockFile(join(folder, LOCK))
   try {
+    requireOwnStore(folder) // it may have been made just now
     if (existsSync(fresh(folder))) rmSync(fresh(folder))
     if (!isComplete(folder)) reread(folder)
     try {
@@ -37,6 +40,16 @@ export async function withStore<T>(folder: string, act: () => T): Promise<T> {
   } finally {
     unlock()
   }
+}
+
+const LOCK = 'lock'
+
+/**
+ * Throws CniError `io` for a store that somebody else could have made or can change: what is written there might go
+ * through a link to any file of root's.
+ */
+export function requireOwnStore(folder: string): void {
+  for (const path of [folder, join(folder, LOCK), join(folder, INDEX)]) requireTrusted(path)
 }
 
 /** Reads every address, makes the index anew, and frees the addresses of empty files, which a killed writer left. */
@@ -92,6 +105,7 @@ const TRIES = 16
  * file is written under another name and linked to its own, so that a kill leaves no address without its owner.
  */
 export function reserve(folder: string, owner: Owner, addresses: Iterable<string>, set: number): string | undefined {
+  requireTrusted(lastFile(folder, set))
   writeFileSync(fresh(folder), textOf(owner), { mode: 0o600, flag: 'wx' })
   try {
     const address = linkFirst(folder, addresses)

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs'
 import type { Kernel } from '../../kernel/kernel.ts'
-import { lockHost } from '../../kernel/lock.ts'
 import type { Scope } from '../../kernel/snapshot.ts'
 import { isIpv6 } from '../../operations/names.ts'
 import { derive, type Operation } from '../../operations/registry.ts'
@@ -9,7 +8,7 @@ import { FORWARDING } from '../../operations/sysctl.ts'
 import { findLink, HOST, type State } from '../../state/state.ts'
 import { doUnrecorded } from '../../engine/do-unrecorded.ts'
 import { CODE, CniError } from '../error.ts'
-import { containerNetns, ownKernel, refuseMisread } from '../host.ts'
+import { containerNetns, lockMachine, ownKernel, refuseMisread } from '../host.ts'
 import { hostEnd } from '../identity.ts'
 import { ipamOf, needsInterface } from '../ipam/ipam.ts'
 import type { Call, PluginType } from '../plugin-type.ts'
@@ -45,13 +44,13 @@ export interface CableType<C> {
 /** A plugin that connects a container by a cable: allocates addresses and makes the plan, all or nothing. */
 export function cablePlugin<C>(type: CableType<C>): PluginType {
   return {
-    add: async (call) => {
+    add: async (call, tell) => {
       refuseMisread(call.ifname)
       const config = type.config(call)
       const netns = containerNetns(call.netns)
       const kernel = ownKernel()
       const ipam = await ipamOf(call)
-      const release = await lockHost()
+      const release = await lockMachine()
       try {
         const scope = scopeBefore(type, call, config, netns)
         const now = await kernel.read(scope)
@@ -59,15 +58,21 @@ export function cablePlugin<C>(type: CableType<C>): PluginType {
         const make = (lease: Result, before: State) => attach(type, kernel, call, config, netns, lease, before)
         // A plugin such as dhcp asks for an address by way of the interface.
         const early = ipam && needsInterface(call.config) ? await make(EMPTY, now) : undefined
+        let made: Made | undefined
         try {
           const lease = (await ipam?.add(call)) ?? EMPTY
           if (ipam && lease.ips.length === 0)
             throw new CniError(CODE.delegate, 'the IPAM plugin gave no address', 'see its configuration under "ipam"')
-          if (!early) return (await make(lease, now)).result
-          const { interfaces } = early.result
-          return (await make({ ...lease, interfaces }, await kernel.read(scope))).result
+          made = early
+            ? await make({ ...lease, interfaces: early.result.interfaces }, await kernel.read(scope))
+            : await make(lease, now)
+          // Others wait for the lock meanwhile: what they build on must not be taken back.
+          tell?.(made.result)
+          return made.result
         } catch (error) {
-          await ipam?.del(call).catch(() => undefined) // what went wrong first is told
+          // What went wrong first is told.
+          await made?.undo().catch(() => undefined)
+          await ipam?.del(call).catch(() => undefined)
           await early?.undo()
           throw type.explain?.(config, error) ?? error
         }
@@ -134,7 +139,13 @@ export function refuseIfThere(call: Call, netns: string, now: State): void {
   )
 }
 
-/** Makes the attachment of what was allocated, all or nothing. Returns its result, and what undoes it. */
+/** An attachment: its result, and what undoes it. */
+interface Made {
+  result: Result
+  undo: () => Promise<void>
+}
+
+/** Makes the attachment of what was allocated, all or nothing. */
 async function attach<C>(
   type: CableType<C>,
   kernel: Kernel,
@@ -143,7 +154,7 @@ async function attach<C>(
   netns: string,
   lease: Result,
   before: State,
-): Promise<{ result: Result; undo: () => Promise<void> }> {
+): Promise<Made> {
   const wanted = type.completed(config, lease)
   const derived = planFor(type)(call, config, netns, wanted, before).map(derive)
   const scope = { ...narrowScopeOf(derived), withoutElements: true }
@@ -159,7 +170,14 @@ async function attach<C>(
     const undo = await doUnrecorded(kernel, derived, now, async () => {
       settled = (await type.settle?.(kernel, call, config, netns, wanted, before)) ?? before
     })
-    return { result: toResult(type, call, config, netns, wanted, settled), undo }
+    const result = toResult(type, call, config, netns, wanted, settled)
+    return {
+      result,
+      undo: async () => {
+        await undo()
+        await goBack?.()
+      },
+    }
   } catch (error) {
     await goBack?.()
     throw error

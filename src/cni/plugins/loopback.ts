@@ -1,7 +1,7 @@
 import { derive, type Operation } from '../../operations/registry.ts'
 import { narrowScopeOf } from '../../plan/scope.ts'
 import { findLink, type State } from '../../state/state.ts'
-import { doUnrecorded } from '../../engine/do-unrecorded.ts'
+import { doUnrecorded, orUndo } from '../../engine/do-unrecorded.ts'
 import { containerNetns, containerNetnsIfThere, ownKernel } from '../host.ts'
 import type { Call, PluginType } from '../plugin-type.ts'
 import { EMPTY, type Result } from '../result.ts'
@@ -11,13 +11,15 @@ const plan = (netns: string): Operation[] => [{ kind: 'up', params: { ifname: 'l
 
 /** The container's own lo: ADD brings it up, DEL takes it down, as the reference does. */
 export const loopback: PluginType = {
-  add: async (call) => {
+  add: async (call, tell) => {
     const netns = containerNetns(call.netns)
     const derived = plan(netns).map(derive)
     const kernel = ownKernel()
     const scope = narrowScopeOf(derived)
-    await doUnrecorded(kernel, derived, await kernel.read(scope))
-    return call.prevResult ?? toResult(call, await kernel.read(scope), netns)
+    const undo = await doUnrecorded(kernel, derived, await kernel.read(scope))
+    const result = call.prevResult ?? toResult(call, await kernel.read(scope), netns)
+    await orUndo(() => tell?.(result), undo)
+    return result
   },
   del: async (call) => {
     const netns = containerNetnsIfThere(call.netns)

@@ -1,4 +1,3 @@
-import { lockHost } from '../../kernel/lock.ts'
 import type { Scope } from '../../kernel/snapshot.ts'
 import { subnetOf } from '../../operations/names.ts'
 import { removeOwned } from '../../operations/nft-elements.ts'
@@ -7,9 +6,9 @@ import { derive, type Derived, type Operation } from '../../operations/registry.
 import { isFor, type PortForwards, portForwards } from '../../plan/port-forwards.ts'
 import { narrowScopeOf } from '../../plan/scope.ts'
 import { findLink, HOST, type Link, type State } from '../../state/state.ts'
-import { doUnrecorded } from '../../engine/do-unrecorded.ts'
+import { doUnrecorded, orUndo } from '../../engine/do-unrecorded.ts'
 import { CODE, CniError } from '../error.ts'
-import { ownKernel, refuseMisread } from '../host.ts'
+import { lockMachine, ownKernel, refuseMisread } from '../host.ts'
 import { readToRemove } from './remove.ts'
 import { ownerOf, ownersOf } from '../identity.ts'
 import type { Call, PluginType } from '../plugin-type.ts'
@@ -20,18 +19,22 @@ import { requireTools } from './tools.ts'
 
 /** Ports of the host that lead to a container's. Called after the plugin that made the container's interface. */
 export const portmap: PluginType = {
-  add: async (call) => {
+  add: async (call, tell) => {
     refuseMisread(call.ifname)
     const config = portmapConfig(call)
     const result = previous(call)
-    if (config.mappings.length === 0) return result
+    if (config.mappings.length === 0) {
+      tell?.(result)
+      return result
+    }
     const kernel = ownKernel()
-    const release = await lockHost()
+    const release = await lockMachine()
     try {
       const now = await kernel.read(scopeBefore(call, config))
       const derived = portPlan(call, config, routed(call, now)).map(derive)
       refuseIfTaken(derived, now)
-      await doUnrecorded(kernel, derived, now)
+      const undo = await doUnrecorded(kernel, derived, now)
+      await orUndo(() => tell?.(result), undo)
     } finally {
       release()
     }
@@ -129,7 +132,7 @@ function refuseIfTaken(operations: readonly Derived[], now: State): void {
 async function remove(isGone: (owner: string) => boolean): Promise<void> {
   const kernel = ownKernel()
   const tables = (['ip', 'ip6'] as const).map(portTable)
-  const release = await lockHost()
+  const release = await lockMachine()
   try {
     const now = await readToRemove(kernel, {
       namespaces: new Set(),

@@ -1,14 +1,14 @@
 import { CnilabError } from '../../errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
-import { lockHost } from '../../kernel/lock.ts'
 import type { Scope } from '../../kernel/snapshot.ts'
-import { spoofCheckTable, watchedPorts } from '../../operations/mac-spoof-check.ts'
+import { spoofCheckRemoval, spoofCheckTable, watchedPorts } from '../../operations/mac-spoof-check.ts'
 import { isIpv6 } from '../../operations/names.ts'
 import { masqueradeTable } from '../../operations/network-masquerade.ts'
-import { hasTable, removeOwned } from '../../operations/nft-elements.ts'
+import { removeOwned } from '../../operations/nft-elements.ts'
+import { foreignTable } from '../../operations/nft-tables.ts'
 import { aliasOf, type Command, ip } from '../../operations/operation.ts'
 import { findLink, HOST, type State } from '../../state/state.ts'
-import { containerNetnsIfThere, ownKernel } from '../host.ts'
+import { containerNetnsIfThere, lockMachine, ownKernel } from '../host.ts'
 import { hostEnd, isHostEnd, ownerOf, ownersOf } from '../identity.ts'
 import type { Attachment, Call, ValidAttachments } from '../plugin-type.ts'
 
@@ -19,18 +19,45 @@ export async function removalOf(kernel: Kernel, call: Call): Promise<Command[]> 
   return [...(await cableOf(kernel, call)), ...(await rulesOfCall(kernel, call, true))]
 }
 
+/** What is left alone there, since it is somebody else's: in the tables that an attachment's rules are in, in words. */
+export async function foreignTablesOf(kernel: Kernel, call: Call): Promise<string[]> {
+  const tables = [
+    ...FAMILIES.map((family) => masqueradeTable(call.network, family)),
+    spoofCheckTable(hostEnd(call).name),
+  ]
+  const names = tables.map(({ family, name }) => `${family} ${name}`)
+  const now = await readToRemove(kernel, { namespaces: new Set(), links: [], tables: names })
+  return tables.flatMap((table) => foreignTable(now.get(HOST)?.rules ?? [], table) ?? [])
+}
+
 /** Takes all of that away. Never stops at an error; the first is thrown at the end. */
 export async function removeAttachment(call: Call, hasSpoofCheck: boolean): Promise<void> {
   const kernel = ownKernel()
-  const release = await lockHost()
+  const release = await lockMachine()
   try {
     // The kernel takes 20 ms for a cable, and as long for rules: neither waits for the other.
     await allOf([
-      cableOf(kernel, call, containerNetnsIfThere(call.netns)).then((cable) => kernel.run(cable)),
-      rulesOfCall(kernel, call, hasSpoofCheck).then((rules) => kernel.run(rules)),
+      remove(kernel, () => cableOf(kernel, call, containerNetnsIfThere(call.netns))),
+      remove(kernel, () => rulesOfCall(kernel, call, hasSpoofCheck)),
     ])
   } finally {
     release()
+  }
+}
+
+/**
+ * Removes what `find` finds. What goes by itself meanwhile, as a cable does with its namespace, is no error: then the rest
+ * is looked for again. Returns the commands that did it.
+ */
+export async function remove(kernel: Kernel, find: () => Promise<Command[]>): Promise<Command[]> {
+  const commands = await find()
+  try {
+    await kernel.run(commands)
+    return commands
+  } catch {
+    const rest = await find()
+    await kernel.run(rest)
+    return rest
   }
 }
 
@@ -57,7 +84,8 @@ export async function removeStale({ network }: Pick<Attachment, 'network'>, vali
   const attachments = valid.map((one) => ({ network, ...one }))
   const owners = new Set(attachments.map(ownerOf))
   const names = new Set(attachments.map((one) => hostEnd(one).name))
-  const release = await lockHost()
+  const isStale = (owner: string) => owner.startsWith(ownersOf(network)) && !owners.has(owner)
+  const release = await lockMachine()
   try {
     const now = await readToRemove(kernel, { namespaces: new Set(), rules: true })
     const stale = (now.get(HOST)?.links ?? [])
@@ -65,12 +93,21 @@ export async function removeStale({ network }: Pick<Attachment, 'network'>, vali
       .map((link) => link.name)
     // The table of a port that went with its namespace does not tell whose it was, and watches nothing.
     const gone = watchedPorts(now.get(HOST)?.rules ?? []).filter((name) => isHostEnd(name) && !findLink(now, name))
-    await runEach(kernel, [
-      ...stale.map((name) => ip(undefined, 'link', 'delete', 'dev', name)),
-      ...rulesOf(network, (owner) => !owners.has(owner), [...stale, ...gone], now),
+    // Links and rules are independent of each other: one that fails does not keep the others.
+    await allOf([
+      ...stale.map((name) => deleteLink(kernel, name)),
+      kernel.run(rulesOf(network, isStale, [...stale, ...gone], now)),
     ])
   } finally {
     release()
+  }
+}
+
+async function deleteLink(kernel: Kernel, name: string): Promise<void> {
+  try {
+    await kernel.run([ip(undefined, 'link', 'delete', 'dev', name)])
+  } catch (error) {
+    if (findLink(await kernel.read({ namespaces: new Set(), links: [name] }), name)) throw error
   }
 }
 
@@ -91,7 +128,7 @@ function tablesOf({ network, prevResult }: Call, hostEnds: readonly string[]): s
   const families = ips.length === 0 ? FAMILIES : FAMILIES.filter(isThere)
   return [
     ...families.map((family) => `${family} ${masqueradeTable(network, family).name}`),
-    ...hostEnds.map((name) => `bridge ${spoofCheckTable(name)}`),
+    ...hostEnds.map((name) => `bridge ${spoofCheckTable(name).name}`),
   ]
 }
 
@@ -105,10 +142,7 @@ function rulesOf(
   const rules = now.get(HOST)?.rules ?? []
   return [
     ...FAMILIES.flatMap((family) => removeOwned(masqueradeTable(network, family), isGone, rules)),
-    ...hostEnds
-      .map(spoofCheckTable)
-      .filter((table) => hasTable(rules, 'bridge', table))
-      .map((table): Command => ({ tool: 'nft', argv: ['delete', 'table', 'bridge', table] })),
+    ...hostEnds.flatMap((name) => spoofCheckRemoval(name, rules)),
   ]
 }
 
@@ -125,16 +159,8 @@ async function strangersCable(kernel: Kernel, ifname: string, netns: string | un
   return far && isHostEnd(far.name) ? [] : [ip(netns, 'link', 'delete', 'dev', ifname)]
 }
 
-/** Links and rules are independent of each other: one that fails does not keep the others. Throws the first error. */
-async function runEach(kernel: Kernel, commands: readonly Command[]): Promise<void> {
-  const rules = commands.filter(({ tool }) => tool === 'nft')
-  await allOf([
-    ...commands.filter((command) => !rules.includes(command)).map((command) => kernel.run([command])),
-    kernel.run(rules),
-  ])
-}
-
-async function allOf(acts: readonly Promise<void>[]): Promise<void> {
+/** Throws the first error, once all have ended. */
+async function allOf(acts: readonly Promise<unknown>[]): Promise<void> {
   const failed = (await Promise.allSettled(acts)).find((result) => result.status === 'rejected')
   if (failed) throw failed.reason
 }

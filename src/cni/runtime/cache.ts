@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { isIncomplete, readHostFile, readHostFolder, removeHostFile, writeHostFile } from '../../kernel/host-files.ts'
 import type { Host } from '../../kernel/host.ts'
+import { requireTrust } from '../../kernel/trust.ts'
 import type { Attachment } from '../plugin-type.ts'
 import { parseResult, type Result } from '../result.ts'
 
@@ -78,8 +79,17 @@ export interface Cache {
   bad: string[]
 }
 
-/** All that is cached on a host, of every network. */
+/**
+ * What is cached names what root undoes. Throws CnilabError `machine` where others could have written it, if the host is
+ * the machine.
+ */
+export function requireOwnCache({ kind }: Host, path = CACHE_FOLDER): void {
+  if (kind === 'machine') requireTrust(path, `see whose it is: ls -la ${CACHE_FOLDER}; ls -ld /var/lib/cni /var/lib`)
+}
+
+/** All that is cached on a host, of every network. Throws CnilabError `machine`. */
 export async function readCache(host: Host): Promise<Cache> {
+  requireOwnCache(host)
   const cache: Cache = { entries: [], bad: [] }
   for (const [name, text] of await readHostFolder(host, CACHE_FOLDER)) {
     if (isIncomplete(name)) continue
@@ -92,8 +102,12 @@ export async function readCache(host: Host): Promise<Cache> {
   return cache
 }
 
-/** What is cached of one attachment; `bad` if its file is no cache file, undefined if there is none. */
+/**
+ * What is cached of one attachment; `bad` if its file is no cache file, undefined if there is none. Throws
+ * CnilabError `machine`.
+ */
 export async function readCached(host: Host, attachment: Attachment): Promise<Cached | 'bad' | undefined> {
+  requireOwnCache(host, pathOf(attachment))
   const text = await readHostFile(host, pathOf(attachment))
   if (text === undefined) return undefined
   try {
@@ -103,13 +117,15 @@ export async function readCached(host: Host, attachment: Attachment): Promise<Ca
   }
 }
 
-/** Writes what ADD gave, atomically. Throws CnilabError `state`. */
+/** Writes what ADD gave, atomically. Throws CnilabError `state`, `machine`. */
 export async function writeCached(host: Host, given: Given, config: string, result: unknown): Promise<void> {
+  requireOwnCache(host)
   await writeHostFile(host, CACHE_FOLDER, cacheName(given), `${encode(given, config, result)}\n`)
 }
 
-/** Forgets an attachment. Throws CnilabError `state`. */
+/** Forgets an attachment. Throws CnilabError `state`, `machine`. */
 export async function removeCached(host: Host, attachment: Attachment): Promise<void> {
+  requireOwnCache(host)
   await removeHostFile(host, pathOf(attachment))
 }
 

@@ -1,7 +1,7 @@
 import type { Host } from '../../kernel/host.ts'
 import { CniError } from '../error.ts'
 import { errorOf, type Execution, resultOf } from '../execute.ts'
-import { toCniError } from '../run-plugin.ts'
+import { tellResult, toCniError } from '../run-plugin.ts'
 import { toVersion } from '../result.ts'
 import { removeCached, writeCached, type Given } from './cache.ts'
 import { callsOf, type Chain, type PluginCall } from './call.ts'
@@ -61,8 +61,8 @@ export function delCalls(chain: Chain, given: Given, prevResult: Record<string, 
 }
 
 /**
- * ADD: each plugin gets the result of the one before; the last result is cached and returned, in the network's version.
- * After a failure all plugins get DEL, unless the interface was there before (`wasThere`), which that would delete.
+ * ADD: each plugin gets the result of the one before; the last result is cached and told, in the network's version, and
+ * returned. After a failure, also of telling it, all plugins get DEL, unless the interface was there before (`wasThere`), which that would delete.
  * Throws AddError, which names the plugin.
  */
 export async function add(
@@ -71,6 +71,7 @@ export async function add(
   given: Given,
   wasThere: boolean,
   run: RunCall,
+  tell: (text: string) => void,
 ): Promise<Record<string, unknown>> {
   const { network } = chain
   let result: Record<string, unknown> = {}
@@ -84,6 +85,7 @@ export async function add(
       }
     }
     await writeCached(host, given, network.text, result)
+    tellResult(result, tell)
     return result
   } catch (error) {
     const aftermath = wasThere

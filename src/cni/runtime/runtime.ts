@@ -7,7 +7,7 @@ import { bringPrograms } from '../bring-programs.ts'
 import { toVersion } from '../result.ts'
 import { SINCE } from '../request.ts'
 import { atLeast, type Version } from '../versions.ts'
-import { type Cached, type Given, readCached, removeCached } from './cache.ts'
+import { type Cached, type Given, readCached, removeCached, requireOwnCache } from './cache.ts'
 import { callsOf, type Chain, type PluginCall } from './call.ts'
 import { add, delCalls, runAll, type RunCall } from './chain.ts'
 import { type Network, parseList, requireVersion } from './network.ts'
@@ -21,8 +21,8 @@ export interface Job {
   calls: readonly PluginCall[]
   /** What the user should know, besides how the network was found. */
   notices: readonly string[]
-  /** Does it. Returns the result of ADD, in the network's version. Throws CniError, CnilabError. */
-  run: (run: RunCall) => Promise<Record<string, unknown> | undefined>
+  /** Does it. `tell` writes the result of ADD, in the network's version, or throws. Throws CniError, CnilabError. */
+  run: (run: RunCall, tell: (text: string) => void) => Promise<unknown>
 }
 
 /** The network of a request with its plugins. Throws CnilabError `usage`. */
@@ -41,6 +41,7 @@ export function networkOf({ found }: Request): Network {
 export async function planAdd(host: Host, request: Request): Promise<Job> {
   const { given } = request
   const network = networkOf(request)
+  requireOwnCache(host) // before anything is done that would have to be written there
   const chain = await chainOf(host, request, network)
   const interfaces = await requireNamespace(host, given.netns)
   const wasThere = interfaces.includes(given.ifname)
@@ -48,7 +49,7 @@ export async function planAdd(host: Host, request: Request): Promise<Job> {
     network,
     notices: [],
     calls: callsOf(chain, 'ADD', given),
-    run: (run) => add(host, chain, given, wasThere, run),
+    run: (run, tell) => add(host, chain, given, wasThere, run, tell),
   }
 }
 

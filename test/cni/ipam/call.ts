@@ -64,17 +64,19 @@ export async function call(
   }: { ifname?: string; args?: string; type?: keyof typeof types } = {},
 ): Promise<Answer> {
   const env = variables(command, containerId, ifname, args)
-  const answer = await runPlugin(type, types[type], env, () => JSON.stringify(config))
-  return read(answer.stdout)
+  let told = ''
+  const tell = (text: string) => void (told += text)
+  const answer = await runPlugin(type, types[type], env, () => JSON.stringify(config), tell)
+  return read(told + answer.stdout)
 }
 
 const source = (file: string) => JSON.stringify(join(import.meta.dirname, '../../../src/cni', file))
 const entry = `
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeSync } from 'node:fs'
 import { hostLocal } from ${source('ipam/host-local.ts')}
 import { runPlugin } from ${source('run-plugin.ts')}
-const { code, stdout } = await runPlugin('host-local', hostLocal, process.env, () => readFileSync(0, 'utf8'))
-process.stdout.write(stdout)
+const { code, stdout } = await runPlugin('host-local', hostLocal, process.env, () => readFileSync(0, 'utf8'), (text) => writeSync(1, text))
+writeSync(1, stdout)
 process.exitCode = code`
 
 /** The argv of host-local in a process of its own: ours, or the reference. */

@@ -1,6 +1,7 @@
 // Plugins run as root on machines where others have their own things.
 import { expect, it } from 'vitest'
-import { after, cni, everything, json, network, OURS, reserved, sh, withNamespaces } from '../plugin.ts'
+import { hostEnd } from '../../../src/cni/identity.ts'
+import { after, cni, everything, json, keeping, network, OURS, reserved, sh, withNamespaces } from '../plugin.ts'
 
 it('a failed ADD leaves an interface alone that has the MAC it was asked for', () =>
   withNamespaces(['red'], async (kernel) => {
@@ -120,3 +121,70 @@ chmod +x /tmp/bin/asking`,
     expect((await kernel.probe(['ping', '-c1', '-W2', '203.0.113.1'], 'red')).code).toBe(0)
     expect(await cni(kernel, 'DEL', after(config, added), place)).toEqual({})
   }))
+
+it('tables of our names that others made are neither used nor deleted', () =>
+  withNamespaces(['red'], async (kernel) => {
+    const spoofed = `cnilab_${hostEnd({ network: 'mynet', containerId: 'c-red', ifname: 'eth0' }).name}`
+    const foreign = ['ip cnilab_network_mynet', 'ip cnilab_ports', `bridge ${spoofed}`]
+    const prevResult = {
+      cniVersion: '1.1.0',
+      ips: [{ address: '10.22.0.2/16', interface: 0 }],
+      interfaces: [{ name: 'eth0', sandbox: '/run/netns/red' }],
+    }
+    const runtimeConfig = { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] }
+    const ports = { cniVersion: '1.1.0', name: 'mynet', type: 'portmap', runtimeConfig, prevResult }
+    const calls = [network(), ports, network({ ipMasq: false, macspoofchk: true })] as const
+    for (const [i, table] of foreign.entries()) {
+      const config = calls[i] ?? {}
+      const file = `${OURS}/${String(config['type'])}`
+      for (const lay of [`nft add table ${table}`, `nft add chain ${table} theirs`]) {
+        await sh(kernel, lay)
+        const state = await everything(kernel)
+        expect(await cni(kernel, 'ADD', config, { file })).toMatchObject({
+          code: 100,
+          msg: expect.stringContaining(`table ${table}`),
+        })
+        expect(await everything(kernel)).toEqual(state)
+        expect(await cni(kernel, 'DEL', config, { file })).toEqual({})
+        expect(await cni(kernel, 'GC', keeping(config), { file })).toEqual({})
+        expect(await everything(kernel)).toEqual(state)
+      }
+      await sh(kernel, `nft delete table ${table}`)
+    }
+  }))
+
+it('a table of ours into which others put something loses our part of it alone', () =>
+  withNamespaces(['red', 'blue'], async (kernel) => {
+    const config = network()
+    const table = 'ip cnilab_network_mynet'
+    const set = 'containers_10_22_0_0_16'
+    const [red, blue] = [await cni(kernel, 'ADD', config), await cni(kernel, 'ADD', config, { netns: 'blue' })]
+    await sh(kernel, `nft add chain ${table} theirs; nft 'add element ${table} ${set} { 10.22.9.9 }'`)
+    expect(await cni(kernel, 'DEL', after(config, red))).toEqual({})
+    expect(await cni(kernel, 'GC', keeping(config))).toEqual({}) // blue is gone
+    const left = await sh(kernel, 'nft list ruleset')
+    expect(left).toContain('elements = { 10.22.9.9 }')
+    expect(left).toContain('chain theirs')
+    expect(await cni(kernel, 'DEL', after(config, blue), { netns: 'blue' })).toEqual({})
+    await sh(kernel, `nft delete chain ${table} theirs; nft 'delete element ${table} ${set} { 10.22.9.9 }'`)
+    const again = await cni(kernel, 'ADD', config)
+    expect(await cni(kernel, 'CHECK', after(config, again))).toEqual({})
+    expect(await cni(kernel, 'DEL', after(config, again))).toEqual({})
+    expect(await sh(kernel, 'nft list ruleset')).toBe('')
+  }))
+
+it.each(['bridge', 'ptp'])('DEL of a %s succeeds where the cable goes by itself just before it is deleted', (type) =>
+  withNamespaces(['red'], async (kernel) => {
+    const config = network({ type, macspoofchk: true })
+    const added = await cni(kernel, 'ADD', config, { file: `${OURS}/${type}` })
+    // An ip that is late: the kernel has taken the namespace down meanwhile.
+    await sh(
+      kernel,
+      `mkdir /tmp/late; real=$(command -v ip); printf '%s\\n' '#!/bin/sh' 'case "$*" in "link delete dev veth"*) '"$real"' "$@" ;; esac' \
+        'exec '"$real"' "$@"' >/tmp/late/ip; chmod +x /tmp/late/ip
+       printf '#!/bin/sh\\nPATH=/tmp/late:$PATH exec ${OURS}/${type}\\n' >/tmp/plugin; chmod +x /tmp/plugin`,
+    )
+    expect(await cni(kernel, 'DEL', after(config, added), { file: '/tmp/plugin' })).toEqual({})
+    expect((await everything(kernel)).filter((line) => /link veth|reserved|cnilab_/.test(line))).toEqual([])
+  }),
+)
