@@ -11,14 +11,19 @@ export function markdown(text: string, plain: boolean): string {
 export function unfitted(text: string, plain: boolean, color: boolean): string {
   // Without colour, only its marks tell what is to be typed.
   const marked = color ? text : text.replaceAll(/`([^`\n]+)`/g, '`` `$1` ``')
-  const drawn = render(marked.trim(), {
-    wrap: false,
-    color,
-    hyperlinks: false,
-    codeBox: false,
-    tableBorder: plain ? 'ascii' : 'unicode',
-    quotePrefix: plain ? '> ' : '│ ',
-    theme: { inlineCode: { color: 'cyan' }, blockCode: { color: 'cyan' }, link: { underline: true } },
-  })
-  return drawn.trimEnd()
+  try {
+    const drawn = render(marked.trim(), {
+      wrap: false,
+      color,
+      hyperlinks: false,
+      codeBox: false,
+      tableBorder: plain ? 'ascii' : 'unicode',
+      quotePrefix: plain ? '> ' : '│ ',
+      theme: { inlineCode: { color: 'cyan' }, blockCode: { color: 'cyan' }, link: { underline: true } },
+    })
+    return drawn.trimEnd()
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    return text.trim() // quotations in quotations in …, too deep for the parser: nothing to be drawn
+  }
 }
