@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // The program's entry. Everything that older versions of Node may not understand is loaded after the check.
-import { mkdirSync } from 'node:fs'
 import module from 'node:module'
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
+import { makeFolder } from './kernel/make-folder.ts'
 import pkg from '../package.json' with { type: 'json' }
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
@@ -23,7 +23,7 @@ function cacheFolder() {
   const base = isAbsolute(given) ? given : join(homedir(), '.cache')
   const folder = join(base, 'cnilab', pkg.version)
   try {
-    mkdirSync(folder, { recursive: true })
+    makeFolder(folder, 0o700)
     return folder
   } catch {
     return undefined // a read-only home: start a little slower

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { extname } from 'node:path'
+import { readConfigFile } from './config-file.ts'
 import { CnilabError } from '../errors.ts'
 import type { Host } from '../kernel/host.ts'
 import type { Lab, LabStep } from '../lab/lab.ts'
@@ -91,7 +91,7 @@ export async function asAdded(host: Host, given: BridgeJob): Promise<BridgeJob> 
 
 function readNetwork(file: string): Network {
   try {
-    const text = readFileSync(file, 'utf8')
+    const text = readConfigFile(file)
     return extname(file) === '.conflist' ? parseList(text) : parseSingle(text)
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)

@@ -3,6 +3,7 @@ import * as z from 'zod'
 import type { Host } from '../kernel/host.ts'
 import { sandboxEnvironment, searchPath, spawn } from '../kernel/spawn.ts'
 import { CODE, CniError } from './error.ts'
+import { parseJson } from './json.ts'
 import type { CniCommand } from './plugin-type.ts'
 import { parseResult, type Result } from './result.ts'
 
@@ -63,7 +64,7 @@ const errorSchema = z.object({ code: z.number(), msg: z.string(), details: z.str
 /** What a plugin printed, read as JSON; undefined if it is none. */
 function readJson(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return parseJson(text)
   } catch {
     return undefined
   }

@@ -1,9 +1,13 @@
 // The entry of the CNI plugins: one program for all types, told by the name under which it is started.
-import { readFileSync, writeSync } from 'node:fs'
+import { writeSync } from 'node:fs'
 import { basename } from 'node:path'
+import { MIB, readDescriptor } from '../kernel/read-file.ts'
 import { setOwnFile } from './ipam/find-plugin.ts'
 import { types } from './plugins/types.ts'
 import { runPlugin } from './run-plugin.ts'
+
+/** A GC of tens of thousands of containers takes 5 MiB. */
+const readInput = () => readDescriptor(0, 16 * MIB, 10_000).toString('utf8')
 
 async function main(): Promise<void> {
   // Streams take 10 ms to load: descriptors are read and written as they are.
@@ -19,7 +23,7 @@ async function main(): Promise<void> {
     return
   }
   setOwnFile(file)
-  const { code, stdout, stderr } = await runPlugin(name, await type(), process.env, () => readFileSync(0, 'utf8'))
+  const { code, stdout, stderr } = await runPlugin(name, await type(), process.env, readInput)
   if (stderr !== '') writeSync(2, stderr)
   if (stdout !== '') writeSync(1, stdout)
   process.exitCode = code

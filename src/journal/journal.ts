@@ -1,19 +1,10 @@
-import {
-  appendFileSync,
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-} from 'node:fs'
+import { appendFileSync, closeSync, constants, existsSync, fstatSync, fsyncSync, openSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
 import { CnilabError } from '../errors.ts'
 import { type Host, JOURNAL } from '../kernel/host.ts'
+import { makeFolder } from '../kernel/make-folder.ts'
+import { MIB, readDescriptor, readText, UnreadableError } from '../kernel/read-file.ts'
 import { type Before, beforeSchema } from '../operations/operation.ts'
 import { isKind, type Operation, parseOperation } from '../operations/registry.ts'
 
@@ -113,7 +104,7 @@ function readLines(host: Host): z.infer<typeof lineSchema>[] {
  */
 export function appendJournal(host: Host, lines: readonly JournalLine[]): void {
   if (lines.length === 0 || !host.common) return
-  mkdirSync(host.folder, { recursive: true, mode: 0o700 })
+  makeFolder(host.folder, 0o700)
   const boots = readOwn(join(host.folder, JOURNAL)).match(/^\{"boot":"[^"]*"\}$/gm)
   const isOtherBoot = boots?.at(-1) !== JSON.stringify({ boot: bootId() })
   const text = [...(isOtherBoot ? [{ boot: bootId() }] : []), ...lines].map((line) => `${JSON.stringify(line)}\n`)
@@ -155,20 +146,29 @@ function openOwn(path: string, flags: number): number {
   } catch {
     // refused below
   }
-  throw new CnilabError('state', `${path} is not a file that cnilab wrote`, { fix: 'cnilab clean, and begin anew' })
+  throw notOurs(path)
 }
 
-/** The text of such a file; '' if there is none. Throws CnilabError `state` for something else in its place. */
+function notOurs(path: string): CnilabError {
+  return new CnilabError('state', `${path} is not a file that cnilab wrote`, { fix: 'cnilab clean, and begin anew' })
+}
+
+/** A journal of 1000 containers takes 6 MiB. */
+const LONGEST = 64 * MIB
+
+/** The text of such a file; '' if there is none. Throws CnilabError `state` for something else in its place, or a huge one. */
 export function readOwn(path: string): string {
   if (!existsSync(path)) return ''
   const file = openOwn(path, constants.O_RDONLY)
   try {
-    return readFileSync(file, 'utf8')
+    return readDescriptor(file, LONGEST, 0).toString('utf8')
+  } catch (error) {
+    throw error instanceof UnreadableError ? notOurs(path) : error
   } finally {
     closeSync(file)
   }
 }
 
 function bootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  return readText('/proc/sys/kernel/random/boot_id').trim()
 }

@@ -1,8 +1,10 @@
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import * as z from 'zod'
 import { CnilabError } from '../errors.ts'
 import type { Host } from '../kernel/host.ts'
+import { makeFolder } from '../kernel/make-folder.ts'
+import { replaceFile } from '../kernel/replace-file.ts'
 import { isLabPath } from '../lab/lab.ts'
 import { exclusively } from './exclusively.ts'
 import { readOwn } from './journal.ts'
@@ -144,14 +146,11 @@ function parse(file: string): Progress | undefined {
   }
 }
 
-/** Returns whether it could. `wx`: never through a link that a program of the sandbox may have put there. */
-function replace(file: string, text: string, makeFolder: boolean): boolean {
-  const fresh = `${file}.${process.pid}`
+/** Returns whether it could. Never through a link that a program of the sandbox may have put there. */
+function replace(file: string, text: string, isFolderMade: boolean): boolean {
   try {
-    if (makeFolder) mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-    rmSync(fresh, { force: true })
-    writeFileSync(fresh, text, { flag: 'wx', mode: 0o644, flush: true })
-    renameSync(fresh, file)
+    if (isFolderMade) makeFolder(dirname(file), 0o700)
+    replaceFile(file, text, { mode: 0o644, flush: true })
     return true
   } catch {
     return false

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, constants, fstatSync, mkdirSync, openSync, rmdirSync, statSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, rmdirSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { CnilabError } from '../errors.ts'
 import { HOST_FOLDER } from './host.ts'
+import { makeFolder } from './make-folder.ts'
 import { lend, searchPath } from './spawn.ts'
 
 /**
@@ -26,9 +27,9 @@ function openThere(folder: string): Opened {
 /** Opens a folder, and makes it first where it is missing. */
 function openFolder(path: string): Opened {
   for (;;) {
-    mkdirSync(path, { recursive: true, mode: 0o700 })
+    makeFolder(path, 0o700)
     try {
-      return { fd: openSync(path, 'r'), path }
+      return { fd: openSync(path, constants.O_RDONLY | constants.O_DIRECTORY), path }
     } catch (error) {
       // Whoever had it may have removed it just now.
       if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
@@ -39,10 +40,18 @@ function openFolder(path: string): Opened {
 /** Takes the lock of a file, which is made where it is missing, with its folder; waits for it. */
 export async function lockFile(path: string): Promise<() => void> {
   const { fd } = await take(() => {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o755 })
-    return { fd: openSync(path, constants.O_RDONLY | constants.O_CREAT, 0o600), path }
+    makeFolder(dirname(path))
+    return { fd: openFile(path), path }
   })
   return () => closeSync(fd)
+}
+
+/** Opens a file, and makes it where it is missing; whatever else is in its place is refused, and does not make us wait. */
+function openFile(path: string): number {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_CREAT | constants.O_NONBLOCK, 0o600)
+  if (fstatSync(fd).isFile()) return fd
+  closeSync(fd)
+  throw new CnilabError('state', `${path} is no file, and cannot be locked`, { fix: 'see what it is, and remove it' })
 }
 
 /**

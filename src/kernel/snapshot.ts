@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { CnilabError } from '../errors.ts'
 import { FORWARDING, REDIRECTS } from '../operations/sysctl.ts'
@@ -17,6 +17,7 @@ import { ambiguous } from '../state/topology.ts'
 import { withFiles } from './files.ts'
 import { type Host, netnsFile } from './host.ts'
 import type { Launch } from './launcher.ts'
+import { readText } from './read-file.ts'
 import { spawn } from './spawn.ts'
 
 /** What a snapshot should hold besides the host's links, addresses and routes; without a scope it holds everything. */
@@ -149,7 +150,7 @@ function readOwnSysctls(keys: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     files.flatMap(([key, file]) => {
       try {
-        return [[key, readFileSync(`/proc/sys/${file}`, 'utf8').trim().replaceAll(/\s+/g, ' ')]]
+        return [[key, readText(`/proc/sys/${file}`).trim().replaceAll(/\s+/g, ' ')]]
       } catch {
         return []
       }

@@ -24,11 +24,15 @@ export const BOUNDS = {
 } as const
 
 /** Refuses a lab file's content that is deeper, longer, or more than the bounds; throws what `errorAt` makes of it. */
-export function refuseHuge(tree: unknown, errorAt: (path: readonly PropertyKey[], message: string) => CnilabError): void {
+export function refuseHuge(
+  tree: unknown,
+  errorAt: (path: readonly PropertyKey[], message: string) => CnilabError,
+): void {
   let values = 0
   const path: PropertyKey[] = []
   const visit = (node: unknown): void => {
-    if (++values > BOUNDS.values) throw errorAt(path, `a lab has no more than ${BOUNDS.values} values, aliases resolved`)
+    if (++values > BOUNDS.values)
+      throw errorAt(path, `a lab has no more than ${BOUNDS.values} values, aliases resolved`)
     if (path.length > BOUNDS.depth)
       throw errorAt(path, `this lies in more than ${BOUNDS.depth} lists and maps, one in the other`)
     if (typeof node === 'string' && node.length > BOUNDS.text)

@@ -133,7 +133,8 @@ export const labSchema = z.strictObject({
   /** What was learned, for the end. */
   learned: text.optional(),
   /** The documents that it rests on. */
-  links: list(z.strictObject({ title, url: line.regex(/^https:\/\/\S+$/, { error: 'must begin with https://' }) }))
-    .default([]),
+  links: list(
+    z.strictObject({ title, url: line.regex(/^https:\/\/\S+$/, { error: 'must begin with https://' }) }),
+  ).default([]),
 })
 export type LabFile = z.infer<typeof labSchema>

@@ -54,7 +54,10 @@ function compose(text: string, lines: LineCounter, at: At): Document {
       if (++pieces > 4 * BOUNDS.values) throw at(parser.offset, `a lab has no more than ${BOUNDS.values} values`)
       // The document and a scalar are on the stack, too.
       if (parser.stack.length > BOUNDS.depth + 2)
-        throw at(parser.offset - lexeme.length, `this lies in more than ${BOUNDS.depth} lists and maps, one in the other`)
+        throw at(
+          parser.offset - lexeme.length,
+          `this lies in more than ${BOUNDS.depth} lists and maps, one in the other`,
+        )
     }
     yield* parser.end()
   }
@@ -92,7 +95,8 @@ function refuseRepeated(document: Document, at: At): void {
       const seen = new Set<unknown>()
       for (const { key } of items) {
         const name = isScalar(key) ? key.value : key
-        if (seen.has(name)) throw at(isNode(key) ? (key.range?.[0] ?? 0) : 0, `the key '${String(name)}' stands here twice`)
+        if (seen.has(name))
+          throw at(isNode(key) ? (key.range?.[0] ?? 0) : 0, `the key '${String(name)}' stands here twice`)
         seen.add(name)
       }
     },

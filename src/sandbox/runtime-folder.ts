@@ -1,6 +1,7 @@
-import { lstatSync, mkdirSync, statSync } from 'node:fs'
+import { lstatSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { CnilabError } from '../errors.ts'
+import { makeFolder } from '../kernel/make-folder.ts'
 import { userId } from '../kernel/user.ts'
 
 /**
@@ -16,7 +17,7 @@ export function runtimeFolder(): string {
 /** The same, made if need be. */
 export function makeRuntimeFolder(): string {
   const folder = runtimeFolder()
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  makeFolder(folder, 0o700)
   return checked(folder)
 }
 

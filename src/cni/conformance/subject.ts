@@ -1,8 +1,9 @@
-import { accessSync, chmodSync, constants, copyFileSync, existsSync, mkdirSync, realpathSync, statSync } from 'node:fs'
+import { accessSync, chmodSync, constants, copyFileSync, existsSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { CnilabError } from '../../errors.ts'
 import { APP } from '../../kernel/host.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
+import { makeFolder } from '../../kernel/make-folder.ts'
 import { packageFolder } from '../../sandbox/create.ts'
 import { type Config, ipamOf } from './configs.ts'
 
@@ -53,7 +54,7 @@ export async function makeVisible(kernel: Kernel, file: string, config: Config):
     if (await isSeen(candidate)) return { file: candidate, path: [...new Set([dirname(candidate), ...others])] }
   const { folder, seen } = kernel.host.batches
   const copies = 'conformance-plugins'
-  mkdirSync(join(folder, copies), { recursive: true })
+  makeFolder(join(folder, copies))
   chmodSync(join(folder, copies), 0o755)
   for (const name of [basename(file), ipamOf(config) ?? '']) {
     const from = join(dirname(file), name)

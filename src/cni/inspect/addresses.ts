@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js'
-import { contains, overlaps, subnet } from '../../operations/names.ts'
+import { isIpv6, numberOf, overlaps, subnet } from '../../operations/names.ts'
 import { asList, asObject, asText, type Json } from './check-keys.ts'
 import type { Path } from './json-source.ts'
 
@@ -11,7 +11,13 @@ export interface AddressRange {
   rangeStart?: string
   rangeEnd?: string
   gateway?: string
+  /** The first and the last address that it may give, as numbers. */
+  first: bigint
+  last: bigint
 }
+
+/** So many ranges of a network are compared with those of others, each with each. */
+export const MOST_RANGES = 100
 
 /**
  * The ranges that host-local reads: of the keys in `ipam` itself, and then of `ranges`. Each inner list is one set, from
@@ -36,7 +42,22 @@ function rangeOf(object: Json, path: Path): AddressRange | undefined {
     const text = asText(object[key])
     return text !== undefined && ipaddr.isValid(text) ? { [key]: text } : {}
   }
-  return { path, subnet: read.data, ...address('rangeStart'), ...address('rangeEnd'), ...address('gateway') }
+  const [base = '', prefix] = read.data.split('/')
+  const bits = isIpv6(base) ? 128 : 32
+  const given: Pick<AddressRange, 'rangeStart' | 'rangeEnd' | 'gateway'> = {
+    ...address('rangeStart'),
+    ...address('rangeEnd'),
+    ...address('gateway'),
+  }
+  const start = numberOf(base) ?? 0n
+  const end = start + (1n << BigInt(bits - Number(prefix))) - 1n
+  return {
+    path,
+    subnet: read.data,
+    ...given,
+    first: numberOf(given.rangeStart ?? '') ?? start,
+    last: numberOf(given.rangeEnd ?? '') ?? end,
+  }
 }
 
 /** Which of two addresses of a family is the lower: below 0 for the first one. */
@@ -47,17 +68,5 @@ export function compareAddresses(a: string, b: string): number {
 
 /** Whether two ranges may give the same address. */
 export function sharesAddresses(a: AddressRange, b: AddressRange): boolean {
-  if (!overlaps(a.subnet, b.subnet)) return false
-  return !isBelow(a, b) && !isBelow(b, a)
-}
-
-/** Whether a range ends before another begins, in subnets that overlap. */
-function isBelow(a: AddressRange, b: AddressRange): boolean {
-  const start = b.rangeStart ?? firstOf(b.subnet)
-  if (a.rangeEnd !== undefined) return compareAddresses(a.rangeEnd, start) < 0
-  return !contains(a.subnet, start) && compareAddresses(firstOf(a.subnet), start) < 0
-}
-
-function firstOf(prefix: string): string {
-  return prefix.split('/')[0] ?? prefix
+  return a.first <= b.last && b.first <= a.last && overlaps(a.subnet, b.subnet)
 }

@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
 import { overlaps } from '../../operations/names.ts'
-import { type AddressRange, rangeSets, sharesAddresses } from './addresses.ts'
+import { type AddressRange, MOST_RANGES, rangeSets, sharesAddresses } from './addresses.ts'
 import { asObject, asText } from './check-keys.ts'
 import type { Tell } from './mistake.ts'
 import type { Network } from './network.ts'
@@ -33,6 +33,7 @@ function pools({ plugins }: Network): Pool[] {
     const bridge = config['type'] === 'bridge' ? asText(config['bridge']) || 'cni0' : undefined
     return rangeSets(ipam, [...path, 'ipam'])
       .flat()
+      .slice(0, MOST_RANGES)
       .map((range) => ({ range, bridge }))
   })
 }

@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { extname } from 'node:path'
+import { readConfigFile, refuseMany } from '../config-file.ts'
 import { CnilabError } from '../../errors.ts'
 import { atLeast, isVersion, OLDEST, VERSIONS } from '../versions.ts'
 import { asList, asObject, asText, type Json } from './check-keys.ts'
@@ -13,11 +14,12 @@ export function isConfigName(name: string): boolean {
   return ENDINGS.includes(extname(name))
 }
 
-/** The files of a folder that runtimes read, sorted as they do; none without the folder. */
+/** The files of a folder that runtimes read, sorted as they do; none without the folder. Throws CnilabError. */
 export function namesIn(folder: string): string[] {
+  let names: string[]
   try {
     const entries = readdirSync(folder, { withFileTypes: true })
-    return entries
+    names = entries
       .filter((one) => !one.isDirectory() && isConfigName(one.name))
       .map(({ name }) => name)
       .toSorted()
@@ -31,6 +33,8 @@ export function namesIn(folder: string): string[] {
       },
     )
   }
+  refuseMany(folder, names)
+  return names
 }
 
 /** A plugin of a network, and where it stands in the file. */
@@ -64,10 +68,7 @@ export interface Unreadable {
 export function readNetwork(file: string): Network | Unreadable {
   let text: string
   try {
-    // A pipe that the shell made has no such name: <(…) can be read.
-    if (isConfigName(file) && statSync(file).isFIFO())
-      return { file, line: 1, column: 1, wrong: 'a pipe: who reads it waits for somebody to write' }
-    text = readFileSync(file, 'utf8')
+    text = readConfigFile(file)
   } catch (error) {
     return { file, line: 1, column: 1, wrong: error instanceof Error ? error.message : String(error) }
   }

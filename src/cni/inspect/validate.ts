@@ -31,21 +31,33 @@ export async function validate(path: string, folders: readonly string[]): Promis
       continue
     }
     const own: Mistake[] = []
-    const tell = teller(network, own)
+    const { tell, more } = teller(network, own)
     checkNetwork(network, tell)
     await checkInstalled(network, installed, tell)
     for (const earlier of networks) checkBetween(earlier, network, tell)
     networks.push(network)
-    mistakes.push(...own.toSorted((a, b) => a.line - b.line || a.column - b.column))
+    mistakes.push(...own.toSorted((a, b) => a.line - b.line || a.column - b.column), ...more())
   }
   return { files, mistakes }
 }
 
-function teller({ file, source }: Network, into: Mistake[]): Tell {
-  return (severity, path, what, { at = 'value', why, fix } = {}) => {
-    const more = { ...(why === undefined ? {} : { why }), ...(fix === undefined ? {} : { fix }) }
-    into.push({ file, ...source.placeOf(path, at), severity, key: keyName(path), what, ...more })
+/** So many mistakes of a file are told; each is looked up in it. */
+const MOST = 100
+
+/** Puts mistakes of a file `into` a list; `more` is what there is to say of those beyond the first ones. */
+function teller({ file, source }: Network, into: Mistake[]): { tell: Tell; more: () => Mistake[] } {
+  let left = 0
+  const tell: Tell = (severity, path, what, { at = 'value', why, fix } = {}) => {
+    const words = { ...(why === undefined ? {} : { why }), ...(fix === undefined ? {} : { fix }) }
+    if (into.length < MOST)
+      into.push({ file, ...source.placeOf(path, at), severity, key: keyName(path), what, ...words })
+    else left++
   }
+  const more = (): Mistake[] =>
+    left === 0
+      ? []
+      : [{ file, line: 1, column: 1, severity: 'error', key: '', what: `there are ${left} more mistakes` }]
+  return { tell, more }
 }
 
 function configFiles(path: string): string[] {

@@ -1,16 +1,7 @@
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  statSync,
-} from 'node:fs'
-import { dirname, join } from 'node:path'
+import { chmodSync, closeSync, fsyncSync, linkSync, openSync, renameSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { CnilabError } from '../../errors.ts'
+import { makeFolder } from '../../kernel/make-folder.ts'
 import { types } from '../plugins/types.ts'
 import { compile, proveSelfContained } from './compile.ts'
 import { alone, explained, withUnfinished } from './folder.ts'
@@ -49,17 +40,6 @@ export async function install(folder: string, force: boolean, signal: AbortSigna
     )
   } catch (error) {
     throw explained(folder, error)
-  }
-}
-
-/** Makes a folder and its parents. Node's own `recursive` never ends where a folder cannot be made, as in /proc. */
-function makeFolder(folder: string): void {
-  if (existsSync(folder)) return
-  makeFolder(dirname(folder))
-  try {
-    mkdirSync(folder, { mode: 0o755 })
-  } catch (error) {
-    if (!existsSync(folder)) throw error // else somebody else made it meanwhile
   }
 }
 
