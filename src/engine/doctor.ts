@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { CnilabError } from '../errors.ts'
 import { type Kernel, kernelOf } from '../kernel/kernel.ts'
+import { readText } from '../kernel/read-file.ts'
 import { type KindName, parseOperation } from '../operations/registry.ts'
 import { createSandbox } from '../sandbox/create.ts'
 import { removeSandbox } from '../sandbox/remove.ts'
@@ -106,7 +106,7 @@ function namespaceRemedy(): string {
 
 function setting(name: string): string | undefined {
   try {
-    return readFileSync(`/proc/sys/${name}`, 'utf8').trim()
+    return readText(`/proc/sys/${name}`).trim()
   } catch {
     return undefined
   }

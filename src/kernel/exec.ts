@@ -1,7 +1,8 @@
 import { constants } from 'node:os'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import type { Host } from './host.ts'
 import { inside } from './inside.ts'
+import { readText } from './read-file.ts'
 import { sandboxEnvironment, searchPath } from './spawn.ts'
 import { dropsPrivileges } from './user.ts'
 
@@ -83,7 +84,7 @@ const ENDING = ['SIGTERM', 'SIGHUP'] as const
 /** The processes that a process started (proc(5)), and those started: nsenter's is the program, which would outlive it. */
 function descendantsOf(pid: number | undefined): number[] {
   try {
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean)
+    const children = readText(`/proc/${pid}/task/${pid}/children`).trim().split(' ').filter(Boolean)
     return children.map(Number).flatMap((child) => [...descendantsOf(child), child])
   } catch {
     return []

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import * as z from 'zod'
 import type { Answer, Call } from '../assertions/assertion.ts'
 import { CnilabError } from '../errors.ts'
@@ -8,6 +8,7 @@ import { INTERNET } from '../state/state.ts'
 import { APP, type Host } from './host.ts'
 import type { Kernel } from './kernel.ts'
 import { inside } from './inside.ts'
+import { MIB, readBytes } from './read-file.ts'
 import { type Detached, spawnDetached } from './spawn.ts'
 
 const answerSchema = z.object({ ok: z.boolean(), said: z.string(), status: z.number().exactOptional() })
@@ -93,7 +94,9 @@ function isReady(host: Host, inode: number): boolean {
   const pid = processes.find((entry) => inodeOf(`${host.root}/proc/${entry}/ns/net`) === inode)
   if (pid === undefined) return false
   try {
-    const sockets = readFileSync(`${host.root}/proc/${pid}/net/unix`, 'utf8').split('\n')
+    const sockets = readBytes(`${host.root}/proc/${pid}/net/unix`, 16 * MIB)
+      .toString('latin1')
+      .split('\n')
     return sockets.some((line) => line.endsWith(` ${READY.replace('\0', '@')}`))
   } catch {
     return false // it ended meanwhile

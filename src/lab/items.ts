@@ -46,10 +46,10 @@ export function operations(
   if (!unmarked.success) throw source.complaint(unmarked.error, at)
   const one = (values: Variables) =>
     filled(source, at, item[kind], values, (params) => parseOperation(kind, params, complaints))
-  const take = (count: number, at: Path) => {
+  const take = (count: number, place: Path) => {
     room.operations -= count
     if (room.operations < 0)
-      throw source.errorAt(at, `with this a lab would have more than ${BOUNDS.operations} operations`)
+      throw source.errorAt(place, `with this a lab would have more than ${BOUNDS.operations} operations`)
   }
   if (repeat === undefined) {
     take(1, path)

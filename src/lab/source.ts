@@ -85,7 +85,7 @@ function resolved(document: Document, at: At): unknown {
         return visit.BREAK
       },
     })
-    throw at(first, `${error instanceof Error ? error.message : String(error)}`)
+    throw at(first, error instanceof Error ? error.message : String(error))
   }
 }
 

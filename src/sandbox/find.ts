@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { GIVEN_FOLDER, HOST_FOLDER, type Host, OWN_BATCHES } from '../kernel/host.ts'
+import { MIB, readBytes, readText } from '../kernel/read-file.ts'
 import { dropsPrivileges, userId } from '../kernel/user.ts'
 import { runtimeFolder } from './runtime-folder.ts'
 import { GIVEN, HOLDER, SHARED } from './scripts.ts'
@@ -68,7 +69,7 @@ function isOld(folder: string): boolean {
 
 function readRecord(folder: string): SandboxRecord | undefined {
   try {
-    const record: unknown = JSON.parse(readFileSync(join(folder, RECORD), 'utf8'))
+    const record: unknown = JSON.parse(readText(join(folder, RECORD)))
     return isRecord(record) ? record : undefined
   } catch {
     return undefined
@@ -91,7 +92,8 @@ function isRecord(value: unknown): value is SandboxRecord {
 /** Start time of a process, field 22 of /proc/PID/stat (proc(5)); undefined for a process that is gone or a zombie. */
 export function startTime(pid: number): string | undefined {
   try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    const fields = readBytes(`/proc/${pid}/stat`, MIB)
+      .toString('latin1')
       .replace(/^.*\) /, '')
       .split(' ')
     return fields[0] === 'Z' ? undefined : fields[19]
@@ -115,7 +117,9 @@ export function findHolders(): { pid: number; name: string }[] {
   return readdirSync('/proc').flatMap((entry) => {
     if (!/^\d+$/.test(entry)) return []
     try {
-      const [, program, name, ...rest] = readFileSync(`/proc/${entry}/cmdline`, 'utf8').split('\0')
+      const [, program, name, ...rest] = readBytes(`/proc/${entry}/cmdline`, 8 * MIB)
+        .toString('utf8')
+        .split('\0')
       return program === HOLDER && name !== undefined && rest.slice(0, 2).join('\0') === own
         ? [{ pid: Number(entry), name }]
         : []
