@@ -1,7 +1,8 @@
-import { statSync, statfsSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { type Host, MACHINE } from '../kernel/host.ts'
 import { type Kernel, kernelOf } from '../kernel/kernel.ts'
 import { inside } from '../kernel/inside.ts'
+import { isNamespace } from '../kernel/netns-files.ts'
 import { spawnByFiles } from '../kernel/spawn.ts'
 import { interfaceName, netnsOf } from '../operations/names.ts'
 import { CODE, CniError } from './error.ts'
@@ -13,9 +14,6 @@ const HERE: Host = MACHINE
 export function ownKernel(): Kernel {
   return kernelOf(HERE, (netns, argv, input) => spawnByFiles(inside(HERE, netns, argv), input))
 }
-
-/** Types of file systems by statfs(2): namespaces are files of nsfs, in older kernels of proc. */
-const NSFS = [0x6e736673, 0x9fa0]
 
 /**
  * The container's namespace, by its name where it has one, else by its path. Throws CniError `netns` if the path is no
@@ -29,7 +27,7 @@ export function containerNetns(path: string): string {
       `there is no network namespace ${path}`,
       'the runtime makes it before it calls the plugin: ip netns add NAME makes /run/netns/NAME',
     )
-  if (!NSFS.includes(statfsSync(path).type))
+  if (!isNamespace(path))
     throw new CniError(
       CODE.netns,
       `${path} is a file, and no network namespace is mounted on it`,

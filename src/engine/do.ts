@@ -153,10 +153,17 @@ function isThere(need: Resource, now: State): boolean {
   return what === 'netns' ? now.has(netns) : findLink(now, ifname, netns) !== undefined
 }
 
-function inTheWay(host: Host, { explain, apply }: Derived, verdict: Verdict): CnilabError {
+function inTheWay(
+  host: Host,
+  { explain, apply }: Derived,
+  verdict: Extract<Verdict, { status: 'differs' }>,
+): CnilabError {
   return new CnilabError('state', `${explain.what}: ${verdict.actual}`, {
     ...(apply[0] ? { command: toLine(apply[0], '1') } : {}),
-    fix: `see what is there with: cnilab exec${flagsFor(host)} -- ip -d link; then remove it or choose another name`,
+    fix:
+      verdict.remedy === undefined
+        ? `see what is there with: cnilab exec${flagsFor(host)} -- ip -d link; then remove it or choose another name`
+        : `cnilab exec${flagsFor(host)} -- ${verdict.remedy}, or choose another name`,
   })
 }
 

@@ -1,6 +1,6 @@
 import { CnilabError } from '../errors.ts'
 import { DEFAULT_SANDBOX, flagsFor, type Host, MACHINE } from '../kernel/host.ts'
-import { namespaceNames } from '../kernel/snapshot.ts'
+import { namesInNetns } from '../kernel/netns-files.ts'
 import { userId } from '../kernel/user.ts'
 import { enter, ownSandbox } from '../sandbox/find.ts'
 import { findSandbox, type OpenedSandbox, openSandbox } from '../sandbox/open.ts'
@@ -65,7 +65,7 @@ export function findHost(flags: Place): Host | undefined {
 
 /** Refuses a namespace that does not exist: CnilabError `state`. */
 export async function requireNetns(host: Host, netns: string | undefined): Promise<void> {
-  if (netns === undefined || (await namespaceNames(host)).includes(netns)) return
+  if (netns === undefined || (await namesInNetns(host)).namespaces.includes(netns)) return
   throw new CnilabError('state', `there is no namespace ${netns}`, {
     fix: `cnilab netns create ${netns}${flagsFor(host)}`,
   })

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
-import { type FSWatcher, readdirSync, statfsSync, statSync, watch } from 'node:fs'
+import { type FSWatcher, readdirSync, statSync, watch } from 'node:fs'
 import { INTERNET } from '../state/state.ts'
 import type { Host } from './host.ts'
 import { inside } from './inside.ts'
+import { isNamespace } from './netns-files.ts'
 import { searchPath } from './spawn.ts'
 
 /**
@@ -38,9 +39,6 @@ const LATEST = 150
 /** A namespace's file is made before the namespace is mounted on it, which nothing tells: look again, in ms, so many times. */
 const AGAIN = 10
 const TRIES = 100
-
-/** What statfs(2) says of a namespace's file. */
-const NSFS_MAGIC = 0x6e736673
 
 /**
  * A neighbour that the kernel found, or did not find, by itself. That is no change of the network, and each ping makes
@@ -186,7 +184,7 @@ function watchedNames(host: Host): string[] {
 function inodeOf(host: Host, name: string): number | undefined {
   const path = `${host.root}/run/netns/${name}`
   try {
-    return statfsSync(path).type === NSFS_MAGIC ? statSync(path).ino : undefined
+    return isNamespace(path) ? statSync(path).ino : undefined
   } catch {
     return undefined
   }

@@ -75,12 +75,17 @@ export async function programsIn(host: Host, folder: string): Promise<string[]> 
   return stdout.split('\0').filter((name) => name !== '')
 }
 
-/** The magic number of the file system that namespaces are files of (linux/magic.h, NSFS_MAGIC). */
-const NSFS = '6e736673'
+/** What statfs(2) says of a namespace's file (linux/magic.h, NSFS_MAGIC). */
+export const NSFS = 0x6e736673
+
+/** Shell text that asks whether a path is a namespace's, and does not open it: of a pipe, that would never end. */
+export function isNamespace(path: string): string {
+  return `[ "$(stat -f -c %t -- "${path}" 2>/dev/null)" = ${NSFS.toString(16)} ]`
+}
 
 /** Those of some paths at which the host has a namespace. */
 export async function namespacesAmong(host: Host, paths: readonly string[]): Promise<Set<string>> {
-  const text = `for path; do [ "$(stat -f -c %t -- "$path" 2>/dev/null)" != ${NSFS} ] || printf '%s\\0' "$path"; done`
+  const text = `for path; do ! ${isNamespace('$path')} || printf '%s\\0' "$path"; done`
   const { stdout } = paths.length === 0 ? { stdout: '' } : await script(host, text, paths)
   return new Set(stdout.split('\0').filter((path) => path !== ''))
 }
@@ -90,7 +95,9 @@ export async function namespacesAmong(host: Host, paths: readonly string[]): Pro
  * `state` if it is no network namespace.
  */
 export async function interfacesAt(host: Host, path: string): Promise<string[] | undefined> {
-  const text = '[ -e "$1" ] || exit 99; exec nsenter --net="$1" -- cat /proc/net/dev'
+  const text = `[ -e "$1" ] || exit 99
+${isNamespace('$1')} || { echo 'something else is there' >&2; exit 98; }
+exec nsenter --net="$1" -- cat /proc/net/dev`
   const { code, stdout, stderr } = await script(host, text, [path])
   if (code === 99) return undefined
   if (code !== 0)

@@ -8,6 +8,7 @@ import { INTERNET } from '../state/state.ts'
 import { APP, type Host } from './host.ts'
 import type { Kernel } from './kernel.ts'
 import { inside } from './inside.ts'
+import { isNamespace } from './netns-files.ts'
 import { MIB, readBytes } from './read-file.ts'
 import { type Detached, spawnDetached } from './spawn.ts'
 
@@ -40,7 +41,8 @@ export async function call(kernel: Kernel, from: string | undefined, whom: Call,
  */
 export async function startInternet(host: Host): Promise<void> {
   const file = `/run/netns/${INTERNET}`
-  const inode = host.kind === 'machine' ? undefined : inodeOf(`${host.root}${file}`)
+  const isThere = host.kind === 'sandbox' && isNamespace(`${host.root}${file}`)
+  const inode = isThere ? inodeOf(`${host.root}${file}`) : undefined
   if (inode === undefined || isReady(host, inode)) return
   const program = programOf(host, 'responder', ['--namespace', file, ...OFFERS])
   // In the background: nsenter, which waits for what it started, would stay as long.

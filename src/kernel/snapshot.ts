@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs'
-import { readdir, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { CnilabError } from '../errors.ts'
 import { FORWARDING, REDIRECTS } from '../operations/sysctl.ts'
 import {
@@ -17,6 +16,7 @@ import { ambiguous } from '../state/topology.ts'
 import { withFiles } from './files.ts'
 import { type Host, netnsFile } from './host.ts'
 import type { Launch } from './launcher.ts'
+import { namesInNetns, namespacesOf } from './netns-files.ts'
 import { readText } from './read-file.ts'
 import { spawn } from './spawn.ts'
 
@@ -46,10 +46,13 @@ const usual = [...Object.values(FORWARDING), REDIRECTS]
 
 /** Reads the kernel: one process for the host's links, addresses and routes, one each for rules and sysctls, and few for the namespaces. */
 export async function snapshot(host: Host, launch: Launch, scope?: Scope): Promise<State> {
-  const paths = [...(scope?.namespaces ?? []), ...(scope?.paths ?? [])].filter((name) => isFile(host, name))
-  const names = scope?.links
-    ? paths
-    : [...(await namespaceNames(host)), ...paths.filter((name) => name.startsWith('/'))]
+  const asked = [...(scope?.namespaces ?? []), ...(scope?.paths ?? [])]
+  const { namespaces, strays } = scope?.links ? { namespaces: [], strays: [] } : await namesInNetns(host)
+  const others = await namespacesOf(
+    host,
+    asked.filter((name) => scope?.links !== undefined || name.startsWith('/')),
+  )
+  const names = [...namespaces, ...others]
   const wanted = names.filter((name) => scope?.namespaces?.has(name) ?? true)
   // What takes longest begins first.
   const [inner, own, rules, sysctls, vlans] = await Promise.all([
@@ -64,7 +67,7 @@ export async function snapshot(host: Host, launch: Launch, scope?: Scope): Promi
     scope?.vlans === true ? readVlans(launch) : undefined,
   ])
   const state = new Map<string, Namespace | undefined>([
-    [HOST, parseNamespace(own, { ...nowhere, rules, sysctls, ...(vlans ? { vlans } : {}) })],
+    [HOST, { ...parseNamespace(own, { ...nowhere, rules, sysctls, ...(vlans ? { vlans } : {}) }), strays }],
     ...names.map((name) => [name, inner.get(name)] as const),
   ])
   for (const name of scope?.links ? [] : ambiguous(state)) {
@@ -73,20 +76,6 @@ export async function snapshot(host: Host, launch: Launch, scope?: Scope): Promi
     if (namespace && code === 0) state.set(name, { ...namespace, netnsIds: parseNetnsIds(stdout) })
   }
   return state
-}
-
-/** Whether there is a namespace's file of this name or path. */
-function isFile(host: Host, name: string): boolean {
-  return existsSync(`${host.root}${netnsFile(name)}`)
-}
-
-/** The names under /run/netns, sorted. */
-export async function namespaceNames(host: Host): Promise<string[]> {
-  try {
-    return (await readdir(`${host.root}/run/netns`)).toSorted()
-  } catch {
-    return [] // the folder comes with the first namespace
-  }
 }
 
 /** Undefined for a namespace that has vanished meanwhile, or a file that is none. */

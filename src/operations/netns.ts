@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { netnsName } from './names.ts'
-import type { Namespace } from '../state/state.ts'
+import { HOST, type Namespace, type State } from '../state/state.ts'
 import { type Before, type OperationKind, ip, MARK_ALIAS, resource } from './operation.ts'
 
 interface Params {
@@ -19,7 +19,7 @@ export const netns: OperationKind<'netns', Params> = {
   apply: (p) => [ip(undefined, 'netns', 'add', p.name)],
   undo: (p, before, now) => {
     const namespace = now.get(p.name)
-    if (!now.has(p.name)) return []
+    if (!now.has(p.name) && !isStray(p, now)) return []
     return namespace && isAnother(namespace, before) ? [] : [ip(undefined, 'netns', 'delete', p.name)]
   },
   users: (p, now) =>
@@ -31,10 +31,22 @@ export const netns: OperationKind<'netns', Params> = {
     why: 'A network namespace is a private network stack: its own interfaces, addresses, routes and rules. A container is little more than processes that live in one.',
   }),
   expected: (p) => `namespace ${p.name} is there`,
-  judge: (p, now) =>
-    now.has(p.name)
+  judge: (p, now) => {
+    if (isStray(p, now))
+      return {
+        status: 'differs',
+        actual: `the file /run/netns/${p.name} is there, and is no namespace`,
+        remedy: `rm -d /run/netns/${p.name}`,
+      }
+    return now.has(p.name)
       ? { status: 'present', actual: `namespace ${p.name} is there` }
-      : { status: 'absent', actual: `there is no namespace ${p.name}`, before: {} },
+      : { status: 'absent', actual: `there is no namespace ${p.name}`, before: {} }
+  },
+}
+
+/** Whether a file has the name of the namespace, and is none: ip(8) takes it for one. */
+function isStray({ name }: Params, now: State): boolean {
+  return now.get(HOST)?.strays?.includes(name) === true
 }
 
 /** How long after an intent a namespace without a recorded inode may still be the one that was meant, in milliseconds. */

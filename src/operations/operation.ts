@@ -47,7 +47,8 @@ export type Before = z.infer<typeof beforeSchema>
 export type Verdict =
   | { status: 'present'; actual: string }
   | { status: 'absent'; actual: string; before: Before }
-  | { status: 'differs'; actual: string }
+  /** `remedy`: a command for the host that takes away what is there, where that is certain to be of no use. */
+  | { status: 'differs'; actual: string; remedy?: string }
   | { status: 'blocked'; actual: string; missing: Resource }
 
 /** Names one thing in the kernel, such as `netns:red` or `link:red/eth0`. Made by `resource`. */
