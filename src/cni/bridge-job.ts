@@ -18,7 +18,7 @@ import type { Call } from './plugin-type.ts'
 import { wrongContainerId } from './request.ts'
 import { EMPTY, type Result } from './result.ts'
 import { readCache } from './runtime/cache.ts'
-import { type Network, parseList, parseSingle, SEED } from './runtime/network.ts'
+import { cachedNetwork, type Network, parseList, parseSingle, SEED } from './runtime/network.ts'
 import { netnsPath } from './runtime/request.ts'
 
 /** A container that is to be put on a bridge, taken off it, or checked. */
@@ -76,7 +76,7 @@ export async function asAdded(host: Host, given: BridgeJob): Promise<BridgeJob> 
   const { entries } = await readCache(host)
   const jobs = entries
     .filter((one) => one.containerId === containerId && one.ifname === ifname && netnsOf(one.netns) === netnsOf(netns))
-    .map(({ config }) => parseList(config))
+    .flatMap((one) => cachedNetwork(one) ?? [])
     .filter((one) => pluginOf(one) !== undefined)
     .map((one) => jobOn(one, containerId, netns))
   const [first = given, another] = jobs

@@ -1,5 +1,6 @@
 import { CnilabError } from '../errors.ts'
 import type { Host } from './host.ts'
+import { MIB } from './read-file.ts'
 import { spawn } from './spawn.ts'
 
 // All is done by programs on the host: a link in a sandbox must not lead to a file of the machine, and the sandbox of
@@ -10,18 +11,32 @@ async function script(host: Host, text: string, words: readonly string[], input 
   return spawn([...host.enter, 'sh', '-c', text, 'sh', ...words], input)
 }
 
-/** A text file of the host; undefined if there is none that can be read. */
+/** Of a file, and of all files of a folder: results of CNI have a few KiB each. */
+const LARGEST = MIB
+const ALL = 64 * MIB
+
+/** A text file of the host; undefined if there is none, and '' for what cannot be read: something else, or a huge one. */
 export async function readHostFile(host: Host, path: string): Promise<string | undefined> {
-  const { code, stdout } = await script(host, 'cat -- "$1"', [path])
-  return code === 0 ? stdout : undefined
+  const text = `[ -e "$1" ] || [ -L "$1" ] || exit 1
+[ ! -f "$1" ] || head -c ${LARGEST + 1} -- "$1" 2>/dev/null || :`
+  const { code, stdout } = await script(host, text, [path])
+  if (code !== 0) return undefined
+  return stdout.length > LARGEST ? '' : stdout
 }
 
-/** The text files in a folder of the host by name, sorted; one that cannot be read is ''. None if there is no folder. */
+/**
+ * The text files in a folder of the host by name, sorted; one that cannot be read, or is huge, is ''. None if there is no
+ * folder. Throws CnilabError `state` if they are too much.
+ */
 export async function readHostFolder(host: Host, folder: string): Promise<Map<string, string>> {
   // One line with the name and NUL for each file, and then the same in front of each line of each file.
   const text = `cd -- "$1" 2>/dev/null || exit 0
-find . -maxdepth 1 -type f -printf '%p\\0\\n' -exec grep -aHZs '' {} +`
+find . -maxdepth 1 -type f -printf '%p\\0\\n' -size -${LARGEST + 1}c -exec grep -aHZs '' {} + | head -c ${ALL}`
   const { stdout } = await script(host, text, [folder])
+  if (stdout.length >= ALL)
+    throw new CnilabError('state', `the files in ${folder} are more than anybody needs: 64 MiB, or more`, {
+      fix: `see what they are, and remove what is of no use: ls -lS ${folder}`,
+    })
   const files = new Map<string, string>()
   for (const line of stdout.split('\n')) {
     const at = line.indexOf('\0')

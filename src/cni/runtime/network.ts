@@ -108,6 +108,15 @@ export function parseList(text: string, folder: (name: string) => readonly Plugi
   }
 }
 
+/** The network of a cached attachment; undefined if what the cache has is no configuration. */
+export function cachedNetwork({ config }: { config: string }): Network | undefined {
+  try {
+    return parseList(config)
+  } catch {
+    return undefined
+  }
+}
+
 /** A network from the text of a `.conf` or `.json` with one plugin, as if a list held it. Throws Error. */
 export function parseSingle(text: string): Network {
   const json = text.trim() === '' ? undefined : parseJson(text)
