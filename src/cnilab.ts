@@ -3,6 +3,7 @@
 import module from 'node:module'
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
+import { completeEnvironment } from './environment.ts'
 import { makeFolder } from './kernel/make-folder.ts'
 import pkg from '../package.json' with { type: 'json' }
 
@@ -38,14 +39,19 @@ async function showsQuickly() {
   return showQuickly(words, join(import.meta.dirname, '..', 'step-texts.json'))
 }
 
-// The reader went away, as in `cnilab lab run | head -1`: nobody is left to tell, but there may be much to tear down.
-for (const stream of [process.stdout, process.stderr])
-  stream.on('error', ({ code, message }: NodeJS.ErrnoException) => {
-    if (code === 'EPIPE') return
-    process.exitCode = 1 // a full disk, say
-    if (stream === process.stdout) process.stderr.write(`Error: could not write the result: ${message}\n`)
-  })
+/** What there is to do where what we say cannot be written. oclif, once it is loaded, would throw it at nobody. */
+function mindOutput() {
+  for (const stream of [process.stdout, process.stderr])
+    stream.removeAllListeners('error').on('error', ({ code, message }: NodeJS.ErrnoException) => {
+      // The reader went away, as in `cnilab lab run | head -1`: nobody is left to tell, but there may be much to tear down.
+      if (code === 'EPIPE') return
+      process.exitCode = 1 // a full disk, say
+      if (stream === process.stdout) process.stderr.write(`Error: could not write the result: ${message}\n`)
+    })
+}
 
+completeEnvironment()
+mindOutput()
 const problem = obstacle()
 if (problem !== undefined) {
   process.stderr.write(`${problem}\n`)
@@ -56,7 +62,11 @@ if (problem !== undefined) {
   const folder = cacheFolder()
   if (folder !== undefined) module.enableCompileCache(folder)
   if (!(await showsQuickly())) {
+    const { DEBUG } = process.env
+    delete process.env['DEBUG'] // meant for something else: oclif would tell all that it does
     const { main } = await import('./main.ts')
+    if (DEBUG !== undefined) process.env['DEBUG'] = DEBUG
+    mindOutput()
     await main()
   }
 }

@@ -7,7 +7,7 @@ export async function main(): Promise<void> {
   if (process.stdout.columns === 0) process.stdout.columns = 80
   try {
     const words = await given()
-    if (words) await run(words, import.meta.url)
+    if (words) await run(words, ONLY_OURS)
   } catch (error) {
     const shown = show(error)
     if (!shown) return
@@ -16,6 +16,10 @@ export async function main(): Promise<void> {
     process.exitCode = shown.exitCode
   }
 }
+
+/** oclif would look for plugins, which are code, and a theme in folders that the environment names. */
+const ONLY_OURS = { root: import.meta.filename, userPlugins: false, devPlugins: false }
+process.env['CNILAB_DISABLE_THEME'] = '1'
 
 /** The words that were typed; where there are none, those that are chosen on a terminal: undefined for none. */
 async function given(): Promise<string[] | undefined> {

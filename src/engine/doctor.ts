@@ -4,6 +4,7 @@ import { readText } from '../kernel/read-file.ts'
 import { type KindName, parseOperation } from '../operations/registry.ts'
 import { createSandbox } from '../sandbox/create.ts'
 import { removeSandbox } from '../sandbox/remove.ts'
+import { systemError } from '../system-error.ts'
 import { doPlan } from './do.ts'
 import { installCommands, missingTools } from './install.ts'
 
@@ -45,13 +46,14 @@ export async function examine(): Promise<Trial[]> {
       live.end()
     }
   } catch (error) {
+    const refusal = systemError(error) ?? (error instanceof CnilabError ? error : undefined)
     return [
       programs,
       {
         what: 'sandbox',
         ok: false,
-        detail: error instanceof Error ? error.message : String(error),
-        fix: namespaceRemedy(),
+        detail: refusal?.message ?? String(error),
+        fix: refusal?.fix === undefined || refusal.fix === 'cnilab doctor' ? namespaceRemedy() : refusal.fix,
       },
     ]
   }

@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs'
+import { existsSync, unlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import * as z from 'zod'
 import { CnilabError } from '../errors.ts'
@@ -64,7 +64,7 @@ type Place = Pick<Host, 'name'> & Partial<Pick<Host, 'kind' | 'folder' | 'root'>
 export function readProgress(place: Place): Progress | undefined {
   const [own, copy] = filesOf(place).map(parse)
   const hasEnded = own !== undefined && endedInside(place).includes(own.started)
-  if (hasEnded && place.root !== '') rmSync(progressFileOf(place.name), { force: true }) // before the sandbox is gone
+  if (hasEnded && place.root !== '') remove(progressFileOf(place.name)) // before the sandbox is gone
   const known = hasEnded ? undefined : own
   const shared = copy && (place.root === '' || !isLabPath(copy.lab)) ? copy : undefined
   if (known && copy?.started === known.started)
@@ -107,7 +107,12 @@ export function endProgress(place: Place): void {
     const marks = JSON.stringify([...endedInside(place), progress.started].slice(-MOST_MARKS))
     for (const file of endedFile(place)) replace(file, marks, false)
   }
-  for (const [i, file] of filesOf(place).entries()) if (place.root !== '' || i > 0) rmSync(file, { force: true })
+  for (const [i, file] of filesOf(place).entries()) if (place.root !== '' || i > 0) remove(file)
+}
+
+/** Throws what the system says, but for a path that leads to no file. */
+function remove(file: string): void {
+  if (existsSync(file)) unlinkSync(file)
 }
 
 /** So many labs that were ended inside are remembered. */

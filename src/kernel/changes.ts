@@ -4,7 +4,7 @@ import { INTERNET } from '../state/state.ts'
 import type { Host } from './host.ts'
 import { inside } from './inside.ts'
 import { isNamespace } from './netns-files.ts'
-import { searchPath } from './spawn.ts'
+import { hasPipes, searchPath } from './spawn.ts'
 
 /**
  * Prints what changes in the network namespace that it runs in, and, with `all-nsid`, in those linked to it; ends when its
@@ -125,6 +125,8 @@ function startMonitor(host: Host, name: string | undefined, inode: number, notic
     env: { ...process.env, LC_ALL: 'C', PATH: searchPath() },
     stdio: ['pipe', 'pipe', 'ignore'],
   })
+  child.on('error', () => undefined) // what is not installed cannot tell
+  if (!hasPipes(child)) return { inode, stop: () => undefined }
   let isStopped = false
   let line = '' // what was printed of it so far
   child.stdin.on('error', () => undefined) // it has ended, and then closes
@@ -133,7 +135,6 @@ function startMonitor(host: Host, name: string | undefined, inode: number, notic
     line = lines.pop() ?? ''
     if (!isStopped && lines.some((one) => !LEARNED.test(one))) notice()
   })
-  child.on('error', () => undefined) // what is not installed cannot tell
   child.on('close', () => {
     if (!isStopped) notice()
   })

@@ -1,7 +1,7 @@
 import { spawn as spawnProcess } from 'node:child_process'
 import { type Host, netnsFile } from './host.ts'
 import { inside } from './inside.ts'
-import { type Finished, missing, sandboxEnvironment, searchPath, spawn } from './spawn.ts'
+import { type Finished, missing, sandboxEnvironment, searchPath, spawn, withPipes } from './spawn.ts'
 
 /** Runs a program on the host and collects what it prints; one at a time. Never throws for an exit status. */
 export type Launch = (netns: string | undefined, argv: readonly string[], input?: string) => Promise<Finished>
@@ -34,7 +34,7 @@ const SHELLS = 2
  */
 export function launcher(host: Host): Launch {
   const shells: Shell[] = []
-  return (netns, argv, input = '') => {
+  return async (netns, argv, input = '') => {
     // What holds a line break cannot be told to a shell.
     if (input.length > LONG || argv.some((argument) => argument.includes('\n')))
       return spawn(inside(host, netns, argv), input)
@@ -73,9 +73,8 @@ function isHeld(one: object): one is { ref: () => void; unref: () => void } {
 function openShell(host: Host): Shell {
   const token = `\x1e${process.pid}-${process.hrtime.bigint()}`
   const [file = '', ...rest] = inside(host, undefined, ['sh', '-c', LOOP])
-  const child = spawnProcess(file, rest, {
-    env: { ...process.env, LC_ALL: 'C', PATH: searchPath(), ...pathOf(host), token },
-  })
+  const env = { ...process.env, LC_ALL: 'C', PATH: searchPath(), ...pathOf(host), token }
+  const child = withPipes(spawnProcess(file, rest, { env }))
   const { stdin, stdout, stderr } = child
   const queue: Told[] = [] // the first one is running
   const printed = { stdout: '', stderr: '' }

@@ -5,7 +5,8 @@ import { dirname } from 'node:path'
 import { CnilabError } from '../errors.ts'
 import { HOST_FOLDER } from './host.ts'
 import { makeFolder } from './make-folder.ts'
-import { lend, searchPath } from './spawn.ts'
+import { systemError } from '../system-error.ts'
+import { lend, missing, searchPath } from './spawn.ts'
 
 /**
  * Takes an exclusive lock on a folder, which it may `make`, waiting for it, and returns what gives it back. The lock is
@@ -103,10 +104,13 @@ async function take(open: () => Opened): Promise<Opened> {
     const flock = spawn('flock', ['-x', '0'], { stdio: [fd, 'ignore', 'ignore'], env: { PATH: searchPath() } })
     const code: unknown = await once(flock, 'exit').then(
       ([status]) => status,
-      () => undefined,
+      (error: unknown) => {
+        closeSync(fd)
+        throw systemError(error) ?? missing('flock')
+      },
     )
     if (code === 0 && fstatSync(fd).ino === statSync(path, { throwIfNoEntry: false })?.ino) return { fd, path }
     closeSync(fd)
-    if (code !== 0) throw new CnilabError('machine', `could not lock ${path}: is flock (package util-linux) installed?`)
+    if (code !== 0) throw new CnilabError('machine', `could not lock ${path}`)
   }
 }

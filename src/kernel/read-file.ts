@@ -6,6 +6,7 @@ import { closeSync, constants, fstatSync, openSync, readSync, statfsSync, statSy
  */
 export class UnreadableError extends Error {
   readonly code: string | undefined
+  path = ''
 
   constructor(message: string, code?: string) {
     super(message)
@@ -25,7 +26,7 @@ export function readText(path: string, most = MIB): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch {
-    throw new UnreadableError(`it is not text in UTF-8: ${firstWrong(bytes)}`)
+    throw named(path, new UnreadableError(`it is not text in UTF-8: ${firstWrong(bytes)}`))
   }
 }
 
@@ -43,8 +44,13 @@ export function readBytes(path: string, most: number): Buffer {
       closeSync(fd)
     }
   } catch (error) {
-    throw explained(error)
+    throw named(path, explained(error))
   }
+}
+
+function named(path: string, error: unknown): unknown {
+  if (error instanceof UnreadableError) error.path = path
+  return error
 }
 
 /** How long the writer of a pipe that we were handed may be silent, in ms. */

@@ -24,7 +24,7 @@ const packages: Record<string, string> = { nft: 'nftables', ping: 'ping', ip: 'i
  * whole environment.
  * Throws CnilabError `machine` when the program is not installed.
  */
-export function spawn(
+export async function spawn(
   argv: readonly string[],
   input = '',
   signal?: AbortSignal,
@@ -32,7 +32,7 @@ export function spawn(
 ): Promise<Finished> {
   const [file = '', ...rest] = argv
   const { promise, resolve, reject } = Promise.withResolvers<Finished>()
-  const child = childProcess.spawn(file, rest, { env, ...(signal ? { signal } : {}) })
+  const child = withPipes(childProcess.spawn(file, rest, { env, ...(signal ? { signal } : {}) }))
   let [stdout, stderr] = ['', '']
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
@@ -66,6 +66,20 @@ export function spawnByFiles(argv: readonly string[], input = ''): Promise<Finis
     resolve({ code: code ?? undefined, signal: by ?? undefined, stdout: textOf(stdout), stderr: textOf(stderr) })
   })
   return promise.then(refuseMissing).finally(() => files.forEach((fd) => closeSync(fd)))
+}
+
+/** Whether a process got pipes: where this one may not open more files, Node says so later, and there are none. */
+export function hasPipes(child: childProcess.ChildProcess): boolean {
+  return Reflect.get(child, 'stdout') !== undefined
+}
+
+/** Refuses one that got none: CnilabError `machine`. */
+export function withPipes<T extends childProcess.ChildProcess>(child: T): T {
+  if (hasPipes(child)) return child
+  child.on('error', () => undefined)
+  throw new CnilabError('machine', 'this process may not open as many files as it needs', {
+    fix: 'ulimit -n 1024, and run the command again',
+  })
 }
 
 /** Throws if nsenter(1) says that it did not find the program that it was to start. */
@@ -186,7 +200,7 @@ export interface Detached {
 export function spawnDetached(argv: readonly string[]): Detached {
   const [file = '', ...rest] = argv
   const env = { ...process.env, LC_ALL: 'C', PATH: searchPath() }
-  const child = childProcess.spawn(file, rest, { cwd: '/', detached: true, env })
+  const child = withPipes(childProcess.spawn(file, rest, { cwd: '/', detached: true, env }))
   child.unref()
   const { stdin, stdout, stderr } = child
   stdin.on('error', () => undefined) // it may end before we let go of it

@@ -5,6 +5,7 @@ import { spawnDetached } from '../kernel/spawn.ts'
 import { enter, RECORD, type Sandbox, type SandboxRecord, startTime } from './find.ts'
 import { type Host, JOURNAL } from '../kernel/host.ts'
 import { dropsPrivileges, NOBODY, userId } from '../kernel/user.ts'
+import { systemError } from '../system-error.ts'
 import { makeRuntimeFolder, runtimeFolder } from './runtime-folder.ts'
 import { ENTER, GIVEN, HOLD, KEPT, PREPARE, READ_ONLY, SHARED, WATCH } from './scripts.ts'
 
@@ -74,7 +75,10 @@ export async function createSandbox(name: string): Promise<LiveSandbox> {
   ])
   try {
     const record = recordOf(name, await holder.firstLine)
-    for (const place of [given, folder]) writeFileSync(join(place, RECORD), JSON.stringify(record), { mode: 0o644 })
+    for (const place of [given, folder]) {
+      writeFileSync(join(place, RECORD), JSON.stringify(record))
+      chmodSync(join(place, RECORD), 0o644) // whatever the umask
+    }
     const sandbox = { ...record, folder }
     const keep = () => {
       writeFileSync(join(folder, KEPT), '')
@@ -85,12 +89,13 @@ export async function createSandbox(name: string): Promise<LiveSandbox> {
   } catch (error) {
     holder.release()
     rmSync(folder, { recursive: true, force: true })
-    throw new CnilabError(
-      'machine',
-      `this machine refused to make a sandbox: ${error instanceof Error ? error.message : String(error)}`,
-      {
-        fix: 'cnilab doctor',
-      },
+    throw (
+      systemError(error) ??
+      new CnilabError(
+        'machine',
+        `this machine refused to make a sandbox: ${error instanceof Error ? error.message : String(error)}`,
+        { fix: 'cnilab doctor' },
+      )
     )
   }
 }

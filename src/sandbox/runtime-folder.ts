@@ -1,8 +1,9 @@
-import { lstatSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { lstatSync, type Stats, statSync } from 'node:fs'
+import { isAbsolute, join } from 'node:path'
 import { CnilabError } from '../errors.ts'
 import { makeFolder } from '../kernel/make-folder.ts'
 import { userId } from '../kernel/user.ts'
+import { systemError } from '../system-error.ts'
 
 /**
  * The folder of this user's sandboxes, which need not exist: below XDG_RUNTIME_DIR if that is the user's own, else in
@@ -10,27 +11,47 @@ import { userId } from '../kernel/user.ts'
  */
 export function runtimeFolder(): string {
   const given = process.env['XDG_RUNTIME_DIR']
-  if (given !== undefined && given !== '' && isOwn(given)) return checked(join(given, 'cnilab'))
+  if (given !== undefined && isAbsolute(given) && isOwn(given)) return checked(join(given, 'cnilab'))
   return checked(`/tmp/cnilab-${userId()}`)
 }
 
 /** The same, made if need be. */
 export function makeRuntimeFolder(): string {
   const folder = runtimeFolder()
-  makeFolder(folder, 0o700)
+  try {
+    makeFolder(folder, 0o700)
+  } catch (error) {
+    throw refused(error)
+  }
   return checked(folder)
+}
+
+/** The folder cannot be made, or not even looked for. */
+function refused(error: unknown): unknown {
+  const { message } = systemError(error) ?? {}
+  if (message === undefined) return error
+  return new CnilabError('machine', message, { fix: 'set XDG_RUNTIME_DIR to a folder of your own, with room in it' })
 }
 
 function isOwn(folder: string): boolean {
   try {
-    return statSync(folder).uid === userId()
+    const info = statSync(folder)
+    return info.isDirectory() && info.uid === userId()
   } catch {
     return false // it is not there, or within what is closed to this user
   }
 }
 
+function look(folder: string): Stats | undefined {
+  try {
+    return lstatSync(folder, { throwIfNoEntry: false })
+  } catch (error) {
+    throw refused(error)
+  }
+}
+
 function checked(folder: string): string {
-  const info = lstatSync(folder, { throwIfNoEntry: false })
+  const info = look(folder)
   if (!info || (info.uid === userId() && (info.mode & 0o170077) === 0o040000)) return folder
   throw new CnilabError('machine', `${folder} is not a private folder of yours`, {
     fix: `remove it, or set XDG_RUNTIME_DIR to a folder of your own`,

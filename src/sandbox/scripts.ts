@@ -28,7 +28,8 @@ export const KEPT = 'kept'
  * The folder of a kept one stays when somebody else ended it: whoever asks for it next is told, and removes it.
  * Arguments: the folder, then the command that makes the sandbox.
  */
-export const WATCH = `folder=$1; shift
+export const WATCH = `umask 022 # root's programs in a sandbox are another user's
+folder=$1; shift
 "$@"
 status=$?
 [ -e "$folder/${KEPT}" ] || rm -rf "$folder"

@@ -1,4 +1,5 @@
 import { CnilabError } from '../errors.ts'
+import { systemError } from '../system-error.ts'
 import { style } from './style.ts'
 
 /** What the user sees of an error: what happened, the failed command, and what to do next. */
@@ -48,7 +49,8 @@ function isOclifError(error: unknown): error is OclifLike {
 }
 
 /** Turns whatever was thrown into what the user sees; undefined for a deliberate exit. */
-export function show(error: unknown): Shown | undefined {
+export function show(thrown: unknown): Shown | undefined {
+  const error = systemError(thrown) ?? thrown
   if (error instanceof CnilabError) {
     const { kind, message, command, fix, exitCode } = error
     return {

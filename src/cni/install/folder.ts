@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { CnilabError } from '../../errors.ts'
 import { lock } from '../../kernel/lock.ts'
+import { systemError } from '../../system-error.ts'
 import { namesIn } from './ours.ts'
 
 /** How the names of folders begin in which something is made; no plugin has such a name. */
@@ -50,5 +51,5 @@ export function explained(folder: string, error: unknown): unknown {
     return new CnilabError('usage', `${folder} is not a folder`, {
       fix: 'name the folder of the plugins: --bin-dir DIR',
     })
-  return new CnilabError('machine', `could not change ${folder}: ${message}`)
+  return systemError(error) ?? new CnilabError('machine', `could not change ${folder}: ${message}`)
 }
