@@ -28,8 +28,8 @@ export function makeRuntimeFolder(): string {
 
 /** The folder cannot be made, or not even looked for. */
 function refused(error: unknown): unknown {
-  const { message } = systemError(error) ?? {}
-  if (message === undefined) return error
+  if (!(error instanceof Error)) return error
+  const { message } = systemError(error) ?? error
   return new CnilabError('machine', message, { fix: 'set XDG_RUNTIME_DIR to a folder of your own, with room in it' })
 }
 
