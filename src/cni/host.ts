@@ -3,6 +3,7 @@ import { type Host, MACHINE } from '../kernel/host.ts'
 import { type Kernel, kernelOf } from '../kernel/kernel.ts'
 import { inside } from '../kernel/inside.ts'
 import { isNamespace } from '../kernel/netns-files.ts'
+import { statOf } from '../kernel/read-file.ts'
 import { spawnByFiles } from '../kernel/spawn.ts'
 import { interfaceName, netnsOf } from '../operations/names.ts'
 import { CODE, CniError } from './error.ts'
@@ -20,7 +21,7 @@ export function ownKernel(): Kernel {
  * network namespace, or the host's own.
  */
 export function containerNetns(path: string): string {
-  const file = statSync(path, { throwIfNoEntry: false })
+  const file = statOf(path)
   if (!file)
     throw new CniError(
       CODE.netns,

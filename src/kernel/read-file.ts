@@ -53,6 +53,15 @@ function named(path: string, error: unknown): unknown {
   return error
 }
 
+/** What is at a path, links followed; undefined if nothing is, or nothing that this user can reach. */
+export function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path)
+  } catch {
+    return undefined
+  }
+}
+
 /** How long the writer of a pipe that we were handed may be silent, in ms. */
 const PATIENCE = 10_000
 
@@ -128,7 +137,7 @@ function codeOf(error: unknown): string | undefined {
 }
 
 function limit(most: number): string {
-  return `no more than ${inWords(most)} ${most === 1 ? 'is' : 'are'} read`
+  return `no more than ${inWords(most)} ${most % MIB === 0 ? 'is' : 'are'} read`
 }
 
 function inWords(bytes: number): string {

@@ -71,7 +71,7 @@ describe('variables of any value', () => {
     ['HOME=relative SHELL=/no/such'],
     ['HOME=/proc/1'],
     ['HOME=/dev/null'],
-    ...['relative', '/dev/null', '/no/such'].map((value) => [everyXdg(value)]),
+    ...['relative', '/dev/null', '/tmp/no/such'].map((value) => [everyXdg(value)]),
     [everyXdg('/proc/1').replace('XDG_RUNTIME_DIR=/proc/1', '')],
     ['TMPDIR=/no/such'],
     ['TMPDIR=relative PATH=relative:::/no/such'],

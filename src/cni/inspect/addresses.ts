@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js'
-import { isIpv6, numberOf, overlaps, subnet } from '../../operations/names.ts'
+import { isIpv6, numberOf, subnet } from '../../operations/names.ts'
 import { asList, asObject, asText, type Json } from './check-keys.ts'
 import type { Path } from './json-source.ts'
 
@@ -11,23 +11,26 @@ export interface AddressRange {
   rangeStart?: string
   rangeEnd?: string
   gateway?: string
-  /** The first and the last address that it may give, as numbers. */
-  first: bigint
-  last: bigint
+  isSix: boolean
+  /** The first and the last address of the subnet, and of those that it may give, as numbers. */
+  whole: { first: bigint; last: bigint }
+  given: { first: bigint; last: bigint }
 }
 
-/** So many ranges of a network are compared with those of others, each with each. */
+/** So many ranges of a configuration are looked at: each is compared with each. */
 export const MOST_RANGES = 100
 
 /**
  * The ranges that host-local reads: of the keys in `ipam` itself, and then of `ranges`. Each inner list is one set, from
- * which a container gets one address. Ranges without a subnet that can be read are left out.
+ * which a container gets one address. Ranges without a subnet that can be read are left out, and those after the first
+ * hundred.
  */
 export function rangeSets(ipam: Json, path: Path): AddressRange[][] {
+  let left = MOST_RANGES
   const single = rangeOf(ipam, path)
   const sets = asList(ipam['ranges']).map((set, i) =>
     asList(set).flatMap((range, j) => {
-      const object = asObject(range)
+      const object = left-- > 0 ? asObject(range) : undefined
       const one = object && rangeOf(object, [...path, 'ranges', i, j])
       return one ? [one] : []
     }),
@@ -43,8 +46,9 @@ function rangeOf(object: Json, path: Path): AddressRange | undefined {
     return text !== undefined && ipaddr.isValid(text) ? { [key]: text } : {}
   }
   const [base = '', prefix] = read.data.split('/')
-  const bits = isIpv6(base) ? 128 : 32
-  const given: Pick<AddressRange, 'rangeStart' | 'rangeEnd' | 'gateway'> = {
+  const isSix = isIpv6(base)
+  const bits = isSix ? 128 : 32
+  const ends: Pick<AddressRange, 'rangeStart' | 'rangeEnd' | 'gateway'> = {
     ...address('rangeStart'),
     ...address('rangeEnd'),
     ...address('gateway'),
@@ -54,9 +58,10 @@ function rangeOf(object: Json, path: Path): AddressRange | undefined {
   return {
     path,
     subnet: read.data,
-    ...given,
-    first: numberOf(given.rangeStart ?? '') ?? start,
-    last: numberOf(given.rangeEnd ?? '') ?? end,
+    ...ends,
+    isSix,
+    whole: { first: start, last: end },
+    given: { first: numberOf(ends.rangeStart ?? '') ?? start, last: numberOf(ends.rangeEnd ?? '') ?? end },
   }
 }
 
@@ -68,5 +73,10 @@ export function compareAddresses(a: string, b: string): number {
 
 /** Whether two ranges may give the same address. */
 export function sharesAddresses(a: AddressRange, b: AddressRange): boolean {
-  return a.first <= b.last && b.first <= a.last && overlaps(a.subnet, b.subnet)
+  return overlap(a, b) && a.given.first <= b.given.last && b.given.first <= a.given.last
+}
+
+/** Whether their subnets have an address in common. */
+export function overlap(a: AddressRange, b: AddressRange): boolean {
+  return a.isSix === b.isSix && a.whole.first <= b.whole.last && b.whole.first <= a.whole.last
 }

@@ -11,8 +11,8 @@ export function checkHostLocal(ipam: Json, path: Path, version: string, tell: Te
   if (ipam['subnet'] === undefined && asList(ipam['ranges']).length === 0)
     tell('error', path, 'host-local needs a "subnet", or "ranges"', { fix: 'for example: "subnet": "10.22.0.0/16"' })
   for (const range of sets.flat()) checkRange(range, tell)
-  if (sets.flat().length > MOST_RANGES)
-    tell('error', path, `there are ${sets.flat().length} ranges, of which ${MOST_RANGES} are compared with others`)
+  const count = asList(ipam['ranges']).flatMap(asList).length
+  if (count > MOST_RANGES) tell('error', path, `there are ${count} ranges, of which ${MOST_RANGES} are looked at`)
 
   for (const isSix of [false, true]) {
     const ofFamily = sets.filter((set) => set[0] && isIpv6(set[0].subnet) === isSix)
@@ -22,7 +22,7 @@ export function checkHostLocal(ipam: Json, path: Path, version: string, tell: Te
         fix: 'set cniVersion to 0.3.0 or newer, or keep one set of ranges',
       })
   }
-  const ranges = sets.flat().slice(0, MOST_RANGES)
+  const ranges = sets.flat()
   for (const [i, range] of ranges.entries())
     for (const other of ranges.slice(0, i))
       if (sharesAddresses(other, range))

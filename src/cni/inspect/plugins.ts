@@ -1,5 +1,6 @@
 import { accessSync, constants, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { statOf } from '../../kernel/read-file.ts'
 import { askPlugin } from './ask-plugin.ts'
 
 /** A file in a folder of plugins. */
@@ -33,9 +34,7 @@ export async function listPlugins(folders: readonly string[]): Promise<PluginFil
 
 /** The file that a runtime calls for a type: the first of that name, and it does not look for another if that fails. */
 export function findPlugin(type: string, folders: readonly string[]): string | undefined {
-  return folders
-    .map((folder) => join(folder, type))
-    .find((file) => statSync(file, { throwIfNoEntry: false })?.isFile() === true)
+  return folders.map((folder) => join(folder, type)).find((file) => statOf(file)?.isFile() === true)
 }
 
 function names(folder: string): string[] {

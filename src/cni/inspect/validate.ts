@@ -1,7 +1,8 @@
-import { statSync } from 'node:fs'
+import { lstatSync } from 'node:fs'
 import { join } from 'node:path'
 import { CnilabError } from '../../errors.ts'
-import { checkBetween } from './check-between.ts'
+import { statOf } from '../../kernel/read-file.ts'
+import { checkBetween, type Claims, claimsOf } from './check-between.ts'
 import { checkInstalled, installedIn } from './check-installed.ts'
 import { checkNetwork } from './check-network.ts'
 import { keyName, type Mistake, type Tell } from './mistake.ts'
@@ -21,7 +22,7 @@ export interface Validation {
 export async function validate(path: string, folders: readonly string[]): Promise<Validation> {
   const files = configFiles(path)
   const mistakes: Mistake[] = []
-  const networks: Network[] = []
+  const before: Claims[] = []
   const installed = installedIn(folders)
   for (const file of files) {
     const network = readNetwork(file)
@@ -34,8 +35,9 @@ export async function validate(path: string, folders: readonly string[]): Promis
     const { tell, more } = teller(network, own)
     checkNetwork(network, tell)
     await checkInstalled(network, installed, tell)
-    for (const earlier of networks) checkBetween(earlier, network, tell)
-    networks.push(network)
+    const claims = claimsOf(network)
+    for (const earlier of before) checkBetween(earlier, claims, tell)
+    before.push(claims)
     mistakes.push(...own.toSorted((a, b) => a.line - b.line || a.column - b.column), ...more())
   }
   return { files, mistakes }
@@ -61,11 +63,20 @@ function teller({ file, source }: Network, into: Mistake[]): { tell: Tell; more:
 }
 
 function configFiles(path: string): string[] {
-  const stat = statSync(path, { throwIfNoEntry: false })
-  if (!stat)
+  const stat = statOf(path)
+  if (!stat && !isLink(path))
     throw new CnilabError('usage', `there is no file or folder ${path}`, {
       fix: 'cnilab cni configs lists those there are',
     })
-  if (!stat.isDirectory()) return [path]
+  if (stat?.isDirectory() !== true) return [path]
   return namesIn(path).map((name) => join(path, name))
+}
+
+/** Whether a link is there, wherever it leads: that is told of it as a file that cannot be read. */
+function isLink(path: string): boolean {
+  try {
+    return lstatSync(path).isSymbolicLink()
+  } catch {
+    return false
+  }
 }
