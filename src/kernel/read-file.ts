@@ -71,7 +71,8 @@ const PATIENCE = 10_000
  */
 export function readDescriptor(fd: number, most: number, patience: number): Buffer {
   const pieces: Buffer[] = []
-  let [size, waited] = [0, 0]
+  let size = 0
+  let since = performance.now()
   for (;;) {
     const piece = Buffer.allocUnsafe(Math.min(64 * 1024, most + 1 - size))
     try {
@@ -79,19 +80,19 @@ export function readDescriptor(fd: number, most: number, patience: number): Buff
       if (read === 0) return Buffer.concat(pieces)
       pieces.push(piece.subarray(0, read))
       size += read
-      waited = 0
+      since = performance.now()
     } catch (error) {
       if (codeOf(error) !== 'EAGAIN') throw explained(error)
-      if (waited >= patience) throw new UnreadableError('nothing is to be read from it without waiting')
+      if (performance.now() - since >= patience)
+        throw new UnreadableError('nothing is to be read from it without waiting')
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAIT)
-      waited += WAIT
     }
     if (size > most) throw new UnreadableError(`it goes on after ${inWords(most)}, and ${limit(most)}`)
   }
 }
 
 /** Between two looks at a pipe, in ms. */
-const WAIT = 5
+const WAIT = 10
 
 /** What statfs(2) says of a pipe without a name (linux/magic.h, PIPEFS_MAGIC). */
 const PIPEFS = 0x50495045
