@@ -7,7 +7,7 @@ import { types } from './plugins/types.ts'
 import { runPlugin } from './run-plugin.ts'
 
 /** A GC of tens of thousands of containers takes 5 MiB. */
-const readInput = () => readDescriptor(0, 16 * MIB, 10_000).toString('utf8')
+const readInput = () => readDescriptor(0, 16 * MIB, 5000).toString('utf8')
 
 async function main(): Promise<void> {
   // Streams take 10 ms to load: descriptors are read and written as they are.

@@ -38,7 +38,7 @@ export function readBytes(path: string, most: number): Buffer {
     try {
       const stat = fstatSync(fd)
       refuseOther(stat, path)
-      if (stat.size > most) throw new UnreadableError(`it has ${inWords(stat.size)}, and ${limit(most)}`)
+      if (stat.size > most) throw tooLarge(most)
       return readDescriptor(fd, most, stat.isFIFO() ? PATIENCE : 0)
     } finally {
       closeSync(fd)
@@ -63,7 +63,7 @@ export function statOf(path: string): Stats | undefined {
 }
 
 /** How long the writer of a pipe that we were handed may be silent, in ms. */
-const PATIENCE = 10_000
+const PATIENCE = 5000
 
 /**
  * All that can be read from a descriptor, `most` bytes at most. Where that would have to wait, it waits `patience`
@@ -87,7 +87,7 @@ export function readDescriptor(fd: number, most: number, patience: number): Buff
         throw new UnreadableError('nothing is to be read from it without waiting')
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAIT)
     }
-    if (size > most) throw new UnreadableError(`it goes on after ${inWords(most)}, and ${limit(most)}`)
+    if (size > most) throw tooLarge(most)
   }
 }
 
@@ -137,8 +137,8 @@ function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
-function limit(most: number): string {
-  return `no more than ${inWords(most)} ${most % MIB === 0 ? 'is' : 'are'} read`
+function tooLarge(most: number): UnreadableError {
+  return new UnreadableError(`it has more than ${inWords(most)}, and no more is read`)
 }
 
 function inWords(bytes: number): string {

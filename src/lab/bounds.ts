@@ -13,7 +13,7 @@ export const BOUNDS = {
   depth: 50,
   /** Of any text, in characters. */
   text: 4000,
-  /** Operations, of all steps and the start, each as often as it is repeated: 1000 containers take 9000. */
+  /** Operations, of all steps and the start, each as often as it is repeated: 1000 containers take 8000. */
   operations: 20_000,
   steps: 200,
   /** Items of any list of a step: checks, hints, questions, commands. */
