@@ -89,14 +89,16 @@ function resolved(document: Document, at: At): unknown {
   }
 }
 
+/** Refuses a key that stands twice in a map, or is no text. */
 function refuseRepeated(document: Document, at: At): void {
   visit(document, {
     Map: (_, { items }) => {
-      const seen = new Set<unknown>()
+      const seen = new Set<string>()
       for (const { key } of items) {
-        const name = isScalar(key) ? key.value : key
-        if (seen.has(name))
-          throw at(isNode(key) ? (key.range?.[0] ?? 0) : 0, `the key '${String(name)}' stands here twice`)
+        const place = isNode(key) ? (key.range?.[0] ?? 0) : 0
+        if (isNode(key) && !isScalar(key)) throw at(place, 'a key must be a text')
+        const name = isScalar(key) ? String(key.value) : ''
+        if (seen.has(name)) throw at(place, `the key '${name}' stands here twice`)
         seen.add(name)
       }
     },

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { HOST, type NftObject } from '../state/state.ts'
-import { interfaceName, macAddress } from './names.ts'
+import { macAddress, ruleInterface } from './names.ts'
 import { hasTable } from './nft-elements.ts'
 import type { Command, OperationKind } from './operation.ts'
 
@@ -24,7 +24,7 @@ export function watchedPorts(rules: readonly NftObject[]): string[] {
 export const macSpoofCheck: OperationKind<'mac-spoof-check', Params> = {
   kind: 'mac-spoof-check',
   get params() {
-    return z.strictObject({ ifname: interfaceName, mac: macAddress })
+    return z.strictObject({ ifname: ruleInterface, mac: macAddress })
   },
   id: (p) => p.ifname,
   provides: () => [],
@@ -37,7 +37,7 @@ export const macSpoofCheck: OperationKind<'mac-spoof-check', Params> = {
       nft('add', 'table', ...at),
       nft('add', 'chain', ...at, 'prerouting', '{ type filter hook prerouting priority filter; policy accept; }'),
       nft('flush', 'chain', ...at, 'prerouting'),
-      nft('add', 'rule', ...at, 'prerouting', 'iifname', ifname, 'ether', 'saddr', '!=', mac, 'drop'),
+      nft('add', 'rule', ...at, 'prerouting', 'iifname', `"${ifname}"`, 'ether', 'saddr', '!=', mac, 'drop'),
     ]
   },
   undo: ({ ifname }, _before, now) =>

@@ -41,7 +41,7 @@ describe.each(ODD_FILES)('%s in the place of', (kind) => {
     expect(readProgress(place)).toBeUndefined()
     const said = outcome(() => writeProgress(place, newProgress('eight-steps', [])))
     const isFolder = kind === 'folder'
-    expect(said).toEqual(isFolder ? expect.stringContaining('could not be written') : undefined)
+    expect(said?.replace(/ to .*/, '')).toBe(isFolder ? 'the progress of the lab could not be written' : undefined)
     expect(readProgress(place)?.lab).toBe(isFolder ? undefined : 'eight-steps')
     expect(lstatSync(file).isFile()).toBe(!isFolder)
     outcome(() => endProgress(place))
