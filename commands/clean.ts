@@ -9,6 +9,7 @@ import { toLine } from '../src/plan/command-line.ts'
 import { removeAll } from '../src/sandbox/remove.ts'
 import { BaseCommand, type Document } from '../src/ui/base-command.ts'
 import { mark, style } from '../src/ui/style.ts'
+import { draw, join } from '../src/ui/text.ts'
 
 interface CleanDocument extends Document {
   ok: true
@@ -34,7 +35,10 @@ export default class Clean extends BaseCommand {
     this.log(
       removed.length === 0
         ? 'nothing to remove'
-        : removed.map((name) => `${mark.done} Removed sandbox '${name}'`).join('\n'),
+        : join(
+            removed.map((name) => draw`${mark.done} Removed sandbox '${name}'`),
+            '\n',
+          ),
     )
     for (const name of removed) endProgress({ name }) // of the labs that ran in them
     return { schema: 'cnilab/clean/v1', ok: true, removed, kept: [] }
@@ -48,9 +52,12 @@ export default class Clean extends BaseCommand {
     this.log(
       removed.length === 0
         ? 'nothing to remove'
-        : removed.map((line) => `${mark.done} ${style.command(line)}`).join('\n'),
+        : join(
+            removed.map((line) => draw`${mark.done} ${style.command(line)}`),
+            '\n',
+          ),
     )
-    for (const what of kept) this.log(`${mark.already} kept, still in use: ${what}`)
+    for (const what of kept) this.log(draw`${mark.already} kept, still in use: ${what}`)
     if (left.length > 0)
       throw new CnilabError('state', `could not undo: ${left.join('; ')}`, {
         fix: 'see what holds it, then run cnilab clean --host again',

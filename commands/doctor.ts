@@ -5,6 +5,7 @@ import { installMissing } from '../src/engine/install.ts'
 import { BaseCommand, type Document } from '../src/ui/base-command.ts'
 import { askToInstall } from '../src/ui/install.ts'
 import { mark, style } from '../src/ui/style.ts'
+import { draw } from '../src/ui/text.ts'
 
 interface DoctorDocument extends Document {
   ok: boolean
@@ -26,8 +27,8 @@ export default class Doctor extends BaseCommand {
       await installMissing(flags.yes ? () => Promise.resolve(true) : askToInstall, (line) => this.notice(line))
     const trials = await examine()
     for (const { what, ok, detail, fix } of trials) {
-      this.log(`${ok ? mark.done : mark.failed} ${what}: ${detail}`)
-      if (fix !== undefined) this.log(`  ${style.command(fix)}`)
+      this.log(draw`${ok ? mark.done : mark.failed} ${what}: ${detail}`)
+      if (fix !== undefined) this.log(draw`  ${style.command(fix)}`)
     }
     const ok = trials.every((trial) => trial.ok)
     if (!ok) process.exitCode = 3

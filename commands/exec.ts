@@ -4,7 +4,7 @@ import { CnilabError } from '../src/errors.ts'
 import { exec } from '../src/kernel/exec.ts'
 import { startInternet } from '../src/kernel/packets.ts'
 import { anyNetns } from '../src/operations/names.ts'
-import { BaseCommand, hostFlags } from '../src/ui/base-command.ts'
+import { BaseCommand, bindFlag, hostFlags } from '../src/ui/base-command.ts'
 
 export default class Exec extends BaseCommand {
   static override summary = 'Run a command in the sandbox, or in one of its namespaces'
@@ -15,7 +15,7 @@ export default class Exec extends BaseCommand {
   ]
   static override enableJsonFlag = false
   static override baseFlags = hostFlags
-  static override flags = { netns: Flags.string({ description: 'namespace to run it in' }) }
+  static override flags = { bind: bindFlag, netns: Flags.string({ description: 'namespace to run it in' }) }
 
   async run(): Promise<void> {
     // oclif would sort the words of the command, and take its flags for ours.

@@ -2,7 +2,7 @@ import { requireNetns } from '../src/engine/open-host.ts'
 import { exec } from '../src/kernel/exec.ts'
 import { startInternet } from '../src/kernel/packets.ts'
 import { anyNetns } from '../src/operations/names.ts'
-import { BaseCommand, hostFlags } from '../src/ui/base-command.ts'
+import { BaseCommand, bindFlag, hostFlags } from '../src/ui/base-command.ts'
 import { shellWithPrompt } from '../src/ui/shell.ts'
 import { word } from '../src/ui/word.ts'
 
@@ -12,6 +12,7 @@ export default class Shell extends BaseCommand {
   static override examples = ['<%= config.bin %> shell', '<%= config.bin %> shell red']
   static override enableJsonFlag = false
   static override baseFlags = hostFlags
+  static override flags = { bind: bindFlag }
   static override args = { container: word({ description: 'namespace to be in; the host if not given' }) }
 
   async run(): Promise<void> {
@@ -20,7 +21,7 @@ export default class Shell extends BaseCommand {
     const host = await this.openHost(flags)
     await requireNetns(host, netns)
     await startInternet(host) // what is typed may call it
-    const { argv, env } = shellWithPrompt(netns === undefined ? host.name : `${host.name}/${netns}`)
-    process.exitCode = await exec(host, netns, argv, env)
+    const { argv, env } = shellWithPrompt(host, netns === undefined ? host.name : `${host.name}/${netns}`)
+    process.exitCode = await exec(host, netns, argv, { env })
   }
 }

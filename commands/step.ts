@@ -7,6 +7,7 @@ import { MACHINE } from '../src/kernel/host.ts'
 import { type Kernel, kernelOf } from '../src/kernel/kernel.ts'
 import { BaseCommand, hostFlags } from '../src/ui/base-command.ts'
 import { plainFlag } from '../src/ui/flags.ts'
+import type { Log } from '../src/ui/output.ts'
 import { type StepDocument, stepDocument } from '../src/ui/step-document.ts'
 import { mapOfSteps, takeStep, takeStepByHand, undoLastStep } from '../src/ui/step-run.ts'
 import { showStep } from '../src/ui/step-view.ts'
@@ -47,7 +48,7 @@ export default class Step extends BaseCommand {
 
   async run(): Promise<StepDocument> {
     const { args, flags } = await this.parse(Step)
-    const log = (line: string) => this.log(line)
+    const log: Log = (text) => this.log(text)
     const [needless] = (['show', 'by-hand', 'with-missing'] as const).filter((flag) => flags[flag])
     if (flags.undo && needless) throw new CnilabError('usage', `--undo and --${needless} do not go together`)
     if (args.step === undefined && needless)

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// The program's entry. Everything that older versions of Node may not understand is loaded after the check.
+// The program's entry. Everything that older versions of Node may not understand is loaded after the check. It writes by
+// itself, to load nothing, and only words of its own.
 import module from 'node:module'
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
@@ -39,19 +40,20 @@ async function showsQuickly() {
   return showQuickly(words, join(import.meta.dirname, '..', 'step-texts.json'))
 }
 
-/** What there is to do where what we say cannot be written. oclif, once it is loaded, would throw it at nobody. */
-function mindOutput() {
+/** Goes on when nothing can be written any more: there may be much to tear down. */
+function bearFailedWrites() {
   for (const stream of [process.stdout, process.stderr])
     stream.removeAllListeners('error').on('error', ({ code, message }: NodeJS.ErrnoException) => {
-      // The reader went away, as in `cnilab lab run | head -1`: nobody is left to tell, but there may be much to tear down.
-      if (code === 'EPIPE') return
+      if (code === 'EPIPE') return // the reader went away, as in `cnilab lab run | head -1`
       process.exitCode = 1 // a full disk, say
-      if (stream === process.stdout) process.stderr.write(`Error: could not write the result: ${message}\n`)
+      if (stream === process.stdout && !isTold) process.stderr.write(`Error: could not write the result: ${message}\n`)
+      isTold = true
     })
 }
+let isTold = false
 
 completeEnvironment()
-mindOutput()
+bearFailedWrites()
 const problem = obstacle()
 if (problem !== undefined) {
   process.stderr.write(`${problem}\n`)
@@ -66,7 +68,7 @@ if (problem !== undefined) {
     delete process.env['DEBUG'] // meant for something else: oclif would tell all that it does
     const { main } = await import('./main.ts')
     if (DEBUG !== undefined) process.env['DEBUG'] = DEBUG
-    mindOutput()
+    bearFailedWrites() // oclif has a listener that throws
     await main()
   }
 }

@@ -7,6 +7,8 @@ import { labNames, loadLab } from './engine/lab-files.ts'
 import { APP } from './kernel/host.ts'
 import { editorSchema } from './lab/editor-schema.ts'
 import { readSource } from './lab/source.ts'
+import { drawn } from './ui/drawn.ts'
+import type { StoredStepText } from './ui/show-step-text.ts'
 import { stepText } from './ui/step-text.ts'
 
 const plugin = new Plugin({
@@ -28,7 +30,11 @@ for (const name of labNames()) {
 
 process.env['LC_ALL'] = 'C' // in English
 const first = await loadLab('eight-steps')
-const texts = (color: boolean) => first.steps.map((step) => stepText(first, step, false, color))
+const texts = (color: boolean) =>
+  first.steps.map((step): StoredStepText => {
+    const shown = stepText(first, step, false, color)
+    return { ...shown, text: drawn(shown.text) }
+  })
 writeFileSync('dist/step-texts.json', JSON.stringify({ colored: texts(true), uncolored: texts(false) }))
 
 // The CNI plugins as they run from here, on the Node of the sandbox or whatever is on the path: one script under all names.

@@ -2,7 +2,9 @@ import { existsSync } from 'node:fs'
 import { DEFAULT_SANDBOX, GIVEN_FOLDER } from './kernel/host.ts'
 import { readText } from './kernel/read-file.ts'
 import { progressFileOf } from './journal/progress-file.ts'
-import { showStepText, type StepText } from './ui/show-step-text.ts'
+import { trusted } from './ui/drawn.ts'
+import { print } from './ui/output.ts'
+import { showStepText, type StoredStepText } from './ui/show-step-text.ts'
 import { hasColor } from './ui/style.ts'
 
 /**
@@ -14,7 +16,7 @@ export function showQuickly(words: readonly string[], texts: string): boolean {
   const [name, ...others] = words.filter((word) => word !== '--show')
   if (name === undefined || others.length > 0 || existsSync(GIVEN_FOLDER) || !isFirstLab()) return false
   const step = readTexts(texts).find(({ id }, i) => id === name || String(i + 1) === name)
-  if (step) showStepText(step, (line) => process.stdout.write(`${line}\n`))
+  if (step) showStepText({ ...step, text: trusted(step.text) }, print)
   return step !== undefined
 }
 
@@ -28,11 +30,11 @@ function isFirstLab(): boolean {
   }
 }
 
-function readTexts(file: string): StepText[] {
+function readTexts(file: string): StoredStepText[] {
   try {
     // Written by src/generate.ts from the same type.
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-    const texts = JSON.parse(readText(file)) as Record<'colored' | 'uncolored', StepText[]>
+    const texts = JSON.parse(readText(file)) as Record<'colored' | 'uncolored', StoredStepText[]>
     return hasColor ? texts.colored : texts.uncolored
   } catch {
     return [] // a build that went wrong: the command itself says how

@@ -12,13 +12,30 @@ export function visible(text: string): string {
   return text.replaceAll(HIDDEN, escaped)
 }
 
+/** The same on one line, for a name among others. */
+export function visibleLine(text: string): string {
+  return visible(text).replaceAll('\n', String.raw`\n`)
+}
+
 /** Whether a text holds something that `visible` would show otherwise. */
 export function hasHidden(text: string): boolean {
   return text.search(HIDDEN) >= 0
+}
+
+/** A value as JSON in which everything is to be seen; whoever reads it gets the same value. `indent`: spaces, none for one line. */
+export function visibleJson(value: unknown, indent?: number): string {
+  return JSON.stringify(value, undefined, indent).replaceAll(HIDDEN, inJson)
 }
 
 function escaped(character: string): string {
   const code = character.codePointAt(0) ?? 0
   if (character === '\r') return String.raw`\r`
   return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`
+}
+
+/** RFC 8259, section 7: a character beyond the first plane is written as its two surrogates. */
+function inJson(character: string): string {
+  return Array.from({ length: character.length }, (_, i) => {
+    return `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`
+  }).join('')
 }

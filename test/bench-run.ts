@@ -135,7 +135,7 @@ export function holders(sandbox: string): string[] {
     try {
       return (
         /^\d+$/.test(pid) &&
-        readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`cnilab-sandbox\0${sandbox}\0`) &&
+        readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`cnilab/holder\0${sandbox}\0`) &&
         !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
       )
     } catch {

@@ -26,7 +26,7 @@ export default class BridgeCheck extends ContainerCommand {
     const kernel = await this.open(given, typed, true)
     const job = await this.readAdded(kernel, given, typed)
     const findings = await examine(kernel, job)
-    const view = viewOf(kernel.host, typed.flags.plain, (line) => this.log(line))
+    const view = viewOf(kernel.host, typed.flags.plain, (text) => this.log(text))
     for (const finding of findings)
       if (finding.passed === false) showFailure(finding, view)
       else this.log(findingLine(finding, view.plain))

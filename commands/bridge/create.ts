@@ -1,5 +1,6 @@
 import { CnilabError } from '../../src/errors.ts'
 import { parseOperation } from '../../src/operations/registry.ts'
+import { quote } from '../../src/plan/command-line.ts'
 import { OperationCommand, type OperationsDocument } from '../../src/ui/operation-command.ts'
 import { word } from '../../src/ui/word.ts'
 
@@ -16,7 +17,7 @@ export default class BridgeCreate extends OperationCommand {
     const { args, flags } = await this.parse(BridgeCreate)
     if (args.netns !== undefined)
       throw new CnilabError('usage', 'bridge create takes the name of one bridge', {
-        fix: `cnilab bridge add ${args.name} ${args.netns} puts the container ${args.name} on a bridge`,
+        fix: `cnilab bridge add ${quote(args.name)} ${quote(args.netns)} puts the container ${args.name} on a bridge`,
       })
     return this.perform([parseOperation('bridge', { name: args.name })], flags)
   }

@@ -3,6 +3,7 @@ import { takeOff, wouldTakeOff } from '../../src/cni/bridge-container.ts'
 import { toLine } from '../../src/plan/command-line.ts'
 import { addedFlags, ContainerCommand, containerArgs } from '../../src/ui/container-command.ts'
 import { mark, marked, style } from '../../src/ui/style.ts'
+import { draw } from '../../src/ui/text.ts'
 
 export default class BridgeDel extends ContainerCommand {
   static override summary = 'Take a container off its bridge, with its address and its rules'
@@ -26,7 +27,7 @@ export default class BridgeDel extends ContainerCommand {
     const { plain } = typed.flags
     if (commands.length === 0) this.log(marked(mark.already, `Not there, nothing to do: ${what}`, plain))
     else if (!isDry) this.log(marked(mark.done, `Done: ${what}`, plain))
-    for (const command of commands) this.log(`${isDry ? '' : '  '}${style.command(toLine(command, '1'))}`)
+    for (const command of commands) this.log(draw`${isDry ? '' : '  '}${style.command(toLine(command, '1'))}`)
     return undefined
   }
 

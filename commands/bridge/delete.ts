@@ -1,5 +1,6 @@
 import { CnilabError } from '../../src/errors.ts'
 import { parseOperation } from '../../src/operations/registry.ts'
+import { quote } from '../../src/plan/command-line.ts'
 import { OperationCommand, type OperationsDocument } from '../../src/ui/operation-command.ts'
 import { word } from '../../src/ui/word.ts'
 
@@ -15,7 +16,7 @@ export default class BridgeDelete extends OperationCommand {
     const { args, flags } = await this.parse(BridgeDelete)
     if (args.netns !== undefined)
       throw new CnilabError('usage', 'bridge delete takes the name of one bridge', {
-        fix: `cnilab bridge del ${args.name} ${args.netns} takes the container ${args.name} off its bridge`,
+        fix: `cnilab bridge del ${quote(args.name)} ${quote(args.netns)} takes the container ${args.name} off its bridge`,
       })
     return this.takeBack(parseOperation('bridge', { name: args.name }), flags, `Delete the bridge ${args.name}`)
   }

@@ -7,6 +7,7 @@ import { refuseInside } from '../../src/engine/open-host.ts'
 import { BaseCommand, type Document } from '../../src/ui/base-command.ts'
 import { drawOutcomes, drawPlugin, drawTotals } from '../../src/ui/conformance.ts'
 import { plainFlag } from '../../src/ui/flags.ts'
+import type { Log } from '../../src/ui/output.ts'
 import { word } from '../../src/ui/word.ts'
 
 export default class CniConformance extends BaseCommand {
@@ -31,7 +32,7 @@ export default class CniConformance extends BaseCommand {
     const { args, flags } = await this.parse(CniConformance)
     refuseInside()
     const isQuiet = flags.report !== undefined || this.jsonEnabled()
-    const log = (line: string) => this.log(line)
+    const log: Log = (text) => this.log(text)
     if (!isQuiet) drawPlugin({ type: basename(args.plugin), file: findPlugin(args.plugin) }, log)
     const report = await runConformance({
       plugin: args.plugin,
@@ -43,7 +44,7 @@ export default class CniConformance extends BaseCommand {
     if (this.jsonEnabled()) return document
     if (flags.report === 'json') this.logJson(document)
     else if (flags.report === undefined) drawTotals(report, log)
-    else process.stdout.write(flags.report === 'junit' ? toJunit(report) : toTap(report))
+    else this.log((flags.report === 'junit' ? toJunit(report) : toTap(report)).trimEnd())
     return document
   }
 }

@@ -2,10 +2,12 @@ import { DEFAULT_BIN_DIRS, DEFAULT_CONF_DIR } from '../../src/cni/inspect/folder
 import { FLAGS_GONE } from '../../src/cni/inspect/kubelet.ts'
 import { findRuntimes } from '../../src/cni/inspect/runtimes.ts'
 import { type SeenRuntime, withFolders } from '../../src/cni/inspect/summary.ts'
+import { quote } from '../../src/plan/command-line.ts'
 import { BaseCommand, type Document } from '../../src/ui/base-command.ts'
 import { runtimesText } from '../../src/ui/cni-kubelet.ts'
+import { wrapped } from '../../src/ui/layout.ts'
 import { style } from '../../src/ui/style.ts'
-import { wrapped } from '../../src/ui/text.ts'
+import { draw, join } from '../../src/ui/text.ts'
 
 interface KubeletDocument extends Document {
   runtimes: SeenRuntime[]
@@ -28,11 +30,7 @@ export default class CniKubelet extends BaseCommand {
   plugins         ${DEFAULT_BIN_DIRS[0]} (Debian's package: ${DEFAULT_BIN_DIRS[1]})\n`)
       this.log(wrapped(`${FLAGS_GONE}.`))
     }
-    this.log(
-      `\nGo on with:${next(runtimes)
-        .map((command) => `\n  ${style.command(command)}`)
-        .join('')}`,
-    )
+    this.log(join(['\nGo on with:', ...next(runtimes).map((command) => draw`  ${style.command(command)}`)], '\n'))
     return { schema: 'cnilab/cni-kubelet/v1', runtimes }
   }
 }
@@ -40,7 +38,10 @@ export default class CniKubelet extends BaseCommand {
 /** The commands that look into the folders of the first runtime that names some; one in a container has others than we. */
 function next(runtimes: readonly SeenRuntime[]): string[] {
   const { confDir, binDirs } = runtimes.find((one) => one.confDir && one.root === '') ?? {}
-  const conf = confDir && confDir.value !== DEFAULT_CONF_DIR ? ` --conf-dir ${confDir.value}` : ''
+  const conf = confDir && confDir.value !== DEFAULT_CONF_DIR ? ` --conf-dir ${quote(confDir.value)}` : ''
   const bins = (binDirs?.value ?? []).filter((folder) => !DEFAULT_BIN_DIRS.includes(folder))
-  return [`cnilab cni configs${conf}`, `cnilab cni plugins${bins.map((folder) => ` --bin-dir ${folder}`).join('')}`]
+  return [
+    `cnilab cni configs${conf}`,
+    `cnilab cni plugins${bins.map((folder) => ` --bin-dir ${quote(folder)}`).join('')}`,
+  ]
 }

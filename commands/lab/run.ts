@@ -7,6 +7,7 @@ import { BaseCommand, hostFlags } from '../../src/ui/base-command.ts'
 import { askToInstall } from '../../src/ui/install.ts'
 import type { TourDocument } from '../../src/ui/guided-run.ts'
 import { plainFlag } from '../../src/ui/flags.ts'
+import type { Printable } from '../../src/ui/drawn.ts'
 import type { LabPlan } from '../../src/ui/lab-plan.ts'
 import type { LabRunDocument } from '../../src/ui/lab-run.ts'
 import { word } from '../../src/ui/word.ts'
@@ -43,14 +44,14 @@ export default class LabRun extends BaseCommand {
     const loadLab = async () => (await import('../../src/engine/lab-files.ts')).loadLab(args.lab, flags.set)
     if (flags['dry-run'] || flags.script || flags.explain) {
       const { printPlan } = await import('../../src/ui/lab-plan.ts')
-      return printPlan(await loadLab(), flags, (line) => this.log(line))
+      return printPlan(await loadLab(), flags, (text) => this.log(text))
     }
     if (missingTools().length > 0) await loadLab() // nothing is installed for a lab that does not exist
     await installMissing(flags.yes ? () => Promise.resolve(true) : askToInstall, (line) => this.notice(line))
     const isTerminal = process.stdin.isTTY && process.stdout.isTTY
     if (!flags.auto && !this.jsonEnabled() && isTerminal) {
       const { guideThrough } = await import('../../src/ui/guided-run.ts')
-      return guideThrough(args.lab, { ...flags, log: (line) => this.log(line) })
+      return guideThrough(args.lab, { ...flags, log: (text) => this.log(text) })
     }
     const isPrivate = !flags.host && !flags.keep && !ownSandbox()
     // The kernel makes it while the rest of the program and the lab are loaded.
@@ -61,7 +62,7 @@ export default class LabRun extends BaseCommand {
       if (!flags.auto && !this.jsonEnabled())
         this.notice('no terminal to ask on: all steps run by themselves, as with --auto')
       const { runLabHere } = await import('../../src/ui/lab-run.ts')
-      const options = { ...flags, json: this.jsonEnabled(), log: (line: string) => this.log(line) }
+      const options = { ...flags, json: this.jsonEnabled(), log: (text: Printable) => this.log(text) }
       return await runLabHere(lab, options, sandbox)
     } finally {
       await sandbox?.then(

@@ -4,11 +4,13 @@ import type { Lab } from '../../src/lab/lab.ts'
 import { derive } from '../../src/operations/registry.ts'
 import { toLine } from '../../src/plan/command-line.ts'
 import { BaseCommand, type Document } from '../../src/ui/base-command.ts'
+import type { Printable } from '../../src/ui/drawn.ts'
 import { plainFlag } from '../../src/ui/flags.ts'
 import { showIntro } from '../../src/ui/lab-intro.ts'
 import { markdown } from '../../src/ui/markdown.ts'
 import { showPurpose } from '../../src/ui/step-view.ts'
 import { style } from '../../src/ui/style.ts'
+import { draw } from '../../src/ui/text.ts'
 import { word } from '../../src/ui/word.ts'
 
 interface LabDocument extends Document {
@@ -27,19 +29,19 @@ export default class LabShow extends BaseCommand {
   async run(): Promise<LabDocument> {
     const { args, flags } = await this.parse(LabShow)
     const lab = await loadLab(args.lab, flags.set)
-    const view = { plain: flags.plain, log: (line: string) => this.log(line) }
+    const view = { plain: flags.plain, log: (text: Printable) => this.log(text) }
     showIntro(lab, view)
     if (lab.parameters.length > 0) this.log('')
-    for (const { name, value, text } of lab.parameters) this.log(`  --set ${name}=${value}  ${style.quiet(text)}`)
+    for (const { name, value, text } of lab.parameters) this.log(draw`  --set ${name}=${value}  ${style.quiet(text)}`)
     for (const step of lab.steps) {
       this.log('')
       showPurpose(lab, step, view)
       if (step.free) continue // how it is done is for the learner to find
       const commands = step.operations.flatMap((operation) => derive(operation).apply)
-      for (const command of commands.slice(0, 6)) this.log(`  $ ${style.command(toLine(command, '1'))}`)
+      for (const command of commands.slice(0, 6)) this.log(draw`  $ ${style.command(toLine(command, '1'))}`)
       if (commands.length > 6) this.log(style.quiet(`  … and ${commands.length - 6} more like these`))
     }
-    if (lab.learned !== undefined) this.log(`\n${markdown(lab.learned, flags.plain)}`)
+    if (lab.learned !== undefined) this.log(draw`\n${markdown(lab.learned, flags.plain)}`)
     return { schema: 'cnilab/lab/v1', lab }
   }
 }

@@ -38,7 +38,7 @@ export default class LabStart extends BaseCommand {
     const { host, state } = await openHost(flags)
     if (state === 'created') this.notice(`sandbox '${host.name}' started · cnilab clean removes it`)
     const kernel = kernelOf(host)
-    const view = viewOf(host, flags.plain, (line) => this.log(line))
+    const view = viewOf(host, flags.plain, (text) => this.log(text))
     const running = flags.resume ? await requireLab(kernel) : await startLab(kernel, args.lab ?? '', flags.set ?? [])
     if (args.lab !== undefined && flags.resume && !isNamed(running, args.lab))
       throw new CnilabError('state', `the lab that was begun here is ${running.lab.id}`, {

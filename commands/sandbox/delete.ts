@@ -5,6 +5,7 @@ import { findSandbox } from '../../src/sandbox/open.ts'
 import { removeSandbox } from '../../src/sandbox/remove.ts'
 import { BaseCommand, type Document } from '../../src/ui/base-command.ts'
 import { mark } from '../../src/ui/style.ts'
+import { draw } from '../../src/ui/text.ts'
 import { word } from '../../src/ui/word.ts'
 
 interface DeletedDocument extends Document {
@@ -25,7 +26,7 @@ export default class SandboxDelete extends BaseCommand {
     if (!sandbox) throw new CnilabError('state', `there is no sandbox '${name}'`, { fix: 'cnilab sandbox list' })
     await removeSandbox(sandbox)
     endProgress({ name })
-    this.log(`${mark.done} Removed sandbox '${name}'`)
+    this.log(draw`${mark.done} Removed sandbox '${name}'`)
     return { schema: 'cnilab/deleted/v1', deleted: [name] }
   }
 }

@@ -20,7 +20,7 @@ export default class SandboxList extends BaseCommand {
       listSandboxes().map(async (sandbox) => ({
         name: sandbox.name,
         created: sandbox.created,
-        containers: (await namesInNetns(enter(sandbox))).namespaces.filter((name) => name !== INTERNET),
+        containers: [...(await namesInNetns(enter(sandbox))).namespaces.keys()].filter((name) => name !== INTERNET),
       })),
     )
     const rows = sandboxes.map(({ name, created, containers }) => [

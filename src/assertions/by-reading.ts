@@ -3,6 +3,7 @@ import { masqueradeRule } from '../operations/masquerade.ts'
 import { anyNetns, interfaceName, ipAddress, macAddress, subnet } from '../operations/names.ts'
 import { inNetns, resource } from '../operations/operation.ts'
 import { sysctlKey } from '../operations/sysctl.ts'
+import { readJson } from '../state/json.ts'
 import { parseRuleset } from '../state/parse.ts'
 import { HOST } from '../state/state.ts'
 import type { AssertionKind } from './assertion.ts'
@@ -40,8 +41,8 @@ export const neighbour: AssertionKind<NeighbourParams> = {
       argv: ['ip', '-j', 'neighbour', 'show', 'to', p.address],
       netns: p.netns,
       found: ({ code, stdout }) => {
-        const all = code === 0 ? neighboursSchema.safeParse(JSON.parse(stdout || '[]')).data : []
-        const known = (all ?? []).filter(({ lladdr }) => lladdr !== undefined)
+        const all = code === 0 ? readJson('ip -j neighbour show', stdout || '[]', neighboursSchema) : []
+        const known = all.filter(({ lladdr }) => lladdr !== undefined)
         const one = known.find(
           ({ dev, lladdr }) => (p.dev === undefined || dev === p.dev) && (p.mac === undefined || lladdr === p.mac),
         )

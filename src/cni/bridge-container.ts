@@ -10,6 +10,7 @@ import { attachmentOf, type Command, ip } from '../operations/operation.ts'
 import { derive, type Operation } from '../operations/registry.ts'
 import { FORWARDING } from '../operations/sysctl.ts'
 import { gatewayOf } from '../plan/bridge-network.ts'
+import { quote } from '../plan/command-line.ts'
 import { type Finding, toFindings } from '../plan/finding.ts'
 import { scopeOf } from '../plan/scope.ts'
 import { acceptRa } from '../plan/container.ts'
@@ -117,10 +118,10 @@ function remedyFor(host: Host, call: Call, now: State): string {
   const far = now.get(HOST)?.links.find(({ index, alias }) => index === near?.peerIndex && alias !== undefined)
   const other = attachmentOf(far?.alias)
   if (!other)
-    return `see whose it is with: cnilab exec --netns ${netns}${flagsFor(host)} -- ip -d link show ${call.ifname}`
+    return `see whose it is with: cnilab exec --netns ${quote(netns)}${flagsFor(host)} -- ip -d link show ${quote(call.ifname)}`
   const { network, containerId } = other
   const what = containerId === call.containerId ? 'it' : `container ${containerId}`
-  return `cnilab bridge del ${containerId} ${netns}${flagsFor(host)} takes ${what} off ${network} first`
+  return `cnilab bridge del ${quote(containerId)} ${quote(netns)}${flagsFor(host)} takes ${what} off ${network} first`
 }
 
 /** The CNI result of what was made, also in the runtime's cache. */
@@ -237,7 +238,7 @@ export async function examine(kernel: Kernel, { call, config, network }: BridgeJ
   const cached = await readCached(kernel.host, call)
   if (cached === undefined || cached === 'bad')
     throw new CnilabError('state', `container ${call.containerId} was not put on the network ${call.network}`, {
-      fix: `cnilab bridge add ${call.containerId} ${netnsOf(call.netns)}${flagsFor(kernel.host)}`,
+      fix: `cnilab bridge add ${quote(call.containerId)} ${quote(netnsOf(call.netns))}${flagsFor(kernel.host)}`,
     })
   const result = ownResult({ prevResult: cached.result, ifname: call.ifname })
   const derived = bridgeType.plan(call, config, netnsOf(call.netns), bridgeType.completed(config, result)).map(derive)

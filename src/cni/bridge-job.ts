@@ -6,6 +6,7 @@ import type { Lab, LabStep } from '../lab/lab.ts'
 import { netnsOf } from '../operations/names.ts'
 import { derive, type Operation } from '../operations/registry.ts'
 import { FORWARDING } from '../operations/sysctl.ts'
+import { quote } from '../plan/command-line.ts'
 import { stepOf } from '../plan/steps.ts'
 import { CniError } from './error.ts'
 import { readHostLocal } from './ipam/host-local-config.ts'
@@ -38,7 +39,7 @@ export function readJob(containerId: string, netns: string, file: string | undef
   const network = file === undefined ? SEED : readNetwork(file)
   if (!pluginOf(network))
     throw new CnilabError('usage', `the network ${network.name} in ${file ?? ''} has no plugin of type bridge`, {
-      fix: `cnilab cni add ${network.name} ${netns} runs whatever plugins a network has`,
+      fix: `cnilab cni add ${quote(network.name)} ${quote(netns)} runs whatever plugins a network has`,
     })
   return jobOn(network, containerId, netnsPath(netns))
 }
@@ -95,7 +96,7 @@ function readNetwork(file: string): Network {
     return extname(file) === '.conflist' ? parseList(text) : parseSingle(text)
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
-    throw new CnilabError('usage', `${file}: ${why}`, { fix: `cnilab cni validate ${file}` })
+    throw new CnilabError('usage', `${file}: ${why}`, { fix: `cnilab cni validate ${quote(file)}` })
   }
 }
 

@@ -1,9 +1,11 @@
 import { dirname } from 'node:path'
 import * as z from 'zod'
 import type { Host } from '../kernel/host.ts'
-import { sandboxEnvironment, searchPath, spawn } from '../kernel/spawn.ts'
+import { environmentOn } from '../kernel/environment.ts'
+import { inside } from '../kernel/inside.ts'
+import { spawn, type SpawnOptions } from '../kernel/spawn.ts'
+import { parseJson } from '../state/json.ts'
 import { CODE, CniError } from './error.ts'
-import { parseJson } from './json.ts'
 import type { CniCommand } from './plugin-type.ts'
 import { parseResult, type Result } from './result.ts'
 
@@ -18,6 +20,12 @@ export interface Execution {
   ms: number
 }
 
+/** What may be said about a plugin that is run. */
+interface ExecuteOptions extends Pick<SpawnOptions, 'signal' | 'passInterrupt'> {
+  /** Added to the environment. */
+  environment?: NodeJS.ProcessEnv
+}
+
 /**
  * Runs a plugin's executable on a host, with these `CNI_*` variables, a search path and nothing else in its environment,
  * and the text on its standard input; `environment` is added for one that a plugin calls, which gets all that it has
@@ -28,17 +36,17 @@ export async function execute(
   file: string,
   variables: Readonly<Record<string, string>>,
   input: string,
-  signal?: AbortSignal,
-  environment: NodeJS.ProcessEnv = {},
+  { environment = {}, ...options }: ExecuteOptions = {},
 ): Promise<Execution> {
+  const path = environmentOn(host)['PATH'] ?? ''
   // Our own plugins run on this very Node, unless they were compiled.
-  const PATH = host.kind === 'sandbox' ? sandboxEnvironment()['PATH'] : `${dirname(process.execPath)}:${searchPath()}`
+  const PATH = host.kind === 'sandbox' ? path : `${dirname(process.execPath)}:${path}`
   const started = performance.now()
-  const finished = await spawn([...host.enter, file], input, signal, {
-    PATH,
-    LC_ALL: 'C',
-    ...environment,
-    ...variables,
+  const finished = await spawn(inside(host, undefined, [file]), {
+    ...options,
+    input,
+    env: { PATH, LC_ALL: 'C', ...environment, ...variables },
+    detached: !host.inside,
   })
   return { ...finished, ms: Math.round((performance.now() - started) * 10) / 10 }
 }
@@ -61,19 +69,10 @@ export function callVariables(
 
 const errorSchema = z.object({ code: z.number(), msg: z.string(), details: z.string().optional() })
 
-/** What a plugin printed, read as JSON; undefined if it is none. */
-function readJson(text: string): unknown {
-  try {
-    return parseJson(text)
-  } catch {
-    return undefined
-  }
-}
-
 /** The error that a plugin reported, or of code `delegate` if it failed and reported none; undefined if it succeeded. */
 export function errorOf(plugin: string, { code, signal, stdout, stderr }: Execution): CniError | undefined {
   if (code === 0) return undefined
-  const { data } = errorSchema.safeParse(readJson(stdout))
+  const { data } = errorSchema.safeParse(parseJson(stdout))
   if (data) return new CniError(data.code, data.msg, data.details ?? '')
   const how = code === undefined ? `was ended by ${signal ?? 'a signal'}` : `exited with ${code}`
   const said = stderr.trim() || stdout.trim()
@@ -89,7 +88,7 @@ export function resultOf(plugin: string, execution: Execution): Result {
   const error = errorOf(plugin, execution)
   if (error) throw error
   try {
-    return parseResult(readJson(execution.stdout))
+    return parseResult(parseJson(execution.stdout))
   } catch {
     throw new CniError(
       CODE.decode,

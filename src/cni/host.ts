@@ -2,7 +2,7 @@ import { statSync } from 'node:fs'
 import { type Host, MACHINE } from '../kernel/host.ts'
 import { type Kernel, kernelOf } from '../kernel/kernel.ts'
 import { inside } from '../kernel/inside.ts'
-import { isNamespace } from '../kernel/netns-files.ts'
+import { netnsAt } from '../kernel/netns-files.ts'
 import { statOf } from '../kernel/read-file.ts'
 import { spawnByFiles } from '../kernel/spawn.ts'
 import { interfaceName, netnsOf } from '../operations/names.ts'
@@ -21,20 +21,20 @@ export function ownKernel(): Kernel {
  * network namespace, or the host's own.
  */
 export function containerNetns(path: string): string {
-  const file = statOf(path)
-  if (!file)
+  if (!statOf(path))
     throw new CniError(
       CODE.netns,
       `there is no network namespace ${path}`,
       'the runtime makes it before it calls the plugin: ip netns add NAME makes /run/netns/NAME',
     )
-  if (!isNamespace(path))
+  const file = netnsAt(HERE, path)
+  if (!file)
     throw new CniError(
       CODE.netns,
       `${path} is a file, and no network namespace is mounted on it`,
       'its container has ended, or the machine was started again since: make the namespace anew',
     )
-  if (file.ino === statSync('/proc/self/ns/net').ino)
+  if (file.inode === statSync('/proc/self/ns/net').ino)
     throw new CniError(CODE.netns, `${path} is the host's own network namespace`, "CNI_NETNS names the container's")
   return netnsOf(path)
 }

@@ -5,6 +5,7 @@ import { MIB, readDescriptor } from '../kernel/read-file.ts'
 import { setOwnFile } from './ipam/find-plugin.ts'
 import { types } from './plugins/types.ts'
 import { runPlugin } from './run-plugin.ts'
+import { visible } from '../visible.ts'
 
 /** A GC of tens of thousands of containers takes 5 MiB. */
 const readInput = () => readDescriptor(0, 16 * MIB, 5000).toString('utf8')
@@ -18,7 +19,7 @@ async function main(): Promise<void> {
   const type = types[name]
   if (!type) {
     const names = Object.keys(types).join(', ')
-    process.stderr.write(`this is a CNI plugin of cnilab, to be called ${names}, not '${name}'\n`)
+    writeSync(2, visible(`this is a CNI plugin of cnilab, to be called ${names}, not '${name}'\n`))
     process.exitCode = 1
     return
   }

@@ -1,4 +1,5 @@
 import { CnilabError } from '../errors.ts'
+import { visibleJson } from '../visible.ts'
 import { CODE, CniError } from './error.ts'
 import type { PluginType } from './plugin-type.ts'
 import { type Environment, readCall, readCommand, readConfig, readValid, versionOf } from './request.ts'
@@ -62,7 +63,7 @@ function read(readInput: () => string): string {
 }
 
 function json(document: unknown): Answer {
-  return { ...done, stdout: `${JSON.stringify(document, undefined, 2)}\n` }
+  return { ...done, stdout: `${visibleJson(document, 2)}\n` }
 }
 
 function about(name: string): string {

@@ -7,6 +7,7 @@ import { CnilabError } from '../errors.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { call, startInternet, whileAnswering } from '../kernel/packets.ts'
 import { type Finding, NOT_TRIED } from '../plan/finding.ts'
+import { readJson } from '../state/json.ts'
 import { HOST, INTERNET, type State, UPLINK } from '../state/state.ts'
 
 /**
@@ -166,7 +167,7 @@ async function seen(kernel: Kernel, { from, as }: Extract<Test, { by: 'seen' }>)
   await kernel.probe(['nft', '-f', '-'], INTERNET, forget + whoCalled(size + HEADERS))
   await kernel.probe(['ping', '-n', '-c1', `-s${size}`, `-W${PATIENCE.silence}`, UPLINK.gateway], from)
   const { code, stdout } = await kernel.probe(['nft', '-j', 'list', 'set', 'ip', 'who_called', 'seen'], INTERNET)
-  const callers = parseCallers(stdout)
+  const callers = code === 0 ? parseCallers(stdout) : []
   const found = {
     holds: callers.includes(as),
     actual: callers.length === 0 ? 'nobody called' : callers.join(', '),
@@ -188,8 +189,7 @@ const setSchema = z.object({
 
 /** The addresses in `nft -j list set` (libnftables-json(5)). */
 function parseCallers(json: string): string[] {
-  const parsed = json === '' ? undefined : setSchema.safeParse(JSON.parse(json))
-  return (parsed?.data?.nftables ?? []).flatMap(({ set }) =>
+  return readJson('nft -j list set ip who_called seen', json, setSchema).nftables.flatMap(({ set }) =>
     (set?.elem ?? []).map((e) => (typeof e === 'string' ? e : e.elem.val)),
   )
 }

@@ -2,12 +2,13 @@ import { statSync } from 'node:fs'
 import { CnilabError } from '../errors.ts'
 import { exclusively } from '../journal/exclusively.ts'
 import { appendJournal, endEntries, readJournal } from '../journal/journal.ts'
-import { flagsFor, type Host } from '../kernel/host.ts'
+import { flagsFor, type Host, netnsFile } from '../kernel/host.ts'
+import { withPath } from '../kernel/host-root.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { KernelError, type Progress } from '../kernel/run.ts'
 import { type Command, readResource, type Resource, type Verdict } from '../operations/operation.ts'
 import { type Derived, derive, type Operation } from '../operations/registry.ts'
-import { toLine } from '../plan/command-line.ts'
+import { quote, toLine } from '../plan/command-line.ts'
 import { scopeOf } from '../plan/scope.ts'
 import { findLink, HOST, type State } from '../state/state.ts'
 import { ownerOf } from './owner.ts'
@@ -179,12 +180,12 @@ function blocked(
 /** The command that brings a missing resource, with flags that say where. Words in capitals are for the user to choose. */
 function remedyFor(missing: Resource, operation: Operation, flags: string): string {
   const { what, netns, ifname } = readResource(missing)
-  if (what === 'netns') return `cnilab netns create ${netns}${flags}`
-  const flag = `${netns === HOST ? '' : ` --netns ${netns}`}${flags}`
+  if (what === 'netns') return `cnilab netns create ${quote(netns)}${flags}`
+  const flag = `${netns === HOST ? '' : ` --netns ${quote(netns)}`}${flags}`
   if (what === 'onlink') return `cnilab ip assign ADDRESS/PREFIX IFNAME${flag} && cnilab up IFNAME${flag}`
-  if (netns !== HOST) return `cnilab attach IFNAME --netns ${netns} --name ${ifname}${flags}`
+  if (netns !== HOST) return `cnilab attach IFNAME --netns ${quote(netns)} --name ${quote(ifname)}${flags}`
   const isBridge = operation.kind === 'attach-bridge' && operation.params.bridge === ifname
-  return isBridge ? `cnilab bridge create ${ifname}${flags}` : `cnilab veth pair ${ifname} PEER${flags}`
+  return isBridge ? `cnilab bridge create ${quote(ifname)}${flags}` : `cnilab veth pair ${quote(ifname)} PEER${flags}`
 }
 
 function foreign(operation: Derived, now: State): CnilabError {
@@ -231,7 +232,11 @@ function mark(operation: Operation): Operation {
 
 function inodeOf({ host }: Kernel, { operation }: Derived): number | undefined {
   if (operation.kind !== 'netns') return undefined
-  return statSync(`${host.root}/run/netns/${operation.params.name}`, { throwIfNoEntry: false })?.ino
+  try {
+    return withPath(host, netnsFile(operation.params.name), (path) => statSync(path)).ino
+  } catch {
+    return undefined
+  }
 }
 
 /** A batch does not reliably say which of its lines failed: the kernel is read again, and the first that is missing is it. */

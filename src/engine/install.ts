@@ -1,8 +1,9 @@
 import { CnilabError } from '../errors.ts'
 import { exec } from '../kernel/exec.ts'
 import { MACHINE } from '../kernel/host.ts'
-import { isInstalled } from '../kernel/spawn.ts'
+import { isInstalled } from '../kernel/environment.ts'
 import { userId } from '../kernel/user.ts'
+import { programLine } from '../plan/command-line.ts'
 
 /** A package manager: its program, the commands that install, and what it calls the packages. */
 interface Manager {
@@ -83,7 +84,7 @@ export async function installMissing(
   const missing = missingTools()
   if (missing.length === 0) return
   const commands = installCommands(missing)
-  const lines = commands.map((argv) => argv.join(' '))
+  const lines = commands.map((argv) => programLine({ argv }))
   const refused = (message: string) =>
     new CnilabError('machine', message, {
       fix: lines.length === 0 ? 'install them with the package manager of this system' : lines.join(' && '),
@@ -93,7 +94,7 @@ export async function installMissing(
   if (!(await ask(lines))) throw refused(`this machine lacks ${missing.join(', ')}`)
   for (const [i, argv] of commands.entries()) {
     tell(`$ ${lines[i] ?? ''}`)
-    const status = await exec(MACHINE, undefined, argv, {}, 'stderr')
+    const status = await exec(MACHINE, undefined, argv, { output: 'stderr' })
     if (status !== 0) throw refused(`'${lines[i] ?? ''}' exited with status ${status}`)
   }
   const still = missingTools()

@@ -5,7 +5,7 @@ import { MIB, readText } from '../kernel/read-file.ts'
 import { BOUNDS } from '../lab/bounds.ts'
 import { isLabPath, type Lab, toLab, unknownLab } from '../lab/lab.ts'
 import type { Source } from '../lab/source.ts'
-import { packageFolder } from '../sandbox/create.ts'
+import { packageFolder } from '../kernel/package-folder.ts'
 
 /** The names of the labs that ship. */
 export function labNames(): string[] {

@@ -2,12 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { CnilabError } from '../errors.ts'
 import { readJournal } from '../journal/journal.ts'
 import type { Host } from '../kernel/host.ts'
+import { processesIn, startTime } from '../kernel/processes.ts'
 import { type Kernel, kernelOf } from '../kernel/kernel.ts'
 import type { Lab } from '../lab/lab.ts'
 import type { LiveSandbox } from '../sandbox/create.ts'
-import { ownSandbox, startTime } from '../sandbox/find.ts'
+import { refuseBinds } from '../sandbox/binds.ts'
+import { ownSandbox } from '../sandbox/find.ts'
 import { findSandbox, openSandbox } from '../sandbox/open.ts'
-import { removeSandbox, sharesNamespace } from '../sandbox/remove.ts'
+import { removeSandbox } from '../sandbox/remove.ts'
 import { machine } from './open-host.ts'
 import { type LabEvents, type LabReport, runLab } from './run-lab.ts'
 import { undoEntries } from './undo.ts'
@@ -58,10 +60,10 @@ function privateSession(live: LiveSandbox): Session {
       live.end()
       const { pid, netns } = live.sandbox
       // Processes of the sandbox may take a moment to go after their first one has.
-      for (let i = 0; i < 200 && sharesNamespace(netns).length > 0; i++) await sleep(5)
+      for (let i = 0; i < 200 && processesIn(netns).length > 0; i++) await sleep(5)
       const left = [
         ...(startTime(pid) === undefined ? [] : [`the sandbox's first process, ${pid}`]),
-        ...sharesNamespace(netns).map((process) => `process ${process} in the sandbox`),
+        ...processesIn(netns).map((process) => `process ${process} in the sandbox`),
       ]
       return { ok: left.length === 0, left }
     },
@@ -70,6 +72,7 @@ function privateSession(live: LiveSandbox): Session {
 
 /** A lab in a place that outlives it: the journal says what to take away. */
 function sessionOn(host: Host, keep: boolean, created = false): Session {
+  refuseBinds(host)
   const earlier = new Set(readJournal(host).map((entry) => entry.id))
   if (keep && earlier.size > 0)
     throw new CnilabError(

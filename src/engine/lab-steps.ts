@@ -1,5 +1,6 @@
 import { CnilabError } from '../errors.ts'
 import type { Kernel } from '../kernel/kernel.ts'
+import { outputOf } from '../kernel/on-host.ts'
 import type { Lab, LabCommand, LabStep } from '../lab/lab.ts'
 import type { Command } from '../operations/operation.ts'
 import { derive } from '../operations/registry.ts'
@@ -98,17 +99,11 @@ export function resultOf(step: LabStep, before: Checked, after: Checked): StepRe
   }
 }
 
-/** A command of a lab is stopped after so many seconds. */
-const LONGEST = '10'
-
 /** Runs commands of a lab one after the other, and returns what they printed. Their status does not matter. */
 export async function runCommands(kernel: Kernel, commands: readonly LabCommand[]): Promise<CommandOutput[]> {
   const outputs: CommandOutput[] = []
-  for (const command of commands) {
-    const { code, stdout, stderr } = await kernel.probe(['timeout', LONGEST, ...command.argv], command.netns)
-    const stopped = code === 124 ? `(stopped after ${LONGEST} s)\n` : ''
-    outputs.push({ command, output: `${stdout}${stderr}${stopped}`.trimEnd() })
-  }
+  for (const command of commands)
+    outputs.push({ command, output: await outputOf(kernel.host, command.argv, command.netns) })
   return outputs
 }
 

@@ -2,6 +2,8 @@ import { CnilabError } from '../errors.ts'
 import { DEFAULT_SANDBOX, flagsFor, type Host, MACHINE } from '../kernel/host.ts'
 import { namesInNetns } from '../kernel/netns-files.ts'
 import { userId } from '../kernel/user.ts'
+import { quote } from '../plan/command-line.ts'
+import { readBinds } from '../sandbox/binds.ts'
 import { enter, ownSandbox } from '../sandbox/find.ts'
 import { findSandbox, type OpenedSandbox, openSandbox } from '../sandbox/open.ts'
 
@@ -9,6 +11,8 @@ import { findSandbox, type OpenedSandbox, openSandbox } from '../sandbox/open.ts
 interface Place {
   host: boolean
   sandbox: string
+  /** Folders of this machine to be seen in a sandbox that is made. */
+  bind?: readonly string[] | undefined
 }
 
 /** The machine itself, for `--host`. Throws CnilabError `machine` unless we are root there. */
@@ -48,9 +52,14 @@ function refuseAnother(own: Host | undefined, name: string): void {
 
 /** The machine with `--host`, else the sandbox of this name, made if there is none. */
 export async function openHost(flags: Place): Promise<OpenedSandbox> {
-  if (flags.host) return { host: machine(), state: 'found' }
+  const binds = readBinds(flags.bind ?? [])
+  if (flags.host) {
+    if (binds.length > 0)
+      throw new CnilabError('usage', '--bind is for a sandbox, and --host means this machine itself')
+    return { host: machine(), state: 'found' }
+  }
   refuseAnother(ownSandbox(), flags.sandbox)
-  return openSandbox(flags.sandbox)
+  return openSandbox(flags.sandbox, binds)
 }
 
 /** The same for a command that changes nothing: undefined if there is no such sandbox. */
@@ -65,8 +74,8 @@ export function findHost(flags: Place): Host | undefined {
 
 /** Refuses a namespace that does not exist: CnilabError `state`. */
 export async function requireNetns(host: Host, netns: string | undefined): Promise<void> {
-  if (netns === undefined || (await namesInNetns(host)).namespaces.includes(netns)) return
+  if (netns === undefined || (await namesInNetns(host)).namespaces.has(netns)) return
   throw new CnilabError('state', `there is no namespace ${netns}`, {
-    fix: `cnilab netns create ${netns}${flagsFor(host)}`,
+    fix: `cnilab netns create ${quote(netns)}${flagsFor(host)}`,
   })
 }

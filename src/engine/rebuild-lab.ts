@@ -68,7 +68,7 @@ async function rebuild({ kernel, lab }: RunningLab, steps: readonly LabStep[]): 
  * what that is, in words.
  */
 export async function stopLab(host: Host | undefined, name: string): Promise<string[]> {
-  const sandbox = host?.kind === 'sandbox' && host.root !== '' ? findSandbox(host.name) : undefined
+  const sandbox = host?.kind === 'sandbox' && !host.inside ? findSandbox(host.name) : undefined
   const left = host && !sandbox ? await exclusively(host, () => clear(kernelOf(host))) : []
   if (left.length === 0) endProgress(host ?? { name }) // first: who still works on it is to hear of that
   if (sandbox) await removeSandbox(sandbox)

@@ -6,6 +6,7 @@ import type { Kernel } from '../kernel/kernel.ts'
 import { attachmentOf, type Command, type Resource } from '../operations/operation.ts'
 import { type Derived, derive, type Operation } from '../operations/registry.ts'
 import { FORWARDING } from '../operations/sysctl.ts'
+import { quote } from '../plan/command-line.ts'
 import { scopeOf } from '../plan/scope.ts'
 import { findLink, isUplink, type State } from '../state/state.ts'
 import { ownerOf } from './owner.ts'
@@ -121,8 +122,8 @@ function refuseWhileUsed(host: Host, { kind, params }: Operation, derived: Deriv
     `${derived.expected} and has ${users.length} port${users.length === 1 ? '' : 's'}: ${users.join(', ')}`,
     {
       fix: container
-        ? `cnilab bridge del ${container.containerId} NETNS${flags} takes a container off; with the last one the bridge goes`
-        : `cnilab attach ${first} --bridge ${name} --undo${flags}, or cnilab veth delete ${first}${flags}`,
+        ? `cnilab bridge del ${quote(container.containerId)} NETNS${flags} takes a container off; with the last one the bridge goes`
+        : `cnilab attach ${quote(first)} --bridge ${quote(name)} --undo${flags}, or cnilab veth delete ${quote(first)}${flags}`,
     },
   )
 }

@@ -15,6 +15,7 @@ import {
 import { flagsFor } from '../kernel/host.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { isLabPath, type Lab, type LabStep } from '../lab/lab.ts'
+import { refuseBinds } from '../sandbox/binds.ts'
 import { ownSandbox } from '../sandbox/find.ts'
 import { HOST, INTERNET, type Link, type State, UPLINK } from '../state/state.ts'
 import { type Checked, checkLab } from './check-lab.ts'
@@ -73,6 +74,7 @@ export function isNamed({ lab, progress }: RunningLab, name: string): boolean {
 
 /** Notes that a lab begins, which finds the network as it is. `name` is the lab's, or its file's path. */
 export function beginLab(kernel: Kernel, lab: Lab, name: string, set: readonly string[]): RunningLab {
+  refuseBinds(kernel.host)
   const progress = newProgress(noted(name), set)
   writeProgress(kernel.host, progress)
   return { kernel, lab, progress }

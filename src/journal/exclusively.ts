@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Host } from '../kernel/host.ts'
-import { lock, removeIfEmpty } from '../kernel/lock.ts'
+import { lockOwnFolder, removeIfEmpty } from '../kernel/lock.ts'
 
-/** The folders that the running act holds the locks of. */
+/** The hosts that the running act holds the locks of. */
 const held = new AsyncLocalStorage<ReadonlySet<string>>()
 
 /**
@@ -11,10 +11,11 @@ const held = new AsyncLocalStorage<ReadonlySet<string>>()
  */
 export async function exclusively<T>(host: Host, act: () => Promise<T>): Promise<T> {
   const own = held.getStore() ?? new Set<string>()
-  if (!host.common || own.has(host.folder)) return act()
-  const unlock = await lock(host.folder, host.kind === 'machine') // a sandbox's goes with it, and must not come back
+  const key = `${host.name} ${host.folder}`
+  if (!host.common || own.has(key)) return act()
+  const unlock = await lockOwnFolder(host)
   try {
-    return await held.run(new Set([...own, host.folder]), act)
+    return await held.run(new Set([...own, key]), act)
   } finally {
     if (host.kind === 'machine') removeIfEmpty(host.folder)
     unlock()

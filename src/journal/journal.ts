@@ -1,10 +1,10 @@
-import { appendFileSync, closeSync, constants, existsSync, fstatSync, fsyncSync, openSync, rmSync } from 'node:fs'
+import { appendFileSync, closeSync, constants, fstatSync, fsyncSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
-import { CnilabError } from '../errors.ts'
 import { type Host, JOURNAL } from '../kernel/host.ts'
+import { notOpened, openOwn } from '../kernel/host-root.ts'
 import { makeFolder } from '../kernel/make-folder.ts'
-import { MIB, readDescriptor, readText, UnreadableError } from '../kernel/read-file.ts'
+import { MIB, readDescriptor, readText } from '../kernel/read-file.ts'
 import { type Before, beforeSchema } from '../operations/operation.ts'
 import { isKind, type Operation, parseOperation } from '../operations/registry.ts'
 
@@ -88,7 +88,7 @@ function readOperation({ kind, params }: { kind: string; params?: unknown }): Op
 }
 
 function readLines(host: Host): z.infer<typeof lineSchema>[] {
-  const text = readOwn(join(host.folder, JOURNAL))
+  const text = readOwn(host, join(host.folder, JOURNAL))
   return text.split('\n').flatMap((line) => {
     try {
       return lineSchema.safeParse(JSON.parse(line)).data ?? []
@@ -104,15 +104,19 @@ function readLines(host: Host): z.infer<typeof lineSchema>[] {
  */
 export function appendJournal(host: Host, lines: readonly JournalLine[]): void {
   if (lines.length === 0 || !host.common) return
-  makeFolder(host.folder, 0o700)
-  const boots = readOwn(join(host.folder, JOURNAL)).match(/^\{"boot":"[^"]*"\}$/gm)
+  if (host.kind === 'machine') makeFolder(host.folder, 0o700)
+  const path = join(host.folder, JOURNAL)
+  const boots = readOwn(host, path).match(/^\{"boot":"[^"]*"\}$/gm)
   const isOtherBoot = boots?.at(-1) !== JSON.stringify({ boot: bootId() })
   const text = [...(isOtherBoot ? [{ boot: bootId() }] : []), ...lines].map((line) => `${JSON.stringify(line)}\n`)
-  const file = openOwn(join(host.folder, JOURNAL), constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT)
+  const file = openOwn(host, path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT)
+  if (file === undefined) throw notOpened(host, path, 'its folder is not there any more')
   try {
     // A torn last line must not swallow the next one.
     appendFileSync(file, `${fstatSync(file).size === 0 ? '' : '\n'}${text.join('')}`)
     if (host.kind === 'machine') fsyncSync(file)
+  } catch (error) {
+    throw notOpened(host, path, error) // a full file system, say
   } finally {
     closeSync(file)
   }
@@ -128,42 +132,26 @@ export function endEntries(host: Host, ids: readonly string[]): void {
     ids.map((id) => ({ undone: id })),
   )
   const { entries, unknown } = fold(host)
+  if (unknown > 0 || entries.some((entry) => entry.status !== 'adopted')) return
   const path = join(host.folder, JOURNAL)
-  if (unknown > 0 || entries.some((entry) => entry.status !== 'adopted') || !existsSync(path)) return
   if (host.kind === 'machine') rmSync(path, { force: true })
-  else closeSync(openOwn(path, constants.O_WRONLY | constants.O_TRUNC))
-}
-
-/**
- * Opens a file that programs of the sandbox may have replaced: by a link to a file of the machine, or by a pipe that
- * never answers. Either is refused.
- */
-function openOwn(path: string, flags: number): number {
-  try {
-    const file = openSync(path, flags | constants.O_NOFOLLOW | constants.O_NONBLOCK, 0o600)
-    if (fstatSync(file).isFile()) return file
-    closeSync(file)
-  } catch {
-    // refused below
+  else {
+    const file = openOwn(host, path, constants.O_WRONLY | constants.O_TRUNC)
+    if (file !== undefined) closeSync(file)
   }
-  throw notOurs(path)
-}
-
-function notOurs(path: string): CnilabError {
-  return new CnilabError('state', `${path} is not a file that cnilab wrote`, { fix: 'cnilab clean, and begin anew' })
 }
 
 /** A journal of 1000 containers takes 6 MiB. */
 const LONGEST = 64 * MIB
 
-/** The text of such a file; '' if there is none. Throws CnilabError `state` for something else in its place, or a huge one. */
-export function readOwn(path: string): string {
-  if (!existsSync(path)) return ''
-  const file = openOwn(path, constants.O_RDONLY)
+/** The text of one of cnilab's own files on the host; '' if there is none. Throws as `openOwn` does, also for a huge one. */
+export function readOwn(host: Host, path: string): string {
+  const file = openOwn(host, path, constants.O_RDONLY)
+  if (file === undefined) return ''
   try {
     return readDescriptor(file, LONGEST, 0).toString('utf8')
   } catch (error) {
-    throw error instanceof UnreadableError ? notOurs(path) : error
+    throw notOpened(host, path, error)
   } finally {
     closeSync(file)
   }

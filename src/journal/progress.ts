@@ -1,8 +1,9 @@
-import { existsSync, unlinkSync } from 'node:fs'
+import { existsSync, rmSync, unlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import * as z from 'zod'
 import { CnilabError } from '../errors.ts'
-import type { Host } from '../kernel/host.ts'
+import { type Host, MACHINE } from '../kernel/host.ts'
+import { withOwnFolder } from '../kernel/host-root.ts'
 import { makeFolder } from '../kernel/make-folder.ts'
 import { replaceFile } from '../kernel/replace-file.ts'
 import { isLabPath } from '../lab/lab.ts'
@@ -53,8 +54,8 @@ export function newProgress(lab: string, set: readonly string[]): Progress {
   return { version: 1, lab, set: [...set], started: now, written: now, steps: {} }
 }
 
-/** Where a lab runs: a sandbox that may be gone, the machine, or a host that is open. */
-type Place = Pick<Host, 'name'> & Partial<Pick<Host, 'kind' | 'folder' | 'root'>>
+/** Where a lab runs: a host that is open, or a sandbox that may be gone. */
+type Place = Host | Pick<Host, 'name'>
 
 /**
  * The progress of the lab that runs somewhere; undefined if none does. The sandbox's own copy may have been written by
@@ -62,11 +63,13 @@ type Place = Pick<Host, 'name'> & Partial<Pick<Host, 'kind' | 'folder' | 'root'>
  * that a lab that ships was begun.
  */
 export function readProgress(place: Place): Progress | undefined {
-  const [own, copy] = filesOf(place).map(parse)
+  const copy = parse(readCopy(place, COPY))
+  if (isInside(place)) return copy
+  const own = parse(readUsers(place.name))
   const hasEnded = own !== undefined && endedInside(place).includes(own.started)
-  if (hasEnded && place.root !== '') remove(progressFileOf(place.name)) // before the sandbox is gone
+  if (hasEnded) remove(progressFileOf(place.name)) // before the sandbox is gone
   const known = hasEnded ? undefined : own
-  const shared = copy && (place.root === '' || !isLabPath(copy.lab)) ? copy : undefined
+  const shared = copy && !isLabPath(copy.lab) ? copy : undefined
   if (known && copy?.started === known.started)
     return known.written < copy.written ? { ...known, written: copy.written, steps: copy.steps } : known
   return known && shared ? (known.started < shared.started ? shared : known) : (known ?? shared)
@@ -94,20 +97,22 @@ export async function updateProgress(
 /** Writes it down, atomically. Throws CnilabError `machine` where that is possible nowhere. */
 export function writeProgress(place: Place, progress: Progress): void {
   const text = `${JSON.stringify({ ...progress, written: new Date().toISOString() }, undefined, 2)}\n`
-  const files = filesOf(place)
-  // The folder of a sandbox goes with it, and must not come back.
-  if (files.filter((file, i) => replace(file, text, i === 0)).length === 0)
-    throw new CnilabError('machine', `the progress of the lab could not be written to ${files.join(' or ')}`)
+  const isCopied = writeCopy(place, COPY, text)
+  const file = progressFileOf(place.name)
+  const isKept = !isInside(place) && replace(file, text, dirname(file))
+  if (!isCopied && !isKept)
+    throw new CnilabError('machine', `the progress of the lab could not be written to ${file}`, {
+      fix: `see who may write there: ls -ld ${dirname(file)}; or set XDG_STATE_HOME to a folder of your own`,
+    })
 }
 
 /** Forgets it. Inside a sandbox, where the user's own file is out of reach, it is written down that the lab has ended. */
 export function endProgress(place: Place): void {
   const progress = readProgress(place)
-  if (place.root === '' && progress) {
-    const marks = JSON.stringify([...endedInside(place), progress.started].slice(-MOST_MARKS))
-    for (const file of endedFile(place)) replace(file, marks, false)
-  }
-  for (const [i, file] of filesOf(place).entries()) if (place.root !== '' || i > 0) remove(file)
+  if (isInside(place)) {
+    if (progress) writeCopy(place, ENDED, JSON.stringify([...endedInside(place), progress.started].slice(-MOST_MARKS)))
+  } else remove(progressFileOf(place.name))
+  inSandbox(place, (folder) => rmSync(join(folder, COPY), { force: true }))
 }
 
 /** Throws what the system says, but for a path that leads to no file. */
@@ -115,46 +120,72 @@ function remove(file: string): void {
   if (existsSync(file)) unlinkSync(file)
 }
 
+/** The files in a sandbox's own folder: a copy of the progress, which is all that can be seen inside, and the marks of ended labs. */
+const COPY = 'progress.json'
+const ENDED = 'ended.json'
+
 /** So many labs that were ended inside are remembered. */
 const MOST_MARKS = 100
 const endedSchema = z.array(z.iso.datetime())
 
-function endedFile({ kind, folder }: Place): string[] {
-  return kind === 'sandbox' && folder !== undefined ? [join(folder, 'ended.json')] : []
-}
-
 /** When the labs were begun that were ended inside the sandbox. */
 function endedInside(place: Place): string[] {
-  return endedFile(place).flatMap((file) => {
-    try {
-      return endedSchema.safeParse(JSON.parse(readOwn(file))).data ?? []
-    } catch {
-      return [] // there is none
-    }
-  })
+  return endedSchema.safeParse(parseJson(readCopy(place, ENDED))).data ?? []
 }
 
-/**
- * Where it is kept: in the user's state folder (XDG Base Directory), and, because inside a sandbox that is read-only or
- * hidden, in the sandbox's own folder, too. The newer one counts.
- */
-function filesOf({ name, kind, folder }: Place): string[] {
-  const inSandbox = kind === 'sandbox' && folder !== undefined ? [join(folder, 'progress.json')] : []
-  return [progressFileOf(name), ...inSandbox]
+function isInside(place: Place): boolean {
+  return 'kind' in place && place.kind === 'sandbox' && place.inside
 }
 
-function parse(file: string): Progress | undefined {
+/** Calls `use` with the sandbox's own folder, as this process can reach it; undefined where there is none. */
+function inSandbox<T>(place: Place, use: (folder: string) => T): T | undefined {
+  if (!('kind' in place) || place.kind !== 'sandbox') return undefined
   try {
-    return progressSchema.safeParse(JSON.parse(readOwn(file))).data
+    return withOwnFolder(place, use)
   } catch {
-    return undefined // none, or not readable from inside the sandbox
+    return undefined // what a program in the sandbox did to it is no reason to lose the rest
+  }
+}
+
+function readCopy(place: Place, name: string): string {
+  if (!('kind' in place) || place.kind !== 'sandbox') return ''
+  try {
+    return readOwn(place, join(place.folder, name))
+  } catch {
+    return ''
+  }
+}
+
+/** Returns whether it could. */
+function writeCopy(place: Place, name: string, text: string): boolean {
+  return inSandbox(place, (folder) => replace(join(folder, name), text)) === true
+}
+
+/** The user's own file, in their state folder (XDG Base Directory); '' where it cannot be read. */
+function readUsers(name: string): string {
+  try {
+    return readOwn(MACHINE, progressFileOf(name))
+  } catch {
+    return ''
+  }
+}
+
+function parse(text: string): Progress | undefined {
+  return progressSchema.safeParse(parseJson(text)).data
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
   }
 }
 
 /** Returns whether it could. Never through a link that a program of the sandbox may have put there. */
-function replace(file: string, text: string, isFolderMade: boolean): boolean {
+function replace(file: string, text: string, folder?: string): boolean {
   try {
-    if (isFolderMade) makeFolder(dirname(file), 0o700)
+    if (folder !== undefined) makeFolder(folder, 0o700)
     replaceFile(file, text, { mode: 0o644, flush: true })
     return true
   } catch {

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
-import { type FSWatcher, readdirSync, statSync, watch } from 'node:fs'
+import { type FSWatcher, watch } from 'node:fs'
 import { INTERNET } from '../state/state.ts'
+import { environmentOn } from './environment.ts'
 import type { Host } from './host.ts'
+import { withPath } from './host-root.ts'
 import { inside } from './inside.ts'
-import { isNamespace } from './netns-files.ts'
-import { hasPipes, searchPath } from './spawn.ts'
+import { netnsAt, seenInNetns } from './netns-files.ts'
 
 /**
  * Prints what changes in the network namespace that it runs in, and, with `all-nsid`, in those linked to it; ends when its
@@ -69,7 +70,7 @@ export function watchKernel(host: Host, changed: () => void): { stop: () => void
   const follow = (tries: number) => {
     clearTimeout(again)
     const names = watchedNames(host)
-    const found = new Map(names.map((name) => [name, inodeOf(host, name)]))
+    const found = new Map(names.map((name) => [name, netnsAt(host, name)?.inode]))
     for (const [name, { inode, stop }] of monitors)
       if (found.get(name) !== inode) {
         monitors.delete(name)
@@ -122,11 +123,13 @@ function startMonitor(host: Host, name: string | undefined, inode: number, notic
   const [file = '', ...rest] = inside(host, name, name === undefined ? [...shell, 'all-nsid'] : shell)
   const child = spawn(file, rest, {
     detached: true, // Ctrl-C is meant for us: the shell would die of it, and what it started would not
-    env: { ...process.env, LC_ALL: 'C', PATH: searchPath() },
+    env: { ...environmentOn(host), LC_ALL: 'C' },
+    cwd: '/',
     stdio: ['pipe', 'pipe', 'ignore'],
   })
   child.on('error', () => undefined) // what is not installed cannot tell
-  if (!hasPipes(child)) return { inode, stop: () => undefined }
+  // Where this process may not open more files, there are no pipes, and Node says so only later.
+  if (!('setEncoding' in (child.stdout ?? {}))) return { inode, stop: () => undefined }
   let isStopped = false
   let line = '' // what was printed of it so far
   child.stdin.on('error', () => undefined) // it has ended, and then closes
@@ -152,10 +155,12 @@ function watchNames(host: Host, call: () => void): { close: () => void } {
   const open = () => {
     for (const folder of ['/run/netns', '/run'])
       try {
-        watcher = watch(`${host.root}${folder}`, () => {
-          if (!isFolder) reopen()
-          if (isFolder) call()
-        })
+        watcher = withPath(host, folder, (path) =>
+          watch(path, () => {
+            if (!isFolder) reopen()
+            if (isFolder) call()
+          }),
+        )
         watcher.on('error', () => undefined) // what cannot be watched is left to the caller's reading
         isFolder = folder === '/run/netns'
         return
@@ -173,20 +178,7 @@ function watchNames(host: Host, call: () => void): { close: () => void } {
 
 /** The namespaces to watch: none of them if they are too many. */
 function watchedNames(host: Host): string[] {
-  try {
-    const names = readdirSync(`${host.root}/run/netns`).filter((name) => name !== INTERNET)
-    return names.length > MOST ? [] : names
-  } catch {
-    return []
-  }
-}
-
-/** Undefined for a file that is no namespace, or not yet. */
-function inodeOf(host: Host, name: string): number | undefined {
-  const path = `${host.root}/run/netns/${name}`
-  try {
-    return isNamespace(path) ? statSync(path).ino : undefined
-  } catch {
-    return undefined
-  }
+  const { namespaces, strays } = seenInNetns(host)
+  if (namespaces.size > MOST) return []
+  return [...namespaces.keys(), ...strays].filter((name) => name !== INTERNET) // what is none may become one
 }

@@ -1,14 +1,14 @@
 import { CnilabError } from '../errors.ts'
 import type { Host } from './host.ts'
+import { spawnOn } from './on-host.ts'
 import { MIB } from './read-file.ts'
-import { spawn } from './spawn.ts'
 
 // All is done by programs on the host: a link in a sandbox must not lead to a file of the machine, and the sandbox of
 // root belongs to another user, whose file systems know no file of root's.
 
 /** Runs a shell script on the host. Its words come as $1, $2, … */
 async function script(host: Host, text: string, words: readonly string[], input = '') {
-  return spawn([...host.enter, 'sh', '-c', text, 'sh', ...words], input)
+  return spawnOn(host, undefined, ['sh', '-c', text, 'sh', ...words], { input })
 }
 
 /** Of a file, and of all files of a folder: results of CNI have a few KiB each. */

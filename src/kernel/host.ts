@@ -7,14 +7,18 @@ export interface Host {
   name: string
   /** Put in front of an argv so that it runs in the host's namespaces; empty when this process is in them already. */
   enter: readonly string[]
-  /** Put in front of an absolute path to see the host's file system from this process. */
-  root: string
+  /** Whether this process sees the host's files as its own: on the machine, and in a sandbox's shell. */
+  inside: boolean
+  /** The pid of a sandbox's first process, as this process sees it; 0 where `inside`. */
+  holder: number
   /** The pid, as commands on the host see it, of a process in the host's network namespace. */
   pid: number
-  /** Folder of the journal, as this process sees it; whoever changes the host holds a lock on it. */
+  /** Folder of the journal, a path of the host; whoever changes the host holds a lock on it. */
   folder: string
   /** Folder for files that commands on the host read: as this process sees it, and as they do, who cannot write there. */
   batches: { folder: string; seen: string }
+  /** The folders of the machine that are to be seen in a sandbox. */
+  binds: readonly string[]
   /** Whether other commands may change it at the same time; false for a sandbox that lives for one run only. */
   common: boolean
 }
@@ -30,15 +34,14 @@ export const DEFAULT_SANDBOX = 'default'
 /** What to add to a `cnilab` command, typed where this one was, so that it acts on the same host: ` --host`, or nothing. */
 export function flagsFor(host: Host): string {
   if (host.kind === 'machine') return ' --host'
-  const isInside = host.root === ''
-  return isInside || !host.common || host.name === DEFAULT_SANDBOX ? '' : ` --sandbox ${host.name}`
+  return host.inside || !host.common || host.name === DEFAULT_SANDBOX ? '' : ` --sandbox ${host.name}`
 }
 
-/** The same folder as commands on the host see it: a sandbox has nothing else at this path, and the machine keeps its own journal there. */
+/** That folder, on the machine and in every sandbox. */
 export const HOST_FOLDER = '/run/cnilab'
 
 /** Where the sandbox finds what it is given from outside, mounted read-only: its record, and batches. */
-export const GIVEN_FOLDER = '/run/cnilab-given'
+export const GIVEN_FOLDER = '/opt/cnilab/given'
 
 /** Batches of commands that run where this process does. */
 export const OWN_BATCHES = { folder: tmpdir(), seen: tmpdir() }
@@ -47,16 +50,18 @@ export const OWN_BATCHES = { folder: tmpdir(), seen: tmpdir() }
 export const JOURNAL = 'journal.jsonl'
 
 /** Where the sandbox finds cnilab itself, mounted read-only, and the `cnilab` command that starts it. */
-export const APP = { package: '/run/cnilab-app', node: '/run/cnilab-node', bin: '/run/cnilab-bin' }
+export const APP = { package: '/opt/cnilab/app', node: '/opt/cnilab/node', bin: '/opt/cnilab/bin' }
 
 /** The machine itself. */
 export const MACHINE: Host = {
   kind: 'machine',
   name: 'machine',
   enter: [],
-  root: '',
+  inside: true,
+  holder: 0,
   pid: process.pid,
   folder: HOST_FOLDER,
   batches: OWN_BATCHES,
+  binds: [],
   common: true,
 }

@@ -13,8 +13,8 @@ export interface Kernel {
   run: (commands: readonly Command[], options?: RunOptions) => Promise<void>
   /** Reads it. */
   read: (scope?: Scope) => Promise<State>
-  /** Runs a program that changes nothing, such as ping, and returns what came of it. */
-  probe: (argv: readonly string[], netns?: string, input?: string) => Promise<Finished>
+  /** Runs a program that changes nothing, such as ping, and returns what came of it; it may take so many seconds. */
+  probe: (argv: readonly string[], netns?: string, input?: string, seconds?: number) => Promise<Finished>
 }
 
 /** The kernel of a host. `launch` starts its programs; one that starts few needs no shell that waits for more. */
@@ -23,6 +23,6 @@ export function kernelOf(host: Host, launch = launcher(host)): Kernel {
     host,
     run: (commands, options) => run(host, launch, commands, options),
     read: (scope) => snapshot(host, launch, scope),
-    probe: (argv, netns, input) => launch(netns, argv, input),
+    probe: (argv, netns, input, seconds) => launch(netns, argv, input, seconds),
   }
 }

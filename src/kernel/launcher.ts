@@ -1,10 +1,19 @@
-import { spawn as spawnProcess } from 'node:child_process'
+import { environmentOn } from './environment.ts'
 import { type Host, netnsFile } from './host.ts'
 import { inside } from './inside.ts'
-import { type Finished, missing, sandboxEnvironment, searchPath, spawn, withPipes } from './spawn.ts'
+import { PATIENCE, spawnOn } from './on-host.ts'
+import { type Finished, missing, noAnswer, notStarted, start } from './spawn.ts'
 
-/** Runs a program on the host and collects what it prints; one at a time. Never throws for an exit status. */
-export type Launch = (netns: string | undefined, argv: readonly string[], input?: string) => Promise<Finished>
+/**
+ * Runs a program on the host and collects what it prints; one at a time. Never throws for an exit status, but CnilabError
+ * `state` if it has not ended after so many seconds.
+ */
+export type Launch = (
+  netns: string | undefined,
+  argv: readonly string[],
+  input?: string,
+  seconds?: number,
+) => Promise<Finished>
 
 /**
  * Runs each program that it is told on its standard input: two counts, so many arguments and so many lines of input, one
@@ -34,15 +43,16 @@ const SHELLS = 2
  */
 export function launcher(host: Host): Launch {
   const shells: Shell[] = []
-  return async (netns, argv, input = '') => {
+  return (netns, argv, input = '', seconds = PATIENCE) => {
     // What holds a line break cannot be told to a shell.
-    if (input.length > LONG || argv.some((argument) => argument.includes('\n')))
-      return spawn(inside(host, netns, argv), input)
+    if (input.length > LONG || [netns ?? '', ...argv].some((word) => word.includes('\n')))
+      return spawnOn(host, netns, argv, { input, limit: seconds })
     const open = shells.filter((one) => one.isOpen()).toSorted((a, b) => a.waiting() - b.waiting())
     const [idlest] = open
     const shell = idlest && (open.length === SHELLS || idlest.waiting() === 0) ? idlest : openShell(host)
     shells.splice(0, Infinity, ...new Set([...open, shell]))
-    return shell.run(netns === undefined ? argv : ['nsenter', `--net=${netnsFile(netns)}`, '--', ...argv], input)
+    const whole = netns === undefined ? argv : ['nsenter', `--net=${netnsFile(netns)}`, '--', ...argv]
+    return shell.run(whole, input, seconds)
   }
 }
 
@@ -50,19 +60,15 @@ interface Shell {
   isOpen: () => boolean
   /** How many programs it has been told to run and has not finished. */
   waiting: () => number
-  run: (argv: readonly string[], input: string) => Promise<Finished>
+  run: (argv: readonly string[], input: string, seconds: number) => Promise<Finished>
 }
 
 interface Told {
+  argv: readonly string[]
   words: string
+  seconds: number
   resolve: (finished: Finished) => void
   reject: (error: Error) => void
-}
-
-/** In a sandbox of root's the folders of root's path are closed, and a shell would say so in place of "not found". */
-function pathOf(host: Host): { PATH?: string } {
-  const { PATH } = sandboxEnvironment()
-  return host.kind === 'sandbox' && PATH !== undefined ? { PATH } : {}
 }
 
 /** A process, or a pipe to one: this process does not end before it unless it is let go. */
@@ -73,16 +79,20 @@ function isHeld(one: object): one is { ref: () => void; unref: () => void } {
 function openShell(host: Host): Shell {
   const token = `\x1e${process.pid}-${process.hrtime.bigint()}`
   const [file = '', ...rest] = inside(host, undefined, ['sh', '-c', LOOP])
-  const env = { ...process.env, LC_ALL: 'C', PATH: searchPath(), ...pathOf(host), token }
-  const child = withPipes(spawnProcess(file, rest, { env }))
+  // From outside of a sandbox it has a session of its own: in there, nobody gets hold of this terminal.
+  const child = start(file, rest, {
+    env: { ...environmentOn(host), LC_ALL: 'C', token },
+    ...(host.inside ? {} : { detached: true, cwd: '/' }),
+  })
   const { stdin, stdout, stderr } = child
   const queue: Told[] = [] // the first one is running
   const printed = { stdout: '', stderr: '' }
   let isOpen = true
+  let late: NodeJS.Timeout | undefined
 
   // While nothing runs, it does not keep this process from ending.
   const hold = (held: boolean) => {
-    for (const one of [child, stdin, stdout, stderr]) if (isHeld(one)) one[held ? 'ref' : 'unref']()
+    for (const one of [child, stdin, stdout, stderr]) if (one && isHeld(one)) one[held ? 'ref' : 'unref']()
   }
   const collect = (stream: keyof typeof printed) => (text: string) => {
     printed[stream] += text
@@ -92,22 +102,38 @@ function openShell(host: Host): Shell {
     const status = Number(printed.stdout.slice(out + token.length))
     finish(status, printed.stdout.slice(0, out), printed.stderr.slice(0, err))
   }
+  const tell = () => {
+    const [next] = queue
+    if (!next) return
+    late = setTimeout(() => giveUp(noAnswer(next.argv, next.seconds)), next.seconds * 1000)
+    stdin?.write(next.words)
+  }
   const finish = (code: number | undefined, out: string, err: string) => {
+    clearTimeout(late)
     printed.stdout = printed.stderr = ''
     const one = queue.shift()
-    if (queue[0]) stdin.write(queue[0].words)
+    if (queue.length > 0) tell()
     else hold(false)
     const lost = code === 127 ? /(?:failed to execute |: )(\S+): (?:not found|No such file)/.exec(err)?.[1] : undefined
     if (lost === undefined) one?.resolve({ code, signal: undefined, stdout: out, stderr: err })
     else one?.reject(missing(lost))
   }
-  stdout.setEncoding('utf8').on('data', collect('stdout'))
-  stderr.setEncoding('utf8').on('data', collect('stderr'))
-  stdin.on('error', () => undefined) // it has ended, and then closes
-  child.on('error', (error: NodeJS.ErrnoException) => {
+  // The program may have been stopped, or the shell itself: another one takes over.
+  const giveUp = (error: Error) => {
     isOpen = false
-    for (const one of queue.splice(0)) one.reject(error.code === 'ENOENT' ? missing(file) : error)
-  })
+    clearTimeout(late)
+    for (const one of queue.splice(0)) one.reject(error)
+    hold(false)
+    try {
+      if (child.pid !== undefined) process.kill(host.inside ? child.pid : -child.pid, 'SIGKILL')
+    } catch {
+      // it has ended by itself
+    }
+  }
+  stdout?.setEncoding('utf8').on('data', collect('stdout'))
+  stderr?.setEncoding('utf8').on('data', collect('stderr'))
+  stdin?.on('error', () => undefined) // it has ended, and then closes
+  child.on('error', (error) => giveUp(notStarted(file, error)))
   child.on('close', () => {
     isOpen = false
     const said = printed.stderr.trim() || 'the sandbox has ended'
@@ -116,12 +142,12 @@ function openShell(host: Host): Shell {
   return {
     isOpen: () => isOpen,
     waiting: () => queue.length,
-    run: (argv, input) => {
+    run: (argv, input, seconds) => {
       const { promise, resolve, reject } = Promise.withResolvers<Finished>()
       const lines = input === '' ? [] : input.replace(/\n$/, '').split('\n')
       const words = [`${argv.length} ${lines.length}`, ...argv, ...lines, ''].join('\n')
       hold(true)
-      if (queue.push({ words, resolve, reject }) === 1) stdin.write(words)
+      if (queue.push({ argv, words, seconds, resolve, reject }) === 1) tell()
       return promise
     },
   }

@@ -1,49 +1,66 @@
-import { lstatSync, readdirSync, statfsSync } from 'node:fs'
+import { readdirSync, statfsSync, statSync } from 'node:fs'
 import { namespacesAmong, NSFS } from './host-files.ts'
 import { type Host, netnsFile } from './host.ts'
+import { withPath } from './host-root.ts'
 
-/** Where `ip netns` keeps the files of namespaces. */
-const FOLDER = '/run/netns'
+/** What a namespace's file tells: its identity, and since when it has that name, in milliseconds since the epoch. */
+export interface NetnsFile {
+  inode: number
+  since: number
+}
 
-/** What is there by name, sorted. */
+/** That of one that cannot be looked at from outside of its sandbox. */
+const UNKNOWN: NetnsFile = { inode: 0, since: 0 }
+
+/**
+ * The file of a namespace, given by its name or by a path of the host; undefined if there is none, or something else in
+ * its place. It is not opened: of a pipe, that would never end.
+ */
+export function netnsAt(host: Host, name: string): NetnsFile | undefined {
+  try {
+    return withPath(host, netnsFile(name), (path) => {
+      if (statfsSync(path).type !== NSFS) return undefined
+      const { ino, ctimeMs } = statSync(path)
+      return { inode: ino, since: ctimeMs }
+    })
+  } catch {
+    return undefined
+  }
+}
+
+/** What is under /run/netns. */
 interface Names {
-  namespaces: string[]
-  /** Files that are no namespaces: what a restart left of one, or what somebody else put there. */
+  /** By their names, sorted. */
+  namespaces: Map<string, NetnsFile>
+  /** The names of what is no namespace, such as the files that a restart leaves. */
   strays: string[]
 }
 
-/** The names under /run/netns. None of their files is opened: of a pipe, that would never end. */
+/** What is under /run/netns, as far as it is to be seen from here: a link to a process's namespace is a stray. */
+export function seenInNetns(host: Host): Names {
+  const found: Names = { namespaces: new Map(), strays: [] }
+  for (const name of namesUnder(host, '/run/netns')) {
+    const file = netnsAt(host, name)
+    if (file) found.namespaces.set(name, file)
+    else found.strays.push(name)
+  }
+  return found
+}
+
+/** What is under /run/netns. Where something looks odd in a sandbox, it is asked in there. */
 export async function namesInNetns(host: Host): Promise<Names> {
-  let names: string[]
+  const { namespaces, strays } = seenInNetns(host)
+  if (host.inside || strays.length === 0) return { namespaces, strays }
+  const linked = await namespacesAmong(host, strays.map(netnsFile))
+  const isLinked = (name: string) => linked.has(netnsFile(name))
+  for (const name of strays.filter(isLinked)) namespaces.set(name, UNKNOWN)
+  return { namespaces, strays: strays.filter((name) => !isLinked(name)) }
+}
+
+function namesUnder(host: Host, path: string): string[] {
   try {
-    names = readdirSync(`${host.root}${FOLDER}`).toSorted()
+    return withPath(host, path, (folder) => readdirSync(folder)).toSorted()
   } catch {
-    return { namespaces: [], strays: [] } // the folder comes with the first namespace
+    return [] // the folder comes with the first namespace
   }
-  const found = await namespacesOf(host, names)
-  return { namespaces: names.filter((name) => found.has(name)), strays: names.filter((name) => !found.has(name)) }
-}
-
-/** Those of some namespaces, given by name or path, whose file is there and is one. */
-export async function namespacesOf(host: Host, names: readonly string[]): Promise<Set<string>> {
-  const isHere = (name: string) =>
-    host.root === '' || (!name.startsWith('/') && !isLink(`${host.root}${FOLDER}/${name}`))
-  const here = names.filter((name) => isHere(name) && isNamespace(`${host.root}${netnsFile(name)}`))
-  // Where a link of a sandbox leads is to be seen in there.
-  const others = names.filter((name) => !isHere(name))
-  const paths = await namespacesAmong(host, others.map(netnsFile))
-  return new Set([...here, ...others.filter((name) => paths.has(netnsFile(name)))])
-}
-
-/** Whether a path, as this process sees it, is that of a namespace. */
-export function isNamespace(path: string): boolean {
-  try {
-    return statfsSync(path).type === NSFS
-  } catch {
-    return false
-  }
-}
-
-function isLink(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true
 }

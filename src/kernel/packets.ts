@@ -1,18 +1,25 @@
-import { readdirSync, statSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
 import type { Answer, Call } from '../assertions/assertion.ts'
 import { CnilabError } from '../errors.ts'
 import { READY } from '../packets/names.ts'
-import { packageFolder } from '../sandbox/create.ts'
+import { readJson } from '../state/json.ts'
+import { packageFolder } from './package-folder.ts'
 import { INTERNET } from '../state/state.ts'
+import { type Detached, spawnDetached } from './detached.ts'
+import { environmentOn } from './environment.ts'
 import { APP, type Host } from './host.ts'
 import type { Kernel } from './kernel.ts'
+import { remedyForLimit } from './limits.ts'
 import { inside } from './inside.ts'
-import { isNamespace } from './netns-files.ts'
+import { netnsAt } from './netns-files.ts'
 import { MIB, readBytes } from './read-file.ts'
-import { type Detached, spawnDetached } from './spawn.ts'
+import { processesIn } from './processes.ts'
 
 const answerSchema = z.object({ ok: z.boolean(), said: z.string(), status: z.number().exactOptional() })
+
+/** So many seconds a responder may take to begin, and to end. */
+const PATIENCE = 10
 
 /** What the internet offers. */
 const OFFERS = ['http:80', 'tcp:7', 'udp:7', 'dns:53']
@@ -32,7 +39,7 @@ export async function call(kernel: Kernel, from: string | undefined, whom: Call,
       'state',
       `could not call from ${from ?? 'the host'}: ${stderr.trim().split('\n')[0] || 'the caller was stopped'}`,
     )
-  return answerSchema.parse(JSON.parse(stdout))
+  return readJson(`caller ${args.join(' ')}`, stdout, answerSchema)
 }
 
 /**
@@ -41,12 +48,11 @@ export async function call(kernel: Kernel, from: string | undefined, whom: Call,
  */
 export async function startInternet(host: Host): Promise<void> {
   const file = `/run/netns/${INTERNET}`
-  const isThere = host.kind === 'sandbox' && isNamespace(`${host.root}${file}`)
-  const inode = isThere ? inodeOf(`${host.root}${file}`) : undefined
-  if (inode === undefined || isReady(host, inode)) return
+  const inode = host.kind === 'machine' ? undefined : netnsAt(host, INTERNET)?.inode
+  if (inode === undefined || isReady(inode)) return
   const program = programOf(host, 'responder', ['--namespace', file, ...OFFERS])
   // In the background: nsenter, which waits for what it started, would stay as long.
-  const responder = spawnDetached(inside(host, INTERNET, ['sh', '-c', '"$@" &', 'sh', ...program]))
+  const responder = await startOn(host, INTERNET, ['sh', '-c', '"$@" &', 'sh', ...program])
   try {
     await firstLineOf(responder, INTERNET)
   } finally {
@@ -64,24 +70,35 @@ export async function whileAnswering<T>(
   service: `${'tcp' | 'udp' | 'http' | 'dns'}:${number}`,
   use: () => Promise<T>,
 ): Promise<T> {
-  const responder = spawnDetached(inside(host, netns, programOf(host, 'responder', ['--while-stdin', service])))
+  const responder = await startOn(host, netns, programOf(host, 'responder', ['--while-stdin', service]))
   try {
     await firstLineOf(responder, netns)
     return await use()
   } finally {
     responder.lifeline.end()
-    await responder.ended
+    await Promise.race([responder.ended, sleep(1000 * PATIENCE)])
+    responder.kill()
     responder.release()
   }
 }
 
+function startOn(host: Host, netns: string | undefined, argv: readonly string[]): Promise<Detached> {
+  return spawnDetached(inside(host, netns, argv), environmentOn(host))
+}
+
 async function firstLineOf(responder: Detached, netns: string | undefined): Promise<void> {
-  try {
-    await responder.firstLine
-  } catch (error) {
-    const why = error instanceof Error ? error.message.split('\n')[0] : String(error)
-    throw new CnilabError('state', `nothing could be made to answer in ${netns ?? 'the host'}: ${why}`)
+  const refused = (why: string) => {
+    const fix = remedyForLimit(why)
+    const message = `nothing could be made to answer in ${netns ?? 'the host'}: ${why}`
+    return fix === undefined ? new CnilabError('state', message) : new CnilabError('machine', message, { fix })
   }
+  let line: string | undefined
+  try {
+    line = await responder.nextLine(PATIENCE)
+  } catch (error) {
+    throw refused(error instanceof Error ? error.message : String(error))
+  }
+  if (line === undefined) throw refused(responder.complaint().split('\n')[0] || 'it ended without a word')
 }
 
 /** One of our programs, as the host runs it. What the user tells Node of other programs may not exist there. */
@@ -91,24 +108,15 @@ function programOf(host: Host, name: 'caller' | 'responder', args: readonly stri
 }
 
 /** Whether the responder of a network namespace listens: any process in the namespace shows its sockets (proc(5)). */
-function isReady(host: Host, inode: number): boolean {
-  const processes = readdirSync(`${host.root}/proc`).filter((entry) => /^\d+$/.test(entry))
-  const pid = processes.find((entry) => inodeOf(`${host.root}/proc/${entry}/ns/net`) === inode)
+function isReady(inode: number): boolean {
+  const [pid] = processesIn(inode)
   if (pid === undefined) return false
   try {
-    const sockets = readBytes(`${host.root}/proc/${pid}/net/unix`, 16 * MIB)
+    const sockets = readBytes(`/proc/${pid}/net/unix`, 16 * MIB)
       .toString('latin1')
       .split('\n')
     return sockets.some((line) => line.endsWith(` ${READY.replace('\0', '@')}`))
   } catch {
     return false // it ended meanwhile
-  }
-}
-
-function inodeOf(file: string): number | undefined {
-  try {
-    return statSync(file).ino
-  } catch {
-    return undefined // it does not exist, or not any more
   }
 }

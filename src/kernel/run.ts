@@ -2,17 +2,22 @@ import { CnilabError } from '../errors.ts'
 import { type Command, HOST_PID } from '../operations/operation.ts'
 import { type Batch, toStages } from '../plan/batches.ts'
 import { toLine } from '../plan/command-line.ts'
+import { remedyForLimit } from './limits.ts'
 import { withFiles } from './files.ts'
 import type { Host } from './host.ts'
 import type { Launch } from './launcher.ts'
-import { spawn } from './spawn.ts'
+import { spawnOn } from './on-host.ts'
 
 /** A command that the kernel refused. `commands` are those that its process carried, any of which may be the one. */
 export class KernelError extends CnilabError {
   readonly commands: readonly Command[]
 
   constructor(message: string, commands: readonly Command[], culprit: Command | undefined) {
-    super('state', message, culprit ? { command: toLine(culprit, '1') } : {})
+    const fix = remedyForLimit(message)
+    super('state', message, {
+      ...(culprit ? { command: toLine(culprit, '1') } : {}),
+      ...(fix === undefined ? {} : { fix }),
+    })
     this.commands = commands
   }
 }
@@ -28,6 +33,9 @@ export interface RunOptions {
 
 /** So many commands, or namespaces, go to one process at most: so often is the progress told. */
 const SLICE = 200
+
+/** A process that changes something is given up after so many seconds: in the slowest case it deletes 200 cables. */
+const LONGEST = 60
 
 /** From this many namespaces on, one xargs runs their batches instead of one process started from here for each. */
 const MANY = 4
@@ -96,7 +104,7 @@ async function runBatch(host: Host, launch: Launch, batch: Batch): Promise<void>
       : tool === 'nft'
         ? [['nft', '-f', '-'], lines.join('\n')]
         : [['sysctl', '-qw', ...commands.flatMap((command) => command.argv.slice(1))], '']
-  const { code, stderr } = await launch(netns, argv, input === '' ? '' : `${input}\n`)
+  const { code, stderr } = await launch(netns, argv, input === '' ? '' : `${input}\n`, LONGEST)
   if (code === 0) return
   const line = Number(/(?:Command failed -|\/dev\/stdin):(\d+)/.exec(stderr)?.[1] ?? 0)
   throw refusal(stderr, commands, commands[line - 1] ?? commands.find(() => commands.length === 1))
@@ -105,7 +113,7 @@ async function runBatch(host: Host, launch: Launch, batch: Batch): Promise<void>
 /** A command by itself needs nobody who writes to its standard input. */
 async function runSingle(host: Host, launch: Launch, command: Command): Promise<void> {
   const argv = command.argv.map((argument) => (argument === HOST_PID ? String(host.pid) : argument))
-  const { code, stderr } = await launch(command.netns, ['ip', ...argv])
+  const { code, stderr } = await launch(command.netns, ['ip', ...argv], '', LONGEST)
   if (code !== 0) throw refusal(stderr, [command], command)
 }
 
@@ -116,22 +124,11 @@ async function runMany(host: Host, batches: readonly Batch[], signal?: AbortSign
     [...byName].map(([name, { commands }]) => [name, commands.map((command) => ipLine(host, command))]),
   )
   const { code, stderr } = await withFiles(host, files, (folder) =>
-    spawn(
-      [
-        ...host.enter,
-        'xargs',
-        '-0',
-        '-P4',
-        '-I{}',
-        'nsenter',
-        '--net=/run/netns/{}',
-        '--',
-        'ip',
-        '-batch',
-        `${folder}/{}`,
-      ],
-      [...byName.keys()].join('\0'),
-      signal,
+    spawnOn(
+      host,
+      undefined,
+      ['xargs', '-0', '-P4', '-I{}', 'nsenter', '--net=/run/netns/{}', '--', 'ip', '-batch', `${folder}/{}`],
+      { input: [...byName.keys()].join('\0'), signal, limit: LONGEST },
     ),
   )
   if (code === 0) return

@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises'
 import { CnilabError } from '../errors.ts'
 import { FORWARDING, REDIRECTS } from '../operations/sysctl.ts'
 import {
@@ -14,11 +13,11 @@ import {
 import { HOST, type Namespace, type NftObject, type State } from '../state/state.ts'
 import { ambiguous } from '../state/topology.ts'
 import { withFiles } from './files.ts'
-import { type Host, netnsFile } from './host.ts'
+import type { Host } from './host.ts'
 import type { Launch } from './launcher.ts'
-import { namesInNetns, namespacesOf } from './netns-files.ts'
+import { namesInNetns, netnsAt, type NetnsFile } from './netns-files.ts'
+import { spawnOn } from './on-host.ts'
 import { readText } from './read-file.ts'
-import { spawn } from './spawn.ts'
 
 /** What a snapshot should hold besides the host's links, addresses and routes; without a scope it holds everything. */
 export interface Scope {
@@ -46,17 +45,19 @@ const usual = [...Object.values(FORWARDING), REDIRECTS]
 
 /** Reads the kernel: one process for the host's links, addresses and routes, one each for rules and sysctls, and few for the namespaces. */
 export async function snapshot(host: Host, launch: Launch, scope?: Scope): Promise<State> {
-  const asked = [...(scope?.namespaces ?? []), ...(scope?.paths ?? [])]
   const { namespaces, strays } = scope?.links ? { namespaces: [], strays: [] } : await namesInNetns(host)
-  const others = await namespacesOf(
-    host,
-    asked.filter((name) => scope?.links !== undefined || name.startsWith('/')),
-  )
-  const names = [...namespaces, ...others]
+  const others = [...(scope?.namespaces ?? []), ...(scope?.paths ?? [])]
+    .filter((name) => scope?.links !== undefined || name.startsWith('/'))
+    .flatMap((name) => {
+      const file = netnsAt(host, name)
+      return file ? [[name, file] as const] : []
+    })
+  const files = new Map([...namespaces, ...others])
+  const names = [...files.keys()]
   const wanted = names.filter((name) => scope?.namespaces?.has(name) ?? true)
   // What takes longest begins first.
   const [inner, own, rules, sysctls, vlans] = await Promise.all([
-    readNamespaces(host, launch, wanted),
+    readNamespaces(host, launch, wanted, files),
     scope?.links ? readLinks(launch, scope.links, scope.forwarding === true) : readHost(launch),
     scope?.tables
       ? readTables(launch, scope.tables, scope.withoutElements === true)
@@ -149,10 +150,18 @@ function readOwnSysctls(keys: readonly string[]): Record<string, string> {
 
 /** How many namespaces are worth a process of their own before xargs takes over. */
 const FEW = 3
+/** So many seconds a chunk of them may take. */
+const LONGEST = 30
+
 /** How many namespaces are read before what was read is parsed and let go: a thousand hold some 20 MB of JSON. */
 const CHUNK = 100
 
-async function readNamespaces(host: Host, launch: Launch, names: readonly string[]): Promise<Map<string, Namespace>> {
+async function readNamespaces(
+  host: Host,
+  launch: Launch,
+  names: readonly string[],
+  files: ReadonlyMap<string, NetnsFile>,
+): Promise<Map<string, Namespace>> {
   const read = new Map<string, Namespace>()
   for (let at = 0; at < names.length; at += CHUNK) {
     const some = names.slice(at, at + CHUNK)
@@ -160,26 +169,15 @@ async function readNamespaces(host: Host, launch: Launch, names: readonly string
       some.length <= FEW || some.some((name) => name.startsWith('/'))
         ? await Promise.all(some.map((name) => readNetns(launch, name)))
         : await readMany(host, launch, some)
-    const files = await Promise.all(some.map((name) => fileOf(host, name)))
     for (const [i, name] of some.entries()) {
       const own = documents[i]
-      if (own) read.set(name, parseNamespace(own, { ...(files[i] ?? nowhere), rules: [], sysctls: {} }))
+      if (own) read.set(name, parseNamespace(own, { ...(files.get(name) ?? nowhere), rules: [], sysctls: {} }))
     }
   }
   return read
 }
 
 const nowhere = { inode: 0, since: 0 }
-
-/** What the namespace's file tells: its identity, and since when it has that name. */
-async function fileOf(host: Host, name: string): Promise<Pick<Namespace, 'inode' | 'since'>> {
-  try {
-    const { ino, ctimeMs } = await stat(`${host.root}${netnsFile(name)}`)
-    return { inode: ino, since: ctimeMs }
-  } catch {
-    return nowhere
-  }
-}
 
 /**
  * Two xargs side by side, each with a pipe of its own, so that no output is mixed. A namespace that vanished meanwhile
@@ -189,20 +187,9 @@ async function readMany(host: Host, launch: Launch, names: readonly string[]): P
   const half = Math.ceil(names.length / 2)
   const lines = await withFiles(host, new Map([['read', [READ_BATCH]]]), async (folder) => {
     const chunk = async (part: readonly string[]) => {
-      const argv = [
-        'xargs',
-        '-0',
-        '-I{}',
-        'nsenter',
-        '--net=/run/netns/{}',
-        '--',
-        'ip',
-        '-j',
-        '-d',
-        '-batch',
-        `${folder}/read`,
-      ]
-      const { stdout } = await spawn([...host.enter, ...argv], part.join('\0'))
+      const enter = ['xargs', '-0', '-I{}', 'nsenter', '--net=/run/netns/{}', '--']
+      const argv = [...enter, 'ip', '-j', '-d', '-batch', `${folder}/read`]
+      const { stdout } = await spawnOn(host, undefined, argv, { input: part.join('\0'), limit: LONGEST })
       return stdout.trimEnd().split('\n')
     }
     return (await Promise.all([chunk(names.slice(0, half)), chunk(names.slice(half))])).flat()

@@ -1,11 +1,9 @@
 import childProcess from 'node:child_process'
-import { accessSync, closeSync, constants, fstatSync, openSync, readSync, statfsSync, writeSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import type { Writable } from 'node:stream'
+import { closeSync, constants, fstatSync, openSync, readSync, statfsSync, writeSync } from 'node:fs'
+import os from 'node:os'
 import { CnilabError } from '../errors.ts'
-import { APP } from './host.ts'
-import { dropsPrivileges } from './user.ts'
+import { searchPath } from './environment.ts'
+import { remedyForLimit } from './limits.ts'
 
 /** What a finished process left. `code` is undefined when a signal ended it. */
 export interface Finished {
@@ -18,35 +16,154 @@ export interface Finished {
 /** Names of the packages that bring a tool, for messages; `doctor` knows how to install them. */
 const packages: Record<string, string> = { nft: 'nftables', ping: 'ping', ip: 'iproute2', sysctl: 'procps' }
 
+/** What may be said about a program that is run. */
+export interface SpawnOptions {
+  /** What it reads. */
+  input?: string
+  /** The whole environment. */
+  env?: NodeJS.ProcessEnv
+  /** Ends it. */
+  signal?: AbortSignal | undefined
+  /** In seconds: it is killed when it has not ended by then. */
+  limit?: number
+  /** Gives it a session of its own, and so no terminal; it is ended with all that it started and that stayed in it. */
+  detached?: boolean
+  /** It has ended when it itself has: what it started may go on, and may keep its output. */
+  mayLeave?: boolean
+  /** So many characters it may print; more ends it. */
+  most?: number
+  /** Passes SIGINT on, which a program without the terminal does not get; the caller lives on. */
+  passInterrupt?: boolean
+}
+
+/** A program was ended because it took too long or printed too much. */
+export class StoppedError extends CnilabError {
+  /** What it printed until then. */
+  printed = ''
+
+  constructor(argv: readonly string[], why: string) {
+    const program = argv.slice(argv.lastIndexOf('--') + 1).join(' ')
+    super('state', `${program.length > 200 ? `${program.slice(0, 200)}…` : program} ${why}`, {
+      fix: 'a program in the sandbox may keep it from that: cnilab sandbox list names the sandboxes, cnilab sandbox delete ends one',
+    })
+  }
+}
+
+/** What a program may print, in characters: more is no answer that anybody reads. */
+const MOST = 128 * 1024 * 1024
+
 /**
  * Runs a program and collects what it prints; never throws for an exit status. A lab starts some forty of them one after
- * the other: execa would add half as much again to each (and 25 ms to load), so this is Node's own spawn. `env` is the
- * whole environment.
- * Throws CnilabError `machine` when the program is not installed.
+ * the other: execa would add half as much again to each (and 25 ms to load), so this is Node's own spawn.
+ * Throws CnilabError: `machine` when the program is not installed or cannot be started, `interrupted` after the signal,
+ * `state` when it took or printed too much.
  */
-export async function spawn(
-  argv: readonly string[],
-  input = '',
-  signal?: AbortSignal,
-  env: NodeJS.ProcessEnv = { ...process.env, LC_ALL: 'C', PATH: searchPath() },
-): Promise<Finished> {
+export function spawn(argv: readonly string[], options: SpawnOptions = {}): Promise<Finished> {
+  const { input = '', env = usualEnvironment(), signal, limit, most = MOST } = options
+  const { detached = false, mayLeave = false, passInterrupt = false } = options
   const [file = '', ...rest] = argv
   const { promise, resolve, reject } = Promise.withResolvers<Finished>()
-  const child = withPipes(childProcess.spawn(file, rest, { env, ...(signal ? { signal } : {}) }))
+  const child = start(file, rest, { env, detached, ...(detached ? { cwd: '/' } : {}) })
   let [stdout, stderr] = ['', '']
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
-  child.stdin.on('error', () => undefined) // it may end without reading all
-  child.stdin.end(input)
+  let failure: CnilabError | undefined
+  const end = (why: CnilabError) => {
+    failure ??= why
+    signalTree(child, detached, 'SIGKILL')
+  }
+  const interrupt = () => signalTree(child, detached, 'SIGINT')
+  if (passInterrupt) process.on('SIGINT', interrupt)
+  const collect = (text: string) => {
+    if (stdout.length + stderr.length + text.length <= most) return text
+    end(new StoppedError(argv, `printed more than ${inWords(most)}`))
+    return text.slice(0, Math.max(0, most - stdout.length - stderr.length))
+  }
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (stdout += failure ? '' : collect(text)))
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += failure ? '' : collect(text)))
+  child.stdin?.on('error', () => undefined) // it may end without reading all
+  child.stdin?.end(input)
+  const stop = () => end(new CnilabError('interrupted', 'interrupted'))
+  if (signal?.aborted === true) stop()
+  else signal?.addEventListener('abort', stop)
+  const late = limit === undefined ? undefined : setTimeout(() => end(noAnswer(argv, limit)), limit * 1000)
+  const settle = () => {
+    clearTimeout(late)
+    signal?.removeEventListener('abort', stop)
+    process.off('SIGINT', interrupt)
+  }
   child.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.name === 'AbortError') return // it is being killed, and then closes
-    reject(error.code === 'ENOENT' ? missing(file) : error)
+    settle()
+    reject(notStarted(file, error))
   })
-  child.on('close', (code, by) => {
-    if (signal?.aborted === true) reject(new CnilabError('interrupted', 'interrupted'))
+  const finish = (code: number | null, by: NodeJS.Signals | null) => {
+    settle()
+    for (const pipe of [child.stdout, child.stderr]) pipe?.destroy()
+    if (failure instanceof StoppedError) failure.printed = `${stdout}${stderr}`
+    if (failure) reject(failure)
     else resolve({ code: code ?? undefined, signal: by ?? undefined, stdout, stderr })
+  }
+  // What it started may keep its output open, also after it was killed.
+  child.on('exit', (code, by) => {
+    if (failure) finish(code, by)
+    else if (mayLeave) setTimeout(() => finish(code, by), LAST_WORDS)
   })
+  child.on('close', finish)
   return promise.then(refuseMissing)
+}
+
+/** How long, in ms, the output of a program that has ended is read that others may hold open. */
+const LAST_WORDS = 50
+
+function inWords(characters: number): string {
+  return characters >= 1024 * 1024
+    ? `${Math.round(characters / 1024 / 1024)} MB`
+    : `${Math.round(characters / 1024)} kB`
+}
+
+/**
+ * Node's own spawn. Its streams are null if the program could not be started, which an `error` event tells. Throws
+ * CnilabError `machine` where Node throws at once.
+ */
+export function start(
+  file: string,
+  args: readonly string[],
+  options: childProcess.SpawnOptions,
+): childProcess.ChildProcess {
+  try {
+    return childProcess.spawn(file, args, options)
+  } catch (error) {
+    throw error instanceof Error ? notStarted(file, error) : error
+  }
+}
+
+function usualEnvironment(): NodeJS.ProcessEnv {
+  return { ...process.env, LC_ALL: 'C', PATH: searchPath() }
+}
+
+function signalTree(child: childProcess.ChildProcess, detached: boolean, signal: NodeJS.Signals): void {
+  try {
+    // A session's first process is the leader of its group, too.
+    if (child.pid !== undefined) process.kill(detached ? -child.pid : child.pid, signal)
+  } catch {
+    // it has ended by itself
+  }
+}
+
+/** The error for a program that did not end in time: somebody may have stopped it. */
+export function noAnswer(argv: readonly string[], seconds: number): CnilabError {
+  return new StoppedError(argv, `took longer than ${seconds} s`)
+}
+
+/** What a shell says of a program that a signal ended. */
+export function statusOf(signal: NodeJS.Signals | undefined): number {
+  return 128 + (signal === undefined ? 0 : os.constants.signals[signal])
+}
+
+/** The error for a program that could not be started. */
+export function notStarted(file: string, error: NodeJS.ErrnoException): CnilabError {
+  if (error.code === 'ENOENT') return missing(file)
+  return new CnilabError('machine', `${file} could not be started: ${error.message}`, {
+    fix: remedyForLimit(error.message) ?? 'cnilab doctor',
+  })
 }
 
 /**
@@ -55,31 +172,17 @@ export async function spawn(
  */
 export function spawnByFiles(argv: readonly string[], input = ''): Promise<Finished> {
   const files = openFiles(input)
-  if (!files) return spawn(argv, input)
+  if (!files) return spawn(argv, { input })
   const [file = '', ...rest] = argv
-  const env = { ...process.env, LC_ALL: 'C', PATH: searchPath() }
+  const env = usualEnvironment()
   const { promise, resolve, reject } = Promise.withResolvers<Finished>()
-  const child = childProcess.spawn(file, rest, { env, stdio: [...files, ...(lent === undefined ? [] : [lent])] })
-  child.on('error', (error: NodeJS.ErrnoException) => reject(error.code === 'ENOENT' ? missing(file) : error))
+  const child = start(file, rest, { env, stdio: [...files, ...(lent === undefined ? [] : [lent])] })
+  child.on('error', (error: NodeJS.ErrnoException) => reject(notStarted(file, error)))
   child.on('exit', (code, by) => {
     const [, stdout, stderr] = files
     resolve({ code: code ?? undefined, signal: by ?? undefined, stdout: textOf(stdout), stderr: textOf(stderr) })
   })
   return promise.then(refuseMissing).finally(() => files.forEach((fd) => closeSync(fd)))
-}
-
-/** Whether a process got pipes: where this one may not open more files, Node says so later, and there are none. */
-export function hasPipes(child: childProcess.ChildProcess): boolean {
-  return Reflect.get(child, 'stdout') !== undefined
-}
-
-/** Refuses one that got none: CnilabError `machine`. */
-export function withPipes<T extends childProcess.ChildProcess>(child: T): T {
-  if (hasPipes(child)) return child
-  child.on('error', () => undefined)
-  throw new CnilabError('machine', 'this process may not open as many files as it needs', {
-    fix: 'ulimit -n 1024, and run the command again',
-  })
 }
 
 /** Throws if nsenter(1) says that it did not find the program that it was to start. */
@@ -108,7 +211,7 @@ const ROOM = 32 * 1024 * 1024
  * it prints. Undefined if there is no place for them.
  */
 function openFiles(input: string): [number, number, number] | undefined {
-  for (const folder of ['/run', '/dev/shm', tmpdir()]) {
+  for (const folder of ['/run', '/dev/shm', os.tmpdir()]) {
     const opened: number[] = []
     const open = () => {
       const fd = openSync(folder, constants.O_RDWR | O_TMPFILE, 0o600)
@@ -136,42 +239,6 @@ function textOf(fd: number): string {
   return bytes.toString('utf8')
 }
 
-const systemFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
-
-/** The search path with the system folders, which an ordinary user's often lacks and where `ip`, `nft` and `sysctl` live. */
-export function searchPath(): string {
-  const folders = (process.env['PATH'] ?? '').split(':').filter((folder) => folder !== '')
-  return [...folders, ...systemFolders.filter((folder) => !folders.includes(folder))].join(':')
-}
-
-/** Whether a program is installed, where `spawn` would find it. */
-export function isInstalled(program: string): boolean {
-  return searchPath()
-    .split(':')
-    .some((folder) => {
-      try {
-        accessSync(join(folder, program), constants.X_OK)
-        return true
-      } catch {
-        return false
-      }
-    })
-}
-
-/**
- * The environment of a program that a user runs in a sandbox: `cnilab` is on its path. Root's sandbox belongs to an
- * unprivileged user, to whom root's own folders are closed: there, home is /tmp and the path the system's alone.
- */
-export function sandboxEnvironment(): Record<string, string> {
-  if (!dropsPrivileges()) return { PATH: `${APP.bin}:${searchPath()}` }
-  return {
-    PATH: `${APP.bin}:${systemFolders.join(':')}`,
-    HOME: '/tmp',
-    XDG_RUNTIME_DIR: '',
-    XDG_CACHE_HOME: '/tmp/.cache',
-  }
-}
-
 /** The error for a program that is not installed. */
 export function missing(tool: string): CnilabError {
   const from = packages[tool]
@@ -182,46 +249,4 @@ export function missing(tool: string): CnilabError {
       fix: 'cnilab doctor --fix',
     },
   )
-}
-
-/** A process with a session of its own that may outlive this one. */
-export interface Detached {
-  /** Its standard input. While it is open, the process knows that we live. */
-  lifeline: Writable
-  /** The first line that it prints; rejects with what it said on stderr if it ends without one. */
-  firstLine: Promise<string>
-  /** Resolves when its output is closed: it has ended, or was let go of. */
-  ended: Promise<void>
-  /** Lets go of it, so that this process can end; the lifeline is closed. */
-  release: () => void
-}
-
-/** Starts a program in a session of its own, with / as its folder and no descriptors but the three. */
-export function spawnDetached(argv: readonly string[]): Detached {
-  const [file = '', ...rest] = argv
-  const env = { ...process.env, LC_ALL: 'C', PATH: searchPath() }
-  const child = withPipes(childProcess.spawn(file, rest, { cwd: '/', detached: true, env }))
-  child.unref()
-  const { stdin, stdout, stderr } = child
-  stdin.on('error', () => undefined) // it may end before we let go of it
-  let complaint = ''
-  stderr.setEncoding('utf8').on('data', (text: string) => (complaint += text))
-  const firstLine = new Promise<string>((resolve, reject) => {
-    let said = ''
-    stdout.setEncoding('utf8').on('data', (text: string) => {
-      said += text
-      if (said.includes('\n')) resolve(said.split('\n')[0] ?? '')
-    })
-    child.on('error', reject)
-    stderr.on('close', () => {
-      reject(new CnilabError('machine', complaint.trim() || 'it ended without a word'))
-    })
-  })
-  const ended = new Promise<void>((resolve) => stderr.on('close', () => resolve()))
-  const release = () => {
-    stdin.end()
-    stdout.destroy()
-    stderr.destroy()
-  }
-  return { lifeline: stdin, firstLine, ended, release }
 }

@@ -1,9 +1,24 @@
 import { type Command, HOST_PID } from '../operations/operation.ts'
+import { hasHidden } from '../visible.ts'
 
-/** Quotes one argument for a POSIX shell. */
-function quote(argument: string): string {
-  if (argument === '!=' || /^[\w@%+=:,./-]+$/.test(argument)) return argument
-  return `'${argument.replaceAll("'", `'\\''`)}'`
+/**
+ * A word as it is typed into a POSIX shell. What hides is printed by printf(1), as `"$(printf 'a\033[2J')"`: dash, the
+ * `sh` of Debian, does not know `$'…'`.
+ */
+export function quote(word: string): string {
+  if (word === '!=' || /^[\w@%+=:,./-]+$/.test(word)) return word
+  if (!hasHidden(word)) return `'${word.replaceAll("'", `'\\''`)}'`
+  const [, start = '', lineBreaks = ''] = /^(.*?)(\n*)$/s.exec(word) ?? []
+  // `--`: it may begin with a hyphen. Line breaks at the end would be lost: `$(…)` takes them away.
+  return `"$(printf ${start.startsWith('-') ? '-- ' : ''}'${Array.from(start, toFormat).join('')}')${lineBreaks}"`
+}
+
+/** A character in printf's format. Some are read by shells in a way of their own within `"$('…')"`. */
+function toFormat(character: string): string {
+  if (character === '%') return '%%'
+  if (character === '\n') return String.raw`\n`
+  if (!hasHidden(character) && !/["'\\!`]/.test(character)) return character
+  return [...Buffer.from(character)].map((byte) => `\\${byte.toString(8).padStart(3, '0')}`).join('')
 }
 
 /** The argv that a person would type: `ip -n red address add …`, `ip netns exec red nft …`. `hostPid` stands for the host's namespace. */

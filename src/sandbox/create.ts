@@ -1,13 +1,20 @@
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { CnilabError } from '../errors.ts'
-import { spawnDetached } from '../kernel/spawn.ts'
-import { enter, RECORD, type Sandbox, type SandboxRecord, startTime } from './find.ts'
-import { type Host, JOURNAL } from '../kernel/host.ts'
+import { confine } from '../kernel/confine.ts'
+import { type Detached, spawnDetached } from '../kernel/detached.ts'
+import { environmentOn } from '../kernel/environment.ts'
+import type { Host } from '../kernel/host.ts'
+import { remedyForLimit, SANDBOX_LIMITS } from '../kernel/limits.ts'
+import { packageFolder } from '../kernel/package-folder.ts'
+import { networkOf, startTime } from '../kernel/processes.ts'
+import { readText } from '../kernel/read-file.ts'
 import { dropsPrivileges, NOBODY, userId } from '../kernel/user.ts'
-import { systemError } from '../system-error.ts'
-import { makeRuntimeFolder, runtimeFolder } from './runtime-folder.ts'
-import { ENTER, GIVEN, HOLD, KEPT, PREPARE, READ_ONLY, SHARED, WATCH } from './scripts.ts'
+import { enter, RECORD, type Sandbox, type SandboxRecord } from './find.ts'
+import { PARTS, prepareRoot } from './root.ts'
+import { newSandboxFolder, runtimeFolder } from './runtime-folder.ts'
+import { ENTER, HOLD, KEPT, OUTER, PREPARE, WATCH } from './scripts.ts'
 
 /** A sandbox that lives as long as this process, unless it is kept. */
 export interface LiveSandbox {
@@ -19,90 +26,124 @@ export interface LiveSandbox {
   end: () => void
 }
 
-/** The package's own folder: the nearest above this file that holds a package.json. */
-export function packageFolder(): string {
-  let folder = import.meta.dirname
-  while (!existsSync(join(folder, 'package.json')) && folder !== '/') folder = dirname(folder)
-  return folder
-}
+/** So many seconds each piece of a sandbox may take to be made. */
+const PATIENCE = 20
 
-function newFolder(name: string): string {
-  const make = () => mkdtempSync(join(makeRuntimeFolder(), `${name}~`))
+/**
+ * Makes a sandbox, with folders of this machine in it that programs there may read. Takes some 60 ms. Throws CnilabError
+ * `machine` where the system refuses one of the pieces.
+ */
+export async function createSandbox(name: string, binds: readonly string[] = []): Promise<LiveSandbox> {
+  confine()
+  const isRoot = dropsPrivileges()
+  if (isRoot) refuseUnreadable()
+  const folder = newSandboxFolder(name)
+  let holder: Detached | undefined
   try {
-    return make()
-  } catch {
-    return make() // the last sandbox to end had just removed the folder of all of them
+    holder = await spawnDetached(commandOf(name, folder, isRoot), environmentOn(hostNamed(name)))
+    const owner = isRoot ? NOBODY : undefined
+    const pid = await birth(holder, () => {
+      runtimeFolder() // throws if somebody else made it meanwhile
+      prepareRoot({ program: packageFolder(), folder, owner, holder: HOLD, binds })
+    })
+    const record = recordOf(name, pid, binds)
+    for (const place of [join(folder, PARTS.given), folder])
+      writeFileSync(join(place, RECORD), JSON.stringify(record), { mode: 0o644 })
+    if (isRoot) chmodSync(join(folder, PARTS.given, RECORD), 0o644) // whatever the umask: root inside is another user
+    return live({ ...record, folder }, holder)
+  } catch (error) {
+    holder?.kill()
+    holder?.release()
+    rmSync(folder, { recursive: true, force: true })
+    if (error instanceof CnilabError && error.kind === 'machine' && error.fix !== undefined) throw error
+    const why = error instanceof Error ? error.message : String(error)
+    // To unshare(1), no space means no more namespaces, which doctor knows about.
+    const limit = why.startsWith('unshare: unshare failed') ? undefined : remedyForLimit(why)
+    throw new CnilabError('machine', `this machine refused to make a sandbox: ${why}`, {
+      fix: FULL.test(why)
+        ? `see that ${dirname(folder)} can be written and has room in it, or set XDG_RUNTIME_DIR to a folder of your own`
+        : (limit ?? 'cnilab doctor'),
+      cause: error,
+    })
   }
 }
 
-/** Makes a sandbox. Takes some 40 ms. Throws CnilabError `machine` where the system refuses one of the pieces. */
-export async function createSandbox(name: string): Promise<LiveSandbox> {
-  const folder = newFolder(name)
-  const isRoot = dropsPrivileges()
-  const [shared, given] = [join(folder, SHARED), join(folder, GIVEN)]
-  for (const part of [shared, given]) mkdirSync(part)
-  chmodSync(given, 0o755) // root's programs in a sandbox are another user's
-  // cnilab writes the journal from outside as root and from inside as the sandbox's user
-  writeFileSync(join(shared, JOURNAL), '')
-  if (isRoot) for (const path of [shared, join(shared, JOURNAL)]) chownSync(path, NOBODY, NOBODY)
+/** What is said where the folder of a sandbox cannot be made, or filled. */
+const FULL = /^mkdir: |ENOSPC|EROFS|EDQUOT|EACCES/
+
+function live(sandbox: Sandbox, holder: Detached): LiveSandbox {
+  const keep = () => {
+    writeFileSync(join(sandbox.folder, KEPT), '')
+    holder.lifeline.write('keep\n')
+    holder.release()
+  }
+  return { host: enter(sandbox), sandbox, keep, end: holder.release }
+}
+
+/** A host of this name, for the environment of its first process. */
+function hostNamed(name: string): Host {
+  return enter({ name, pid: 0, started: '', netns: 0, created: '', binds: [], folder: '' })
+}
+
+function commandOf(name: string, folder: string, isRoot: boolean): string[] {
   const unshare = ['unshare', '--user', '--map-root-user', '--mount', '--propagation', 'private', '--']
   const drop = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', ...unshare]
-  const holder = spawnDetached([
-    'sh',
-    '-c',
-    WATCH,
-    'cnilab-watch',
-    folder,
-    ...(isRoot ? ['unshare', '--mount', '--propagation', 'private', '--'] : unshare),
-    'sh',
-    '-c',
-    PREPARE,
-    'cnilab-prepare',
-    folder,
-    packageFolder(),
-    process.execPath,
-    isRoot ? `mode=755,uid=${NOBODY},gid=${NOBODY}` : 'mode=755',
-    ...(isRoot ? drop : []),
-    'sh',
-    '-c',
-    READ_ONLY,
-    'cnilab-read-only',
-    HOLD,
-    ENTER,
-    name,
-    String(userId()),
-    runtimeFolder(),
-  ])
-  try {
-    const record = recordOf(name, await holder.firstLine)
-    for (const place of [given, folder]) {
-      writeFileSync(join(place, RECORD), JSON.stringify(record))
-      chmodSync(join(place, RECORD), 0o644) // whatever the umask
-    }
-    const sandbox = { ...record, folder }
-    const keep = () => {
-      writeFileSync(join(folder, KEPT), '')
-      holder.lifeline.write('keep\n')
-      holder.release()
-    }
-    return { host: enter(sandbox), sandbox, keep, end: holder.release }
-  } catch (error) {
-    holder.release()
-    rmSync(folder, { recursive: true, force: true })
-    throw (
-      systemError(error) ??
-      new CnilabError(
-        'machine',
-        `this machine refused to make a sandbox: ${error instanceof Error ? error.message : String(error)}`,
-        { fix: 'cnilab doctor' },
-      )
-    )
-  }
+  const owner = isRoot ? `,uid=${NOBODY},gid=${NOBODY}` : ''
+  const watch = ['sh', '-c', WATCH, 'cnilab-watch', folder]
+  const mounts = isRoot ? ['unshare', '--mount', '--propagation', 'private', '--'] : unshare
+  const prepare = ['sh', '-c', PREPARE, 'cnilab-prepare', folder, `mode=755,size=${SANDBOX_LIMITS.files}${owner}`]
+  const holder = [ENTER, name, String(userId()), folder]
+  const outer = ['sh', '-c', OUTER, 'cnilab-outer', processLimit(), ...holder]
+  return [...watch, ...mounts, ...prepare, ...(isRoot ? drop : []), ...outer]
 }
 
-function recordOf(name: string, line: string): SandboxRecord {
-  const pid = Number(/^ready (\d+)$/.exec(line)?.[1])
+/** A limit cannot be raised: where this process has a lower one, that holds. */
+function processLimit(): string {
+  const own = /^Max processes\s+\S+\s+(\d+)/m.exec(readText('/proc/self/limits'))?.[1]
+  const { processes } = SANDBOX_LIMITS
+  return String(Math.min(processes, Number(own ?? processes)))
+}
+
+/**
+ * Sees the first process through until it holds the sandbox: `prepare` fills the sandbox's folder. Returns its pid. Throws
+ * with what it said if it does not.
+ */
+async function birth(holder: Detached, prepare: () => void): Promise<number> {
+  const expect = async (word: RegExp): Promise<string> => {
+    const line = await Promise.race([holder.nextLine(PATIENCE), holder.exited.then(() => undefined)])
+    const match = word.exec(line ?? '')
+    if (match) return match[1] ?? ''
+    await Promise.race([holder.ended, sleep(100)]) // for its last words
+    throw new Error(holder.complaint().split('\n').at(-1) || `it ended, and all that it said was '${line ?? ''}'`)
+  }
+  await expect(/^made$/)
+  prepare()
+  holder.lifeline.write('begin\n')
+  const pid = await expect(/^pid (\d+)$/)
+  holder.second.end(`${pid}\n`)
+  await expect(/^mounted$/)
+  holder.lifeline.write('mounted\n')
+  await expect(/^ready$/)
+  return Number(pid)
+}
+
+function recordOf(name: string, pid: number, binds: readonly string[]): SandboxRecord {
   const started = startTime(pid)
-  if (started === undefined) throw new Error(`the holder said '${line}' and ended`)
-  return { name, pid, started, netns: statSync(`/proc/${pid}/ns/net`).ino, created: new Date().toISOString() }
+  const netns = networkOf(pid)
+  if (started === undefined || netns === undefined) throw new Error('its first process ended at once')
+  return { name, pid, started, netns, created: new Date().toISOString(), binds: [...binds] }
+}
+
+/** Root's sandbox belongs to a user without privileges, who has to be able to run the program. */
+function refuseUnreadable(): void {
+  const { execPath } = process
+  const parts = [
+    [execPath, 0o5],
+    [join(packageFolder(), 'dist', 'src', 'cnilab.js'), 0o4],
+  ] as const
+  for (const [file, needed] of parts)
+    if (existsSync(file) && (statSync(file).mode & needed) !== needed)
+      throw new CnilabError('machine', `${file} is closed to other users, and root's sandbox belongs to one`, {
+        fix: `chmod -R go+rX ${file === execPath ? file : packageFolder()}`,
+      })
 }

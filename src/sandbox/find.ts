@@ -1,10 +1,12 @@
 import { readdirSync, rmSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { GIVEN_FOLDER, HOST_FOLDER, type Host, OWN_BATCHES } from '../kernel/host.ts'
+import { networkOf, processes, startTime } from '../kernel/processes.ts'
 import { MIB, readBytes, readText } from '../kernel/read-file.ts'
-import { dropsPrivileges, userId } from '../kernel/user.ts'
+import { dropsPrivileges, NOBODY, userId } from '../kernel/user.ts'
+import { MAKER } from './runtime-folder.ts'
+import { HOLDER, PARTS } from './root.ts'
 import { runtimeFolder } from './runtime-folder.ts'
-import { GIVEN, HOLDER, SHARED } from './scripts.ts'
 
 /** What is written down about a sandbox. A pid alone would not do: it can be another process's by now. */
 export interface SandboxRecord {
@@ -16,6 +18,8 @@ export interface SandboxRecord {
   netns: number
   /** When it was made, in ISO 8601. */
   created: string
+  /** The folders of the machine that are in it. */
+  binds: string[]
 }
 
 /** The record's file name, in the sandbox's folder and, for those inside, in what they are given. */
@@ -43,9 +47,9 @@ export function findSandboxes(): { alive: Sandbox[]; ended: string[] } {
     const folder = join(runtime, entry)
     const record = readRecord(folder)
     if (record && isHolder(record)) alive.push({ ...record, folder })
-    else if (record || isOld(folder)) {
+    else if (record || isAbandoned(entry)) {
       if (record) ended.push(record.name)
-      rmSync(folder, { recursive: true, force: true })
+      remove(folder)
     }
   }
   return { alive: alive.toSorted((a, b) => (a.name < b.name ? -1 : 1)), ended }
@@ -61,10 +65,19 @@ function entriesOf(runtime: string): string[] {
   }
 }
 
-/** A folder without a record is one that is just being made, or was left by a kill in that moment. */
-function isOld(folder: string): boolean {
-  const info = statSync(folder, { throwIfNoEntry: false })
-  return info?.isDirectory() === true && Date.now() - info.ctimeMs > 60_000
+/** A folder without a record belongs to a sandbox that is being made, or, if its maker has died, to none. */
+function isAbandoned(entry: string): boolean {
+  const [, pid, started] = MAKER.exec(entry) ?? []
+  return started !== undefined && startTime(Number(pid)) !== started
+}
+
+/** What cannot be removed now is left to the next command: its own end may be removing it, too. */
+function remove(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true })
+  } catch {
+    // see above
+  }
 }
 
 function readRecord(folder: string): SandboxRecord | undefined {
@@ -80,53 +93,51 @@ function readRecord(folder: string): SandboxRecord | undefined {
 function isRecord(value: unknown): value is SandboxRecord {
   const is = (key: keyof SandboxRecord, type: 'string' | 'number') =>
     typeof value === 'object' && value !== null && typeof Reflect.get(value, key) === type
+  const binds: unknown = typeof value === 'object' && value !== null && Reflect.get(value, 'binds')
   return (
     is('name', 'string') &&
     is('pid', 'number') &&
     is('started', 'string') &&
     is('netns', 'number') &&
-    is('created', 'string')
+    is('created', 'string') &&
+    Array.isArray(binds) &&
+    binds.every((bind) => typeof bind === 'string')
   )
-}
-
-/** Start time of a process, field 22 of /proc/PID/stat (proc(5)); undefined for a process that is gone or a zombie. */
-export function startTime(pid: number): string | undefined {
-  try {
-    const fields = readBytes(`/proc/${pid}/stat`, MIB)
-      .toString('latin1')
-      .replace(/^.*\) /, '')
-      .split(' ')
-    return fields[0] === 'Z' ? undefined : fields[19]
-  } catch {
-    return undefined
-  }
 }
 
 /** Whether the process that a record names is still the one that it was written for. */
 export function isHolder(record: Pick<SandboxRecord, 'pid' | 'started' | 'netns'>): boolean {
-  if (startTime(record.pid) !== record.started) return false
-  return networkOf(String(record.pid)) === record.netns
+  return startTime(record.pid) === record.started && networkOf(record.pid) === record.netns
 }
 
 /**
- * Every holder of this user's sandboxes that runs, also one whose record was lost: its argv says what it is. Those of
- * another runtime folder are left out, as `listSandboxes` does not know them either.
+ * The holders of this user's sandboxes that have lost their folder: their argv says what they are. One whose maker is
+ * still at it is none of them, and those of another runtime folder are left out, as `listSandboxes` does not know them
+ * either.
  */
-export function findHolders(): { pid: number; name: string }[] {
-  const own = [String(userId()), runtimeFolder()].join('\0')
-  return readdirSync('/proc').flatMap((entry) => {
-    if (!/^\d+$/.test(entry)) return []
+export function findLostHolders(): { pid: number; name: string }[] {
+  const runtime = runtimeFolder()
+  return processes().flatMap((pid) => {
     try {
-      const [, program, name, ...rest] = readBytes(`/proc/${entry}/cmdline`, 8 * MIB)
+      const [, program, name = '', user, folder = ''] = readBytes(`/proc/${pid}/cmdline`, 8 * MIB)
         .toString('utf8')
         .split('\0')
-      return program === HOLDER && name !== undefined && rest.slice(0, 2).join('\0') === own
-        ? [{ pid: Number(entry), name }]
-        : []
+      const isOurs = program === HOLDER && user === String(userId()) && dirname(folder) === runtime && isFirst(pid)
+      return isOurs && readRecord(folder) === undefined && isAbandoned(basename(folder)) ? [{ pid, name }] : []
     } catch {
       return [] // it ended meanwhile
     }
   })
+}
+
+/**
+ * Whether a process is the first of a pid namespace of this user's, as a holder is. Any other, in a sandbox or of another
+ * user, may call itself what it likes.
+ */
+function isFirst(pid: number): boolean {
+  const owner = dropsPrivileges() ? NOBODY : userId()
+  const status = readBytes(`/proc/${pid}/status`, MIB).toString('latin1')
+  return statSync(`/proc/${pid}`).uid === owner && /^NSpid:\t\d+\t1$/m.test(status)
 }
 
 /** How to act in a sandbox from outside. Root enters it as the unprivileged user that it was made by. */
@@ -136,10 +147,12 @@ export function enter(sandbox: Sandbox): Host {
     kind: 'sandbox',
     name: sandbox.name,
     enter: ['nsenter', '-t', String(sandbox.pid), '-U', '-n', '-i', '-m', '-p', ...as, '--'],
-    root: `/proc/${sandbox.pid}/root`,
+    inside: false,
+    holder: sandbox.pid,
     pid: 1,
-    folder: join(sandbox.folder, SHARED),
-    batches: { folder: join(sandbox.folder, GIVEN), seen: GIVEN_FOLDER },
+    folder: HOST_FOLDER,
+    batches: { folder: join(sandbox.folder, PARTS.given), seen: GIVEN_FOLDER },
+    binds: sandbox.binds,
     common: true,
   }
 }
@@ -150,25 +163,18 @@ export function enter(sandbox: Sandbox): Host {
  */
 export function ownSandbox(): Host | undefined {
   const record = readRecord(GIVEN_FOLDER)
-  if (!record || networkOf('1') !== record.netns) return undefined
+  if (!record || networkOf(1) !== record.netns) return undefined
   const back = networkOf('self') === record.netns ? [] : ['nsenter', '-t', '1', '-n', '--']
   return {
     kind: 'sandbox',
     name: record.name,
     enter: back,
-    root: '',
+    inside: true,
+    holder: 0,
     pid: 1,
     folder: HOST_FOLDER,
     batches: OWN_BATCHES,
+    binds: record.binds,
     common: true,
-  }
-}
-
-/** Inode of a process's network namespace; undefined for a process that is another user's. */
-function networkOf(pid: string): number | undefined {
-  try {
-    return statSync(`/proc/${pid}/ns/net`).ino
-  } catch {
-    return undefined
   }
 }

@@ -1,5 +1,6 @@
+import { CnilabError } from '../errors.ts'
 import type { Host } from '../kernel/host.ts'
-import { lock } from '../kernel/lock.ts'
+import { lockFolder } from '../kernel/lock.ts'
 import { createSandbox, type LiveSandbox } from './create.ts'
 import { enter, findSandboxes, listSandboxes, ownSandbox, type Sandbox } from './find.ts'
 import { makeRuntimeFolder } from './runtime-folder.ts'
@@ -21,26 +22,26 @@ export interface OpenedSandbox {
  * The sandbox of this name, made and kept if there is none; of several that ask at once, one makes it. Inside a sandbox
  * it is always that one.
  */
-export async function openSandbox(name: string): Promise<OpenedSandbox> {
-  const opened = await openTied(name)
+export async function openSandbox(name: string, binds: readonly string[] = []): Promise<OpenedSandbox> {
+  const opened = await openTied(name, binds)
   opened.live?.keep()
   return opened
 }
 
 /** The same, but one that is made ends with this process unless it is kept. */
-export async function openTied(name: string): Promise<OpenedSandbox> {
+export async function openTied(name: string, binds: readonly string[] = []): Promise<OpenedSandbox> {
   const own = ownSandbox()
-  if (own) return { host: own, state: 'found' }
+  if (own) return foundInside(own, binds)
   const is = (sandbox: Sandbox) => sandbox.name === name
   const before = findSandboxes()
   const found = before.alive.find(is)
-  if (found) return { host: enter(found), state: 'found' }
-  const unlock = await lock(makeRuntimeFolder())
+  if (found) return foundAlive(found, binds)
+  const unlock = await lockFolder(makeRuntimeFolder())
   try {
     const now = findSandboxes()
     const meanwhile = now.alive.find(is)
-    if (meanwhile) return { host: enter(meanwhile), state: 'found' }
-    const live = await createSandbox(name)
+    if (meanwhile) return foundAlive(meanwhile, binds)
+    const live = await createSandbox(name, binds)
     return {
       host: live.host,
       live,
@@ -49,4 +50,22 @@ export async function openTied(name: string): Promise<OpenedSandbox> {
   } finally {
     unlock()
   }
+}
+
+/** What a sandbox sees of the machine is fixed when it is made. Throws CnilabError `usage` if it lacks one of the folders. */
+function foundAlive(sandbox: Sandbox, binds: readonly string[]): OpenedSandbox {
+  const lacking = binds.filter((bind) => !sandbox.binds.includes(bind))
+  if (lacking.length > 0)
+    throw new CnilabError('usage', `the sandbox '${sandbox.name}' was made without ${lacking.join(', ')}`, {
+      fix: `cnilab sandbox delete ${sandbox.name}, and this command again, makes it anew, with nothing else in it; --sandbox with another name makes one beside it`,
+    })
+  return { host: enter(sandbox), state: 'found' }
+}
+
+function foundInside(own: Host, binds: readonly string[]): OpenedSandbox {
+  if (binds.length > 0)
+    throw new CnilabError('usage', `--bind is for a sandbox that is made, and this is inside '${own.name}'`, {
+      fix: 'leave the shell first, with exit',
+    })
+  return { host: own, state: 'found' }
 }

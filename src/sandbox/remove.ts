@@ -1,8 +1,9 @@
-import { existsSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, rmdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { lock } from '../kernel/lock.ts'
-import { findHolders, listSandboxes, type Sandbox, startTime } from './find.ts'
+import { lockFolder } from '../kernel/lock.ts'
+import { startTime } from '../kernel/processes.ts'
+import { findLostHolders, listSandboxes, type Sandbox } from './find.ts'
 import { runtimeFolder } from './runtime-folder.ts'
 import { KEPT } from './scripts.ts'
 
@@ -17,7 +18,7 @@ export async function removeSandbox({ pid, folder }: Pick<Sandbox, 'pid' | 'fold
 export async function removeAll(): Promise<string[]> {
   const sandboxes = listSandboxes()
   await Promise.all(sandboxes.map(removeSandbox))
-  const lost = findHolders()
+  const lost = findLostHolders()
   await Promise.all(lost.map(({ pid }) => kill(pid)))
   await removeRuntimeFolder()
   return [...sandboxes, ...lost].map(({ name }) => name)
@@ -27,7 +28,7 @@ export async function removeAll(): Promise<string[]> {
 async function removeRuntimeFolder(): Promise<void> {
   const folder = runtimeFolder()
   if (!existsSync(folder)) return
-  const unlock = await lock(folder)
+  const unlock = await lockFolder(folder)
   try {
     listSandboxes() // sweeps what is left of dead ones
     rmdirSync(folder)
@@ -52,16 +53,4 @@ async function kill(pid: number): Promise<boolean> {
 /** Waits until something holds, at most two seconds. */
 async function until(holds: () => boolean): Promise<void> {
   for (let i = 0; i < 400 && !holds(); i++) await sleep(5)
-}
-
-/** The processes that are in a network namespace, by the namespace's inode: none is the proof that it is gone. */
-export function sharesNamespace(inode: number): number[] {
-  return readdirSync('/proc').flatMap((entry) => {
-    if (!/^\d+$/.test(entry)) return []
-    try {
-      return statSync(`/proc/${entry}/ns/net`).ino === inode ? [Number(entry)] : []
-    } catch {
-      return [] // it ended meanwhile, or is another user's
-    }
-  })
 }

@@ -2,6 +2,7 @@ import { lstatSync, type Stats, statSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import { CnilabError } from '../errors.ts'
 import { makeFolder } from '../kernel/make-folder.ts'
+import { startTime } from '../kernel/processes.ts'
 import { userId } from '../kernel/user.ts'
 import { systemError } from '../system-error.ts'
 
@@ -56,4 +57,13 @@ function checked(folder: string): string {
   throw new CnilabError('machine', `${folder} is not a private folder of yours`, {
     fix: `remove it, or set XDG_RUNTIME_DIR to a folder of your own`,
   })
+}
+
+/** The name of a sandbox's folder says who made it, by pid and start time: so it is known when that one has died. */
+export const MAKER = /~(\d+)-(\d+)-\w+$/
+
+/** The path of a folder for a new sandbox; it and the runtime folder are still to be made. */
+export function newSandboxFolder(name: string): string {
+  const suffix = Math.random().toString(36).slice(2, 8)
+  return join(runtimeFolder(), `${name}~${process.pid}-${startTime(process.pid)}-${suffix}`)
 }

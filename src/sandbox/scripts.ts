@@ -1,121 +1,95 @@
 import { isNamespace } from '../kernel/host-files.ts'
-import { APP, GIVEN_FOLDER, HOST_FOLDER } from '../kernel/host.ts'
 import { UPLINK } from '../state/state.ts'
-
-/** The holder's program; its path is how a holder is recognised in /proc. */
-export const HOLDER = '/run/cnilab-sandbox'
-
-/**
- * Shell text that makes several mounts, listed in the form of fstab(5), with one `mount`, which takes as long as one of
- * them. The list has to be a file, and each user one of its own.
- */
-function mountAll(file: string, list: readonly string[], options = ''): string {
-  return `printf '%s\\n' "${list.join('\n')}" >/run/${file}\nmount --all ${options}--fstab /run/${file}`
-}
-
-/** How the two that make a sandbox's mounts tell each other of the process to mount for, and that it is done. */
-const PIPES = { pid: '/run/cnilab-pid', mounted: '/run/cnilab-mounted' }
-
-/** Parts of a sandbox's folder: what its programs may write, and what they may only read. The rest they never see. */
-export const SHARED = 'shared'
-export const GIVEN = 'given'
+import { HOLDER, MASKS, PARTS } from './root.ts'
 
 /** A file in the folder of a sandbox that was to outlive its maker. */
 export const KEPT = 'kept'
 
 /**
- * Waits for the sandbox to end, however that happens, and removes its folder, and the one around it if that was the last.
- * The folder of a kept one stays when somebody else ended it: whoever asks for it next is told, and removes it.
- * Arguments: the folder, then the command that makes the sandbox.
+ * Makes the sandbox's folder, waits to hear that all is in it, and then for the sandbox to end, however that happens. Then it
+ * removes the folder, and the one around it if that was the last. The folder of a kept one stays when somebody else
+ * ended it: whoever asks for it next is told, and removes it. Arguments: the folder, then the command that makes the sandbox.
  */
-export const WATCH = `umask 022 # root's programs in a sandbox are another user's
-folder=$1; shift
-"$@"
-status=$?
+export const WATCH = `folder=$1; shift
+status=1
+umask 077
+mkdir -p "$folder" || mkdir -p "$folder" || exit # the last of the others may remove the one around it in this moment
+echo made
+if read -r word && [ "$word" = begin ]; then "$@"; status=$?; fi
 [ -e "$folder/${KEPT}" ] || rm -rf "$folder"
-{ exec 3<"\${folder%/*}" && flock -w 5 3 && rmdir "\${folder%/*}"; } 2>/dev/null
+{ exec 4<"\${folder%/*}" && flock -w 5 4 && rmdir "\${folder%/*}"; } 2>/dev/null
 exit $status
 `
 
 /**
- * In a mount namespace of its own: an empty /run with the sandbox's folder and cnilab in it. The folders are opened
- * first, because /run may hide them. Arguments: folder, package, node, options of /run, then the command to go on with.
+ * Shell text that makes all mounts of this namespace read-only but those that belong to the sandbox alone, and gives up
+ * if one cannot be. What \`mount\` did is read again. (Locked options have to be said again.)
  */
-export const PREPARE = `set -eu
-exec 3<"$1/${SHARED}" 4<"$2" 5<"$3" 6<"$1/${GIVEN}"
-options=$4; shift 4
-mount -t tmpfs -o "$options" cnilab /run
-mkdir ${HOST_FOLDER} ${GIVEN_FOLDER} ${APP.package} ${APP.bin}
-: >${APP.node}
-${mountAll(
-  'cnilab-binds',
-  [
-    `/proc/self/fd/3 ${HOST_FOLDER} none bind`,
-    `/proc/self/fd/4 ${APP.package} none bind`,
-    `/proc/self/fd/5 ${APP.node} none bind`,
-    `/proc/self/fd/6 ${GIVEN_FOLDER} none bind`,
-  ],
-  '--no-canonicalize ',
-)}
-exec 3<&- 4<&- 5<&- 6<&-
-printf '#!/bin/sh\\nexec ${APP.node} ${APP.package}/dist/src/cnilab.js "$@"\\n' >${APP.bin}/cnilab
-chmod 755 ${APP.bin}/cnilab
-exec "$@"
-`
-
-/**
- * In the outer user namespace: everything read-only but the sandbox's own folders. The inner namespaces are then made
- * in one more user namespace, from which these mounts cannot be changed back (mount_namespaces(7), "Restrictions").
- * What `mount` did is read again. (Of a list it passes over `/`, but not over `/.`.)
- * Arguments: the holder's program, the one that starts it, the sandbox's name, the user's id, the folder of the user's
- * sandboxes.
- */
-export const READ_ONLY = `set -eu
-writable() {
+const READ_ONLY = `machines() {
   while read -r _ _ _ _ point options _; do
-    case $options in rw*) ;; *) continue ;; esac
-    case $point in
-      /proc | /proc/* | /sys | /sys/* | /run | ${HOST_FOLDER}) continue ;;
-      ${APP.package} | ${APP.node} | ${GIVEN_FOLDER}) ;;
-      /run/*) continue ;;
-    esac
+    case $point in / | /old* | /proc | /proc/* | /sys | /sys/* | /dev/pts) continue ;; esac
+    case $options in ro*) continue ;; esac
     "$1" "$point" "\${options#rw}"
   done </proc/self/mountinfo
 }
-remount() {
-  [ "$1" != / ] || set -- /. "$2"
-  printf 'cnilab %s none remount,bind,ro%s\\n' "$1" "$2"
-}
-refuse() {
-  point=$(printf '%b' "$1")
-  [ ! -w "$point" ] || { echo "cannot make $point read-only" >&2; exit 1; }
-}
-${mountAll('cnilab-mounts', ['$(writable remount)'])} 2>/dev/null || :
-writable refuse
-${mountAll('cnilab-mounts', ['cnilab /tmp tmpfs mode=1777', 'cnilab /var/lib tmpfs mode=755'])}
-printf '%s' "$1" >${HOLDER}
-printf '%s\\n' 'cnilab /proc proc' 'cnilab /sys sysfs' >/run/cnilab-mounts
-mkfifo ${PIPES.pid} ${PIPES.mounted}
-{
-  read -r pid <${PIPES.pid}
-  mounted=no
-  ! nsenter --target "$pid" --net --pid -- mount --all --fstab /run/cnilab-mounts || mounted=yes
-  echo $mounted >${PIPES.mounted}
-} &
-exec unshare --user --map-root-user --net --ipc --pid --fork --kill-child -- sh -c "$2" cnilab-enter "$3" "$4" "$5"
+remount() { printf 'cnilab %s none remount,bind,ro%s\n' "$1" "$2"; }
+refuse() { echo "cannot make $1 read-only" >&2; exit 1; }
+machines remount >/opt/cnilab/remounts
+mount --all --fstab /opt/cnilab/remounts 2>/dev/null || :
+machines refuse
+rm /opt/cnilab/remounts
 `
 
 /**
- * Process 1 of the sandbox, before it has mounts of its own. /proc and /sys of its network and processes are mounted
- * from the outer user namespace: what is there when the inner mounts are made cannot be taken away again, or the
- * machine's would show below. Arguments: as those of the holder.
+ * In a mount namespace of its own: makes the sandbox's root and changes over to it; then nothing else of the machine is
+ * there any more. /proc and /sys stay until there are fresh ones. Arguments: the sandbox's folder, the options of its file
+ * system, then the command to go on with.
+ */
+export const PREPARE = `set -eu
+root=$1/${PARTS.root}
+mount -t tmpfs -o "$2" cnilab "$root"
+cp -a "$1/${PARTS.skeleton}/." "$root"
+mount --all --fstab "$1/${PARTS.mounts}"
+for folder in "$root"/opt/cnilab/bound/*/folder; do [ ! -d "$folder" ] || umount -l "$folder"; done
+shift 2
+cd "$root"
+pivot_root . old
+cd /
+unset OLDPWD
+umount -l /old
+rmdir /old
+${READ_ONLY}exec "$@"
+`
+
+/**
+ * In the outer user namespace: starts process 1 of the inner ones. They are in one more user namespace, from which these
+ * mounts cannot be changed back (mount_namespaces(7), "Restrictions on mount namespaces"). Then it mounts their /proc and
+ * /sys from out here: what is there when the inner mounts are made cannot be taken away again, or the machine's would show
+ * below. A cgroup namespace would let programs inside freeze or kill whatever is in this process's cgroup. Whoever it waits
+ * for is whoever made the sandbox, at descriptor 3, and so not for ever. Arguments: the most processes, what starts
+ * process 1, then what it gets.
+ */
+export const OUTER = `set -eu
+echo 0 >/proc/sys/user/max_cgroup_namespaces
+{
+  read -r pid <&3 || exit
+  if nsenter --target "$pid" --net --pid -- mount --all --fstab ${MASKS}; then echo mounted; else echo refused; fi
+} &
+processes=$1 enter=$2
+shift 2
+exec prlimit --nproc="$processes" \\
+  unshare --user --map-root-user --net --ipc --pid --fork --kill-child -- sh -c "$enter" cnilab-enter "$@" 3<&-
+`
+
+/**
+ * Process 1 of the sandbox, before it has mounts of its own: tells its pid, and waits to hear that /proc and /sys are
+ * there. Arguments: as those of the holder.
  */
 export const ENTER = `set -eu
 read -r pid _ </proc/self/stat
-export pid
-echo "$pid" >${PIPES.pid}
-read -r mounted <${PIPES.mounted}
-[ "$mounted" = yes ] || exit 1
+echo "pid $pid"
+read -r mounted
+[ "$mounted" = mounted ] || exit 1
 exec unshare --mount -- sh ${HOLDER} "$@"
 `
 
@@ -153,14 +127,14 @@ END
  * interrupts its reading, and is not the end of its input.
  */
 export const HOLD = `set -eu
-${SETTINGS}${UPLINK_AND_INTERNET}echo "ready $pid"
+${SETTINGS}${UPLINK_AND_INTERNET}echo ready
 exec >/dev/null 2>&1
 died=
 trap 'died=yes' CHLD
 until read -r word; do [ "$died" = yes ] || exit 0; died=; done
 [ "$word" = keep ] || exit 0
-mkfifo /run/cnilab-hold
-exec <>/run/cnilab-hold
+mkfifo /opt/cnilab/wait
+exec <>/opt/cnilab/wait
 while :; do read -r word || :; done
 `
 
@@ -171,12 +145,12 @@ while :; do read -r word || :; done
  */
 export const RESTORE = `set -u
 ! ${isNamespace('/run/netns/internet')} || ip netns pids internet 2>/dev/null | xargs -r kill -KILL 2>/dev/null
-for file in /run/netns/* /run/netns/.[!.]*; do
+for file in /run/netns/* /run/netns/.[!.]* /run/netns/..?*; do
   while umount "$file" 2>/dev/null; do :; done
   rm -rf --one-file-system "$file"
 done
-for link in $(ip -o link show | cut -d: -f2 | cut -d@ -f1); do
-  [ "$link" = lo ] || ip link delete dev "$link" 2>/dev/null
+for link in /sys/class/net/*; do
+  [ "\${link##*/}" = lo ] || ip link delete dev "\${link##*/}" 2>/dev/null
 done
 ip link set dev lo down
 ip link set dev lo mtu 65536 promisc off allmulticast off alias ''

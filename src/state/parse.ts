@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { readJson } from './json.ts'
 import type { Address, Link, Namespace, NftObject, Route } from './state.ts'
 
 const linkSchema = z.object({
@@ -38,6 +39,12 @@ const linkSchema = z.object({
     )
     .default([]),
 })
+
+/** ip leaves an empty object where it filtered something out. */
+const linksSchema = z
+  .array(z.looseObject({}))
+  .transform((all) => all.filter((raw) => 'ifname' in raw))
+  .pipe(z.array(linkSchema))
 
 const routeSchema = z.object({
   type: z.string().optional(),
@@ -124,18 +131,13 @@ export function parseNamespace(
 ): Namespace {
   const [links = '[]', routes = '[]', netconf = '[]'] = documents
   const forwarding: { inet: Record<string, boolean>; inet6: Record<string, boolean> } = { inet: {}, inet6: {} }
-  for (const entry of z.array(netconfSchema).parse(JSON.parse(netconf)))
+  for (const entry of readJson('ip -j netconf show', netconf, z.array(netconfSchema)))
     if ((entry.family === 'inet' || entry.family === 'inet6') && entry.interface !== undefined)
       forwarding[entry.family][entry.interface] = entry.forwarding === true
-  const all = z.array(routeSchema).parse(JSON.parse(routes)).flatMap(toRoutes)
+  const all = readJson('ip -j route show table all', routes, z.array(routeSchema)).flatMap(toRoutes)
   return {
     ...rest,
-    // ip leaves an empty object where it filtered something out
-    links: z
-      .array(z.looseObject({}))
-      .parse(JSON.parse(links))
-      .filter((raw) => 'ifname' in raw)
-      .map((raw) => toLink(linkSchema.parse(raw), vlans ?? new Map())),
+    links: readJson('ip -j -d address show', links, linksSchema).map((raw) => toLink(raw, vlans ?? new Map())),
     routes: all.filter(({ table }) => table === 'main'),
     policyRoutes: all.filter(({ table }) => table !== 'main'),
     forwarding,
@@ -144,7 +146,8 @@ export function parseNamespace(
 
 /** Reads `ip -j netns list-id`: the names of the namespaces by their numbers. Those without a name are left out. */
 export function parseNetnsIds(json: string): Map<number, string> {
-  const listed = z.array(z.object({ nsid: z.number(), name: z.string().optional() })).parse(JSON.parse(json || '[]'))
+  const schema = z.array(z.object({ nsid: z.number(), name: z.string().optional() }))
+  const listed = readJson('ip -j netns list-id', json || '[]', schema)
   return new Map(listed.flatMap(({ nsid, name }) => (name === undefined ? [] : [[nsid, name] as const])))
 }
 
@@ -160,13 +163,15 @@ export function parseVlans(json: string): Vlans {
       last: vlanEnd ?? first,
       isUntagged: flags.includes('PVID'),
     }))
-  const listed = z.array(z.object({ ifname: z.string(), vlans: z.array(vlan) })).parse(JSON.parse(json || '[]'))
+  const schema = z.array(z.object({ ifname: z.string(), vlans: z.array(vlan) }))
+  const listed = readJson('bridge -j -compressvlans vlan show', json || '[]', schema)
   return new Map(listed.map(({ ifname, vlans }) => [ifname, vlans]))
 }
 
 /** Reads `nft -j list ruleset`. */
 export function parseRuleset(json: string): NftObject[] {
-  const { nftables } = z.object({ nftables: z.array(z.record(z.string(), z.unknown())) }).parse(JSON.parse(json))
+  const schema = z.object({ nftables: z.array(z.record(z.string(), z.unknown())) })
+  const { nftables } = readJson('nft -j list ruleset', json, schema)
   return nftables.filter((object) => !('metainfo' in object))
 }
 

@@ -3,8 +3,11 @@ import { Command, Flags } from '@oclif/core'
 import { openHost } from '../engine/open-host.ts'
 import { CnilabError } from '../errors.ts'
 import { progressFileOf } from '../journal/progress-file.ts'
+import { onWaiting } from '../kernel/lock.ts'
 import { DEFAULT_SANDBOX, flagsFor, type Host, MACHINE } from '../kernel/host.ts'
+import type { Printable } from './drawn.ts'
 import { errorDocument, formatError, show } from './error.ts'
+import { print, printJson, tell } from './output.ts'
 import { style } from './style.ts'
 
 /** What a command returns is what `--json` prints: one document that names its schema. */
@@ -36,17 +39,35 @@ export const hostFlags = {
   }),
 }
 
+/** For the commands that run programs of the user's in a sandbox. */
+export const bindFlag = Flags.string({
+  multiple: true,
+  multipleNonGreedy: true,
+  helpValue: 'DIR',
+  description: 'folder of this machine to be seen in the sandbox, read-only, once or more; only when that is made',
+})
+
 /** What all commands have in common: how they show results and errors. */
 export abstract class BaseCommand extends Command {
   static override enableJsonFlag = true
 
+  protected override async init(): Promise<void> {
+    await super.init()
+    onWaiting((words) => this.notice(words))
+  }
+
+  /** A part of the result, for people; with --json there is the document instead. */
+  override log(text: Printable = ''): void {
+    if (!this.jsonEnabled()) print(text)
+  }
+
   /** A line about what happens besides the result; it never mixes with it. */
   protected notice(text: string): void {
-    process.stderr.write(`${style.quiet(text)}\n`)
+    tell(style.quiet(text))
   }
 
   /** Opens where to act, and says so if a sandbox had to be made. */
-  protected async openHost(flags: { host: boolean; sandbox: string }): Promise<Host> {
+  protected async openHost(flags: { host: boolean; sandbox: string; bind?: string[] | undefined }): Promise<Host> {
     const { host, state } = await openHost(flags)
     if (state === 'created again') this.notice(`sandbox '${host.name}' had died, and what was in it is gone`)
     if (state !== 'found') this.notice(`sandbox '${host.name}' started · cnilab clean removes it`)
@@ -59,14 +80,14 @@ export abstract class BaseCommand extends Command {
 
   /** oclif's own takes the text apart again to colour it: 100 MB for a thousand containers. */
   protected override logJson(document: unknown): void {
-    process.stdout.write(`${JSON.stringify(document, undefined, 2)}\n`)
+    printJson(document)
   }
 
   override catch(error: unknown): Promise<void> {
     const shown = show(error)
     if (!shown) throw error
     if (this.jsonEnabled()) this.logJson(errorDocument(shown))
-    else process.stderr.write(formatError(shown))
+    else tell(formatError(shown))
     process.exitCode = shown.exitCode
     return Promise.resolve()
   }

@@ -12,6 +12,8 @@ import type { Host } from '../kernel/host.ts'
 import { BaseCommand, type Document, hostFlags } from './base-command.ts'
 import { drawCall, drawTrace, planned } from './cni-text.ts'
 import { formatError } from './error.ts'
+import { passOn, printJson, tell } from './output.ts'
+import { draw } from './text.ts'
 import { word } from './word.ts'
 
 /** What `--dry-run --json` prints. */
@@ -117,21 +119,20 @@ export abstract class CniRuntimeCommand extends BaseCommand {
     for (const notice of job.notices) this.notice(notice)
     if (flags['dry-run']) return this.show(host, job)
     const run: RunCall = async ({ file, variables, config }) => {
-      const execution = await execute(host, file, variables, JSON.stringify(config))
-      if (!flags.trace) process.stderr.write(execution.stderr) // as libcni passes it on
+      const execution = await execute(host, file, variables, JSON.stringify(config), { passInterrupt: true })
+      if (!flags.trace) passOn(execution.stderr) // as libcni does
       return execution
     }
-    const tell = (text: string) => process.stderr.write(`${text}\n`)
     const result = await uninterrupted(() =>
       job.run(flags.trace ? traced(host, run, (one) => tell(drawTrace(one))) : run),
     )
-    if (result) this.log(JSON.stringify(result, undefined, 2))
+    if (result && !this.jsonEnabled()) printJson(result)
     return result
   }
 
   private show(host: Host, { calls }: Job): CallsDocument {
     const all = planned(calls)
-    for (const call of all) this.log(`${drawCall(host, call)}\n`)
+    for (const call of all) this.log(draw`${drawCall(host, call)}\n`)
     return { schema: 'cnilab/cni-calls/v1', host: host.name, calls: all }
   }
 
@@ -148,7 +149,7 @@ export abstract class CniRuntimeCommand extends BaseCommand {
     const fix = details === '' ? {} : { fix: details }
     if (this.jsonEnabled()) this.logJson(error.toJson(this.version))
     else
-      process.stderr.write(
+      tell(
         formatError({
           kind: 'state',
           message: `${message.replaceAll(BETWEEN, '\n  ')} (CNI error ${code})${more}`,

@@ -1,30 +1,33 @@
 import { basename } from 'node:path'
 import type { Choices, ConfigFile } from '../cni/inspect/configs.ts'
+import type { Text } from './drawn.ts'
+import { indented, wrapped } from './layout.ts'
 import { style } from './style.ts'
-import { indented, wrapped } from './text.ts'
+import { draw, join } from './text.ts'
 
 /** The files in their order, explained, and which one each runtime takes. */
-export function configsText(files: readonly ConfigFile[], choices: Choices): string {
-  return [...files.map(fileText), choicesText(choices)].join('\n\n')
+export function configsText(files: readonly ConfigFile[], choices: Choices): Text {
+  return join([...files.map(fileText), choicesText(choices)], '\n\n')
 }
 
-function fileText({ file, name, version, plugins, wrong, missing }: ConfigFile): string {
+function fileText({ file, name, version, plugins, wrong, missing }: ConfigFile): Text {
   const what = name === undefined ? '' : ` · network ${name}`
-  return [
-    `${style.title(file)}${what}${version === undefined ? '' : ` · CNI ${version}`}`,
+  const lines = [
+    draw`${style.title(file)}${what}${version === undefined ? '' : ` · CNI ${version}`}`,
     ...(wrong === undefined ? [] : [indented(style.bad(`broken: ${wrong}`), 2)]),
     ...plugins.flatMap(({ type, does, settings }) => [
       indented(`${type}: ${does}`, 2),
       ...(settings.length === 0 ? [] : [style.quiet(indented(settings.join('; '), 4))]),
     ]),
     ...(missing.length === 0 ? [] : [indented(style.warn(`not installed: ${missing.join(', ')}`), 2)]),
-  ].join('\n')
+  ]
+  return join(lines, '\n')
 }
 
-function choicesText({ containerd, crio, byName, stops }: Choices): string {
+function choicesText({ containerd, crio, byName, stops }: Choices): Text {
   const taken = ({ file, why }: Choices['crio']) => (file === undefined ? why : `${basename(file)}, ${why}`)
   const names = byName.map(({ name, file }) => `${name} in ${basename(file)}`).join(', ')
-  return [
+  const lines = [
     style.title('Which one is taken'),
     indented(`containerd: ${taken(containerd)}`, 2),
     indented(`CRI-O: ${taken(crio)}`, 2),
@@ -37,6 +40,7 @@ function choicesText({ containerd, crio, byName, stops }: Choices): string {
             2,
           ),
         ]),
-    wrapped(`Look for mistakes with ${style.command('cnilab cni validate')} FILE or DIR`),
-  ].join('\n')
+    wrapped(draw`Look for mistakes with ${style.command('cnilab cni validate')} FILE or DIR`),
+  ]
+  return join(lines, '\n')
 }

@@ -1,13 +1,16 @@
 import type { Installed } from '../cni/install/install.ts'
 import type { Uninstalled } from '../cni/install/uninstall.ts'
+import { quote } from '../plan/command-line.ts'
+import type { Text } from './drawn.ts'
+import { indented, wrapped } from './layout.ts'
 import { mark, style } from './style.ts'
-import { indented, wrapped } from './text.ts'
+import { draw, join } from './text.ts'
 
 /** What was installed, where, and what to do with it. */
-export function installedText({ folder, installed, replaced, bytes }: Installed): string {
+export function installedText({ folder, installed, replaced, bytes }: Installed): Text {
   const gone = replaced.length === 0 ? '' : ` What others had installed is gone: ${replaced.join(', ')}.`
-  return [
-    `${mark.done} Installed CNI plugins in ${folder}`,
+  const lines = [
+    draw`${mark.done} Installed CNI plugins in ${folder}`,
     indented(installed.join(', '), 2),
     '',
     wrapped(
@@ -15,18 +18,22 @@ export function installedText({ folder, installed, replaced, bytes }: Installed)
     ),
     '',
     'Go on with:',
-    `  ${style.command(`cnilab cni plugins --bin-dir ${folder}`)}`,
-    `  ${style.command(`cnilab cni install --uninstall --bin-dir ${folder}`)}`,
-    wrapped(`A runtime finds them in the folder that it is set to (cnilab cni kubelet), or with CNI_PATH=${folder}`),
-  ].join('\n')
+    draw`  ${style.command(`cnilab cni plugins --bin-dir ${quote(folder)}`)}`,
+    draw`  ${style.command(`cnilab cni install --uninstall --bin-dir ${quote(folder)}`)}`,
+    wrapped(
+      `A runtime finds them in the folder that it is set to (cnilab cni kubelet), or with CNI_PATH=${quote(folder)}`,
+    ),
+  ]
+  return join(lines, '\n')
 }
 
 /** What was removed, and what was left. */
-export function uninstalledText({ folder, removed, left }: Uninstalled): string {
-  return [
+export function uninstalledText({ folder, removed, left }: Uninstalled): Text {
+  const lines = [
     removed.length === 0
-      ? `${mark.already} There are no plugins of cnilab's in ${folder}`
-      : `${mark.done} Removed from ${folder}: ${removed.join(', ')}`,
+      ? draw`${mark.already} There are no plugins of cnilab's in ${folder}`
+      : draw`${mark.done} Removed from ${folder}: ${removed.join(', ')}`,
     ...(left.length === 0 ? [] : [wrapped(`Left there, for they are somebody else's: ${left.join(', ')}`)]),
-  ].join('\n')
+  ]
+  return join(lines, '\n')
 }

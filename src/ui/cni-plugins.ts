@@ -1,21 +1,24 @@
 import type { PluginFile } from '../cni/inspect/plugins.ts'
+import type { Text } from './drawn.ts'
+import { indented } from './layout.ts'
 import { style } from './style.ts'
 import { table } from './table.ts'
-import { indented } from './text.ts'
+import { draw, join } from './text.ts'
 
 /** The plugins that can be used as a table, and below it the files that cannot, with the reason. */
-export function pluginsText(plugins: readonly PluginFile[]): string {
+export function pluginsText(plugins: readonly PluginFile[]): Text {
   const usable = plugins.filter(({ wrong }) => wrong === undefined)
   const rows = usable.map(({ type, file, speaks, madeBy }) => [type, file, span(speaks), madeBy ?? ''])
   const other = plugins.flatMap(({ file, wrong, hiddenBy }) => [
     ...(wrong === undefined ? [] : [`${file}: ${wrong}`]),
     ...(hiddenBy === undefined ? [] : [`${file} is never called: ${hiddenBy} comes first`]),
   ])
-  return [
+  const lines = [
     ...(rows.length === 0 ? [] : [table(['TYPE', 'FILE', 'SPEAKS', 'MADE BY'], rows)]),
-    ...(other.length === 0 ? [] : [`${rows.length === 0 ? '' : '\n'}${style.title('To be known')}`]),
+    ...(other.length === 0 ? [] : [draw`${rows.length === 0 ? '' : '\n'}${style.title('To be known')}`]),
     ...other.map((line) => indented(line, 2)),
-  ].join('\n')
+  ]
+  return join(lines, '\n')
 }
 
 /** `0.1.0–1.0.0` */

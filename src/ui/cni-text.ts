@@ -2,7 +2,11 @@ import type { PluginCall } from '../cni/runtime/call.ts'
 import type { Traced } from '../cni/runtime/trace.ts'
 import { flagsFor, type Host } from '../kernel/host.ts'
 import { programLine } from '../plan/command-line.ts'
+import { parseJson } from '../state/json.ts'
+import { visibleJson } from '../visible.ts'
+import type { Printable, Text } from './drawn.ts'
 import { duration, style } from './style.ts'
+import { draw, join } from './text.ts'
 
 function titleOf({ command, plugin, place, of }: PluginCall): string {
   return `${command} ${place} of ${of}: ${plugin}`
@@ -20,24 +24,24 @@ export function planned(calls: readonly PluginCall[]) {
 }
 
 /** A call that can be pasted into a shell outside of the sandbox, or inside, where `host` says that we are there. */
-export function drawCall(host: Host, call: PluginCall): string {
-  const isOutside = host.kind === 'sandbox' && host.root !== ''
+export function drawCall(host: Host, call: PluginCall): Text {
+  const isOutside = !host.inside
   const start = isOutside ? `cnilab exec${flagsFor(host)} -- env` : 'env'
   const words = Object.entries(call.variables).map(([name, value]) => programLine({ argv: [`${name}=${value}`] }))
   const lines = [start, ...words, `${programLine({ argv: [call.file] })} <<'EOF'`].join(' \\\n  ')
   const what = typeof call.config['prevResult'] === 'string' ? '; its prevResult is not known yet' : ''
-  return [style.quiet(`# ${titleOf(call)}${what}`), lines, JSON.stringify(call.config, undefined, 2), 'EOF'].join('\n')
+  return join([style.quiet(`# ${titleOf(call)}${what}`), lines, visibleJson(call.config, 2), 'EOF'], '\n')
 }
 
 /** What a plugin was given, what it answered, and what it changed. */
-export function drawTrace({ call, execution, changed }: Traced): string {
+export function drawTrace({ call, execution, changed }: Traced): Text {
   const { code, signal, ms } = execution
   const how = code === undefined ? `ended by ${signal ?? 'a signal'}` : `exit status ${code}`
   const kernel = [
     ...changed.gone.map((line) => style.bad(`- ${line}`)),
     ...changed.added.map((line) => style.good(`+ ${line}`)),
   ]
-  return [
+  const lines = [
     style.title(titleOf(call)),
     ...part('executable', [call.file]),
     ...part(
@@ -50,20 +54,17 @@ export function drawTrace({ call, execution, changed }: Traced): string {
     ...part('ended', [`${how}, after ${duration(ms)}`]),
     ...part('changed in the kernel', [...(kernel.length === 0 ? ['(nothing)'] : kernel)]),
     '',
-  ].join('\n')
+  ]
+  return join(lines, '\n')
 }
 
-function part(name: string, lines: readonly string[]): string[] {
-  return [`  ${style.quiet(name)}`, ...lines.map((line) => `    ${line}`)]
+function part(name: string, lines: readonly Printable[]): Text[] {
+  return [draw`  ${style.quiet(name)}`, ...lines.map((line) => draw`    ${line}`)]
 }
 
 /** The lines of a text, those of JSON set apart. */
 function pretty(text: string): string[] {
   if (text.trim() === '') return ['(nothing)']
-  try {
-    const json: unknown = JSON.parse(text)
-    return JSON.stringify(json, undefined, 2).split('\n')
-  } catch {
-    return text.trimEnd().split('\n')
-  }
+  const json = parseJson(text)
+  return (json === undefined ? text.trimEnd() : JSON.stringify(json, undefined, 2)).split('\n')
 }

@@ -1,16 +1,18 @@
 import type { Validation } from '../cni/inspect/validate.ts'
+import type { Text } from './drawn.ts'
+import { indented } from './layout.ts'
 import { style } from './style.ts'
-import { indented } from './text.ts'
+import { draw, join } from './text.ts'
 
 /** Each mistake as `file:line:column: error: what`, why it matters and what to do; and how many there are. */
-export function validationText({ files, mistakes }: Validation): string {
+export function validationText({ files, mistakes }: Validation): Text {
   const lines = mistakes.flatMap(({ file, line, column, severity, what, why, fix }) => [
-    `${file}:${line}:${column}: ${severity === 'error' ? style.bad('error') : style.warn('warning')}: ${what}`,
+    draw`${file}:${line}:${column}: ${severity === 'error' ? style.bad('error') : style.warn('warning')}: ${what}`,
     ...(why === undefined ? [] : [style.quiet(indented(why))]),
     ...(fix === undefined ? [] : [style.quiet(indented(fix))]),
   ])
   const count = (severity: string) => mistakes.filter((one) => one.severity === severity).length
   const many = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`
   const read = files.length === 0 ? 'no configurations' : many(files.length, 'configuration')
-  return [...lines, `${read}: ${many(count('error'), 'error')}, ${many(count('warning'), 'warning')}`].join('\n')
+  return join([...lines, `${read}: ${many(count('error'), 'error')}, ${many(count('warning'), 'warning')}`], '\n')
 }

@@ -5,6 +5,7 @@ import { LATEST } from '../cni/versions.ts'
 import { requireNamespace } from '../cni/runtime/runtime.ts'
 import { CnilabError } from '../errors.ts'
 import { type Kernel, kernelOf } from '../kernel/kernel.ts'
+import { quote } from '../plan/command-line.ts'
 import { BaseCommand, hostFlags } from './base-command.ts'
 import { plainFlag } from './flags.ts'
 import { word } from './word.ts'
@@ -46,10 +47,10 @@ export abstract class ContainerCommand extends BaseCommand {
       throw new CnilabError('usage', `bridge ${verb} takes a container id and its network namespace`, {
         fix:
           verb === 'del'
-            ? `cnilab bridge del ${args.cid} NETNS takes a container off; cnilab bridge delete ${args.cid} deletes a bridge of that name`
+            ? `cnilab bridge del ${quote(args.cid)} NETNS takes a container off; cnilab bridge delete ${quote(args.cid)} deletes a bridge of that name`
             : verb === 'add'
-              ? `cnilab bridge add ${args.cid} NETNS puts a container on a bridge; cnilab bridge create ${args.cid} makes a bridge`
-              : `cnilab bridge check ${args.cid} NETNS`,
+              ? `cnilab bridge add ${quote(args.cid)} NETNS puts a container on a bridge; cnilab bridge create ${quote(args.cid)} makes a bridge`
+              : `cnilab bridge check ${quote(args.cid)} NETNS`,
       })
     const job = readJob(args.cid, args.netns, flags.config)
     this.version = job.network.version

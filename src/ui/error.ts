@@ -1,6 +1,8 @@
 import { CnilabError } from '../errors.ts'
 import { systemError } from '../system-error.ts'
+import type { Text } from './drawn.ts'
 import { style } from './style.ts'
+import { draw, join } from './text.ts'
 
 /** What the user sees of an error: what happened, the failed command, and what to do next. */
 interface Shown {
@@ -48,6 +50,10 @@ function isOclifError(error: unknown): error is OclifLike {
   return error instanceof Error && 'oclif' in error
 }
 
+/** How oclif draws a part of some messages. */
+// oxlint-disable-next-line no-control-regex -- colours begin with it
+const DIMMED = /\x1b\[22?m/g
+
 /** Turns whatever was thrown into what the user sees; undefined for a deliberate exit. */
 export function show(thrown: unknown): Shown | undefined {
   const error = systemError(thrown) ?? thrown
@@ -65,6 +71,7 @@ export function show(thrown: unknown): Shown | undefined {
   if (isOclifError(error)) {
     if (error.message.startsWith('EEXIT')) return undefined
     const message = error.message
+      .replaceAll(DIMMED, '')
       .replace(/\nSee more help with --help$/, '')
       .replace(/^command (.*) not found$/, (_, id: string) => `there is no command '${id.replaceAll(':', ' ')}'`)
     return { kind: 'usage', message, fix: 'cnilab --help, or --help after a command', exitCode: error.oclif.exit ?? 2 }
@@ -74,11 +81,11 @@ export function show(thrown: unknown): Shown | undefined {
 }
 
 /** The same for people, on stderr. */
-export function formatError({ message, command, fix }: Shown): string {
-  return [
-    `${style.bad('Error:')} ${message}`,
-    ...(command === undefined ? [] : [`  the command was: ${style.command(command)}`]),
+export function formatError({ message, command, fix }: Shown): Text {
+  const lines = [
+    draw`${style.bad('Error:')} ${message}`,
+    ...(command === undefined ? [] : [draw`  the command was: ${style.command(command)}`]),
     ...(fix === undefined ? [] : [`  what to do: ${fix}`]),
-    '',
-  ].join('\n')
+  ]
+  return join(lines, '\n')
 }

@@ -1,29 +1,25 @@
 import type { StepState } from '../engine/check-lab.ts'
 import type { Lab } from '../lab/lab.ts'
 import type { Finding } from '../plan/finding.ts'
+import type { Text } from './drawn.ts'
+import { beside } from './layout.ts'
 import { mark, style } from './style.ts'
-import { indented } from './text.ts'
+import { draw } from './text.ts'
 import type { View } from './view.ts'
 
 /** How a finding is shown in a line. */
-export function findingLine({ passed, what, expected, actual }: Finding, plain = false): string {
+export function findingLine({ passed, what, expected, actual }: Finding, plain = false): Text {
   const sign = passed === true ? mark.done : passed === false ? mark.failed : mark.skipped
   const word = passed === true ? 'passed:' : passed === false ? 'FAILED:' : 'skipped:'
-  return `${plain ? word : sign} ${what}: ${passed === false ? `expected ${expected}, but ${actual}` : actual}`
+  return draw`${plain ? word : sign} ${what}: ${passed === false ? `expected ${expected}, but ${actual}` : actual}`
 }
 
 /** A finding that failed, in full: what was expected, what is there, and why that matters. */
 export function showFailure({ what, expected, actual, why }: Finding, { plain, log }: View): void {
-  log(`${plain ? 'FAILED:' : mark.failed} ${what}`)
-  log(hanging('expected: ', expected))
-  log(hanging('actual:   ', style.bad(actual)))
-  log(style.quiet(hanging('why:      ', why)))
-}
-
-/** A label, and beside it a text in as many lines as it takes. */
-function hanging(label: string, text: string): string {
-  const by = 4 + label.length
-  return `    ${label}${indented(text, by).trimStart()}`
+  log(draw`${plain ? 'FAILED:' : mark.failed} ${what}`)
+  log(beside('    expected: ', expected))
+  log(beside('    actual:   ', style.bad(actual)))
+  log(style.quiet(beside('    why:      ', why)))
 }
 
 /** The findings of a lab, step by step: what passed as a number, what failed in full, what was skipped by a word. */
@@ -37,8 +33,8 @@ export function showFindings(lab: Lab, steps: readonly StepState[], findings: re
     const sign = failed.length > 0 ? mark.failed : status === 'done' ? mark.done : mark.skipped
     const word = failed.length > 0 ? 'FAILED' : status === 'done' ? 'passed' : 'skipped'
     const count = passed + failed.length === 0 ? 'not yet' : `${passed} of ${own.length} passed`
-    const title = `${number} ${style.command(step.id.padEnd(14))}`
-    log(`${plain ? word.padEnd(7) : sign} ${title} ${style.quiet(count)}`)
+    const title = draw`${number} ${style.command(step.id.padEnd(14))}`
+    log(draw`${plain ? word.padEnd(7) : sign} ${title} ${style.quiet(count)}`)
     for (const finding of failed) showFailure(finding, view)
   }
   const failed = findings.filter(({ passed }) => passed === false)

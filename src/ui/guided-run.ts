@@ -12,8 +12,10 @@ import type { Document } from './base-command.ts'
 import { partsOf } from './lab-plan.ts'
 import { markdown } from './markdown.ts'
 import { choose } from './prompts.ts'
+import { beside } from './layout.ts'
+import type { Log } from './output.ts'
 import { duration, mark, marked, style } from './style.ts'
-import { indented } from './text.ts'
+import { draw } from './text.ts'
 import { takeTour, type TourEnd } from './tour.ts'
 import { type View, viewOf } from './view.ts'
 
@@ -32,7 +34,7 @@ export interface TourOptions {
   set?: string[] | undefined
   keep: boolean
   plain: boolean
-  log: (line: string) => void
+  log: Log
 }
 
 /**
@@ -120,13 +122,13 @@ async function showSummary(running: RunningLab, { plain, log }: View): Promise<v
   const { lab, progress } = running
   const { findings, steps } = await checkRunning(running)
   const passed = findings.filter((finding) => finding.passed === true).length
-  log(`\n${style.title(`The end of: ${lab.title}`)}`)
+  log(draw`\n${style.title(`The end of: ${lab.title}`)}`)
   if (lab.learned !== undefined) log(markdown(lab.learned, plain))
   const parts = partsOf(lab).map(({ title, operations }) => ({
     title,
     commands: operations.flatMap((operation) => derive(operation).apply),
   }))
-  log(`\n${style.title('All of it as a script')}\n${style.command(toScript(lab.title, parts).trimEnd())}\n`)
+  log(draw`\n${style.title('All of it as a script')}\n${style.command(toScript(lab.title, parts).trimEnd())}\n`)
   const own = lab.steps.flatMap(({ id }) => progress.steps[id] ?? [])
   const answers = own.flatMap((step) => Object.values(step.answers))
   const hints = lab.steps.flatMap(({ id }) => {
@@ -142,5 +144,5 @@ async function showSummary(running: RunningLab, { plain, log }: View): Promise<v
     ['Run for you', solved.length === 0 ? 'none' : solved.join(', ')],
     ['Time', `${duration(Date.now() - Date.parse(progress.started))} since you began`],
   ]
-  for (const [label = '', text = ''] of rows) log(`${label.padEnd(13)}${indented(text, 13).trimStart()}`)
+  for (const [label = '', text = ''] of rows) log(beside(label.padEnd(13), text))
 }

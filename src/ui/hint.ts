@@ -5,7 +5,7 @@ import type { Lab, LabStep } from '../lab/lab.ts'
 import type { Finding } from '../plan/finding.ts'
 import { showFailure } from './findings.ts'
 import { style } from './style.ts'
-import { wrapped } from './text.ts'
+import { wrapped } from './layout.ts'
 import { markdown } from './markdown.ts'
 import type { View } from './view.ts'
 

@@ -21,7 +21,7 @@ export abstract class LabCommand extends BaseCommand {
     const host = findHost(flags)
     if (!host) {
       const progress = readProgress({ name })
-      const option = flagsFor({ ...MACHINE, kind: 'sandbox', name, root: '-' })
+      const option = flagsFor({ ...MACHINE, kind: 'sandbox', name, inside: false })
       if (progress)
         throw new CnilabError('state', `the sandbox '${name}', in which the lab ${progress.lab} ran, is gone`, {
           fix: `cnilab lab start --resume${option} builds it again, as far as you had come`,
@@ -32,7 +32,7 @@ export abstract class LabCommand extends BaseCommand {
     }
     return {
       running: await requireLab(kernelOf(host)),
-      view: viewOf(host, flags.plain ?? false, (line) => this.log(line)),
+      view: viewOf(host, flags.plain ?? false, (text) => this.log(text)),
     }
   }
 }

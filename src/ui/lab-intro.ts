@@ -2,8 +2,9 @@ import { currentStep, type StepState } from '../engine/check-lab.ts'
 import type { Lab } from '../lab/lab.ts'
 import type { State } from '../state/state.ts'
 import { showPicture, showPurpose } from './step-view.ts'
-import { style } from './style.ts'
 import { markdown } from './markdown.ts'
+import { style } from './style.ts'
+import { draw } from './text.ts'
 import type { View } from './view.ts'
 
 /** What a lab is about, and the documents that it rests on. */
@@ -11,7 +12,7 @@ export function showIntro({ title, text, links }: Lab, { plain, log }: Omit<View
   log(style.title(title))
   log(markdown(text, plain))
   if (links.length > 0) log('\nIt rests on:')
-  for (const link of links) log(`  ${link.title}\n    ${style.quiet(link.url)}`)
+  for (const link of links) log(draw`  ${link.title}\n    ${style.quiet(link.url)}`)
 }
 
 /** How a lab begins for somebody who works by themselves: what it is about, the first step, and how to go on. */

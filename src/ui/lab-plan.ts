@@ -3,9 +3,12 @@ import { derive, type Derived } from '../operations/registry.ts'
 import { programLine, toLine } from '../plan/command-line.ts'
 import { toScript } from '../plan/script.ts'
 import type { Document } from './base-command.ts'
+import type { Printable } from './drawn.ts'
+import { indented } from './layout.ts'
 import { markdown } from './markdown.ts'
+import type { Log } from './output.ts'
 import { style } from './style.ts'
-import { indented } from './text.ts'
+import { draw } from './text.ts'
 
 /** What `lab run --dry-run --json` prints: every step with its commands, ready to paste. */
 export interface LabPlan extends Document {
@@ -14,11 +17,7 @@ export interface LabPlan extends Document {
 }
 
 /** Prints what a lab would run: its commands, as a shell script, or explained. */
-export function printPlan(
-  lab: Lab,
-  flags: { script: boolean; explain: boolean },
-  log: (line: string) => void,
-): LabPlan {
+export function printPlan(lab: Lab, flags: { script: boolean; explain: boolean }, log: Log): LabPlan {
   const steps = partsOf(lab).map(({ id, title, text, operations, run }) => {
     const derived = operations.map(derive)
     return { id, title, text, derived, run, commands: derived.flatMap((operation) => operation.apply) }
@@ -27,7 +26,7 @@ export function printPlan(
   else
     for (const { title, text, derived, commands, run } of steps) {
       if (flags.explain) {
-        log(`${style.title(title)}\n${markdown(text, false)}`)
+        log(draw`${style.title(title)}\n${markdown(text, false)}`)
         for (const line of explanations(text, derived)) log(indented(line, 2))
       } else for (const line of [...commands.map((command) => toLine(command, '1')), ...run.map(programLine)]) log(line)
     }
@@ -47,12 +46,12 @@ export function printPlan(
 const MOST = 6
 
 /** What each operation does, and why, unless that was said just before. */
-function explanations(text: string, derived: readonly Derived[]): string[] {
+function explanations(text: string, derived: readonly Derived[]): Printable[] {
   const said = new Set([text])
   const lines = derived.slice(0, MOST).map(({ explain: { what, why } }) => {
     const isNew = !said.has(why)
     said.add(why)
-    return isNew ? `${what}. ${style.quiet(why)}` : `${what}.`
+    return isNew ? draw`${what}. ${style.quiet(why)}` : `${what}.`
   })
   return derived.length > MOST ? [...lines, `… and ${derived.length - MOST} more`] : lines
 }

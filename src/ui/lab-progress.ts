@@ -2,9 +2,11 @@ import { Listr, ListrLogLevels } from 'listr2'
 import type { LabEvents, StepReport } from '../engine/run-lab.ts'
 import type { LabStep } from '../lab/lab.ts'
 import { programLine } from '../plan/command-line.ts'
+import { drawn, type Printable, type Text } from './drawn.ts'
 import { findingLine } from './findings.ts'
+import { firstSentence } from './layout.ts'
 import { duration, style } from './style.ts'
-import { firstSentence } from './text.ts'
+import { draw } from './text.ts'
 
 /** More commands than this of one step are summed up. */
 const SHOWN = 6
@@ -13,7 +15,7 @@ const SHOWN = 6
 export function drawLab(count: number, plain: boolean, shown = SHOWN): LabEvents {
   let number = 0
   let current: Drawn | undefined
-  let lines: string[] = []
+  let lines: Printable[] = []
   return {
     stepStarts: (step, report) => {
       number++
@@ -24,7 +26,7 @@ export function drawLab(count: number, plain: boolean, shown = SHOWN): LabEvents
       if (total > SHOWN) current?.progressed(done / total)
     },
     ran: ({ command, output }) => {
-      lines.push(style.command(`$ ${programLine(command)}`), ...output.split('\n').filter((line) => line !== ''))
+      lines.push(style.command(`$ ${programLine(command)}`), ...output.split(/\r?\n/).filter((line) => line !== ''))
     },
     checked: (finding) => {
       lines.push(findingLine(finding, plain))
@@ -38,10 +40,10 @@ export function drawLab(count: number, plain: boolean, shown = SHOWN): LabEvents
 }
 
 /** `███████─────────────  35%` */
-function bar(share: number): string {
+function bar(share: number): Text {
   const width = 20
   const full = Math.round(share * width)
-  return `${'█'.repeat(full)}${style.quiet('─'.repeat(width - full))} ${String(Math.round(share * 100)).padStart(3)}%`
+  return draw`${'█'.repeat(full)}${style.quiet('─'.repeat(width - full))} ${String(Math.round(share * 100)).padStart(3)}%`
 }
 
 /** In place of signs, for screen readers. */
@@ -65,7 +67,7 @@ function drawStep(
   title: string,
   step: LabStep,
   report: StepReport,
-  lines: () => readonly string[],
+  lines: () => readonly Printable[],
   { plain, shown }: { plain: boolean; shown: number },
 ): Drawn {
   let end: (report: StepReport) => void = () => undefined
@@ -78,17 +80,19 @@ function drawStep(
   const list = new Listr(
     [
       {
-        title,
+        title: drawn(title),
         rendererOptions: { outputBar: Infinity, persistentOutput: true },
         task: async (_context, task) => {
-          if (process.stdout.isTTY) progressed = (share) => (task.title = `${title} ${bar(share)}`)
-          task.output = style.quiet(firstSentence(step.text))
-          for (const command of commands) task.output = command
+          if (process.stdout.isTTY) progressed = (share) => (task.title = drawn(draw`${title} ${bar(share)}`))
+          const show = (line: Printable) => (task.output = drawn(line))
+          show(style.quiet(firstSentence(step.text)))
+          for (const command of commands) show(command)
           const { status, ms, findings } = await ended
           const failures = findings.filter((finding) => finding.passed === false)
-          for (const line of [...failures.map((finding) => findingLine(finding, plain)), ...lines()]) task.output = line
-          task.title = `${title} ${style.quiet(status === 'already' ? '(already there)' : status === 'pending' ? '(stopped)' : `(${duration(ms)})`)}`
-          if (status === 'failed' || status === 'pending') throw new Error(title)
+          for (const line of [...failures.map((finding) => findingLine(finding, plain)), ...lines()]) show(line)
+          const note = status === 'already' ? 'already there' : status === 'pending' ? 'stopped' : duration(ms)
+          task.title = drawn(draw`${title} ${style.quiet(`(${note})`)}`)
+          if (status === 'failed' || status === 'pending') throw new Error(drawn(title))
         },
       },
     ],

@@ -6,7 +6,10 @@ import type { Finding } from '../plan/finding.ts'
 import type { LiveSandbox } from '../sandbox/create.ts'
 import type { Document } from './base-command.ts'
 import { type ErrorDocument, formatError, show, toJson } from './error.ts'
+import type { Text } from './drawn.ts'
+import { type Log, tell } from './output.ts'
 import { duration, mark, marked, style } from './style.ts'
+import { draw } from './text.ts'
 
 /** What `lab run --json` prints. */
 export interface LabRunDocument extends Document {
@@ -28,7 +31,7 @@ export interface LabRunOptions {
   sandbox: string
   json: boolean
   plain: boolean
-  log: (line: string) => void
+  log: Log
 }
 
 /** Runs a lab in `sandbox`, or else where the options say, draws it, and tears it down, whatever happens. */
@@ -59,7 +62,7 @@ async function runIn(
   const started = performance.now()
   const { host } = session.kernel
   const where = host.kind === 'machine' ? 'on this machine' : `in the sandbox '${host.name}'`
-  log(`${style.title(lab.title)} ${style.quiet(where)}`)
+  log(draw`${style.title(lab.title)} ${style.quiet(where)}`)
   const events = drawing?.drawLab(lab.steps.length, plain) ?? {}
   let report: LabReport | undefined
   let teardown: Teardown
@@ -77,7 +80,7 @@ async function runIn(
   // A Ctrl-C in the last moment found nothing left to stop.
   process.exitCode = report.error?.exitCode ?? (signal.aborted ? 130 : ok ? 0 : 1)
   const shown = report.error && show(report.error)
-  if (shown && !json) process.stderr.write(formatError(shown))
+  if (shown && !json) tell(formatError(shown))
   return {
     schema: 'cnilab/lab-run/v1',
     lab: lab.id,
@@ -98,7 +101,7 @@ function endLines(
   ms: number,
   flags: string,
   plain: boolean,
-): string[] {
+): Text[] {
   const findings = [...steps.flatMap((step) => step.findings), ...checks]
   const passed = findings.filter((finding) => finding.passed === true).length
   const verdict = marked(

@@ -1,5 +1,7 @@
 import { type Choice, choose, edited } from './prompts.ts'
+import { print } from './output.ts'
 import { style } from './style.ts'
+import { draw } from './text.ts'
 
 /** A command that the menu leads to. `edit`: its words are an example, which whoever chose it may change first. */
 interface Entry {
@@ -57,13 +59,13 @@ export async function menu(): Promise<string[] | undefined> {
   if (!area) return undefined
   const width = Math.max(...area.map(({ name }) => name.length))
   const entries: Choice<Entry>[] = area.map((entry) => ({
-    name: `${entry.name.padEnd(width)}  ${style.command(`cnilab ${entry.command}`)}`,
+    name: draw`${entry.name.padEnd(width)}  ${style.command(`cnilab ${entry.command}`)}`,
     value: entry,
   }))
   const entry = await choose('Which?', entries, never)
   if (!entry) return undefined
   const command = entry.edit ? await edited('Change it if you like: cnilab', entry.command) : entry.command
   if (command === undefined) return undefined
-  process.stdout.write(`$ ${style.command(`cnilab ${command}`)}\n`)
+  print(draw`$ ${style.command(`cnilab ${command}`)}`)
   return command.split(/\s+/).filter((word) => word !== '')
 }

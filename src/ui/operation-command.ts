@@ -8,6 +8,7 @@ import { type Derived, derive, type Operation } from '../operations/registry.ts'
 import { toLine } from '../plan/command-line.ts'
 import { BaseCommand, type Document, hostFlags } from './base-command.ts'
 import { mark, style } from './style.ts'
+import { draw } from './text.ts'
 
 /** What `--json` prints of operations. */
 export interface OperationsDocument extends Document {
@@ -60,21 +61,21 @@ export abstract class OperationCommand extends BaseCommand {
     const host = await this.openHost(flags)
     const commands = await removeOperation(kernelOf(host), operation)
     const status = commands.length > 0 ? 'done' : 'already'
-    this.log(status === 'done' ? `${mark.done} ${what}` : `${mark.already} Not there, nothing to do: ${what}`)
-    for (const command of commands) this.log(`  ${style.command(toLine(command, '1'))}`)
+    this.log(status === 'done' ? draw`${mark.done} ${what}` : draw`${mark.already} Not there, nothing to do: ${what}`)
+    for (const command of commands) this.log(draw`  ${style.command(toLine(command, '1'))}`)
     return { schema, ok: true, host: host.name, operations: [{ ...row(derived, status, commands), what }] }
   }
 
   private report({ explain, expected }: Derived, status: 'done' | 'already', commands: readonly Command[]): void {
-    this.log(status === 'done' ? `${mark.done} ${explain.what}` : `${mark.already} Already there: ${expected}`)
-    if (status === 'done') for (const command of commands) this.log(`  ${style.command(toLine(command, '1'))}`)
+    this.log(status === 'done' ? draw`${mark.done} ${explain.what}` : draw`${mark.already} Already there: ${expected}`)
+    if (status === 'done') for (const command of commands) this.log(draw`  ${style.command(toLine(command, '1'))}`)
   }
 
   private explain(operations: readonly Derived[], undoing?: string): OperationsDocument {
     if (undoing !== undefined) this.log(`${undoing}. What it undoes:`)
     for (const { explain, apply } of operations) {
-      this.log(`${style.title(explain.what)}\n  ${explain.why}`)
-      for (const command of apply) this.log(`  ${style.command(toLine(command, '1'))}`)
+      this.log(draw`${style.title(explain.what)}\n  ${explain.why}`)
+      for (const command of apply) this.log(draw`  ${style.command(toLine(command, '1'))}`)
     }
     return {
       schema,

@@ -1,6 +1,7 @@
 import { masqueradedSubnets } from '../operations/masquerade.ts'
 import { HOST, INTERNET, type Link, type Namespace, type State } from '../state/state.ts'
 import { otherEnd } from '../state/topology.ts'
+import { visibleLine } from '../visible.ts'
 
 /** A line of the picture, and what hangs below it. */
 interface Branch {
@@ -23,7 +24,7 @@ export function picture(state: State, plain: boolean): string[] {
   return [HOST, ...names].flatMap((name) => {
     const namespace = state.get(name)
     if (!namespace) return []
-    return [name, ...lines(branches(state, name, namespace, plain), plain)]
+    return [visibleLine(name), ...lines(branches(state, name, namespace, plain), plain)]
   })
 }
 
@@ -60,6 +61,8 @@ function interfaceText(state: State, netns: string, link: Link, plain: boolean):
   const cable =
     other === undefined
       ? []
-      : [`${plain ? 'cable to' : '──'} ${other.netns === netns ? '' : `${other.netns}: `}${other.link.name}`]
+      : [
+          `${plain ? 'cable to' : '──'} ${other.netns === netns ? '' : `${visibleLine(other.netns)}: `}${other.link.name}`,
+        ]
   return [`${link.name}${kind}`, link.up ? 'up' : 'down', ...addresses, ...cable].join(' ')
 }

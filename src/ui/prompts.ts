@@ -1,9 +1,10 @@
 import { confirm, input, rawlist, select } from '@inquirer/prompts'
+import { drawn, type Printable, trusted } from './drawn.ts'
 import { style } from './style.ts'
 
 /** One thing to choose. */
 export interface Choice<T> {
-  name: string
+  name: Printable
   value: T
 }
 
@@ -17,28 +18,29 @@ interface Asking {
  * Asks somebody on a terminal to choose; undefined if they would rather leave (Ctrl-C, Ctrl-D, a closed terminal, or
  * the signal).
  */
-export function choose<T>(message: string, choices: readonly Choice<T>[], asking: Asking): Promise<T | undefined> {
+export function choose<T>(question: string, all: readonly Choice<T>[], asking: Asking): Promise<T | undefined> {
+  const message = drawn(question)
+  const choices = all.map(({ name, value }) => ({ name: drawn(name), value }))
   return ask(asking, (context) =>
     asking.plain
-      ? rawlist(
-          { message: `${message} (type its number, then Enter)`, choices: [...choices], theme: PLAIN, loop: false },
-          context,
-        )
-      : select({ message, choices: [...choices], pageSize: 12, loop: false }, context),
+      ? rawlist({ message: `${message} (type its number, then Enter)`, choices, theme: PLAIN, loop: false }, context)
+      : select({ message, choices, pageSize: 12, loop: false }, context),
   )
 }
 
 /** Asks somebody on a terminal for a yes or a no; who would rather leave means no. */
 export async function confirmed(message: string, usual: boolean, asking: Asking): Promise<boolean> {
   const answer = await ask(asking, (context) =>
-    confirm({ message, default: usual, ...(asking.plain ? { theme: PLAIN } : {}) }, context),
+    confirm({ message: drawn(message), default: usual, ...(asking.plain ? { theme: PLAIN } : {}) }, context),
   )
   return answer === true
 }
 
 /** Asks somebody on a terminal to change a text; undefined if they would rather leave. */
 export function edited(message: string, text: string): Promise<string | undefined> {
-  return ask({ plain: false }, (context) => input({ message, default: text, prefill: 'editable' }, context))
+  return ask({ plain: false }, (context) =>
+    input({ message: drawn(message), default: drawn(text), prefill: 'editable' }, context),
+  )
 }
 
 /** Without this, Ctrl-D would leave a prompt open that nobody can answer any more. */
@@ -61,4 +63,4 @@ async function ask<T>(
   }
 }
 
-const PLAIN = { prefix: '', style: { highlight: style.title } }
+const PLAIN = { prefix: '', style: { highlight: (text: string) => drawn(style.title(trusted(text))) } }

@@ -1,23 +1,25 @@
+import type { Text } from './drawn.ts'
+import { fitted, indented } from './layout.ts'
+import type { Log } from './output.ts'
 import { style } from './style.ts'
-import { fitted, indented } from './text.ts'
+import { draw } from './text.ts'
 
 /** The parts of what explains a step, drawn, but with lines that are not broken yet. */
 export interface StepText {
   id: string
   heading: string
-  text: string
+  text: Text
   /** What each operation does, and why. */
   explanations: string[]
   /** Ready to paste. */
   commands: string[]
 }
 
+/** The same as the build writes it down. */
+export type StoredStepText = Omit<StepText, 'text'> & { text: string }
+
 /** Shows what a step is for and, unless the learner is to find that out, what it would run. */
-export function showStepText(
-  { heading, text, explanations, commands }: StepText,
-  log: (line: string) => void,
-  withCommands = true,
-): void {
+export function showStepText({ heading, text, explanations, commands }: StepText, log: Log, withCommands = true): void {
   log(style.title(heading))
   log(fitted(text))
   if (explanations.length === 0) return
@@ -27,9 +29,9 @@ export function showStepText(
 }
 
 /** Command lines, as they are typed. */
-export function showLines(lines: readonly string[], log: (line: string) => void): void {
+export function showLines(lines: readonly string[], log: Log): void {
   log('')
   if (lines.length === 0) return
-  for (const line of lines) log(`  $ ${style.command(line)}`)
+  for (const line of lines) log(draw`  $ ${style.command(line)}`)
   log('')
 }

@@ -4,6 +4,7 @@ import { derive } from '../operations/registry.ts'
 import { programLine } from '../plan/command-line.ts'
 import { showCommands } from './step-view.ts'
 import { style } from './style.ts'
+import { draw } from './text.ts'
 import type { View } from './view.ts'
 
 /** Shows the solution of steps: their commands. */
@@ -14,7 +15,7 @@ export function showSolution({ lab }: RunningLab, steps: readonly LabStep[], { l
       step.operations.flatMap((operation) => derive(operation).apply),
       log,
     )
-    for (const command of step.run) log(`  $ ${style.command(programLine(command))}\n`)
+    for (const command of step.run) log(draw`  $ ${style.command(programLine(command))}\n`)
   }
 }
 

@@ -10,7 +10,8 @@ import { markdown } from './markdown.ts'
 import { shellWithPrompt } from './shell.ts'
 import { mapDocument, type StepDocument, stepDocument } from './step-document.ts'
 import { showMap, showNext, showPurpose, showResult, showStep, showUndone } from './step-view.ts'
-import { firstSentence, fitted, wrapped } from './text.ts'
+import { firstSentence, fitted, wrapped } from './layout.ts'
+import { draw } from './text.ts'
 import type { View } from './view.ts'
 
 /** Shows the map of a lab's steps, and what comes next. */
@@ -46,17 +47,19 @@ export async function takeStepByHand(running: RunningLab, step: LabStep, view: V
   await typeInShell(kernel, step, view)
   const after = await checkRunning(running)
   const document = report(running, step, resultOf(step, before, after), view)
-  for (const hint of failureHints(step, after.findings)) view.log(`\n${markdown(hint, view.plain)}`)
+  for (const hint of failureHints(step, after.findings)) view.log(draw`\n${markdown(hint, view.plain)}`)
   if (process.exitCode === 1) view.log(`\nStuck? cnilab lab hint${view.flags}`)
   return document
 }
 
 /** Opens a shell on the host, in which the learner does a step. */
 export async function typeInShell(kernel: Kernel, step: LabStep, { log }: View): Promise<void> {
-  log(`\n${wrapped('Type the commands in this shell. Leave it with exit, or Ctrl-D, and the kernel is checked.')}\n`)
-  const { argv, env } = shellWithPrompt(`${kernel.host.name}: ${step.id}`)
+  log(
+    draw`\n${wrapped('Type the commands in this shell. Leave it with exit, or Ctrl-D, and the kernel is checked.')}\n`,
+  )
+  const { argv, env } = shellWithPrompt(kernel.host, `${kernel.host.name}: ${step.id}`)
   await startInternet(kernel.host)
-  await exec(kernel.host, undefined, argv, env)
+  await exec(kernel.host, undefined, argv, { env })
 }
 
 /** Takes back the last step that is done. Throws CnilabError `state` if none is. */

@@ -11,8 +11,9 @@ import { markdown } from './markdown.ts'
 import { picture } from './picture.ts'
 import { showLines, showStepText } from './show-step-text.ts'
 import { headingOf, stepText } from './step-text.ts'
+import { firstSentence, indented, wrapped } from './layout.ts'
 import { hasColor, mark, marked, style } from './style.ts'
-import { firstSentence, indented, wrapped } from './text.ts'
+import { draw } from './text.ts'
 import type { View } from './view.ts'
 
 /** How far a step is, as a sign. */
@@ -37,7 +38,7 @@ export function showMap(
     ]
     const note = notes.length === 0 ? '' : style.quiet(` (${notes.join(', ')})`)
     log(
-      `${plain ? status.padEnd(7) : statusMark[status]} ${number} ${style.command(step.id.padEnd(13))} ${step.title}${note}`,
+      draw`${plain ? status.padEnd(7) : statusMark[status]} ${number} ${style.command(step.id.padEnd(13))} ${step.title}${note}`,
     )
     log(style.quiet(indented(firstSentence(step.text))))
   }
@@ -57,7 +58,7 @@ export function showResult(
   view: View,
 ): void {
   const { log, plain } = view
-  if (status === 'already') log(`\n${marked(mark.already, 'Already there: nothing to do', plain)}\n`)
+  if (status === 'already') log(draw`\n${marked(mark.already, 'Already there: nothing to do', plain)}\n`)
   else showCommands(commands, log)
   showRuns(runs, log)
   showChange(before, after, view)
@@ -96,8 +97,8 @@ export function showCommands(commands: readonly Command[], log: View['log']): vo
 /** Programs that were run, and what they printed. */
 export function showRuns(runs: readonly CommandOutput[], log: View['log']): void {
   for (const { command, output } of runs) {
-    log(`  $ ${style.command(programLine(command))}`)
-    for (const line of output.split('\n')) if (line !== '') log(`  ${line}`)
+    log(draw`  $ ${style.command(programLine(command))}`)
+    for (const line of output.split(/\r?\n/)) if (line !== '') log(`  ${line}`)
     log('')
   }
 }

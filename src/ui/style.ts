@@ -1,4 +1,6 @@
 import chalk, { Chalk } from 'chalk'
+import { drawn, type Printable, type Text, trusted } from './drawn.ts'
+import { draw } from './text.ts'
 
 /** Colours, or none where NO_COLOR (no-color.org) or the terminal says so. */
 const color = (process.env['NO_COLOR'] ?? '') === '' ? chalk : new Chalk({ level: 0 })
@@ -6,14 +8,19 @@ const color = (process.env['NO_COLOR'] ?? '') === '' ? chalk : new Chalk({ level
 /** Whether colours are shown. */
 export const hasColor = color.level > 0
 
+const styled =
+  (by: (text: string) => string) =>
+  (text: Printable): Text =>
+    trusted(by(drawn(text)))
+
 /** How things look everywhere. */
 export const style = {
-  title: (text: string) => color.bold(text),
-  command: (text: string) => color.cyan(text),
-  quiet: (text: string) => color.dim(text),
-  good: (text: string) => color.green(text),
-  bad: (text: string) => color.red(text),
-  warn: (text: string) => color.yellow(text),
+  title: styled(color.bold),
+  command: styled(color.cyan),
+  quiet: styled(color.dim),
+  good: styled(color.green),
+  bad: styled(color.red),
+  warn: styled(color.yellow),
 }
 
 /** Marks in front of a line. */
@@ -25,8 +32,8 @@ export const mark = {
 }
 
 /** A mark and a text; for screen readers the text alone. */
-export function marked(sign: string, text: string, plain: boolean): string {
-  return plain ? text : `${sign} ${text}`
+export function marked(sign: Text, text: Printable, plain: boolean): Text {
+  return plain ? draw`${text}` : draw`${sign} ${text}`
 }
 
 /** `3 min`, `1.2 s` or `34 ms`. */

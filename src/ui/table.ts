@@ -1,4 +1,6 @@
 import Table from 'cli-table3'
+import { visibleLine } from '../visible.ts'
+import { drawn, type Text, trusted } from './drawn.ts'
 import { style } from './style.ts'
 
 const noLines = Object.fromEntries(
@@ -11,15 +13,15 @@ const noLines = Object.fromEntries(
 )
 
 /** Rows under a heading, in columns as wide as their widest cell, without lines between them. */
-export function table(heading: readonly string[], rows: readonly (readonly string[])[]): string {
-  const drawn = new Table({
+export function table(heading: readonly string[], rows: readonly (readonly string[])[]): Text {
+  const grid = new Table({
     chars: { ...noLines, mid: '', 'mid-mid': '', middle: '  ' },
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
   })
-  drawn.push(heading.map(style.title), ...rows.map((row) => [...row]))
-  return drawn
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd())
-    .join('\n')
+  grid.push(
+    heading.map((word) => drawn(style.title(word))),
+    ...rows.map((row) => row.map(visibleLine)),
+  )
+  const lines = grid.toString().split('\n')
+  return trusted(lines.map((line) => line.trimEnd()).join('\n'))
 }

@@ -22,8 +22,9 @@ import { stepProgress } from '../journal/progress.ts'
 import type { LabStep, Question } from '../lab/lab.ts'
 import { derive } from '../operations/registry.ts'
 import { programLine, toLine } from '../plan/command-line.ts'
+import { indented, wrapped } from './layout.ts'
 import { style } from './style.ts'
-import { indented, wrapped } from './text.ts'
+import { draw } from './text.ts'
 import { typeInShell } from './step-run.ts'
 import type { View } from './view.ts'
 
@@ -46,7 +47,7 @@ export async function takeTour(running: RunningLab, view: View, signal: AbortSig
   const tour = { running, view, signal }
   let checked = await checkRunning(running)
   const isResumed = Object.keys(progress.steps).length > 0
-  if (isResumed) view.log(`${style.title(lab.title)}: going on where you were`)
+  if (isResumed) view.log(draw`${style.title(lab.title)}: going on where you were`)
   else showIntro(lab, view)
   for (const step of lab.steps) {
     if (isDone(step, checked.steps) || (isResumed && stepProgress(progress, step.id).skipped)) continue
@@ -152,7 +153,7 @@ async function runForMe({ running, view, signal }: Tour, step: LabStep): Promise
     // What the kernel refuses is something to look into, and not the end of the tour.
     const shown = show(error)
     if (shown?.kind !== 'state' || !isRunning(running)) throw error
-    view.log(formatError(shown))
+    view.log(draw`${formatError(shown)}\n`)
     return false
   }
 }
@@ -195,7 +196,7 @@ async function askAll(tour: Tour, step: LabStep, at: Question['at']): Promise<bo
 /** Whether the answer was right; the kernel shows it first. Undefined if the learner left. */
 async function ask({ running, view, signal }: Tour, question: Question): Promise<boolean | undefined> {
   const { log, plain } = view
-  log(`\n${markdown(`**Question:** ${question.ask}`, plain)}`)
+  log(draw`\n${markdown(`**Question:** ${question.ask}`, plain)}`)
   const choices = question.choices.map((name, value) => ({ name, value }))
   const chosen = await choose('Your answer', choices, { plain, signal })
   if (chosen === undefined) return undefined
@@ -206,7 +207,7 @@ async function ask({ running, view, signal }: Tour, question: Question): Promise
   }
   const isRight = chosen === question.answer
   const verdict = isRight ? style.good('Right.') : style.warn(`Not quite: ${question.choices[question.answer]}.`)
-  log(`${verdict}\n${markdown(question.why, plain)}`)
+  log(draw`${verdict}\n${markdown(question.why, plain)}`)
   return isRight
 }
 

@@ -7,13 +7,16 @@ import { resetLab } from '../engine/rebuild-lab.ts'
 import { checkRunning, doRunning, noteHint, type RunningLab } from '../engine/running-lab.ts'
 import { watchKernel } from '../kernel/changes.ts'
 import type { LabStep } from '../lab/lab.ts'
+import { drawn, type Printable, type Text } from './drawn.ts'
 import { formatError, show } from './error.ts'
 import { findingLine, showFindings } from './findings.ts'
 import { showHint } from './hint.ts'
 import { showSolution } from './solve.ts'
 import { showMap, showPicture, showPurpose, statusMark } from './step-view.ts'
+import { inRows, wrapped } from './layout.ts'
+import { clearScreen, type Log } from './output.ts'
 import { marked, mark, style } from './style.ts'
-import { wrapped } from './text.ts'
+import { draw, join, linesOf } from './text.ts'
 import type { View } from './view.ts'
 
 /** How often everything is looked at again although nothing was heard of a change, in milliseconds. */
@@ -29,7 +32,7 @@ interface Shown {
   view: View
   checked: Checked
   /** What a key led to; it stands where the picture would, so that both fit. */
-  message: string[]
+  message: Text[]
   /** What was asked for and waits for a y. */
   question?: { ask: string; yes: () => Promise<void> } | undefined
 }
@@ -50,8 +53,8 @@ interface Queue {
 export async function watchLab(running: RunningLab, view: View, signal: AbortSignal): Promise<void> {
   const screen = createLogUpdate(process.stdout)
   const shown: Shown = { running, view, checked: await checkRunning(running, false), message: [] }
-  const draw = () => screen(screenOf(shown))
-  const queue = newQueue(draw, (error) => (shown.message = linesOf(error)))
+  const refresh = () => screen(drawn(screenOf(shown)))
+  const queue = newQueue(refresh, (error) => (shown.message = errorLines(error)))
   let last = performance.now()
   const check = async () => {
     shown.checked = await checkRunning(running, false)
@@ -65,14 +68,14 @@ export async function watchLab(running: RunningLab, view: View, signal: AbortSig
     if (queue.waiting() === 0 && performance.now() - last >= pause) queue.add(check)
   }, UNTOLD)
   const redraw = () => {
-    process.stdout.write('\u001b[2J\u001b[H') // what was drawn for another width is broken in other places now
+    clearScreen() // what was drawn for another width is broken in other places now
     screen.clear()
-    draw()
+    refresh()
   }
   process.stdout.on('resize', redraw)
-  draw()
+  refresh()
   try {
-    await keysUntilEnd((key) => press(shown, key, queue, check), draw, signal)
+    await keysUntilEnd((key) => press(shown, key, queue, check), refresh, signal)
   } finally {
     clearInterval(slowly)
     watcher.stop()
@@ -101,20 +104,20 @@ function newQueue(drained: () => void, failed: (error: unknown) => void): Queue 
   }
 }
 
-function linesOf(error: unknown): string[] {
+function errorLines(error: unknown): Text[] {
   const what = show(error)
-  return what ? formatError(what).trimEnd().split('\n') : []
+  return what ? linesOf(formatError(what)) : []
 }
 
 /** Gives each key that is pressed to `pressed`, until q, Ctrl-C, Ctrl-D, the end of the input or the signal. */
-async function keysUntilEnd(pressed: (key: string) => void, draw: () => void, signal: AbortSignal): Promise<void> {
+async function keysUntilEnd(pressed: (key: string) => void, refresh: () => void, signal: AbortSignal): Promise<void> {
   const { stdin } = process
   const { promise: ended, resolve: end } = Promise.withResolvers<void>()
   const onEnd = () => end()
   const onKey = (text: string | undefined, key: { name?: string; ctrl?: boolean }) => {
     if (text === 'q' || (key.ctrl === true && (key.name === 'c' || key.name === 'd'))) return end()
     pressed(text ?? '')
-    draw()
+    refresh()
   }
   emitKeypressEvents(stdin)
   stdin.setRawMode(true)
@@ -138,7 +141,7 @@ function press(shown: Shown, key: string, queue: Queue, check: () => Promise<voi
     if (key === 'y') queue.add(question.yes)
     return
   }
-  const collect: View = { ...view, log: (line) => shown.message.push(...line.split('\n')) }
+  const collect: View = { ...view, log: (text) => shown.message.push(...linesOf(text)) }
   switch (key) {
     case 'h':
       queue.add(async () => {
@@ -194,20 +197,19 @@ function hasUntold(checked: Checked): boolean {
   return step?.checks.some((check) => deriveAssertion(check).test.by === 'reading') === true
 }
 
-function screenOf({ running: { lab, kernel }, view, checked, message, question }: Shown): string {
+function screenOf({ running: { lab, kernel }, view, checked, message, question }: Shown): Text {
   const { steps, findings, now } = checked
   const { plain } = view
-  const lines: string[] = []
-  const log = (line: string) => lines.push(...line.split('\n'))
-  log(`${style.title(lab.title)} ${style.quiet(`in '${kernel.host.name}'`)}`)
-  // Words stay with their signs.
-  const states = steps.map(({ step, status }) => `${plain ? status : statusMark[status]}\u00a0${step.id}`)
-  log(wrapped(states.join(plain ? ', ' : '  ')).replaceAll('\u00a0', ' '))
+  const lines: Text[] = []
+  const log: Log = (text) => lines.push(...linesOf(text))
+  log(draw`${style.title(lab.title)} ${style.quiet(`in '${kernel.host.name}'`)}`)
+  const states = steps.map(({ step, status }) => draw`${plain ? status : statusMark[status]} ${step.id}`)
+  log(inRows(states, plain ? ', ' : '  '))
   const next = currentStep(checked)
   log(
     next
-      ? `\n${style.title(`Step ${lab.steps.indexOf(next) + 1}: ${next.title}`)}`
-      : `\n${marked(mark.done, 'All steps are done.', plain)}`,
+      ? draw`\n${style.title(`Step ${lab.steps.indexOf(next) + 1}: ${next.title}`)}`
+      : draw`\n${marked(mark.done, 'All steps are done.', plain)}`,
   )
   const wrong = findings.filter((finding) => finding.passed === false || finding.step === next?.id)
   for (const finding of wrong) log(wrapped(findingLine(finding, plain)))
@@ -216,11 +218,11 @@ function screenOf({ running: { lab, kernel }, view, checked, message, question }
   for (const line of fitting(message, lines.length)) log(line)
   log('')
   log(question ? `${question.ask} y: yes, any other key: no` : style.quiet(wrapped(KEYS.join(plain ? ', ' : ' · '))))
-  return lines.join('\n')
+  return join(lines, '\n')
 }
 
 /** As many lines as there is room for below `above` lines, with a word that there are more. */
-function fitting(message: readonly string[], above: number): readonly string[] {
+function fitting(message: readonly Text[], above: number): readonly Printable[] {
   const room = Math.max(5, (process.stdout.rows || 24) - above - 3)
   return message.length <= room ? message : [...message.slice(0, room - 1), '… (more than fits here)']
 }

@@ -46,10 +46,10 @@ for folder in /dev/shm /etc/cni /var/lib/cni /var/lib/containerd /var/lib/contai
   mkdir -p $folder
   mount -t tmpfs machine $folder
 done
-mkdir -p /opt/cni /etc/cni/net.d
+mkdir -p /opt/cni /opt/cnilab /etc/cni/net.d
 mount --bind "$plugins" /opt/cni
-touch /run/cnilab-node
-mount --bind "$node" /run/cnilab-node
+touch /opt/cnilab/node
+mount --bind "$node" /opt/cnilab/node
 root=/run/root
 mkdir -p $root/bin $root/proc $root/sys $root/dev $root/etc $root/tmp $root/www/cgi-bin
 cp "$busybox" $root/bin/busybox

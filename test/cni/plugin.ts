@@ -105,7 +105,7 @@ export async function cni(
     file,
     callVariables(command, attachment),
     JSON.stringify(config),
-    signal,
+    { signal },
   )
   if (code !== 0 && stdout === '') throw new Error(`${command} ended with ${code}: ${stderr}`)
   const answer = answerSchema.parse(stdout === '' ? {} : JSON.parse(stdout))

@@ -1,4 +1,4 @@
-#!/run/cnilab-node
+#!/opt/cnilab/node
 // A whole IPAM plugin, which keeps the rules. Tests break one of them by an edit of this text, and run the suite on it.
 const fs = require('node:fs')
 const VERSIONS = ['0.1.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0']

@@ -1,5 +1,6 @@
 import { type ChildProcessByStdio, spawn as spawnProcess } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { join } from 'node:path'
 import { buildSync } from 'esbuild'
 import * as z from 'zod'
@@ -38,23 +39,23 @@ export function driverIn({ host }: Kernel): Driver {
     banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
   })
   const start = () => startIn(host, `${host.batches.seen}/${file}`)
-  let process_: Running | undefined
+  let running: Running | undefined
   return {
     run: async (cases) => {
-      process_ ??= start()
+      running ??= start()
       const outcomes: Outcome[] = []
       try {
-        for (const one of cases) outcomes.push(await process_.answer(one))
+        for (const one of cases) outcomes.push(await running.answer(one))
       } catch (error) {
-        process_.end()
-        process_ = undefined
+        running.end()
+        running = undefined
         await clear(host)
         throw error
       }
       if (outcomes.some(({ changed }) => changed)) await clear(host)
       return outcomes
     },
-    end: () => process_?.end(),
+    end: () => running?.end(),
   }
 }
 
@@ -79,7 +80,7 @@ interface Running {
 }
 
 function startIn(host: Host, file: string): Running {
-  const [program = '', ...rest] = [
+  const [program, ...rest]: string[] = [
     ...host.enter,
     'env',
     '-i',
@@ -89,39 +90,34 @@ function startIn(host: Host, file: string): Running {
     APP.node,
     file,
   ]
-  const child: ChildProcessByStdio<Writable, Readable, Readable> = spawnProcess(program, rest, {
+  const child: ChildProcessByStdio<Writable, Readable, Readable> = spawnProcess(program ?? '', rest, {
     stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
   })
   const answers = child.stdio[3]
   if (!answers || !('setEncoding' in answers)) throw new Error('no pipe for answers')
   const said = { stdout: '', stderr: '', line: '' }
-  let wake: () => void = () => undefined
-  let isOver = false
+  let settle: () => void = () => undefined
   child.stdout.setEncoding('utf8').on('data', (text: string) => (said.stdout += text))
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said.stderr += text))
   answers.setEncoding('utf8').on('data', (text: string) => {
     said.line += text
-    wake()
+    if (said.line.includes('\n')) settle()
   })
   child.stdin.on('error', () => undefined)
-  child.on('close', () => {
-    isOver = true
-    wake()
-  })
+  const closed = new Promise<void>((resolve) => child.on('close', () => resolve()))
   const answer = async (one: Case): Promise<Outcome> => {
     said.stdout = said.stderr = said.line = ''
-    const late = Date.now() + LONGEST
+    const answered = new Promise<void>((resolve) => (settle = resolve))
     child.stdin.write(`${JSON.stringify(one)}\n`)
-    while (!said.line.includes('\n') && !isOver && Date.now() < late)
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, 1000)
-        wake = () => {
-          clearTimeout(timer)
-          resolve()
-        }
-      })
-    if (!said.line.includes('\n'))
-      throw new Error(isOver ? `the process ended: ${said.stderr}` : `it did not end within ${LONGEST / 1000} s`)
+    const late = new AbortController()
+    const isLate = await Promise.race([
+      answered.then(() => false),
+      closed.then(() => false),
+      sleep(LONGEST, true, { signal: late.signal }).catch(() => false),
+    ])
+    late.abort()
+    if (isLate) throw new Error(`it did not end within ${LONGEST / 1000} s`)
+    if (!said.line.includes('\n')) throw new Error(`the process ended: ${said.stderr}`)
     const outcome = outcomeSchema.parse(JSON.parse(said.line))
     return { ...outcome, stdout: outcome.stdout + said.stdout, stderr: outcome.stderr + said.stderr }
   }

@@ -76,7 +76,7 @@ async function runCommand({
     await (
       await program()
     )()
-    return { code: Number(process.exitCode ?? 0), ...printed }
+    return { code: typeof process.exitCode === 'number' ? process.exitCode : 0, ...printed }
   } finally {
     Object.assign(process.stdout, { write: real.stdout })
     Object.assign(process.stderr, { write: real.stderr })

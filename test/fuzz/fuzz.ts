@@ -22,6 +22,7 @@ export function fuzz<T>(
   cases: fc.Arbitrary<T>,
   check: (value: T) => string | Promise<string>,
 ): void {
+  // oxlint-disable-next-line vitest/expect-expect, vitest/valid-title -- `check` expects, and `name` is what it says
   it(name, { timeout: seconds * FACTOR * 1000 + 120_000 }, async () => {
     const path = process.env['FUZZ_PATH']
     const seed = Number(process.env['FUZZ_SEED'] ?? (isLong ? Date.now() % 2 ** 31 : SEED))

@@ -102,9 +102,9 @@ fuzz('a journal is read, and what is written after whatever stands in it is ther
   const entries = readJournal(host)
   const now = new Map([[HOST, undefined]])
   for (const entry of entries) {
-    const { id, expected, undo } = derive(entry.operation)
-    expectClean(`${id}\n${expected}`)
-    undo(entry.before, now)
+    const derived = derive(entry.operation)
+    expectClean(`${derived.id}\n${derived.expected}`)
+    derived.undo(entry.before, now)
   }
   appendJournal(host, [{ intent: 'mine', operation: parseOperation('netns', { name: 'mine' }), before: {} }])
   const last = readJournal(host).at(-1)

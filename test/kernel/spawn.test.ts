@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { spawn, spawnByFiles } from '../../src/kernel/spawn.ts'
 
 const ways = [
-  ['spawn', spawn],
+  ['spawn', (argv: readonly string[], input = '') => spawn(argv, { input })],
   ['spawnByFiles', spawnByFiles],
 ] as const
 

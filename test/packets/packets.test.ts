@@ -9,7 +9,8 @@ import type { Kernel } from '../../src/kernel/kernel.ts'
 import { inside } from '../../src/kernel/inside.ts'
 import type { Answer, Call } from '../../src/assertions/assertion.ts'
 import { call, startInternet, whileAnswering } from '../../src/kernel/packets.ts'
-import { spawnDetached } from '../../src/kernel/spawn.ts'
+import { spawnDetached } from '../../src/kernel/detached.ts'
+import { environmentOn } from '../../src/kernel/environment.ts'
 import { type KindName, parseOperation } from '../../src/operations/registry.ts'
 import { answer, ask, readAnswer } from '../../src/packets/dns.ts'
 import type { LiveSandbox } from '../../src/sandbox/create.ts'
@@ -62,7 +63,8 @@ async function each(kernel: Kernel, from: string | undefined, whom: readonly Cal
 }
 
 /** The pids of the responders that run in a sandbox, as its programs see them. */
-function responders({ root }: Host): string[] {
+function responders({ holder }: Host): string[] {
+  const root = `/proc/${holder}/root`
   return readdirSync(`${root}/proc`).filter((entry) => {
     try {
       return (
@@ -90,8 +92,9 @@ const datagrams = `const socket = require('node:dgram').createSocket({ type: 'ud
 /** Starts one of them, which runs until what this returns is called. */
 async function foreign(host: Host, netns: string, program: string): Promise<() => Promise<void>> {
   const script = `const listening = () => console.log('on'); process.stdin.on('end', () => process.exit()).resume(); ${program}`
-  const { firstLine, lifeline, ended } = spawnDetached(inside(host, netns, [APP.node, '-e', script]))
-  expect(await firstLine).toBe('on')
+  const argv = inside(host, netns, [APP.node, '-e', script])
+  const { nextLine, lifeline, ended } = await spawnDetached(argv, environmentOn(host))
+  expect(await nextLine(5)).toBe('on')
   return async () => {
     lifeline.end()
     await ended
@@ -260,14 +263,8 @@ it('is started once by many that ask at the same time, inside and outside, and a
     const { host } = kernel
     const isOn = async () =>
       expect(await each(kernel, undefined, calls(INTERNET))).toMatchObject(calls('').map(() => ({ ok: true })))
-    // From a shell of the sandbox; the package is at another path there.
-    const fromInside = (netns?: string) =>
-      runThere(
-        kernel,
-        netns,
-        `const at = '${APP.package}/src/'; const { startInternet } = await import(at + 'kernel/packets.ts')
-         const { ownSandbox } = await import(at + 'sandbox/find.ts'); await startInternet(ownSandbox()); console.log('on')`,
-      )
+    const fromInside = async (netns?: string) =>
+      (await kernel.probe([`${APP.bin}/cnilab`, 'exec', '--', 'echo', 'on'], netns)).stdout
     const start = () => startInternet(host)
     await Promise.all([start(), start(), fromInside(), start(), fromInside(), start()])
     await isOn()
@@ -278,7 +275,7 @@ it('is started once by many that ask at the same time, inside and outside, and a
 
     expect((await kernel.probe(['kill', '-KILL', ...first])).code).toBe(0)
     // A process that is dying has its sockets a little longer.
-    const network = `${host.root}/proc/${first[0]}/ns/net`
+    const network = `/proc/${host.holder}/root/proc/${first[0]}/ns/net`
     expect(await eventually(() => statSync(network, { throwIfNoEntry: false }) === undefined)).toBe(true)
     await Promise.all([start(), start(), start()])
     await isOn()

@@ -1,13 +1,16 @@
 import { describe, expect, it } from 'vitest'
+import * as z from 'zod'
 import { doPlan } from '../../src/engine/do.ts'
 import { loadLab } from '../../src/engine/lab-files.ts'
 import type { Lab } from '../../src/lab/lab.ts'
 import { derive } from '../../src/operations/registry.ts'
 import { toScript } from '../../src/plan/script.ts'
 import { describe as lines } from '../../src/state/diff.ts'
+import { readJson } from '../../src/state/json.ts'
 import { parseNamespace, parseRuleset, READ_BATCH, READ_DOCUMENTS } from '../../src/state/parse.ts'
 import type { State } from '../../src/state/state.ts'
 import { cli, onEmptyMachine, withSandbox } from '../helpers.ts'
+import { EVIL } from '../hostile/hostile.ts'
 
 /** The script as `lab run --script` prints it. */
 function scriptOf(lab: Lab): string {
@@ -91,10 +94,10 @@ it('keeps a title in its comment', () => {
   expect(onEmptyMachine('sh -es; ls /run', script).stdout).toBe('netns\n')
 })
 
-it('quotes what a shell would take for its own', () => {
-  const script = toScript('t', [
-    { title: 'x', commands: [{ tool: 'ip', argv: ['link', 'set', 'dev', 'a', 'alias', `it's $HOME; *`] }] },
-  ])
+it.each([`it's $HOME; *`, `${EVIL}'"\\`])('quotes what a shell would take for its own: %j', (alias) => {
+  const commands = [{ tool: 'ip', argv: ['link', 'set', 'dev', 'a', 'alias', alias] }] as const
+  const script = toScript(`t\r${EVIL}`, [{ title: EVIL, commands }])
   const { stdout } = onEmptyMachine('ip link add name a type bridge; sh -es; ip -j link show dev a', script)
-  expect(JSON.parse(stdout)).toMatchObject([{ ifname: 'a', ifalias: `it's $HOME; *` }])
+  const schema = z.array(z.looseObject({ ifname: z.string(), ifalias: z.string() }))
+  expect(readJson('ip', stdout, schema)).toMatchObject([{ ifname: 'a', ifalias: alias }])
 })

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import * as z from 'zod'
-import { isHolder, listSandboxes, startTime } from '../../src/sandbox/find.ts'
+import { startTime } from '../../src/kernel/processes.ts'
+import { isHolder, listSandboxes } from '../../src/sandbox/find.ts'
 import { cli, eventually, processesWith, removeSandboxes, program, runtime, withSandbox } from '../helpers.ts'
 
 /** The machine's own links, without what changes by itself. */
@@ -15,11 +16,11 @@ function machineLinks(): string {
 it('writes nothing of the machine and cannot make it writable', () =>
   withSandbox(async (kernel) => {
     for (const script of [
-      'touch /etc/cnilab-test',
-      'touch /var/tmp/cnilab-test',
       'touch /usr/cnilab-test',
-      'mount -o remount,bind,rw / && touch /etc/cnilab-test',
-      'umount /tmp',
+      'mount -o remount,bind,rw /usr && touch /usr/cnilab-test',
+      'umount /usr',
+      'touch /opt/cnilab/app/dist/cnilab-test',
+      'echo >>/opt/cnilab/node',
       'echo 1 >/proc/sys/kernel/panic',
     ])
       expect([script, (await kernel.probe(['sh', '-c', script])).code]).not.toEqual([script, 0])
@@ -58,7 +59,7 @@ it('starts in a known state', () =>
         .filter(
           (line) => line !== '' && !line.startsWith('ps ') && !line.startsWith('sh -c trap ') && line !== 'COMMAND',
         ),
-    ).toEqual([expect.stringMatching(`^sh /run/cnilab-sandbox test ${String(process.getuid?.())}( |$)`)])
+    ).toEqual([expect.stringMatching(`^sh /opt/cnilab/holder test ${String(process.getuid?.())}( |$)`)])
   }))
 
 it('has an internet that answers and knows no way back but its own subnet', () =>
@@ -89,7 +90,7 @@ it('does not end with a process in it that has lost its parent', () =>
       await kernel.probe(['sh', '-c', `sleep ${seconds} </dev/null >/dev/null 2>&1 &`])
     await kernel.probe(['sleep', '0.5'])
     const { stdout } = await kernel.probe(['ps', '-eo', 'stat,args'])
-    expect(stdout).toContain('/run/cnilab-sandbox')
+    expect(stdout).toContain('/opt/cnilab/holder')
     expect(stdout).not.toMatch(/^Z/m)
   }))
 
@@ -143,7 +144,7 @@ it('clean ends all of them, also one whose record was lost', () => {
   // In a pid namespace of its own, because clean looks for holders in /proc: those of other tests must not be there.
   const asUser = process.getuid?.() === 0 ? [] : ['-U', '--map-current-user', '--keep-caps']
   const script = `cnilab() { "${process.execPath}" "${program}" "$@" 2>/dev/null; }
-    holders() { for file in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <"$file"; echo; done 2>/dev/null | sed -n 's|^sh /run/cnilab-sandbox \\([a-z]*\\) .*|holder \\1|p'; }
+    holders() { for file in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <"$file"; echo; done 2>/dev/null | sed -n 's|^sh /opt/cnilab/holder \\([a-z]*\\) .*|holder \\1|p'; }
     cnilab netns list --sandbox one >/dev/null; cnilab netns list --sandbox two >/dev/null; holders
     rm -rf "$XDG_RUNTIME_DIR"/cnilab/one~*; cnilab clean; holders; ls "$XDG_RUNTIME_DIR/cnilab"; cnilab clean`
   const output = execFileSync('unshare', [...asUser, '-p', '-f', '--mount-proc', 'sh', '-c', script], {
@@ -221,9 +222,9 @@ it('leaves no shared memory, and is given things that it cannot change', async (
     expect((await kernel.probe(['ipcmk', '-M', '4096'])).code).toBe(0)
     expect(segments()).toBe(before)
     for (const script of [
-      'echo x >/run/cnilab-given/sandbox.json',
-      'mv /run/cnilab-given /run/x',
-      'touch /run/cnilab-given/x',
+      'echo x >/opt/cnilab/given/sandbox.json',
+      'mv /opt/cnilab/given /run/x',
+      'touch /opt/cnilab/given/x',
     ])
       expect([script, (await kernel.probe(['sh', '-c', script])).code === 0]).toEqual([script, false])
     expect(listSandboxes().some(({ pid }) => pid === live.sandbox.pid)).toBe(true)

@@ -1,6 +1,7 @@
+import { parseJson } from '../../state/json.ts'
 import type { Bench } from './bench.ts'
 import { type Check, demand, NotApplicable, SPEC } from './check.ts'
-import { fails, inWords, isSame, parsed, succeeds } from './judge.ts'
+import { fails, inWords, isSame, succeeds } from './judge.ts'
 
 /** The configuration with so small a pool that it has one address, where that is known: host-local's. */
 export function oneAddress({ subject }: Bench): Record<string, unknown> {
@@ -113,7 +114,7 @@ export const addresses: readonly Check[] = [
 /** How long a whole ADD takes; what it made is taken away again. */
 async function timed(bench: Bench): Promise<{ ms: number }> {
   const whole = await bench.call('ADD')
-  demand(whole.code === 0 && parsed(whole.stdout) !== undefined, 'ADD to succeed', inWords(whole))
+  demand(whole.code === 0 && parseJson(whole.stdout) !== undefined, 'ADD to succeed', inWords(whole))
   succeeds(await bench.call('DEL'), 'DEL')
   return whole
 }

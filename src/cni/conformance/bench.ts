@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { parseJson } from '../../state/json.ts'
 import type { Host } from '../../kernel/host.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import { programLine } from '../../plan/command-line.ts'
@@ -10,7 +11,7 @@ import { EMPTY, parseResult, type Result, toVersion } from '../result.ts'
 import { atLeast, isVersion, type Version } from '../versions.ts'
 import { type Kind, NotApplicable, Violation } from './check.ts'
 import type { Config } from './configs.ts'
-import { inWords, parsed } from './judge.ts'
+import { inWords } from './judge.ts'
 import type { Visible } from './subject.ts'
 
 /** What differs from an ordinary call. */
@@ -165,7 +166,7 @@ export class Bench {
     this.history.push(this.#line(variables, input, file === this.subject.file ? this.subject.shown : file, killAfter))
     const seconds = killAfter === undefined ? PATIENCE : killAfter / 1000
     const execution = await execute(limited(this.kernel.host, seconds), file, variables, input)
-    const result = parsed(execution.stdout)
+    const result = parseJson(execution.stdout)
     if (command === 'ADD' && execution.code === 0 && result !== undefined) this.#added.set(`${id} ${ifname}`, result)
     return execution
   }
@@ -208,7 +209,7 @@ export class Bench {
     const expected = 'ADD to succeed and to print a result'
     if (execution.code !== 0) throw new Violation(expected, inWords(execution))
     try {
-      return { id, ifname, netns, result: parseResult(parsed(execution.stdout)) }
+      return { id, ifname, netns, result: parseResult(parseJson(execution.stdout)) }
     } catch {
       throw new Violation(expected, inWords(execution))
     }

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { readConfigFile } from '../config-file.ts'
 import { CnilabError } from '../../errors.ts'
 import { UPLINK } from '../../state/state.ts'
-import { parseJson } from '../json.ts'
+import { parseGiven } from '../given-json.ts'
 import type { Kind } from './check.ts'
 
 /** A plugin's configuration, without what the runtime adds. */
@@ -82,7 +82,7 @@ function fromFile(type: string, kind: Kind | undefined, file: string): Setup {
   const refuse = (what: string) => new CnilabError('usage', `${file}: ${what}`)
   let json: unknown
   try {
-    json = parseJson(readConfigFile(file))
+    json = parseGiven(readConfigFile(file))
   } catch (error) {
     throw refuse(error instanceof Error ? error.message : String(error))
   }

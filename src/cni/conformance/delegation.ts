@@ -1,10 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
+import { parseJson } from '../../state/json.ts'
+import { quote } from '../../plan/command-line.ts'
 import { toVersion, type Result } from '../result.ts'
 import { atLeast } from '../versions.ts'
 import type { Bench } from './bench.ts'
 import { type Check, demand, NotApplicable, SPEC } from './check.ts'
 import { ipamOf } from './configs.ts'
-import { fails, inWords, isSame, parsed, succeeds } from './judge.ts'
+import { fails, inWords, isSame, succeeds } from './judge.ts'
 
 /** An IPAM plugin that this suite puts in the place of the real one: its folder, and what it writes down. */
 const FAKE = { type: 'conformance-ipam', folder: '/tmp/conformance-bin', log: '/tmp/conformance-log' }
@@ -36,7 +38,7 @@ async function fakeIpam(bench: Bench, failing: readonly string[] = []): Promise<
     'echo "conformance on stderr" >&2',
     `case $CNI_COMMAND in ${[...failing, '-'].join('|')}) echo '${error}'; exit 1;; ADD) echo '${result}';; esac`,
   ]
-  const lines = script.map((line) => `'${line.replaceAll("'", `'\\''`)}'`).join(' ')
+  const lines = script.map(quote).join(' ')
   const file = `${FAKE.folder}/${FAKE.type}`
   await bench.shell(`mkdir -p ${FAKE.folder}; printf '%s\\n' ${lines} >${file}; chmod 755 ${file}`)
   return { ipam: { type: FAKE.type, marker: 'kept' } }
@@ -93,7 +95,7 @@ export const delegation: readonly Check[] = [
     async (bench) => {
       const options = delegating(bench, await fakeIpam(bench))
       await bench.attach('c1', { ...options, args: 'IgnoreUnknown=1;A=b' })
-      const input = parsed((await bench.kernel.probe(['cat', `${FAKE.log}-input-ADD`])).stdout)
+      const input = parseJson((await bench.kernel.probe(['cat', `${FAKE.log}-input-ADD`])).stdout)
       const wanted = { cniVersion: bench.version, ...bench.subject.config, ...options.change }
       demand(
         isDeepStrictEqual(input, wanted),

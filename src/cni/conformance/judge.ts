@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { parseJson } from '../../state/json.ts'
 import type { Execution } from '../execute.ts'
 import { demand, Violation } from './check.ts'
 
@@ -36,16 +37,7 @@ function cut(text: string, most = 300): string {
 }
 
 function reportedOf(stdout: string): Reported | undefined {
-  return reportedSchema.safeParse(parsed(stdout)).data
-}
-
-/** What a text is as JSON; undefined if it is none. */
-export function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
+  return reportedSchema.safeParse(parseJson(stdout)).data
 }
 
 /** Demands that a call succeeded. */

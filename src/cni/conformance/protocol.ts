@@ -1,10 +1,11 @@
 import * as z from 'zod'
+import { parseJson } from '../../state/json.ts'
 import { CODE } from '../error.ts'
 import type { CniCommand } from '../plugin-type.ts'
 import { REQUIRED, SINCE } from '../request.ts'
 import type { Bench, CallOptions } from './bench.ts'
 import { type Check, demand, SPEC } from './check.ts'
-import { fails, inWords, parsed, type Reported, succeeds } from './judge.ts'
+import { fails, inWords, type Reported, succeeds } from './judge.ts'
 
 const noAttachment = { cniVersion: '1.0.0', interfaces: [], ips: [] }
 
@@ -83,7 +84,7 @@ export const protocol: readonly Check[] = [
     run: async (bench) => {
       const execution = await bench.call('VERSION', { input: '{"cniVersion":"1.0.0"}' })
       succeeds(execution, 'VERSION')
-      const { success } = versionSchema.safeParse(parsed(execution.stdout))
+      const { success } = versionSchema.safeParse(parseJson(execution.stdout))
       demand(success, 'one JSON object with cniVersion and supportedVersions', inWords(execution))
     },
   },
@@ -104,7 +105,7 @@ export const protocol: readonly Check[] = [
     run: async (bench) => {
       for (const version of bench.subject.versions) {
         const execution = await bench.call('VERSION', { input: JSON.stringify({ cniVersion: version }) })
-        const { data } = versionSchema.safeParse(parsed(execution.stdout))
+        const { data } = versionSchema.safeParse(parseJson(execution.stdout))
         demand(data?.cniVersion === version, `an answer with cniVersion ${version}`, inWords(execution))
       }
     },

@@ -1,3 +1,4 @@
+import { visible, visibleJson } from '../../visible.ts'
 import type { ConformanceReport, Outcome } from './run.ts'
 
 /** How a report can be written for programs: JUnit's XML, or the Test Anything Protocol 14. */
@@ -52,11 +53,11 @@ const entities: Readonly<Record<string, string>> = {
   '\n': '&#10;',
 }
 
-/** Text between tags. What XML 1.0 cannot hold (most control characters) is replaced. */
+/** Text between tags. What hides is made visible: XML 1.0 cannot hold most of it. */
 function escaped(text: string): string {
-  return text
+  return visible(text)
     .replaceAll(/[&<>]/g, (one) => entities[one] ?? one)
-    .replaceAll(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD]/g, '\uFFFD')
+    .replaceAll(/[\uFFFE\uFFFF]/g, '\uFFFD')
 }
 
 function attribute(text: string): string {
@@ -88,7 +89,7 @@ function tapPoint(outcome: Outcome, n: number): string[] {
   const lines = Object.entries({ spec, level, expected, actual, known, reproduce }).filter(
     ([, value]) => value !== undefined,
   )
-  return [point, '  ---', ...lines.map(([key, value]) => `  ${key}: ${JSON.stringify(value)}`), '  ...']
+  return [point, '  ---', ...lines.map(([key, value]) => `  ${key}: ${visibleJson(value)}`), '  ...']
 }
 
 /** A description: on one line, and its hashes are not the beginning of a directive. */

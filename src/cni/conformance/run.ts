@@ -13,7 +13,7 @@ import { addresses } from './addresses.ts'
 import { collecting } from './collecting.ts'
 import { type Config, setupFor } from './configs.ts'
 import { delegation } from './delegation.ts'
-import { parsed } from './judge.ts'
+import { parseJson } from '../../state/json.ts'
 import { KNOWN_DEFECTS, type KnownDefect, REFERENCE } from './known-defects.ts'
 import { protocol } from './protocol.ts'
 import { findPlugin, makeVisible } from './subject.ts'
@@ -172,7 +172,7 @@ const versionsSchema = z.object({ supportedVersions: z.array(z.string()) })
 async function askVersions(kernel: Kernel, file: string): Promise<Version[]> {
   const variables = callVariables('VERSION', { path: [] })
   const { stdout } = await execute(limited(kernel.host), file, variables, JSON.stringify({ cniVersion: '1.0.0' }))
-  const { data } = versionsSchema.safeParse(parsed(stdout))
+  const { data } = versionsSchema.safeParse(parseJson(stdout))
   const known = VERSIONS.filter((version) => data?.supportedVersions.includes(version))
   return known.length > 0 ? known : ['1.0.0']
 }

@@ -1,10 +1,10 @@
-import { accessSync, chmodSync, constants, copyFileSync, existsSync, realpathSync, statSync } from 'node:fs'
-import { basename, dirname, join, relative, resolve } from 'node:path'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
 import { CnilabError } from '../../errors.ts'
 import { APP } from '../../kernel/host.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
-import { makeFolder } from '../../kernel/make-folder.ts'
-import { packageFolder } from '../../sandbox/create.ts'
+import { packageFolder } from '../../kernel/package-folder.ts'
+import { bringPrograms } from '../bring-programs.ts'
 import { type Config, ipamOf } from './configs.ts'
 
 /** Where plugins are usually installed, and where cnilab's own are. */
@@ -42,30 +42,19 @@ export interface Visible {
 }
 
 /**
- * Makes an executable visible in a sandbox, which has folders of its own over /tmp, /run and /var/lib. What it cannot see
- * is copied to where it can, with the IPAM plugin that the configuration names, if that is a neighbour.
+ * How a sandbox sees a plugin's executable: of a folder that it does not have, that and the IPAM plugin that the
+ * configuration names are copied. Throws CnilabError `usage` where it cannot be run there.
  */
 export async function makeVisible(kernel: Kernel, file: string, config: Config): Promise<Visible> {
-  const isSeen = async (path: string) => (await kernel.probe(['test', '-f', path, '-a', '-x', path])).code === 0
-  const others = ['/opt/cni/bin', '/usr/lib/cni', join(APP.package, 'dist', 'plugins')]
-  const inPackage = relative(packageFolder(), file)
-  const candidates = [file, ...(inPackage.startsWith('..') ? [] : [join(APP.package, inPackage)])]
-  for (const candidate of candidates)
-    if (await isSeen(candidate)) return { file: candidate, path: [...new Set([dirname(candidate), ...others])] }
-  const { folder, seen } = kernel.host.batches
-  const copies = 'conformance-plugins'
-  makeFolder(join(folder, copies))
-  chmodSync(join(folder, copies), 0o755)
-  for (const name of [basename(file), ipamOf(config) ?? '']) {
-    const from = join(dirname(file), name)
-    if (name === '' || !isExecutable(from)) continue
-    copyFileSync(realpathSync(from), join(folder, copies, name))
-    chmodSync(join(folder, copies, name), 0o755)
-  }
-  const copy = join(seen, copies, basename(file))
-  if (!(await isSeen(copy)))
-    throw new CnilabError('usage', `${file} cannot be made visible in a sandbox`, {
+  const names = [basename(file), ipamOf(config) ?? ''].filter((name) => name !== '')
+  const folder = bringPrograms(kernel.host, dirname(file), names)
+  const seen = join(folder, basename(file))
+  if ((await kernel.probe(['test', '-f', seen, '-a', '-x', seen])).code !== 0)
+    throw new CnilabError('usage', `${file} cannot be run in a sandbox`, {
       fix: 'copy it to a folder that everybody may read, such as /opt/cni/bin',
     })
-  return { file: copy, path: [dirname(copy), ...others] }
+  return {
+    file: seen,
+    path: [...new Set([folder, '/opt/cni/bin', '/usr/lib/cni', join(APP.package, 'dist', 'plugins')])],
+  }
 }

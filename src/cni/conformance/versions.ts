@@ -1,10 +1,11 @@
+import { parseJson } from '../../state/json.ts'
 import { HOST, type State } from '../../state/state.ts'
 import { CODE } from '../error.ts'
 import { parseResult } from '../result.ts'
 import { atLeast, type Version, VERSIONS } from '../versions.ts'
 import type { Attached } from './bench.ts'
 import { type Check, demand, NotApplicable, SPEC } from './check.ts'
-import { fails, inWords, parsed, printsNothing, succeeds } from './judge.ts'
+import { fails, inWords, printsNothing, succeeds } from './judge.ts'
 import { wrongShape } from './result-shape.ts'
 
 /** ADD, CHECK and DEL in one version of the spec, and the form of the result. */
@@ -20,7 +21,7 @@ function inVersion(version: Version): Check {
       await bench.container('c1')
       const execution = await bench.call('ADD', { version })
       succeeds(execution, `ADD with cniVersion ${version}`)
-      const result = parsed(execution.stdout)
+      const result = parseJson(execution.stdout)
       const wrong = wrongShape(result, version)
       demand(wrong === undefined, `a result in the form of ${version}`, `${wrong}; ${inWords(execution)}`)
       const { ips } = parseResult(result)
@@ -93,7 +94,7 @@ export const versions: readonly Check[] = [
       if (bench.hopeless !== undefined) throw new NotApplicable(bench.hopeless)
       await bench.container('c1')
       const execution = await bench.call('ADD')
-      const json = parsed(execution.stdout)
+      const json = parseJson(execution.stdout)
       demand(typeof json === 'object' && json !== null, 'one JSON object on stdout', inWords(execution))
     },
   },

@@ -2,6 +2,7 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import * as z from 'zod'
 import { type Execution, execute } from '../execute.ts'
 import { MACHINE } from '../../kernel/host.ts'
+import { parseJson } from '../../state/json.ts'
 
 /** What a plugin's executable says of itself. */
 export interface Introduction {
@@ -23,7 +24,7 @@ const answerSchema = z.object({ supportedVersions: z.array(z.string()).min(1) })
 export async function askPlugin(file: string): Promise<Introduction | string> {
   if (!isProgram(file)) return 'neither a program nor a script'
   const answer = await execute(impatient, file, { CNI_COMMAND: 'VERSION' }, '{"cniVersion":"1.1.0"}')
-  const speaks = readVersions(answer.stdout)
+  const speaks = answerSchema.safeParse(parseJson(answer.stdout)).data?.supportedVersions
   if (speaks === undefined || answer.code !== 0) return refusal(answer)
   // It is a plugin, so that without a command it says what it is.
   const about = await execute(impatient, file, {}, '')
@@ -41,14 +42,6 @@ function isProgram(file: string): boolean {
     return true // it may be run and not read
   }
   return start.toString('latin1') === '\x7fELF' || start.toString('latin1').startsWith('#!')
-}
-
-function readVersions(text: string): string[] | undefined {
-  try {
-    return answerSchema.safeParse(JSON.parse(text)).data?.supportedVersions
-  } catch {
-    return undefined
-  }
 }
 
 function refusal({ code, signal, stdout, stderr }: Execution): string {

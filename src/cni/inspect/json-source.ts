@@ -1,5 +1,5 @@
 import { parse, type AnyNode, type DocumentNode, type ElementNode, type ObjectNode } from '@humanwhocodes/momoa'
-import { parseJson, TOO_DEEP, tooDeep } from '../json.ts'
+import { parseGiven, TOO_DEEP, tooDeep } from '../given-json.ts'
 
 /** A place in a file, both from 1 on. */
 interface Place {
@@ -30,7 +30,7 @@ export function readJsonSource(text: string): JsonSource | NotJson {
     const deep = tooDeep(text)
     if (deep !== undefined) return { ...placeAt(text, deep), message: TOO_DEEP }
     document = parse(text, { mode: 'json' })
-    const json = parseJson(text)
+    const json = parseGiven(text)
     return { json, placeOf: (path, what = 'value') => find(document, path, what), repeated: repeated(document.body) }
   } catch (error) {
     return notJson(error, text)

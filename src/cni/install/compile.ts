@@ -2,8 +2,10 @@ import { existsSync } from 'node:fs'
 import module from 'node:module' // the name createRequire is taken by what the build puts in front
 import { dirname, join } from 'node:path'
 import { CnilabError } from '../../errors.ts'
-import { type Finished, searchPath, spawn } from '../../kernel/spawn.ts'
-import { packageFolder } from '../../sandbox/create.ts'
+import { searchPath } from '../../kernel/environment.ts'
+import { type Finished, spawn } from '../../kernel/spawn.ts'
+import { packageFolder } from '../../kernel/package-folder.ts'
+import { programLine } from '../../plan/command-line.ts'
 import { MARK } from './ours.ts'
 
 /**
@@ -47,7 +49,7 @@ const BUN_FIX = `npm install --global bun@latest (or, in ${packageFolder()}: npm
 
 /** Runs a program from a folder, with these variables and no others. */
 function runIn(folder: string, argv: readonly string[], env: NodeJS.ProcessEnv, signal?: AbortSignal) {
-  return spawn(['/bin/sh', '-c', 'cd "$0" && exec "$@"', folder, ...argv], '', signal, env)
+  return spawn(['/bin/sh', '-c', 'cd "$0" && exec "$@"', folder, ...argv], { signal, env })
 }
 
 /**
@@ -61,7 +63,7 @@ export async function compile(folder: string, file: string, signal: AbortSignal)
   const finished = await runIn(folder, argv, { PATH: searchPath() }, signal)
   if (finished.code !== 0 || !existsSync(file))
     throw new CnilabError('machine', `Bun could not compile the plugins: ${firstWords(finished)}`, {
-      command: argv.map((word) => (word.includes(' ') ? `'${word}'` : word)).join(' '),
+      command: programLine({ argv }),
       fix: /ENOSPC|No space left/.test(finished.stderr)
         ? `make room for 200 MB in ${folder} and in /tmp`
         : `if this Bun (${bun}) is old or incomplete: ${BUN_FIX}`,
@@ -102,7 +104,7 @@ const SYSTEM =
 
 /** The libraries that an executable loads besides the C library, as ldd(1) shows them. For files that may be run only. */
 export async function foreignLibraries(file: string): Promise<string[]> {
-  const { stdout, stderr } = await spawn(['ldd', file], '', undefined, { PATH: searchPath(), LC_ALL: 'C' })
+  const { stdout, stderr } = await spawn(['ldd', file], { env: { PATH: searchPath(), LC_ALL: 'C' } })
   if (/statically linked|not a (valid )?dynamic/i.test(stdout + stderr)) return []
   return stdout
     .split('\n')

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { CnilabError } from '../../errors.ts'
-import { lock } from '../../kernel/lock.ts'
+import { lockExistingFolder } from '../../kernel/lock.ts'
 import { systemError } from '../../system-error.ts'
 import { namesIn } from './ours.ts'
 
@@ -11,7 +11,7 @@ const UNFINISHED = '.cnilab-install-'
 /** Runs `use` while nobody else installs into a folder, and removes before what an installation left that was killed. */
 export async function alone<T>(folder: string, use: () => Promise<T> | T): Promise<T> {
   namesIn(folder) // throws where it may not be read
-  const unlock = await lock(folder, false)
+  const unlock = await lockExistingFolder(folder)
   try {
     for (const name of namesIn(folder)) if (name.startsWith(UNFINISHED)) remove(join(folder, name))
     return await use()

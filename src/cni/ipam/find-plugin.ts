@@ -1,6 +1,7 @@
 import type { Stats } from 'node:fs'
 import { join } from 'node:path'
 import { statOf } from '../../kernel/read-file.ts'
+import { quote } from '../../plan/command-line.ts'
 import { CODE, CniError } from '../error.ts'
 
 /** The file of this plugin itself; all of ours are one file under several names. */
@@ -29,6 +30,6 @@ export function findPlugin(type: string, path: readonly string[]): FoundPlugin {
   throw new CniError(
     CODE.config,
     `there is no plugin '${type}' in CNI_PATH (${path.join(':') || 'which is empty'})`,
-    `install it there, for example with: cnilab cni install --bin-dir ${path[0] ?? '/opt/cni/bin'}`,
+    `install it there, for example with: cnilab cni install --bin-dir ${quote(path[0] ?? '/opt/cni/bin')}`,
   )
 }

@@ -1,9 +1,11 @@
+import { writeSync } from 'node:fs'
 import * as z from 'zod'
 import { MACHINE } from '../../kernel/host.ts'
 import { callVariables, errorOf, execute, type Execution, resultOf } from '../execute.ts'
 import { CniError } from '../error.ts'
 import type { Call, CniCommand, PluginType } from '../plugin-type.ts'
 import { atLeast } from '../versions.ts'
+import { visible } from '../../visible.ts'
 import { findPlugin } from './find-plugin.ts'
 
 const ipamSchema = z.object({ ipam: z.object({ type: z.string().optional() }).nullish() })
@@ -38,6 +40,15 @@ export async function ipamOf(call: Call): Promise<PluginType | undefined> {
   return inProcess ? inProcess() : delegate(type, file)
 }
 
+/** Passes on what a plugin said on its standard error, to whoever reads ours, if anybody does. */
+function passOn(said: string): void {
+  try {
+    if (said !== '') writeSync(2, visible(said))
+  } catch {
+    // it is closed
+  }
+}
+
 /** A plugin as a process of its own, with the same environment and configuration. */
 function delegate(type: string, file: string): PluginType {
   const run = async (command: CniCommand, call: Call): Promise<Execution> => {
@@ -47,10 +58,9 @@ function delegate(type: string, file: string): PluginType {
       file,
       callVariables(command, { ...call, args: args.join(';') }),
       JSON.stringify(call.config),
-      undefined,
-      process.env,
+      { environment: process.env },
     )
-    process.stderr.write(execution.stderr)
+    passOn(execution.stderr)
     return execution
   }
   const quiet = async (command: CniCommand, call: Call): Promise<void> => {

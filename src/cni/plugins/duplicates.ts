@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
 import type { Kernel } from '../../kernel/kernel.ts'
+import { readJson } from '../../state/json.ts'
 import { CODE, CniError } from '../error.ts'
 
 const schema = z.array(
@@ -26,7 +27,9 @@ export async function awaitDuplicateDetection(
 ): Promise<void> {
   for (const last = Date.now() + PATIENCE; ;) {
     const { code, stdout } = await kernel.probe(['ip', '-j', '-6', 'address', 'show', 'dev', ifname], netns)
-    const addresses = (code === 0 ? schema.parse(JSON.parse(stdout)) : []).flatMap((link) => link.addr_info)
+    const addresses = (code === 0 ? readJson('ip -j -6 address show', stdout, schema) : []).flatMap(
+      (link) => link.addr_info,
+    )
     const taken = addresses.find(({ dadfailed }) => dadfailed === true)
     if (taken)
       throw new CniError(

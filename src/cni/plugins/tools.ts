@@ -1,4 +1,4 @@
-import { isInstalled } from '../../kernel/spawn.ts'
+import { isInstalled } from '../../kernel/environment.ts'
 import { derive, type Operation } from '../../operations/registry.ts'
 import { CODE, CniError } from '../error.ts'
 

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { CnilabError } from '../../errors.ts'
-import { parseJson } from '../json.ts'
+import { parseGiven } from '../given-json.ts'
 import { wrongNetworkName } from '../request.ts'
 import { atLeast, isVersion, OLDEST, type Version, VERSIONS } from '../versions.ts'
 
@@ -60,7 +60,7 @@ const singleSchema = pluginSchema.extend({ name, cniVersion: z.string().optional
 /** Parses a text. Throws an Error that says in one line what is wrong. */
 function parse<T>(schema: z.ZodType<T>, text: string): T {
   if (text.trim() === '') throw new Error('it is empty')
-  const json = parseJson(text)
+  const json = parseGiven(text)
   const parsed = schema.safeParse(json)
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
@@ -119,7 +119,7 @@ export function cachedNetwork({ config }: { config: string }): Network | undefin
 
 /** A network from the text of a `.conf` or `.json` with one plugin, as if a list held it. Throws Error. */
 export function parseSingle(text: string): Network {
-  const json = text.trim() === '' ? undefined : parseJson(text)
+  const json = text.trim() === '' ? undefined : parseGiven(text)
   if (typeof json === 'object' && json !== null && 'plugins' in json)
     throw new Error('it holds a list of plugins: give the file a name that ends in .conflist')
   const plugin = parse(singleSchema, text)

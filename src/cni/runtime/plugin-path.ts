@@ -1,7 +1,7 @@
 import { CnilabError } from '../../errors.ts'
 import { programsAmong, programsIn } from '../../kernel/host-files.ts'
 import { APP, type Host } from '../../kernel/host.ts'
-import { packageFolder } from '../../sandbox/create.ts'
+import { packageFolder } from '../../kernel/package-folder.ts'
 
 /** The folders of plugins as a host sees them, where CNI_PATH names none: cnilab's own first. */
 export function defaultPath(host: Host): string[] {
@@ -31,13 +31,9 @@ export async function findPlugins(
 
 async function notFound(host: Host, type: string, folders: readonly string[]): Promise<CnilabError> {
   const there = [...new Set((await Promise.all(folders.map((folder) => programsIn(host, folder)))).flat())].toSorted()
-  const hidden =
-    host.kind === 'sandbox'
-      ? ' (in the sandbox, /tmp, /run and /var/lib of this machine are not to be seen, nor what is open to its owner alone)'
-      : ''
   return new CnilabError(
     'machine',
-    `there is no plugin '${type}' in ${folders.join(', ')}${hidden}; there are: ${there.join(', ') || 'none at all'}`,
+    `there is no plugin '${type}' in ${folders.join(', ')}; there are: ${there.join(', ') || 'none at all'}`,
     { fix: 'cnilab cni install, or name another folder with --cni-path' },
   )
 }

@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs'
 import { CnilabError } from '../../errors.ts'
 import { interfacesAt, namespacesAmong } from '../../kernel/host-files.ts'
 import { flagsFor, type Host } from '../../kernel/host.ts'
+import { quote } from '../../plan/command-line.ts'
+import { bringPrograms } from '../bring-programs.ts'
 import { toVersion } from '../result.ts'
 import { SINCE } from '../request.ts'
 import { atLeast, type Version } from '../versions.ts'
@@ -25,7 +27,7 @@ export interface Job {
 
 /** The network of a request with its plugins. Throws CnilabError `usage`. */
 export async function chainOf(host: Host, request: Request, network: Network): Promise<Chain> {
-  const path = request.path ?? defaultPath(host)
+  const path = request.path?.map((folder) => bringPrograms(host, folder)) ?? defaultPath(host)
   return { network, path, files: await findPlugins(host, [...new Set(network.plugins.map(({ type }) => type))], path) }
 }
 
@@ -89,7 +91,9 @@ export async function planCheck(host: Host, request: Request): Promise<Job> {
         `CHECK needs the result of ADD, and none is cached for ${network.name}, ${containerId}, ${ifname}`,
         ...badEntry(cached, request.given),
       ].join('; '),
-      { fix: `cnilab cni add ${network.name} ${netns}${flagsFor(host)}, with the --cid and --ifname that are meant` },
+      {
+        fix: `cnilab cni add ${quote(network.name)} ${quote(netns)}${flagsFor(host)}, with the --cid and --ifname that are meant`,
+      },
     )
   const calls = callsOf(chain, 'CHECK', asCached(request, cached), { prevResult })
   return { network, notices: [], calls, run: (run) => runAll(calls, run).then(() => undefined) }
@@ -159,12 +163,15 @@ export async function requireNamespace(host: Host, netns: string): Promise<strin
 /** The error for a namespace that does not exist, or only on the machine. */
 function missing(host: Host, netns: string): CnilabError {
   const [, name] = /^\/run\/netns\/([^/]+)$/.exec(netns) ?? []
-  const isOutside = host.kind === 'sandbox' && host.root !== ''
+  const isOutside = !host.inside
   if (isOutside && existsSync(netns))
     return new CnilabError('state', `there is no ${netns} in the sandbox '${host.name}'; this machine has one`, {
       fix: 'to act on this machine itself: --host',
     })
   return new CnilabError('state', `there is no network namespace ${netns}`, {
-    fix: name === undefined ? 'ip netns shows those that have a name' : `cnilab netns create ${name}${flagsFor(host)}`,
+    fix:
+      name === undefined
+        ? 'ip netns shows those that have a name'
+        : `cnilab netns create ${quote(name)}${flagsFor(host)}`,
   })
 }

@@ -22,7 +22,7 @@ export function tooDeep(text: string): number | undefined {
 export const TOO_DEEP = `more than ${DEEPEST} lists and objects lie in each other here`
 
 /** Parses JSON that came from somewhere else. Throws an Error that says in one line what is wrong. */
-export function parseJson(text: string): unknown {
+export function parseGiven(text: string): unknown {
   if (text.startsWith('\uFEFF')) throw new Error('it begins with a byte order mark, which JSON does not allow')
   if (tooDeep(text) !== undefined) throw new Error(TOO_DEEP)
   const json: unknown = JSON.parse(text) // its own message names the place

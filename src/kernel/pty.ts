@@ -1,0 +1,58 @@
+import { closeSync, constants, fchownSync, fstatSync } from 'node:fs'
+import { CnilabError } from '../errors.ts'
+import type { Host } from './host.ts'
+import { openDevice } from './host-root.ts'
+import { libc } from './libc.ts'
+import { dropsPrivileges, NOBODY } from './user.ts'
+
+// Requests of ioctl_tty(2).
+const TIOCSPTLCK = 0x40045431
+const TIOCGPTPEER = 0x5441
+const TIOCSWINSZ = 0x5414
+const TCFLSH = 0x540b
+const TCIFLUSH = 0
+
+/** The number of /dev/ptmx: Linux allocated devices, 5:2. */
+const PTMX = (5 << 8) | 2
+
+/** A pseudo-terminal: `master` stays with us, `slave` is for the program. Both are open descriptors. */
+export interface Pty {
+  master: number
+  slave: number
+}
+
+/**
+ * Opens a pseudo-terminal of a sandbox's own /dev/pts, so that it has a name in there. Throws CnilabError `state` if
+ * there is no such place any more.
+ */
+export function openPty(host: Host): Pty {
+  const master = openDevice(host, '/dev/pts/ptmx', constants.O_RDWR | constants.O_NOCTTY)
+  try {
+    if (fstatSync(master).rdev !== PTMX) throw new Error('/dev/pts/ptmx is something else')
+    libc().ioctlWith(master, TIOCSPTLCK, Buffer.alloc(4))
+    // By its path it could be another one by now.
+    const slave = libc().ioctl(master, TIOCGPTPEER, constants.O_RDWR | constants.O_NOCTTY | O_CLOEXEC)
+    if (dropsPrivileges()) fchownSync(slave, NOBODY, NOBODY)
+    return { master, slave }
+  } catch (error) {
+    closeSync(master)
+    throw new CnilabError('state', `the sandbox '${host.name}' has no terminal to give: ${String(error)}`, {
+      fix: `cnilab sandbox delete ${host.name}, and begin anew`,
+    })
+  }
+}
+
+const O_CLOEXEC = 0o2000000
+
+/** Tells a pseudo-terminal how large the window is; the program in front of it gets SIGWINCH. */
+export function setWindowSize(master: number, { columns, rows }: { columns: number; rows: number }): void {
+  const size = Buffer.alloc(8) // struct winsize
+  size.writeUInt16LE(Math.min(rows, 0xffff), 0)
+  size.writeUInt16LE(Math.min(columns, 0xffff), 2)
+  libc().ioctlWith(master, TIOCSWINSZ, size)
+}
+
+/** Throws away what a terminal has typed and nobody has read: tcflush(3). */
+export function dropInput(terminal: number): void {
+  libc().ioctl(terminal, TCFLSH, TCIFLUSH)
+}

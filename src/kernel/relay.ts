@@ -1,0 +1,148 @@
+import type { ChildProcess } from 'node:child_process'
+import { closeSync } from 'node:fs'
+import type { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ReadStream, type WriteStream } from 'node:tty'
+import { visible } from '../visible.ts'
+import { environmentOn } from './environment.ts'
+import { readText } from './read-file.ts'
+import type { Host } from './host.ts'
+import { inside } from './inside.ts'
+import { dropInput, openPty, setWindowSize } from './pty.ts'
+import { notStarted, start, statusOf } from './spawn.ts'
+
+// A program in a sandbox must not have a descriptor of the machine: with one of the user's terminal it could type into their
+// shell (TIOCSTI), with one of a file, or of a folder, it could open that anew. So it gets pipes, or a pseudo-terminal of
+// the sandbox, and we carry over what goes in and out.
+
+/** Signals that are passed on. On a terminal, Ctrl-C comes as a character instead. */
+const PASSED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
+
+/** Runs a program in a sandbox, from outside. Returns its exit status as a shell would. */
+export async function execRelayed(
+  host: Host,
+  netns: string | undefined,
+  argv: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<number> {
+  const screen = process.stdout.isTTY ? process.stdout : process.stderr.isTTY ? process.stderr : undefined
+  const options = { detached: true, cwd: '/', env: { ...environmentOn(host), ...env } }
+  if (!process.stdin.isTTY || !screen) {
+    const [file = '', ...rest] = inside(host, netns, argv)
+    const child = start(file, rest, { ...options, stdio: 'pipe' })
+    return untilEnd(child, file, carryPipes(child))
+  }
+  // setsid makes the pseudo-terminal that of the session which it begins.
+  const [file = '', ...rest] = inside(host, netns, ['setsid', '--ctty', ...argv])
+  const { master, slave } = openPty(host)
+  const stdio = [slave, ...[process.stdout, process.stderr].map((stream) => (stream.isTTY ? slave : 'pipe'))]
+  const child = start(file, rest, { ...options, stdio })
+  closeSync(slave)
+  return untilEnd(child, file, carryTerminal(child, master, screen))
+}
+
+/** Puts an end to carrying over, once everything that was printed has been carried. */
+type Stop = () => Promise<void>
+
+/** Passes signals on until the program has ended, and stops carrying over then. */
+async function untilEnd(child: ChildProcess, file: string, stop: Stop): Promise<number> {
+  const pass = (signal: NodeJS.Signals) => {
+    for (const pid of descendantsOf(child.pid)) send(signal, pid)
+  }
+  for (const signal of PASSED) process.on(signal, pass)
+  try {
+    return await new Promise<number>((resolve, reject) => {
+      child.on('error', (error) => reject(notStarted(file, error)))
+      child.on('exit', (code, signal) => resolve(code ?? statusOf(signal ?? undefined)))
+    })
+  } finally {
+    await stop()
+    for (const signal of PASSED) process.off(signal, pass)
+  }
+}
+
+/** How long, in ms, output is waited for after the end of the program: something that it started may still hold its end. */
+const LAST_WORDS = 100
+
+function carryPipes(child: ChildProcess): Stop {
+  const carried = [carryOutput(child.stdout, process.stdout), carryOutput(child.stderr, process.stderr)]
+  child.stdin?.on('error', () => undefined) // it may end without reading all
+  if (child.stdin) process.stdin.pipe(child.stdin)
+  return async () => {
+    process.stdin.unpipe()
+    process.stdin.pause()
+    // A pipe or a file that is not read to its end would keep this process from ending.
+    if ('unref' in process.stdin) process.stdin.unref()
+    await Promise.all(carried.map((stop) => stop()))
+  }
+}
+
+/** A pipe of the program's to a stream of ours. What goes to a terminal that it does not have must not steer it. */
+function carryOutput(from: Readable | null, to: NodeJS.WriteStream): Stop {
+  if (!from) return () => Promise.resolve()
+  const untilQuiet = listenTo(from)
+  if (to.isTTY) {
+    from.setEncoding('utf8')
+    from.on('data', (text: string) => to.write(visible(text.replaceAll('\r\n', '\n'))))
+  } else from.pipe(to, { end: false })
+  return async () => {
+    await untilQuiet()
+    from.destroy()
+  }
+}
+
+/** Returns what waits until a stream has closed, or nothing more has come for a while. */
+function listenTo(stream: Readable): () => Promise<void> {
+  const heard = { last: 0, isOver: false }
+  stream
+    .on('data', () => (heard.last = performance.now()))
+    .on('close', () => (heard.isOver = true))
+    .on('error', () => stream.destroy()) // EIO of a pseudo-terminal: the last program that had it has ended
+  return async () => {
+    const since = performance.now()
+    while (!heard.isOver && performance.now() - Math.max(heard.last, since) < LAST_WORDS) await sleep(5)
+  }
+}
+
+/** The user's terminal, with nothing of its own any more, to a pseudo-terminal and back. */
+function carryTerminal(child: ChildProcess, master: number, screen: WriteStream): Stop {
+  const others = [carryOutput(child.stdout, process.stdout), carryOutput(child.stderr, process.stderr)]
+  const terminal = new ReadStream(master)
+  const untilQuiet = listenTo(terminal)
+  terminal.on('data', (bytes: Buffer) => screen.write(bytes))
+  const { stdin } = process
+  const type = (bytes: Buffer | string) => void terminal.write(bytes)
+  const resize = () => setWindowSize(master, { columns: screen.columns || 80, rows: screen.rows || 24 })
+  resize()
+  screen.on('resize', resize)
+  stdin.setRawMode(true)
+  stdin.on('data', type).resume()
+  return async () => {
+    await untilQuiet()
+    screen.off('resize', resize)
+    stdin.off('data', type).pause()
+    stdin.setRawMode(false)
+    // What the terminal was asked for at the last moment must not be taken for a command.
+    dropInput(stdin.fd)
+    terminal.destroy()
+    await Promise.all(others.map((stop) => stop()))
+  }
+}
+
+function send(signal: NodeJS.Signals, pid: number): void {
+  try {
+    process.kill(pid, signal)
+  } catch {
+    // it has ended meanwhile
+  }
+}
+
+/** The processes that a process started (proc(5)), and those started: nsenter's is the program, which would outlive it. */
+function descendantsOf(pid: number | undefined): number[] {
+  try {
+    const children = readText(`/proc/${pid}/task/${pid}/children`).trim().split(' ').filter(Boolean)
+    return children.map(Number).flatMap((child) => [...descendantsOf(child), child])
+  } catch {
+    return []
+  }
+}
