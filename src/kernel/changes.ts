@@ -179,6 +179,6 @@ function watchNames(host: Host, call: () => void): { close: () => void } {
 /** The namespaces to watch: none of them if they are too many. */
 function watchedNames(host: Host): string[] {
   const { namespaces, strays } = seenInNetns(host)
-  if (namespaces.size > MOST) return []
-  return [...namespaces.keys(), ...strays].filter((name) => name !== INTERNET) // what is none may become one
+  const names = [...namespaces.keys(), ...strays].filter((name) => name !== INTERNET) // what is none may become one
+  return names.length > MOST ? [] : names
 }

@@ -132,7 +132,7 @@ it.each([
 it.each(['netns list', 'lab run --auto'])('ulimit -n 28: %s says what is lacking', async (words) => {
   const { code, stderr } = await command(words, { before: 'ulimit -n 28' })
   expect([code, stderr]).toEqual([3, NO_DUMP])
-  expect(stderr).toContain('what to do: ulimit -n 1024')
+  expect(stderr).toContain('what to do: too many files are open: raise ulimit -n')
 })
 
 describe('closed and odd descriptors', () => {
@@ -175,8 +175,8 @@ describe.each([
     for (const words of ['netns create red', 'lab run --auto', 'doctor']) {
       const { code, stdout, stderr } = await command(words, { before: spoil('/tmp'), as: NOBODY_KNOWN })
       expect([words, code, stderr]).toEqual([words, 3, NO_DUMP])
-      expect(`${stdout}${stderr}`).toMatch(/no space is left|is read-only/)
-      expect(`${stdout}${stderr}`).toMatch(/make room|XDG_RUNTIME_DIR/)
+      expect(`${stdout}${stderr}`).toMatch(/[Nn]o space (is )?left|[Rr]ead-only/)
+      expect(`${stdout}${stderr}`).toMatch(/make room|room in it/)
     }
   })
 
