@@ -54,7 +54,7 @@ const PROC_SUPER_MAGIC = 0x9fa0
 /**
  * Opens one of cnilab's own files on the host, or its folder, which programs of a sandbox may have replaced: by a link, by
  * a pipe that never answers, by a mount of something else. Undefined if there is none. Throws CnilabError `state` for what
- * is no file or folder or cannot be opened.
+ * is no file, or with O_DIRECTORY no folder, or cannot be opened.
  */
 export function openOwn(host: Host, path: string, flags: number): number | undefined {
   const safely = flags | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY
@@ -64,13 +64,13 @@ export function openOwn(host: Host, path: string, flags: number): number | undef
       ? openSync(path, safely, mode)
       : openIn(host, path, safely, mode, RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV)
     const info = fstatSync(fd)
-    if (info.isFile() || info.isDirectory()) return fd
+    if ((flags & constants.O_DIRECTORY) === 0 ? info.isFile() : info.isDirectory()) return fd
     closeSync(fd)
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined
     throw notOpened(host, path, error)
   }
-  throw notOpened(host, path, 'it is neither a file nor a folder')
+  throw notOpened(host, path, 'it is something else')
 }
 
 /** Opens a device of a sandbox that may have been replaced: whoever calls this looks what it is. Throws errors like those of node:fs. */
