@@ -9,9 +9,8 @@ import { isAbsolute } from 'node:path'
 export function completeEnvironment(): void {
   const { env } = process
   // A uid that no passwd(5) entry has, as in a container with --user, is enough to lack both.
-  if (!isAbsolute(env['HOME'] ?? '')) env['HOME'] = known()?.homedir ?? '/'
-  if (!isProgram(env['SHELL'])) env['SHELL'] = known()?.shell ?? ''
-  if (!isProgram(env['SHELL'])) env['SHELL'] = '/bin/sh'
+  if (!isAbsolute(env['HOME'] ?? '')) env['HOME'] = knownHome() ?? '/'
+  if (!isShell(env['SHELL'])) env['SHELL'] = '/bin/sh'
   // A umask that takes rights from the owner would close to us what we make; what it takes from others stays taken.
   process.umask(process.umask(0o077) & 0o077)
   try {
@@ -21,18 +20,20 @@ export function completeEnvironment(): void {
   }
 }
 
-/** What the system knows of this user; undefined if it knows none of that uid. */
-function known(): { homedir: string; shell: string | null } | undefined {
+/** The home that passwd(5) has for this user; undefined if there is none of that uid. */
+function knownHome(): string | undefined {
   try {
-    return userInfo()
+    return userInfo().homedir
   } catch {
     return undefined
   }
 }
 
-function isProgram(file: string | undefined): boolean {
+/** Whether it is a program that takes commands: those of accounts for services refuse to. */
+function isShell(file: string | undefined): boolean {
   try {
-    if (file === undefined || !isAbsolute(file) || !statSync(file).isFile()) return false
+    if (file === undefined || !isAbsolute(file) || /\/(?:nologin|false)$/.test(file)) return false
+    if (!statSync(file).isFile()) return false
     accessSync(file, constants.X_OK)
     return true
   } catch {

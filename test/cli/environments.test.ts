@@ -94,6 +94,14 @@ describe('variables of any value', () => {
     expect(stderr).toContain("there is no command 'nosuch'")
   })
 
+  it.each(['SHELL=', 'SHELL=/usr/sbin/nologin', 'SHELL=/bin/false', 'SHELL=/dev/zero'])(
+    '%s: there is a shell all the same',
+    async (vars) => {
+      const script = `echo 'echo is $((40 + 2)); exit' | SHELL=/bin/sh script -qec "$as ${vars} $cnilab shell" /dev/null; $as $cnilab clean`
+      expect(await run(script)).toEqual({ code: 0, stdout: expect.stringContaining('is 42'), stderr: NO_DUMP })
+    },
+  )
+
   it.skipIf(!isRoot)('a runtime folder in which none can be made', async () => {
     const { code, stderr } = await command('netns create red', { vars: 'XDG_RUNTIME_DIR=/proc/1' })
     expect([code, stderr]).toEqual([3, NO_DUMP])
