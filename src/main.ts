@@ -1,4 +1,4 @@
-import { run } from '@oclif/core'
+import { run, settings } from '@oclif/core'
 import { errorDocument, formatError, show } from './ui/error.ts'
 import { printJson, tell } from './ui/output.ts'
 
@@ -21,6 +21,8 @@ export async function main(): Promise<void> {
 /** oclif would look for plugins, which are code, and a theme in folders that the environment names. */
 const ONLY_OURS = { root: import.meta.filename, userPlugins: false, devPlugins: false }
 process.env['CNILAB_DISABLE_THEME'] = '1'
+// With NODE_ENV=development, which is meant for other programs, it would look for our sources.
+settings.enableAutoTranspile = false
 
 function showError(error: unknown): void {
   const shown = show(error)

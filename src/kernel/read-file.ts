@@ -1,4 +1,16 @@
-import { closeSync, constants, fstatSync, openSync, readSync, statfsSync, statSync, type Stats } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  type Dirent,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  statfsSync,
+  statSync,
+  type Stats,
+} from 'node:fs'
+import { codeOf } from './code-of.ts'
 
 /**
  * Why a file was not read: words that go on after its name and a colon. `code` is that of the system call that refused;
@@ -59,6 +71,16 @@ export function statOf(path: string): Stats | undefined {
     return statSync(path)
   } catch {
     return undefined
+  }
+}
+
+/** What is in a folder. Throws UnreadableError, with ENOENT for `code` where there is none. */
+export function readFolder(path: string): Dirent[] {
+  try {
+    return readdirSync(path, { withFileTypes: true })
+  } catch (error) {
+    const code = codeOf(error) ?? ''
+    throw named(path, new UnreadableError(FOLDER_REASONS[code] ?? REASONS[code] ?? `it cannot be read (${code})`, code))
   }
 }
 
@@ -127,14 +149,16 @@ const REASONS: Readonly<Record<string, string>> = {
   ERR_INVALID_ARG_VALUE: 'its name holds a NUL character',
 }
 
+/** The same of a folder. */
+const FOLDER_REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such folder',
+  ENOTDIR: 'it is no folder',
+}
+
 function explained(error: unknown): unknown {
   const code = codeOf(error)
   if (error instanceof UnreadableError || code === undefined) return error
   return new UnreadableError(REASONS[code] ?? `it cannot be read (${code})`, code)
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
 function tooLarge(most: number): UnreadableError {

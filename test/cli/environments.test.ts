@@ -94,6 +94,12 @@ describe('variables of any value', () => {
     expect(stderr).toContain("there is no command 'nosuch'")
   })
 
+  it.each(['test', 'development', 'production'])('NODE_ENV=%s is meant for other programs', async (value) => {
+    const script = ['lab run --dry-run', 'lab show a b'].map((words) => `$as NODE_ENV=${value} $cnilab ${words}`)
+    const { code, stderr } = await run(script.join(' && '))
+    expect([code, stderr.split('\n')]).toEqual([2, ['Error: Unexpected argument: b', expect.any(String), '']])
+  })
+
   it.each(['SHELL=', 'SHELL=/usr/sbin/nologin', 'SHELL=/bin/false', 'SHELL=/dev/zero'])(
     '%s: there is a shell all the same',
     async (vars) => {

@@ -5,6 +5,7 @@ import { readJob } from '../../src/cni/bridge-job.ts'
 import { setupFor } from '../../src/cni/conformance/configs.ts'
 import { CniError } from '../../src/cni/error.ts'
 import { readConfigs } from '../../src/cni/inspect/configs.ts'
+import { listPlugins } from '../../src/cni/inspect/plugins.ts'
 import { findRuntimes } from '../../src/cni/inspect/runtimes.ts'
 import { validate } from '../../src/cni/inspect/validate.ts'
 import { look } from '../../src/cni/install/ours.ts'
@@ -14,6 +15,29 @@ import { CnilabError } from '../../src/errors.ts'
 import { folderWithOdd, makeOdd, ODD_FILES, UNREADABLE } from '../odd-files.ts'
 
 const good = { cniVersion: '1.0.0', name: 'good', type: 'bridge', ipam: { type: 'host-local', subnet: '10.9.0.0/24' } }
+
+const NO_FOLDERS = ODD_FILES.filter((kind) => kind !== 'folder' && kind !== 'broken link')
+
+describe.each(NO_FOLDERS)('%s in the place of a folder', (kind) => {
+  it('is refused as one of configurations', () => {
+    const place = join(folderWithOdd(kind, 'net.d'), 'net.d')
+    const refused = new RegExp(`^${place} cannot be read: it is (no folder|a link that leads back to itself)$`)
+    for (const read of [() => readConfigs(place, []), () => discover(place), () => findNetwork('good', place)]) {
+      expect(read).toThrow(refused)
+      expect(read).toThrow(expect.objectContaining({ kind: 'usage' }))
+    }
+  })
+
+  it('has no plugins', async () => {
+    const place = join(folderWithOdd(kind, 'bin'), 'bin')
+    const file = join(folderWithOdd('empty', 'x.conf'), 'good.conf')
+    writeFileSync(file, JSON.stringify(good))
+    expect(await listPlugins([place])).toEqual([])
+    expect((await validate(file, [place])).mistakes).toMatchObject([
+      { severity: 'warning', what: 'whether the plugins are installed was not checked' },
+    ])
+  })
+})
 
 describe.each(ODD_FILES)('%s in the place of a configuration', (kind) => {
   const isFolder = kind === 'folder'

@@ -1,12 +1,13 @@
-import { type ChildProcessByStdio, spawn as spawnProcess } from 'node:child_process'
-import type { Readable, Writable } from 'node:stream'
+import { spawn } from 'node:child_process'
+import { Readable, Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { join } from 'node:path'
 import { buildSync } from 'esbuild'
 import * as z from 'zod'
 import { APP, type Host } from '../../src/kernel/host.ts'
+import { inside } from '../../src/kernel/inside.ts'
 import type { Kernel } from '../../src/kernel/kernel.ts'
-import { spawn } from '../../src/kernel/spawn.ts'
+import { spawnOn } from '../../src/kernel/on-host.ts'
 import type { Case, Outcome } from './case.ts'
 
 /** A case that takes longer than this, in ms, hangs. */
@@ -71,7 +72,7 @@ for file in /run/cnilab/*; do [ "$file" = /run/cnilab/journal.jsonl ] || rm -rf 
 : >/run/cnilab/journal.jsonl`
 
 async function clear(host: Host): Promise<void> {
-  await spawn([...host.enter, 'sh', '-c', CLEAR])
+  await spawnOn(host, undefined, ['sh', '-c', CLEAR])
 }
 
 interface Running {
@@ -80,21 +81,14 @@ interface Running {
 }
 
 function startIn(host: Host, file: string): Running {
-  const [program, ...rest]: string[] = [
-    ...host.enter,
-    'env',
-    '-i',
-    `PATH=${APP.bin}:/usr/sbin:/usr/bin:/sbin:/bin`,
-    'HOME=/tmp',
-    'NO_COLOR=1',
-    APP.node,
-    file,
-  ]
-  const child: ChildProcessByStdio<Writable, Readable, Readable> = spawnProcess(program ?? '', rest, {
-    stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+  const env = ['env', '-i', `PATH=${APP.bin}:/usr/sbin:/usr/bin:/sbin:/bin`, 'HOME=/tmp', 'NO_COLOR=1']
+  const [program = '', ...rest] = inside(host, undefined, [...env, APP.node, file])
+  const child = spawn(program, rest, {
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
   })
-  const answers = child.stdio[3]
-  if (!answers || !('setEncoding' in answers)) throw new Error('no pipe for answers')
+  const [, , , answers, cases] = child.stdio
+  if (!child.stdout || !child.stderr || !(answers instanceof Readable) || !(cases instanceof Writable))
+    throw new Error('there are not all pipes')
   const said = { stdout: '', stderr: '', line: '' }
   let settle: () => void = () => undefined
   child.stdout.setEncoding('utf8').on('data', (text: string) => (said.stdout += text))
@@ -103,12 +97,12 @@ function startIn(host: Host, file: string): Running {
     said.line += text
     if (said.line.includes('\n')) settle()
   })
-  child.stdin.on('error', () => undefined)
+  cases.on('error', () => undefined)
   const closed = new Promise<void>((resolve) => child.on('close', () => resolve()))
   const answer = async (one: Case): Promise<Outcome> => {
     said.stdout = said.stderr = said.line = ''
     const answered = new Promise<void>((resolve) => (settle = resolve))
-    child.stdin.write(`${JSON.stringify(one)}\n`)
+    cases.write(`${JSON.stringify(one)}\n`)
     const late = new AbortController()
     const isLate = await Promise.race([
       answered.then(() => false),

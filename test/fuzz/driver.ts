@@ -1,8 +1,8 @@
-// Runs in a sandbox, where it can harm nothing: gets cases on its standard input, one JSON document a line, does each with
+// Runs in a sandbox, where it can harm nothing: gets cases on descriptor 4, one JSON document a line, does each with
 // the code of the program in this very process, which takes a hundredth of the time that a process of its own would, and
 // answers in a line on descriptor 3.
 import { createHash } from 'node:crypto'
-import { lstatSync, readdirSync, readFileSync, readlinkSync, writeSync } from 'node:fs'
+import { createReadStream, lstatSync, readdirSync, readFileSync, readlinkSync, writeSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
@@ -34,7 +34,7 @@ function listed(path: string): string[] {
     const stat = lstatSync(path)
     if (stat.isSymbolicLink()) return [`${path} -> ${readlinkSync(path)}`]
     if (stat.isDirectory()) {
-      if (/^\/run\/cnilab-|^\/run\/netns\//.test(path)) return []
+      if (/^\/run\/netns\//.test(path)) return []
       return [path, ...readdirSync(path).flatMap((name) => listed(`${path}/${name}`))]
     }
     return [`${path} ${stat.isFile() && stat.size < 100_000 ? readFileSync(path, 'latin1') : stat.mode}`]
@@ -78,23 +78,23 @@ async function runCommand({
     )()
     return { code: typeof process.exitCode === 'number' ? process.exitCode : 0, ...printed }
   } finally {
+    process.removeAllListeners('uncaughtException').on('uncaughtException', fault)
     Object.assign(process.stdout, { write: real.stdout })
     Object.assign(process.stderr, { write: real.stderr })
     process.exitCode = 0
   }
 }
 
+function fault(error: unknown): never {
+  const stderr = `fault in cnilab, unhandled: ${error instanceof Error ? error.stack : String(error)}`
+  writeSync(3, `${JSON.stringify({ code: -1, stdout: '', stderr, ms: 0, changed: false })}\n`)
+  process.exit(1)
+}
+
 async function main(): Promise<void> {
   setOwnFile(`${APP.package}/dist/plugins/bridge`)
-  const fault = (error: unknown) => {
-    writeSync(
-      3,
-      `${JSON.stringify({ code: -1, stdout: '', stderr: `fault in cnilab, unhandled: ${error instanceof Error ? error.stack : String(error)}`, ms: 0, changed: false })}\n`,
-    )
-    process.exit(1)
-  }
   process.on('uncaughtException', fault).on('unhandledRejection', fault)
-  for await (const line of createInterface(process.stdin)) {
+  for await (const line of createInterface(createReadStream('', { fd: 4 }))) {
     const one: Case = JSON.parse(line)
     const before = state()
     const started = performance.now()

@@ -26,10 +26,9 @@ describe.each(ODD_FILES)('%s in the place of', (kind) => {
     const host: Host = { ...MACHINE, kind: 'sandbox', folder }
     const isReadable = ['byte order mark', 'NULs', 'empty', 'deep', 'Latin-1', 'UTF-16'].includes(kind)
     const refused = `a program in the sandbox 'machine' changed ${join(folder, 'journal.jsonl')}, which is cnilab's: `
-    expect(outcome(() => readJournal(host))).toEqual(isReadable ? [] : expect.stringContaining(refused))
-    expect(outcome(() => appendJournal(host, [{ undone: 'x' }]))).toEqual(
-      isReadable ? undefined : expect.stringContaining(refused),
-    )
+    const told = (said: unknown) => (typeof said === 'string' && said.startsWith(refused) ? 'refused' : said)
+    expect(told(outcome(() => readJournal(host)))).toEqual(isReadable ? [] : 'refused')
+    expect(told(outcome(() => appendJournal(host, [{ undone: 'x' }])))).toBe(isReadable ? undefined : 'refused')
   })
 
   it("a lab's progress: no lab runs; one that begins takes its place, or says why it cannot", () => {

@@ -1,7 +1,5 @@
-import { readdirSync } from 'node:fs'
 import { extname } from 'node:path'
-import { readConfigFile, refuseMany } from '../config-file.ts'
-import { CnilabError } from '../../errors.ts'
+import { configNamesIn, readConfigFile } from '../config-file.ts'
 import { atLeast, isVersion, OLDEST, VERSIONS } from '../versions.ts'
 import { asList, asObject, asText, type Json } from './check-keys.ts'
 import { type JsonSource, type Path, readJsonSource } from './json-source.ts'
@@ -16,25 +14,7 @@ export function isConfigName(name: string): boolean {
 
 /** The files of a folder that runtimes read, sorted as they do; none without the folder. Throws CnilabError. */
 export function namesIn(folder: string): string[] {
-  let names: string[]
-  try {
-    const entries = readdirSync(folder, { withFileTypes: true })
-    names = entries
-      .filter((one) => !one.isDirectory() && isConfigName(one.name))
-      .map(({ name }) => name)
-      .toSorted()
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
-    throw new CnilabError(
-      'machine',
-      `${folder} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-      {
-        fix: 'run the command with sudo, or name another folder',
-      },
-    )
-  }
-  refuseMany(folder, names)
-  return names
+  return configNamesIn(folder, (entry) => !entry.isDirectory() && isConfigName(entry.name))
 }
 
 /** A plugin of a network, and where it stands in the file. */

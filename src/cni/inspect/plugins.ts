@@ -18,7 +18,7 @@ export interface PluginFile {
 
 /** Lists what is in folders of plugins, in the order in which a runtime searches them, and asks each what it speaks. */
 export async function listPlugins(folders: readonly string[]): Promise<PluginFile[]> {
-  const files = folders.flatMap((folder) => names(folder).map((type) => ({ type, file: join(folder, type) })))
+  const files = folders.flatMap((folder) => pluginNames(folder).map((type) => ({ type, file: join(folder, type) })))
   return Promise.all(
     files.map(async ({ type, file }) => {
       const winner = findPlugin(type, folders)
@@ -37,7 +37,8 @@ export function findPlugin(type: string, folders: readonly string[]): string | u
   return folders.map((folder) => join(folder, type)).find((file) => statOf(file)?.isFile() === true)
 }
 
-function names(folder: string): string[] {
+/** All names in a folder of plugins, sorted; none if it cannot be read. */
+export function pluginNames(folder: string): string[] {
   try {
     return readdirSync(folder).toSorted()
   } catch {

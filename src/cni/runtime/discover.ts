@@ -1,7 +1,7 @@
-import { readdirSync } from 'node:fs'
+import type { Dirent } from 'node:fs'
 import { extname, join } from 'node:path'
 import { closest } from 'fastest-levenshtein'
-import { readConfigFile, refuseMany } from '../config-file.ts'
+import { configNamesIn, readConfigFile } from '../config-file.ts'
 import { CnilabError } from '../../errors.ts'
 import { type Network, parseList, parsePlugin, parseSingle, type PluginConfig, SEED } from './network.ts'
 
@@ -18,19 +18,9 @@ export interface Discovered {
 
 /** The files of a folder with these endings, in the order of their names' bytes. None if there is no folder. */
 function filesIn(folder: string, endings: readonly string[]): string[] {
-  let entries
-  try {
-    entries = readdirSync(folder, { withFileTypes: true })
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
-    throw new CnilabError('usage', `cannot read the folder of network configuration: ${messageOf(error)}`)
-  }
-  const names = entries
-    .filter((entry) => (entry.isFile() || entry.isSymbolicLink()) && endings.includes(extname(entry.name)))
-    .map((entry) => entry.name)
-    .toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
-  refuseMany(folder, names)
-  return names.map((name) => join(folder, name))
+  const isWanted = (entry: Dirent) =>
+    (entry.isFile() || entry.isSymbolicLink()) && endings.includes(extname(entry.name))
+  return configNamesIn(folder, isWanted).map((name) => join(folder, name))
 }
 
 function messageOf(error: unknown): string {
