@@ -54,7 +54,7 @@ const folder = fc.dictionary(
   { minKeys: 1, maxKeys: 3 },
 )
 
-fuzz('a folder of network configurations is read and explained, with all that is wrong in it', 10, folder, (files) =>
+fuzz('a folder of network configurations is read and explained, with all that is wrong in it', 8, folder, (files) =>
   withFiles(files, async (path) => {
     const { mistakes } = await validate(path, [])
     for (const { file, line, column, what } of mistakes)

@@ -5,7 +5,7 @@ import { fuzz } from './fuzz.ts'
 import { alone } from './operations.ts'
 import { expectSound, expectSoundCheck } from './sound.ts'
 
-fuzz('an operation that is accepted is sound', 6, alone(kinds), ([kind, params]) => {
+fuzz('an operation that is accepted is sound', 5, alone(kinds), ([kind, params]) => {
   try {
     expectSound(parseOperation(kind, params))
     return 'accepted'
@@ -15,7 +15,7 @@ fuzz('an operation that is accepted is sound', 6, alone(kinds), ([kind, params])
   }
 })
 
-fuzz('a check that is accepted is sound', 4, alone(assertionKinds), ([kind, params]) => {
+fuzz('a check that is accepted is sound', 3, alone(assertionKinds), ([kind, params]) => {
   try {
     expectSoundCheck({ claim: parseClaim(kind, params), not: false, wait: 0 })
     return 'accepted'

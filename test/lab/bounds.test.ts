@@ -79,6 +79,8 @@ describe('a lab that is too much is refused at once, with line and column', () =
     ],
     ['an alias in itself', `${head}steps: &a [*a]`, /^x:5:\d+: this lies in more than 50 lists and maps/],
     ['a key twice', `${head}id: x\n`, /^x:5:1: the key 'id' stands here twice$/],
+    ['a key that is a list', `${head}? [a, b]\n: 1\n`, /^x:5:3: a key must be a text$/],
+    ['a key that is a map', `${head}{ a: 1 }: 1\n`, /^x:5:1: a key must be a text$/],
     ['a second document', `${doing}---\na: 1\n`, /^x:10:1: a lab is one document/],
     [
       'a NUL character for the system',
