@@ -6,11 +6,10 @@ import { afterAll, beforeAll } from 'vitest'
 import { kernelOf } from '../../src/kernel/kernel.ts'
 import { createSandbox, type LiveSandbox } from '../../src/sandbox/create.ts'
 import { cli } from '../helpers.ts'
-import type { Outcome } from './case.ts'
 import { commandLines, ids, makeGiven } from './command-lines.ts'
 import { type Driver, driverIn } from './drive.ts'
 import { fuzz } from './fuzz.ts'
-import { expectClean, expectOneDocument } from './invariants.ts'
+import { judgeCommand } from './judge-command.ts'
 
 let live: LiveSandbox
 let driver: Driver
@@ -27,26 +26,6 @@ afterAll(() => {
   rmSync(given, { recursive: true, force: true })
 })
 
-/** The exit codes that the README lists. */
-const CODES: readonly number[] = [0, 1, 2, 3, 130]
-
-/** What holds of every command line. Returns its exit code, in words. */
-function judge(argv: readonly string[], { code, stdout, stderr, changed }: Omit<Outcome, 'ms'>): string {
-  const line = JSON.stringify(argv)
-  const isOthers = argv[0] === 'exec' || argv[0] === 'shell' // what a program says, and how it ends
-  expectClean(stderr)
-  if (!isOthers) {
-    expectClean(stdout)
-    if (!CODES.includes(code)) throw new Error(`${line} exited with ${code}: ${stderr}`)
-    if (argv.includes('--json') && stdout !== '') expectOneDocument(stdout)
-  }
-  const isPure = (code === 2 && !isOthers) || argv.includes('--dry-run') || argv.includes('--explain')
-  if (changed && isPure) throw new Error(`${line} changed something, and exited with ${code}: ${stderr}`)
-  if (code !== 0 && stderr === '' && stdout === '' && !isOthers)
-    throw new Error(`${line} exited with ${code} in silence`)
-  return `exit code ${code}`
-}
-
 /** What lasts longer than a case may, would install programs, or needs a terminal. */
 const LEFT_OUT = ['doctor', 'cni:conformance', 'lab:watch']
 
@@ -62,7 +41,7 @@ fuzz(
   ),
   async (lines) => {
     const outcomes = await driver.run(lines.map((argv) => ({ argv })))
-    return outcomes.map((outcome, i) => judge(lines[i] ?? [], outcome)).join(', ')
+    return outcomes.map((outcome, i) => judgeCommand(lines[i] ?? [], outcome)).join(', ')
   },
 )
 
@@ -76,7 +55,7 @@ fuzz(
     ids.filter((id) => SAFE.test(id)),
     given,
   ).filter((argv) => SAFE.test(argv[0] ?? '') && !argv.some((word) => word.startsWith('--ho'))),
-  async (argv) => judge(argv, { ...(await run(argv)), changed: false }),
+  async (argv) => judgeCommand(argv, { ...(await run(argv)), changed: false }),
 )
 
 async function run(argv: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {

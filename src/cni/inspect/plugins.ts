@@ -1,5 +1,6 @@
 import { accessSync, constants, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { CnilabError } from '../../errors.ts'
 import { statOf } from '../../kernel/read-file.ts'
 import { askPlugin } from './ask-plugin.ts'
 
@@ -16,9 +17,21 @@ export interface PluginFile {
   hiddenBy?: string
 }
 
-/** Lists what is in folders of plugins, in the order in which a runtime searches them, and asks each what it speaks. */
+/** So many plugins are asked, all at once. */
+const MOST = 100
+
+/**
+ * Lists what is in folders of plugins, in the order in which a runtime searches them, and asks each what it speaks. Throws
+ * CnilabError `usage` for more files than anybody has plugins: to run all programs of /usr/bin would do who knows what.
+ */
 export async function listPlugins(folders: readonly string[]): Promise<PluginFile[]> {
   const files = folders.flatMap((folder) => pluginNames(folder).map((type) => ({ type, file: join(folder, type) })))
+  if (files.length > MOST)
+    throw new CnilabError(
+      'usage',
+      `there are ${files.length} files in ${folders.join(' and ')}, and no more than ${MOST} plugins are asked`,
+      { fix: 'name the folder of the plugins alone: --bin-dir /opt/cni/bin' },
+    )
   return Promise.all(
     files.map(async ({ type, file }) => {
       const winner = findPlugin(type, folders)
