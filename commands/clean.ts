@@ -32,7 +32,6 @@ export default class Clean extends BaseCommand {
 
   private async cleanSandboxes(): Promise<CleanDocument> {
     const removed = await removeAll()
-    for (const name of removed) endProgress({ name }) // of the labs that ran in them
     this.log(
       removed.length === 0
         ? 'nothing to remove'
@@ -41,6 +40,7 @@ export default class Clean extends BaseCommand {
             '\n',
           ),
     )
+    for (const name of removed) endProgress({ name }) // of the labs that ran in them
     return { schema: 'cnilab/clean/v1', ok: true, removed, kept: [] }
   }
 

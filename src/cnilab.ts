@@ -5,8 +5,10 @@ import { chmodSync, readdirSync } from 'node:fs'
 import module from 'node:module'
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
+import { completeEnvironment } from './environment.ts'
+import { makeFolder } from './kernel/make-folder.ts'
 import pkg from '../package.json' with { type: 'json' }
-import { distrust, makeFolder } from './kernel/trust.ts'
+import { distrust } from './kernel/trust.ts'
 import { mindUnwritten } from './unwritten.ts'
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
@@ -47,6 +49,7 @@ async function showsQuickly() {
   return showQuickly(words, join(import.meta.dirname, '..', 'step-texts.json'))
 }
 
+completeEnvironment()
 mindUnwritten()
 const problem = obstacle()
 if (problem !== undefined) {
@@ -58,7 +61,10 @@ if (problem !== undefined) {
   const folder = cacheFolder()
   if (folder !== undefined) module.enableCompileCache(folder)
   if (!(await showsQuickly())) {
+    const { DEBUG } = process.env
+    delete process.env['DEBUG'] // meant for something else: oclif would tell all that it does
     const { main } = await import('./main.ts')
+    if (DEBUG !== undefined) process.env['DEBUG'] = DEBUG
     await main()
   }
 }

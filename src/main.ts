@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { Config, run } from '@oclif/core'
+import { Config, run, settings } from '@oclif/core'
 import pkg from '../package.json' with { type: 'json' }
 import { commandFirst } from './ui/command-first.ts'
 import { mindUnwritten } from './unwritten.ts'
@@ -8,6 +8,9 @@ import { printJson, tell } from './ui/output.ts'
 
 /** No plugins of oclif: it would run whatever a folder of data names, also one that somebody else filled. */
 const OPTIONS = { root: fileURLToPath(import.meta.url), userPlugins: false, devPlugins: false, jitPlugins: false }
+process.env['CNILAB_DISABLE_THEME'] = '1' // a file that the environment names
+// With NODE_ENV=development, which is meant for other programs, it would look for our sources.
+settings.enableAutoTranspile = false
 
 /** Runs the command that the arguments name. Errors before a command is found are shown as all others are. */
 export async function main(): Promise<void> {

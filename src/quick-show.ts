@@ -1,5 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { DEFAULT_SANDBOX, GIVEN_FOLDER } from './kernel/host.ts'
+import { readText } from './kernel/read-file.ts'
 import { progressFileOf } from './journal/progress-file.ts'
 import { distrust } from './kernel/trust.ts'
 import { trusted } from './ui/drawn.ts'
@@ -24,14 +25,18 @@ export function showQuickly(words: readonly string[], texts: string): boolean {
 function isFirstLab(): boolean {
   const file = progressFileOf(process.env['CNILAB_SANDBOX'] ?? DEFAULT_SANDBOX)
   if (distrust(file) !== undefined) return false
-  return !existsSync(file) || /"lab": "eight-steps",\s*"set": \[\]/.test(readFileSync(file, 'utf8'))
+  try {
+    return !existsSync(file) || /"lab": "eight-steps",\s*"set": \[\]/.test(readText(file))
+  } catch {
+    return false // no file of ours: the command itself says what it is
+  }
 }
 
 function readTexts(file: string): StoredStepText[] {
   try {
     // Written by src/generate.ts from the same type.
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-    const texts = JSON.parse(readFileSync(file, 'utf8')) as Record<'colored' | 'uncolored', StoredStepText[]>
+    const texts = JSON.parse(readText(file)) as Record<'colored' | 'uncolored', StoredStepText[]>
     return hasColor ? texts.colored : texts.uncolored
   } catch {
     return [] // a build that went wrong: the command itself says how

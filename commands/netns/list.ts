@@ -34,6 +34,8 @@ export default class NetnsList extends BaseCommand {
     const rows = containers.flatMap(({ name, interfaces }) =>
       interfaces.map((link, i) => [i === 0 ? name : '', link.name, link.up ? 'up' : 'down', link.addresses.join(' ')]),
     )
+    const strays = state.get(HOST)?.strays ?? []
+    if (strays.length > 0) this.notice(`no namespaces, although there are files in /run/netns: ${strays.join(' ')}`)
     this.log(
       containers.length === 0
         ? 'no namespaces yet: cnilab netns create red'

@@ -1,5 +1,5 @@
 import { refuseInside } from '../../src/engine/open-host.ts'
-import { namespaceNames } from '../../src/kernel/snapshot.ts'
+import { namesInNetns } from '../../src/kernel/netns-files.ts'
 import { enter, listSandboxes } from '../../src/sandbox/find.ts'
 import { INTERNET } from '../../src/state/state.ts'
 import { BaseCommand, type Document } from '../../src/ui/base-command.ts'
@@ -20,7 +20,7 @@ export default class SandboxList extends BaseCommand {
       listSandboxes().map(async (sandbox) => ({
         name: sandbox.name,
         created: sandbox.created,
-        containers: namespaceNames(enter(sandbox)).filter((name) => name !== INTERNET),
+        containers: [...(await namesInNetns(enter(sandbox))).namespaces.keys()].filter((name) => name !== INTERNET),
       })),
     )
     const rows = sandboxes.map(({ name, created, containers }) => [

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { extname } from 'node:path'
+import { readConfigFile } from './config-file.ts'
 import { CnilabError } from '../errors.ts'
 import type { Host } from '../kernel/host.ts'
 import type { Lab, LabStep } from '../lab/lab.ts'
@@ -19,7 +19,7 @@ import type { Call } from './plugin-type.ts'
 import { wrongContainerId } from './request.ts'
 import { EMPTY, type Result } from './result.ts'
 import { readCache } from './runtime/cache.ts'
-import { type Network, parseList, parseSingle, SEED } from './runtime/network.ts'
+import { cachedNetwork, type Network, parseList, parseSingle, SEED } from './runtime/network.ts'
 import { netnsPath } from './runtime/request.ts'
 
 /** A container that is to be put on a bridge, taken off it, or checked. */
@@ -77,7 +77,7 @@ export async function asAdded(host: Host, given: BridgeJob): Promise<BridgeJob> 
   const { entries } = await readCache(host)
   const jobs = entries
     .filter((one) => one.containerId === containerId && one.ifname === ifname && netnsOf(one.netns) === netnsOf(netns))
-    .map(({ config }) => parseList(config))
+    .flatMap((one) => cachedNetwork(one) ?? [])
     .filter((one) => pluginOf(one) !== undefined)
     .map((one) => jobOn(one, containerId, netns))
   const [first = given, another] = jobs
@@ -92,7 +92,7 @@ export async function asAdded(host: Host, given: BridgeJob): Promise<BridgeJob> 
 
 function readNetwork(file: string): Network {
   try {
-    const text = readFileSync(file, 'utf8')
+    const text = readConfigFile(file)
     return extname(file) === '.conflist' ? parseList(text) : parseSingle(text)
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)

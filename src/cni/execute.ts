@@ -21,7 +21,7 @@ export interface Execution {
 }
 
 /** What may be said about a plugin that is run. */
-interface ExecuteOptions extends Pick<SpawnOptions, 'signal' | 'passInterrupt'> {
+interface ExecuteOptions extends Pick<SpawnOptions, 'signal' | 'passInterrupt' | 'most'> {
   /** Added to the environment. */
   environment?: NodeJS.ProcessEnv
 }

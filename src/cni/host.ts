@@ -1,8 +1,10 @@
-import { accessSync, constants, statSync, statfsSync } from 'node:fs'
+import { accessSync, constants, statSync } from 'node:fs'
 import { type Host, MACHINE } from '../kernel/host.ts'
 import { type Kernel, kernelOf } from '../kernel/kernel.ts'
 import { inside } from '../kernel/inside.ts'
 import { lockHost } from '../kernel/lock.ts'
+import { netnsAt } from '../kernel/netns-files.ts'
+import { statOf } from '../kernel/read-file.ts'
 import { spawnByFiles } from '../kernel/spawn.ts'
 import { distrust } from '../kernel/trust.ts'
 import { interfaceName, netnsOf } from '../operations/names.ts'
@@ -46,28 +48,25 @@ export function requireTrusted(path: string): void {
     )
 }
 
-/** Types of file systems by statfs(2): namespaces are files of nsfs, in older kernels of proc. */
-const NSFS = [0x6e736673, 0x9fa0]
-
 /**
  * The container's namespace, by its name where it has one, else by its path. Throws CniError `netns` if the path is no
  * network namespace, or the host's own.
  */
 export function containerNetns(path: string): string {
-  const file = statSync(path, { throwIfNoEntry: false })
-  if (!file)
+  if (!statOf(path))
     throw new CniError(
       CODE.netns,
       `there is no network namespace ${path}`,
       'the runtime makes it before it calls the plugin: ip netns add NAME makes /run/netns/NAME',
     )
-  if (!NSFS.includes(statfsSync(path).type))
+  const file = netnsAt(HERE, path)
+  if (!file)
     throw new CniError(
       CODE.netns,
       `${path} is a file, and no network namespace is mounted on it`,
       'its container has ended, or the machine was started again since: make the namespace anew',
     )
-  if (file.ino === statSync('/proc/self/ns/net').ino)
+  if (file.inode === statSync('/proc/self/ns/net').ino)
     throw new CniError(CODE.netns, `${path} is the host's own network namespace`, "CNI_NETNS names the container's")
   return netnsOf(path)
 }

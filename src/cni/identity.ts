@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
+import { readText } from '../kernel/read-file.ts'
 import type { Attachment } from './plugin-type.ts'
 
 function hash(...parts: readonly string[]): string {
@@ -64,7 +64,7 @@ function shortened(text: string, longest: number): string {
 /** What tells this machine from others: machine-id(5), or else its name. */
 function machineId(): string {
   try {
-    return readFileSync('/etc/machine-id', 'utf8').trim() || hostname()
+    return readText('/etc/machine-id').trim() || hostname()
   } catch {
     return hostname()
   }

@@ -1,6 +1,6 @@
 // The entry of the CNI plugins: one program for all types, told by the name under which it is started.
-import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
+import { MIB, readDescriptor } from '../kernel/read-file.ts'
 import { writeWhole } from '../kernel/write.ts'
 import { setOwnFile } from './ipam/find-plugin.ts'
 import { types } from './plugins/types.ts'
@@ -11,6 +11,9 @@ import { visible } from '../visible.ts'
 // itself.
 const file = process.argv[2] ?? process.execPath.replace(/ \(deleted\)$/, '')
 const name = basename(file)
+
+/** A GC of tens of thousands of containers takes 5 MiB. */
+const readInput = () => readDescriptor(0, 16 * MIB, 5000).toString('utf8')
 
 async function main(): Promise<void> {
   // Streams take 10 ms to load: descriptors are read and written as they are.
@@ -23,13 +26,7 @@ async function main(): Promise<void> {
   }
   setOwnFile(file)
   const tell = (text: string) => writeWhole(1, text)
-  const { code, stdout, stderr, error } = await runPlugin(
-    name,
-    await type(),
-    process.env,
-    () => readFileSync(0, 'utf8'),
-    tell,
-  )
+  const { code, stdout, stderr, error } = await runPlugin(name, await type(), process.env, readInput, tell)
   process.exitCode = code
   if (stderr !== '') complain(stderr)
   try {

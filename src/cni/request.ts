@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { CODE, CniError } from './error.ts'
+import { parseGiven } from './given-json.ts'
 import { type Call, type CniCommand, COMMANDS, type ValidAttachments } from './plugin-type.ts'
 import { parseResult, type Result } from './result.ts'
 import { atLeast, isVersion, LATEST, OLDEST, type Version, VERSIONS } from './versions.ts'
@@ -105,7 +106,7 @@ function readable(runtimeConfig: unknown): unknown {
 export function readConfig(text: string): Record<string, unknown> {
   let json: unknown
   try {
-    json = JSON.parse(text)
+    json = parseGiven(text)
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     throw new CniError(

@@ -33,7 +33,7 @@ export async function runPlugin(
   let version: string = LATEST
   try {
     const command = readCommand(env)
-    const text = readInput()
+    const text = read(readInput)
     if (command === 'VERSION') {
       const asked = text.trim() === '' ? OLDEST : versionOf(readConfig(text))
       return json({ cniVersion: asked, supportedVersions: VERSIONS })
@@ -70,6 +70,19 @@ export function tellResult(result: unknown, tell: (text: string) => void): void 
     tell(json(result).stdout)
   } catch (error) {
     throw new Untold(error instanceof Error ? error.message : String(error))
+  }
+}
+
+function read(readInput: () => string): string {
+  try {
+    return readInput()
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new CniError(
+      CODE.io,
+      `the configuration on stdin cannot be read: ${why}`,
+      'the runtime passes the network configuration there, and closes it',
+    )
   }
 }
 

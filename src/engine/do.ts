@@ -167,7 +167,10 @@ function inTheWay(
       : ['ip -d link', 'remove it or choose another name']
   return new CnilabError('state', `${explain.what}: ${verdict.actual}`, {
     ...(first ? { command: toLine(first, '1') } : {}),
-    fix: verdict.fix ?? `see what is there with: cnilab exec${flagsFor(host)} -- ${look}; then ${then}`,
+    fix:
+      verdict.remedy === undefined
+        ? (verdict.fix ?? `see what is there with: cnilab exec${flagsFor(host)} -- ${look}; then ${then}`)
+        : `cnilab exec${flagsFor(host)} -- ${verdict.remedy}, or choose another name`,
   })
 }
 

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { CnilabError } from '../errors.ts'
 import { type Kernel, kernelOf } from '../kernel/kernel.ts'
+import { readText } from '../kernel/read-file.ts'
 import { type KindName, parseOperation } from '../operations/registry.ts'
 import { programLine } from '../plan/command-line.ts'
 import { createSandbox } from '../sandbox/create.ts'
@@ -54,7 +54,7 @@ export async function examine(): Promise<Trial[]> {
         what: 'sandbox',
         ok: false,
         detail: error instanceof Error ? error.message : String(error),
-        fix: namespaceRemedy(),
+        fix: error instanceof CnilabError && error.fix !== 'cnilab doctor' ? (error.fix ?? '') : namespaceRemedy(),
       },
     ]
   }
@@ -121,7 +121,7 @@ function namespaceRemedy(): string {
 
 function setting(name: string): string | undefined {
   try {
-    return readFileSync(`/proc/sys/${name.replaceAll('.', '/')}`, 'utf8').trim()
+    return readText(`/proc/sys/${name.replaceAll('.', '/')}`).trim()
   } catch {
     return undefined
   }

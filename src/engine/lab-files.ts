@@ -1,6 +1,8 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { CnilabError } from '../errors.ts'
+import { MIB, readText } from '../kernel/read-file.ts'
+import { BOUNDS } from '../lab/bounds.ts'
 import { isLabPath, type Lab, toLab, unknownLab } from '../lab/lab.ts'
 import type { Source } from '../lab/source.ts'
 import { packageFolder } from '../kernel/package-folder.ts'
@@ -50,7 +52,7 @@ export async function loadLab(name: string, set: readonly string[] = []): Promis
 
 async function parse(file: string, shown: string, values: Readonly<Record<string, string>>): Promise<Lab> {
   const { parseLab } = await import('../lab/parse.ts') // YAML's parser takes longer to load than most commands to run
-  return parseLab(read(file), shown, values, language())
+  return parseLab(read(file, shown), shown, values, language())
 }
 
 /**
@@ -62,21 +64,21 @@ function readCompiled(name: string, file: string, values: Readonly<Record<string
   const made = statSync(compiled, { throwIfNoEntry: false })?.mtimeMs
   if (made === undefined || made < (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Infinity)) return undefined
   const mistake = () => new CnilabError('usage', 'a mistake')
-  const source: Source = { tree: JSON.parse(read(compiled)), errorAt: mistake, complaint: mistake }
   try {
+    const source: Source = { tree: JSON.parse(readText(compiled, MIB)), errorAt: mistake, complaint: mistake }
     return toLab(source, values, language())
   } catch {
     return undefined
   }
 }
 
-function read(file: string): string {
+function read(file: string, shown: string): string {
   try {
-    return readFileSync(file, 'utf8')
+    return readText(file, BOUNDS.file)
   } catch (error) {
-    throw new CnilabError(
-      'usage',
-      `cannot read the lab ${file}: ${error instanceof Error ? error.message : String(error)}`,
-    )
+    const why = error instanceof Error ? error.message : String(error)
+    throw new CnilabError('usage', `cannot read the lab ${shown}: ${why}`, {
+      fix: 'cnilab lab list names those that ship; a lab of your own is a text file in YAML',
+    })
   }
 }

@@ -1,6 +1,6 @@
 import { CnilabError } from '../errors.ts'
-import { DEFAULT_SANDBOX, flagsFor, type Host, MACHINE } from '../kernel/host.ts'
-import { namespaceNames } from '../kernel/snapshot.ts'
+import { DEFAULT_SANDBOX, flagsFor, type Host, MACHINE, netnsFile } from '../kernel/host.ts'
+import { namesInNetns } from '../kernel/netns-files.ts'
 import { userId } from '../kernel/user.ts'
 import { quote } from '../plan/command-line.ts'
 import { readBinds } from '../sandbox/binds.ts'
@@ -74,7 +74,13 @@ export function findHost(flags: Place): Host | undefined {
 
 /** Refuses a namespace that does not exist: CnilabError `state`. */
 export async function requireNetns(host: Host, netns: string | undefined): Promise<void> {
-  if (netns === undefined || namespaceNames(host).includes(netns)) return
+  if (netns === undefined) return
+  const { namespaces, strays } = await namesInNetns(host)
+  if (namespaces.has(netns)) return
+  if (strays.includes(netns))
+    throw new CnilabError('state', `the file ${netnsFile(netns)} is there, and is no namespace`, {
+      fix: `cnilab exec${flagsFor(host)} -- rm -d ${netnsFile(netns)}`,
+    })
   throw new CnilabError('state', `there is no namespace ${netns}`, {
     fix: `cnilab netns create ${quote(netns)}${flagsFor(host)}`,
   })

@@ -1,10 +1,12 @@
-import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, rmSync, unlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import * as z from 'zod'
 import { CnilabError } from '../errors.ts'
 import { type Host, MACHINE } from '../kernel/host.ts'
 import { withOwnFolder } from '../kernel/host-root.ts'
-import { distrust, makeFolder, requireTrust } from '../kernel/trust.ts'
+import { makeFolder } from '../kernel/make-folder.ts'
+import { replaceFile } from '../kernel/replace-file.ts'
+import { distrust, requireTrust } from '../kernel/trust.ts'
 import { isLabPath } from '../lab/lab.ts'
 import { exclusively } from './exclusively.ts'
 import { readOwn } from './journal.ts'
@@ -71,7 +73,7 @@ function readNoted(place: Place): Progress | undefined {
   if (isInside(place)) return copy
   const own = parse(readUsers(place))
   const hasEnded = own !== undefined && endedInside(place).includes(own.started)
-  if (hasEnded) rmSync(progressFileOf(place.name), { force: true }) // before the sandbox is gone
+  if (hasEnded) remove(progressFileOf(place.name)) // before the sandbox is gone
   const known = hasEnded ? undefined : own
   const shared = copy && !isLabPath(copy.lab) ? copy : undefined
   if (known && copy?.started === known.started)
@@ -104,7 +106,7 @@ export function writeProgress(place: Place, progress: Progress): void {
   const text = `${JSON.stringify({ ...progress, written: new Date().toISOString() }, undefined, 2)}\n`
   const isCopied = writeCopy(place, COPY, text)
   const file = progressFileOf(place.name)
-  const isKept = !isInside(place) && makeAndReplace(file, text)
+  const isKept = !isInside(place) && replace(file, text, dirname(file))
   if (!isCopied && !isKept)
     throw new CnilabError('machine', `the progress of the lab could not be written to ${file}`, {
       fix: `see who may write there: ls -ld ${dirname(file)}; or set XDG_STATE_HOME to a folder of your own`,
@@ -116,8 +118,13 @@ export function endProgress(place: Place): void {
   const progress = readNoted(place)
   if (isInside(place)) {
     if (progress) writeCopy(place, ENDED, JSON.stringify([...endedInside(place), progress.started].slice(-MOST_MARKS)))
-  } else if (distrust(progressFileOf(place.name)) === undefined) rmSync(progressFileOf(place.name), { force: true })
+  } else if (distrust(progressFileOf(place.name)) === undefined) remove(progressFileOf(place.name))
   inSandbox(place, (folder) => rmSync(join(folder, COPY), { force: true }))
+}
+
+/** Throws what the system says, but for a path that leads to no file. */
+function remove(file: string): void {
+  if (existsSync(file)) unlinkSync(file)
 }
 
 /** The files in a sandbox's own folder: a copy of the progress, which is all that can be seen inside, and the marks of ended labs. */
@@ -191,22 +198,11 @@ function parseJson(text: string): unknown {
   }
 }
 
-function makeAndReplace(file: string, text: string): boolean {
+/** Returns whether it could. Never through a link that a program of the sandbox may have put there. */
+function replace(file: string, text: string, folder?: string): boolean {
   try {
-    makeFolder(dirname(file), 0o700)
-    return replace(file, text)
-  } catch {
-    return false
-  }
-}
-
-/** Returns whether it could. `wx`: never through a link that a program of the sandbox may have put there. */
-function replace(file: string, text: string): boolean {
-  const fresh = `${file}.${process.pid}`
-  try {
-    rmSync(fresh, { force: true })
-    writeFileSync(fresh, text, { flag: 'wx', mode: 0o644, flush: true })
-    renameSync(fresh, file)
+    if (folder !== undefined) makeFolder(folder, 0o700)
+    replaceFile(file, text, { mode: 0o644, flush: true })
     return true
   } catch {
     return false

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process'
-import { type FSWatcher, statfsSync, statSync, watch } from 'node:fs'
+import { type FSWatcher, watch } from 'node:fs'
 import { INTERNET } from '../state/state.ts'
 import { environmentOn } from './environment.ts'
-import { type Host, netnsFile } from './host.ts'
+import type { Host } from './host.ts'
 import { withPath } from './host-root.ts'
 import { inside } from './inside.ts'
-import { namespaceNames } from './snapshot.ts'
+import { netnsAt, seenInNetns } from './netns-files.ts'
 
 /**
  * Prints what changes in the network namespace that it runs in, and, with `all-nsid`, in those linked to it; ends when its
@@ -41,9 +41,6 @@ const LATEST = 150
 const AGAIN = 10
 const TRIES = 100
 
-/** What statfs(2) says of a namespace's file. */
-const NSFS_MAGIC = 0x6e736673
-
 /**
  * A neighbour that the kernel found, or did not find, by itself. That is no change of the network, and each ping makes
  * some: whoever pings because of a change would be told of the next one, for ever.
@@ -73,7 +70,7 @@ export function watchKernel(host: Host, changed: () => void): { stop: () => void
   const follow = (tries: number) => {
     clearTimeout(again)
     const names = watchedNames(host)
-    const found = new Map(names.map((name) => [name, inodeOf(host, name)]))
+    const found = new Map(names.map((name) => [name, netnsAt(host, name)?.inode]))
     for (const [name, { inode, stop }] of monitors)
       if (found.get(name) !== inode) {
         monitors.delete(name)
@@ -130,6 +127,9 @@ function startMonitor(host: Host, name: string | undefined, inode: number, notic
     cwd: '/',
     stdio: ['pipe', 'pipe', 'ignore'],
   })
+  child.on('error', () => undefined) // what is not installed cannot tell
+  // Where this process may not open more files, there are no pipes, and Node says so only later.
+  if (!('setEncoding' in (child.stdout ?? {}))) return { inode, stop: () => undefined }
   let isStopped = false
   let line = '' // what was printed of it so far
   child.stdin.on('error', () => undefined) // it has ended, and then closes
@@ -138,7 +138,6 @@ function startMonitor(host: Host, name: string | undefined, inode: number, notic
     line = lines.pop() ?? ''
     if (!isStopped && lines.some((one) => !LEARNED.test(one))) notice()
   })
-  child.on('error', () => undefined) // what is not installed cannot tell
   child.on('close', () => {
     if (!isStopped) notice()
   })
@@ -179,17 +178,7 @@ function watchNames(host: Host, call: () => void): { close: () => void } {
 
 /** The namespaces to watch: none of them if they are too many. */
 function watchedNames(host: Host): string[] {
-  const names = namespaceNames(host).filter((name) => name !== INTERNET)
+  const { namespaces, strays } = seenInNetns(host)
+  const names = [...namespaces.keys(), ...strays].filter((name) => name !== INTERNET) // what is none may become one
   return names.length > MOST ? [] : names
-}
-
-/** Undefined for a file that is no namespace, or not yet. */
-function inodeOf(host: Host, name: string): number | undefined {
-  try {
-    return withPath(host, netnsFile(name), (path) =>
-      statfsSync(path).type === NSFS_MAGIC ? statSync(path).ino : undefined,
-    )
-  } catch {
-    return undefined
-  }
 }

@@ -1,6 +1,7 @@
 import { CnilabError } from '../errors.ts'
 import type { Host } from './host.ts'
 import { spawnOn } from './on-host.ts'
+import { MIB } from './read-file.ts'
 
 // All is done by programs on the host: a link in a sandbox must not lead to a file of the machine, and the sandbox of
 // root belongs to another user, whose file systems know no file of root's.
@@ -10,18 +11,32 @@ async function script(host: Host, text: string, words: readonly string[], input 
   return spawnOn(host, undefined, ['sh', '-c', text, 'sh', ...words], { input })
 }
 
-/** A text file of the host; undefined if there is none that can be read. */
+/** Of a file, and of all files of a folder: results of CNI have a few KiB each. */
+const LARGEST = MIB
+const ALL = 64 * MIB
+
+/** A text file of the host; undefined if there is none, and '' for what cannot be read: something else, or a huge one. */
 export async function readHostFile(host: Host, path: string): Promise<string | undefined> {
-  const { code, stdout } = await script(host, 'cat -- "$1"', [path])
-  return code === 0 ? stdout : undefined
+  const text = `[ -e "$1" ] || [ -L "$1" ] || exit 1
+[ ! -f "$1" ] || head -c ${LARGEST + 1} -- "$1" 2>/dev/null || :`
+  const { code, stdout } = await script(host, text, [path])
+  if (code !== 0) return undefined
+  return stdout.length > LARGEST ? '' : stdout
 }
 
-/** The text files in a folder of the host by name, sorted; one that cannot be read is ''. None if there is no folder. */
+/**
+ * The text files in a folder of the host by name, sorted; one that cannot be read, or is huge, is ''. None if there is no
+ * folder. Throws CnilabError `state` if they are too much.
+ */
 export async function readHostFolder(host: Host, folder: string): Promise<Map<string, string>> {
   // One line with the name and NUL for each file, and then the same in front of each line of each file.
   const text = `cd -- "$1" 2>/dev/null || exit 0
-find . -maxdepth 1 -type f -printf '%p\\0\\n' -exec grep -aHZs '' {} +`
+find . -maxdepth 1 -type f -printf '%p\\0\\n' -size -${LARGEST + 1}c -exec grep -aHZs '' {} + | head -c ${ALL}`
   const { stdout } = await script(host, text, [folder])
+  if (stdout.length >= ALL)
+    throw new CnilabError('state', `the files in ${folder} are more than anybody needs: 64 MiB, or more`, {
+      fix: `see what they are, and remove what is of no use: ls -lS ${folder}`,
+    })
   const files = new Map<string, string>()
   for (const line of stdout.split('\n')) {
     const at = line.indexOf('\0')
@@ -75,12 +90,17 @@ export async function programsIn(host: Host, folder: string): Promise<string[]> 
   return stdout.split('\0').filter((name) => name !== '')
 }
 
-/** The magic number of the file system that namespaces are files of (linux/magic.h, NSFS_MAGIC). */
-const NSFS = '6e736673'
+/** What statfs(2) says of a namespace's file (linux/magic.h, NSFS_MAGIC). */
+export const NSFS = 0x6e736673
+
+/** Shell text that asks whether a path is a namespace's, and does not open it: of a pipe, that would never end. */
+export function isNamespace(path: string): string {
+  return `[ "$(stat -f -c %t -- "${path}" 2>/dev/null)" = ${NSFS.toString(16)} ]`
+}
 
 /** Those of some paths at which the host has a namespace. */
 export async function namespacesAmong(host: Host, paths: readonly string[]): Promise<Set<string>> {
-  const text = `for path; do [ "$(stat -f -c %t -- "$path" 2>/dev/null)" != ${NSFS} ] || printf '%s\\0' "$path"; done`
+  const text = `for path; do ! ${isNamespace('$path')} || printf '%s\\0' "$path"; done`
   const { stdout } = paths.length === 0 ? { stdout: '' } : await script(host, text, paths)
   return new Set(stdout.split('\0').filter((path) => path !== ''))
 }
@@ -90,7 +110,9 @@ export async function namespacesAmong(host: Host, paths: readonly string[]): Pro
  * `state` if it is no network namespace.
  */
 export async function interfacesAt(host: Host, path: string): Promise<string[] | undefined> {
-  const text = '[ -e "$1" ] || exit 99; exec nsenter --net="$1" -- cat /proc/net/dev'
+  const text = `[ -e "$1" ] || exit 99
+${isNamespace('$1')} || { echo 'something else is there' >&2; exit 98; }
+exec nsenter --net="$1" -- cat /proc/net/dev`
   const { code, stdout, stderr } = await script(host, text, [path])
   if (code === 99) return undefined
   if (code !== 0)

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, constants, fstatSync, mkdirSync, openSync, readFileSync, rmdirSync, statSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, rmdirSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { CnilabError } from '../errors.ts'
 import { searchPath } from './environment.ts'
@@ -8,6 +8,8 @@ import { HOST_FOLDER, type Host, MACHINE } from './host.ts'
 import { codeOf } from './code-of.ts'
 import { openOwn } from './host-root.ts'
 import { remedyForLimit } from './limits.ts'
+import { makeFolder } from './make-folder.ts'
+import { readText } from './read-file.ts'
 import { lend } from './spawn.ts'
 
 // All locks are flock(2)'s: they belong to the open file or folder, and so end with this process, however that ends.
@@ -22,7 +24,7 @@ export async function lockFolder(folder: string): Promise<() => void> {
 export async function lockExistingFolder(folder: string): Promise<() => void> {
   const { fd } = await take(folder, () => {
     try {
-      return openedAt(openSync(folder, 'r'), folder)
+      return openedAt(openSync(folder, FOLDER), folder)
     } catch {
       throw new CnilabError('state', `there is no folder ${folder} any more`, { fix: 'run the command again' })
     }
@@ -58,7 +60,7 @@ export async function lockOwnFolder(host: Host): Promise<() => void> {
  */
 export async function lockFile(path: string): Promise<() => void> {
   const { fd } = await take(path, () => {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o755 })
+    makeFolder(dirname(path))
     const opened = openOwn(MACHINE, path, constants.O_RDONLY | constants.O_CREAT)
     if (opened === undefined) throw new CnilabError('state', `the folder of ${path} was removed meanwhile`)
     return openedAt(opened, path)
@@ -105,12 +107,15 @@ function openedAt(fd: number, path: string): Opened {
   }
 }
 
+/** To open a pipe in the place of a folder would wait for ever. */
+const FOLDER = constants.O_RDONLY | constants.O_DIRECTORY
+
 /** Opens a folder, and makes it first where it is missing. */
 function openFolder(path: string): Opened {
   for (;;) {
-    mkdirSync(path, { recursive: true, mode: 0o700 })
+    makeFolder(path, 0o700)
     try {
-      return openedAt(openSync(path, 'r'), path)
+      return openedAt(openSync(path, FOLDER), path)
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error // else whoever had it has removed it just now
     }
@@ -190,7 +195,7 @@ async function flock({ fd, path }: Opened, seconds: number): Promise<boolean> {
 function holderOf(fd: number): string {
   try {
     const { ino } = fstatSync(fd)
-    const line = readFileSync('/proc/locks', 'utf8')
+    const line = readText('/proc/locks')
       .split('\n')
       .find((one) => /: FLOCK /.test(one) && one.includes(`:${ino} `))
     const pid = line?.trim().split(/\s+/)[4]

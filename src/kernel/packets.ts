@@ -1,4 +1,3 @@
-import { readFileSync, statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
 import type { Answer, Call } from '../assertions/assertion.ts'
@@ -10,10 +9,11 @@ import { INTERNET } from '../state/state.ts'
 import { type Detached, spawnDetached } from './detached.ts'
 import { environmentOn } from './environment.ts'
 import { APP, type Host } from './host.ts'
-import { withPath } from './host-root.ts'
 import type { Kernel } from './kernel.ts'
 import { remedyForLimit } from './limits.ts'
 import { inside } from './inside.ts'
+import { netnsAt } from './netns-files.ts'
+import { MIB, readBytes } from './read-file.ts'
 import { processesIn } from './processes.ts'
 
 const answerSchema = z.object({ ok: z.boolean(), said: z.string(), status: z.number().exactOptional() })
@@ -48,7 +48,7 @@ export async function call(kernel: Kernel, from: string | undefined, whom: Call,
  */
 export async function startInternet(host: Host): Promise<void> {
   const file = `/run/netns/${INTERNET}`
-  const inode = host.kind === 'machine' ? undefined : inodeOf(host, file)
+  const inode = host.kind === 'machine' ? undefined : netnsAt(host, INTERNET)?.inode
   if (inode === undefined || isReady(inode)) return
   const program = programOf(host, 'responder', ['--namespace', file, ...OFFERS])
   // In the background: nsenter, which waits for what it started, would stay as long.
@@ -112,17 +112,11 @@ function isReady(inode: number): boolean {
   const [pid] = processesIn(inode)
   if (pid === undefined) return false
   try {
-    const sockets = readFileSync(`/proc/${pid}/net/unix`, 'utf8').split('\n')
+    const sockets = readBytes(`/proc/${pid}/net/unix`, 16 * MIB)
+      .toString('latin1')
+      .split('\n')
     return sockets.some((line) => line.endsWith(` ${READY.replace('\0', '@')}`))
   } catch {
     return false // it ended meanwhile
-  }
-}
-
-function inodeOf(host: Host, file: string): number | undefined {
-  try {
-    return withPath(host, file, (path) => statSync(path)).ino
-  } catch {
-    return undefined // it does not exist, or not any more
   }
 }

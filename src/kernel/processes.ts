@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
+import { MIB, readBytes } from './read-file.ts'
 
 /** The processes that this one can see, by their pids. */
 export function processes(): number[] {
@@ -24,7 +25,8 @@ export function networkOf(pid: number | 'self'): number | undefined {
 /** Start time of a process, field 22 of /proc/PID/stat (proc(5)); undefined for a process that is gone or a zombie. */
 export function startTime(pid: number): string | undefined {
   try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    const fields = readBytes(`/proc/${pid}/stat`, MIB)
+      .toString('latin1')
       .replace(/^.*\) /s, '')
       .split(' ')
     return fields[0] === 'Z' ? undefined : fields[19]

@@ -1,10 +1,11 @@
 import type { ChildProcess } from 'node:child_process'
-import { closeSync, readFileSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ReadStream, type WriteStream } from 'node:tty'
 import { visible } from '../visible.ts'
 import { environmentOn } from './environment.ts'
+import { readText } from './read-file.ts'
 import type { Host } from './host.ts'
 import { inside } from './inside.ts'
 import { dropInput, openPty, setWindowSize } from './pty.ts'
@@ -139,7 +140,7 @@ function send(signal: NodeJS.Signals, pid: number): void {
 /** The processes that a process started (proc(5)), and those started: nsenter's is the program, which would outlive it. */
 function descendantsOf(pid: number | undefined): number[] {
   try {
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean)
+    const children = readText(`/proc/${pid}/task/${pid}/children`).trim().split(' ').filter(Boolean)
     return children.map(Number).flatMap((child) => [...descendantsOf(child), child])
   } catch {
     return []

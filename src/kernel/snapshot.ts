@@ -1,4 +1,3 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { CnilabError } from '../errors.ts'
 import { FORWARDING, REDIRECTS } from '../operations/sysctl.ts'
 import {
@@ -14,10 +13,11 @@ import {
 import { HOST, type Namespace, type NftObject, type State } from '../state/state.ts'
 import { ambiguous } from '../state/topology.ts'
 import { withFiles } from './files.ts'
-import { type Host, netnsFile } from './host.ts'
-import { withPath } from './host-root.ts'
+import type { Host } from './host.ts'
 import type { Launch } from './launcher.ts'
+import { namesInNetns, netnsAt, type NetnsFile } from './netns-files.ts'
 import { spawnOn } from './on-host.ts'
+import { readText } from './read-file.ts'
 
 /** What a snapshot should hold besides the host's links, addresses and routes; without a scope it holds everything. */
 export interface Scope {
@@ -45,12 +45,19 @@ const usual = [...Object.values(FORWARDING), REDIRECTS]
 
 /** Reads the kernel: one process for the host's links, addresses and routes, one each for rules and sysctls, and few for the namespaces. */
 export async function snapshot(host: Host, launch: Launch, scope?: Scope): Promise<State> {
-  const paths = [...(scope?.namespaces ?? []), ...(scope?.paths ?? [])].filter((name) => isFile(host, name))
-  const names = scope?.links ? paths : [...namespaceNames(host), ...paths.filter((name) => name.startsWith('/'))]
+  const { namespaces, strays } = scope?.links ? { namespaces: [], strays: [] } : await namesInNetns(host)
+  const others = [...(scope?.namespaces ?? []), ...(scope?.paths ?? [])]
+    .filter((name) => scope?.links !== undefined || name.startsWith('/'))
+    .flatMap((name) => {
+      const file = netnsAt(host, name)
+      return file ? [[name, file] as const] : []
+    })
+  const files = new Map([...namespaces, ...others])
+  const names = [...files.keys()]
   const wanted = names.filter((name) => scope?.namespaces?.has(name) ?? true)
   // What takes longest begins first.
   const [inner, own, rules, sysctls, vlans] = await Promise.all([
-    readNamespaces(host, launch, wanted),
+    readNamespaces(host, launch, wanted, files),
     scope?.links ? readLinks(launch, scope.links, scope.forwarding === true) : readHost(launch),
     scope?.tables
       ? readTables(launch, scope.tables, scope.withoutElements === true)
@@ -61,7 +68,7 @@ export async function snapshot(host: Host, launch: Launch, scope?: Scope): Promi
     scope?.vlans === true ? readVlans(launch) : undefined,
   ])
   const state = new Map<string, Namespace | undefined>([
-    [HOST, parseNamespace(own, { ...nowhere, rules, sysctls, ...(vlans ? { vlans } : {}) })],
+    [HOST, { ...parseNamespace(own, { ...nowhere, rules, sysctls, ...(vlans ? { vlans } : {}) }), strays }],
     ...names.map((name) => [name, inner.get(name)] as const),
   ])
   for (const name of scope?.links ? [] : ambiguous(state)) {
@@ -70,20 +77,6 @@ export async function snapshot(host: Host, launch: Launch, scope?: Scope): Promi
     if (namespace && code === 0) state.set(name, { ...namespace, netnsIds: parseNetnsIds(stdout) })
   }
   return state
-}
-
-/** Whether there is a namespace's file of this name or path. */
-function isFile(host: Host, name: string): boolean {
-  return fileOf(host, name) !== nowhere
-}
-
-/** The names under /run/netns, sorted. */
-export function namespaceNames(host: Host): string[] {
-  try {
-    return withPath(host, '/run/netns', (folder) => readdirSync(folder)).toSorted()
-  } catch {
-    return [] // the folder comes with the first namespace
-  }
 }
 
 /** Undefined for a namespace that has vanished meanwhile, or a file that is none. */
@@ -147,7 +140,7 @@ function readOwnSysctls(keys: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     files.flatMap(([key, file]) => {
       try {
-        return [[key, readFileSync(`/proc/sys/${file}`, 'utf8').trim().replaceAll(/\s+/g, ' ')]]
+        return [[key, readText(`/proc/sys/${file}`).trim().replaceAll(/\s+/g, ' ')]]
       } catch {
         return []
       }
@@ -163,7 +156,12 @@ const LONGEST = 30
 /** How many namespaces are read before what was read is parsed and let go: a thousand hold some 20 MB of JSON. */
 const CHUNK = 100
 
-async function readNamespaces(host: Host, launch: Launch, names: readonly string[]): Promise<Map<string, Namespace>> {
+async function readNamespaces(
+  host: Host,
+  launch: Launch,
+  names: readonly string[],
+  files: ReadonlyMap<string, NetnsFile>,
+): Promise<Map<string, Namespace>> {
   const read = new Map<string, Namespace>()
   for (let at = 0; at < names.length; at += CHUNK) {
     const some = names.slice(at, at + CHUNK)
@@ -171,26 +169,15 @@ async function readNamespaces(host: Host, launch: Launch, names: readonly string
       some.length <= FEW || some.some((name) => name.startsWith('/'))
         ? await Promise.all(some.map((name) => readNetns(launch, name)))
         : await readMany(host, launch, some)
-    const files = some.map((name) => fileOf(host, name))
     for (const [i, name] of some.entries()) {
       const own = documents[i]
-      if (own) read.set(name, parseNamespace(own, { ...(files[i] ?? nowhere), rules: [], sysctls: {} }))
+      if (own) read.set(name, parseNamespace(own, { ...(files.get(name) ?? nowhere), rules: [], sysctls: {} }))
     }
   }
   return read
 }
 
 const nowhere = { inode: 0, since: 0 }
-
-/** What the namespace's file tells: its identity, and since when it has that name. */
-function fileOf(host: Host, name: string): Pick<Namespace, 'inode' | 'since'> {
-  try {
-    const { ino, ctimeMs } = withPath(host, netnsFile(name), (path) => statSync(path))
-    return { inode: ino, since: ctimeMs }
-  } catch {
-    return nowhere
-  }
-}
 
 /**
  * Two xargs side by side, each with a pipe of its own, so that no output is mixed. A namespace that vanished meanwhile

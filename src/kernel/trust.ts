@@ -1,6 +1,7 @@
-import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, type Stats } from 'node:fs'
+import { lstatSync, readlinkSync, type Stats } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { CnilabError } from '../errors.ts'
+import { readText } from './read-file.ts'
 import { knowsEveryUser, NOBODY, userId } from './user.ts'
 
 /** As many links as the kernel follows (path_resolution(7)). */
@@ -49,20 +50,6 @@ export function requireTrust(path: string, fix: string): void {
   if (why !== undefined) throw new CnilabError('machine', `${path} cannot be trusted: ${why}`, { fix })
 }
 
-/**
- * Makes a folder, and those above it, where it is not there, with this mode. (Node's own `recursive` never ends where the
- * file system says that a folder is missing which it will not make, as /proc does.) Throws what the file system says.
- */
-export function makeFolder(path: string, mode: number): void {
-  if (existsSync(path)) return
-  makeFolder(dirname(path), mode)
-  try {
-    mkdirSync(path, { mode })
-  } catch (error) {
-    if (!existsSync(path)) throw error // else somebody else made it meanwhile
-  }
-}
-
 function parts(path: string): string[] {
   return path.split('/').filter((name) => name !== '' && name !== '.')
 }
@@ -104,7 +91,7 @@ function isAlone(gid: number): boolean {
 /** The lines of passwd(5) or group(5); none where there is no such file. */
 function lines(file: string): string[][] {
   try {
-    return readFileSync(file, 'utf8')
+    return readText(file)
       .split('\n')
       .map((line) => line.split(':'))
   } catch {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readText } from './read-file.ts'
 
 /** This user's id. */
 export function userId(): number {
@@ -18,12 +18,12 @@ export function dropsPrivileges(): boolean {
 
 /** Whether this user namespace knows all users of the machine, as the first one does: the files of others show as nobody's. */
 export function knowsEveryUser(): boolean {
-  return /^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8'))
+  return /^\s*0\s+0\s+4294967295\s*$/.test(readText('/proc/self/uid_map'))
 }
 
 /** Whether an id exists in this user namespace (user_namespaces(7): first id, first id outside, how many). */
 function isMapped(id: number, map: string): boolean {
-  return readFileSync(`/proc/self/${map}`, 'utf8')
+  return readText(`/proc/self/${map}`)
     .split('\n')
     .map((line) => line.trim().split(/\s+/).map(Number))
     .some(([first = 0, , count = 0]) => first <= id && id < first + count)

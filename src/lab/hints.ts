@@ -1,4 +1,5 @@
 import type { Finding } from '../plan/finding.ts'
+import { matches } from '../wildcard.ts'
 import type { LabStep } from './lab.ts'
 
 /** The texts that a step has for its failures: those whose finding failed just so. */
@@ -9,10 +10,4 @@ export function failureHints(step: LabStep, findings: readonly Finding[]): strin
       failed.some((one) => matches(finding, one.id) && (actual === undefined || one.actual.includes(actual))),
     )
     .map(({ text }) => text)
-}
-
-/** Whether an id of a finding is meant by a pattern, in which `*` stands for anything. */
-export function matches(pattern: string, id: string): boolean {
-  const literal = pattern.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&')
-  return new RegExp(`^${literal.replaceAll('*', '.*')}$`).test(id)
 }

@@ -2,6 +2,7 @@ import { distance } from 'fastest-levenshtein'
 import * as z from 'zod'
 import { type Assertion, assertionKinds, isAssertion, parseClaim } from '../assertions/registry.ts'
 import { isKind, kinds, type Operation, parseOperation } from '../operations/registry.ts'
+import { BOUNDS } from './bounds.ts'
 import { complaints, unknown } from './complaints.ts'
 import type { Source } from './source.ts'
 import { fillTree, TemplateError, type Variables } from './template.ts'
@@ -26,8 +27,17 @@ const unmarkedSchema = z.looseObject({}).check((ctx) => {
   if ('mark' in ctx.value) ctx.issues.push({ code: 'unrecognized_keys', keys: ['mark'], input: ctx.value })
 })
 
-/** The operations that an item of `operations`, `solution` or `start` stands for. Throws CnilabError `usage`. */
-export function operations(source: Source, path: Path, item: Item, variables: Variables): Operation[] {
+/**
+ * The operations that an item of `operations`, `solution` or `start` stands for. `room`: how many a lab may still have.
+ * Throws CnilabError `usage`.
+ */
+export function operations(
+  source: Source,
+  path: Path,
+  item: Item,
+  variables: Variables,
+  room: { operations: number },
+): Operation[] {
   const { repeat } = item
   const kind = theKind(source, path, item, ['repeat'], 'operation', 'bridge: {name: cni0}')
   if (!isKind(kind)) throw source.errorAt([...path, kind], unknown('operation', kind, Object.keys(kinds)))
@@ -36,11 +46,20 @@ export function operations(source: Source, path: Path, item: Item, variables: Va
   if (!unmarked.success) throw source.complaint(unmarked.error, at)
   const one = (values: Variables) =>
     filled(source, at, item[kind], values, (params) => parseOperation(kind, params, complaints))
-  if (repeat === undefined) return [one(variables)]
+  const take = (count: number, place: Path) => {
+    room.operations -= count
+    if (room.operations < 0)
+      throw source.errorAt(place, `with this a lab would have more than ${BOUNDS.operations} operations`)
+  }
+  if (repeat === undefined) {
+    take(1, path)
+    return [one(variables)]
+  }
   const digits = inFile(source, [...path, 'repeat'], () => fillTree(repeat, variables))
   // Number would also take 0x2, 1e2 and nothing at all.
-  const times = typeof digits === 'string' && /^\d+$/.test(digits) ? Number(digits) : 0
+  const times = typeof digits === 'string' && /^\d{1,9}$/.test(digits) ? Number(digits) : 0
   if (times < 1 || times > MOST) throw source.errorAt([...path, 'repeat'], `repeat is a whole number from 1 to ${MOST}`)
+  take(times, [...path, 'repeat'])
   return Array.from({ length: times }, (_, i) => one({ ...variables, i: String(i + 1) }))
 }
 
@@ -53,8 +72,8 @@ export function assertion(source: Source, path: Path, item: Item, variables: Var
   if (kind === 'not') {
     const inner = z.record(z.string(), z.unknown()).safeParse(item['not'])
     if (!inner.success) throw source.errorAt([...path, 'not'], 'not takes a check, for example: not: {ping: {…}}')
-    const { claim, not } = assertion(source, [...path, 'not'], inner.data, variables)
-    if (not) throw source.errorAt([...path, 'not'], 'not takes a check, and not another not')
+    if ('not' in inner.data) throw source.errorAt([...path, 'not'], 'not takes a check, and not another not')
+    const { claim } = assertion(source, [...path, 'not'], inner.data, variables)
     return { claim, not: true, wait: waitOf(source, path, item) }
   }
   if (!isAssertion(kind))

@@ -1,13 +1,15 @@
 import { type Assertion, deriveAssertion } from '../assertions/registry.ts'
 import { CnilabError } from '../errors.ts'
+import { matches } from '../wildcard.ts'
+import { anyNetns } from '../operations/names.ts'
 import { derive, type Operation } from '../operations/registry.ts'
-import { matches } from './hints.ts'
+import { BOUNDS } from './bounds.ts'
 import { assertion, inFile, operations } from './items.ts'
 import { resolveParameters } from './parameters.ts'
 import { type LabFile, type Localized, labSchema } from './schema.ts'
 import { complaints } from './complaints.ts'
 import type { Source } from './source.ts'
-import { fill, type Variables } from './template.ts'
+import { fill, TemplateError, type Variables } from './template.ts'
 
 /** A program that a lab runs: its words, and the namespace, undefined for the host. */
 export interface LabCommand {
@@ -85,6 +87,8 @@ export function toLab(source: Source, set: Readonly<Record<string, string>> = {}
   const parameters = Object.entries(lab.parameters)
   const variables = inFile(source, ['parameters'], () => resolveParameters(lab.parameters, set, pick))
   const words = (text: Localized, ...path: PropertyKey[]) => inFile(source, path, () => fill(pick(text), variables))
+  const room = { operations: BOUNDS.operations }
+  const start = lab.start.flatMap((item, o) => operations(source, ['start', o], item, variables, room))
   return {
     id: lab.id,
     title: words(lab.title, 'title'),
@@ -92,8 +96,8 @@ export function toLab(source: Source, set: Readonly<Record<string, string>> = {}
     order: lab.order,
     parameters: parameters.map(([name, { text }]) => ({ name, value: variables[name] ?? '', text: pick(text) })),
     subnets: parameters.flatMap(([name, { type }]) => (type === 'subnet' ? (variables[name] ?? []) : [])),
-    start: lab.start.flatMap((item, o) => operations(source, ['start', o], item, variables)),
-    steps: lab.steps.map((step, s) => readStep(source, step, s, variables, words)),
+    start,
+    steps: lab.steps.map((step, s) => readStep(source, step, s, variables, words, room)),
     learned: lab.learned === undefined ? undefined : words(lab.learned, 'learned'),
     links: lab.links.map(({ title, url }, i) => ({ title: words(title, 'links', i, 'title'), url })),
   }
@@ -105,6 +109,7 @@ function readStep(
   s: number,
   variables: Variables,
   words: (text: Localized, ...path: PropertyKey[]) => string,
+  room: { operations: number },
 ): LabStep {
   const at = (...path: PropertyKey[]) => ['steps', s, ...path]
   const free = step.solution.length > 0 || step.operations.length === 0
@@ -112,10 +117,10 @@ function readStep(
   const command = ({ argv, netns }: LabCommand, ...path: PropertyKey[]): LabCommand =>
     inFile(source, at(...path), () => ({
       argv: argv.map((word) => fill(word, variables)),
-      ...(netns === undefined ? {} : { netns: fill(netns, variables) }),
+      ...(netns === undefined ? {} : { netns: netnsIn(fill(netns, variables)) }),
     }))
   const own = {
-    operations: step[work].flatMap((item, i) => operations(source, at(work, i), item, variables)),
+    operations: step[work].flatMap((item, i) => operations(source, at(work, i), item, variables, room)),
     checks: step.checks.map((item, i) => assertion(source, at('checks', i), item, variables)),
   }
   checkPatterns(source, step, s, [
@@ -147,6 +152,12 @@ function readStep(
     })),
     focus: step.focus.map((name, i) => words(name, ...at('focus', i))),
   }
+}
+
+function netnsIn(name: string): string {
+  const { error } = anyNetns.safeParse(name)
+  if (error) throw new TemplateError(`netns: ${error.issues[0]?.message ?? name}`)
+  return name
 }
 
 /** A hint for a finding that the step does not have would never be shown. */

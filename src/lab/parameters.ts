@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { CnilabError } from '../errors.ts'
 import { contains, interfaceName, ipAddress, netnsName, subnet } from '../operations/names.ts'
 import { UPLINK } from '../state/state.ts'
+import { BOUNDS } from './bounds.ts'
 import type { Localized, ParameterDefinition } from './schema.ts'
 import { fill, TemplateError, type Variables } from './template.ts'
 
@@ -42,6 +43,8 @@ function check(
       ? new TemplateError(`the default of ${name}: ${message}`)
       : new CnilabError('usage', `parameter ${name}: ${message}`)
   const value = given ?? fill(definition.default, values)
+  if (value.length > BOUNDS.value)
+    throw wrong(`has ${value.length} characters, and no more than ${BOUNDS.value} are allowed`)
   const parsed = schemaOf(definition, pick).safeParse(value)
   if (!parsed.success) throw wrong(parsed.error.issues[0]?.message ?? `'${value}' is not valid`)
   const network = definition.in === undefined ? undefined : values[definition.in]
@@ -64,7 +67,7 @@ function schemaOf(
     case 'address':
       return ipAddress
     case 'number':
-      return z.string().refine((text) => /^\d+$/.test(text) && Number(text) >= min && Number(text) <= max, {
+      return z.string().refine((text) => /^\d{1,15}$/.test(text) && Number(text) >= min && Number(text) <= max, {
         error: (issue) =>
           `'${String(issue.input)}' is not a whole number from ${min} to ${max}${limit === undefined ? '' : `; ${pick(limit)}`}`,
       })

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { BOUNDS } from './bounds.ts'
 
 /** What labs and steps are called: file names and shell words need no quoting then. */
 const id = z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/, {
@@ -16,10 +17,17 @@ const lines = z
   .string()
   .regex(/^[\P{Cc}\n]*$/u, { error: 'must not contain control characters other than line breaks' })
 
+/** A list of a step, or of what belongs to one. */
+const list = <T extends z.ZodType>(item: T, most: number = BOUNDS.items) =>
+  z.array(item).max(most, { error: `has no more than ${most} items` })
+
+/** A word of a command goes to the system as it is, which ends it at a NUL character. */
+const wordOfCommand = z.string().regex(/^[^\0]*$/, { error: 'must not contain a NUL character' })
+
 /** A whole number, written as such: every scalar of a lab file is read as text. */
 const whole = z
   .string()
-  .regex(/^\d+$/, { error: (issue) => `'${String(issue.input)}' is not a whole number` })
+  .regex(/^\d{1,15}$/, { error: (issue) => `'${String(issue.input)}' is not a whole number` })
   .transform(Number)
 
 /** A text, or the same in several languages, by their ISO 639 codes; English is always there. */
@@ -45,7 +53,7 @@ export type ParameterDefinition = z.infer<typeof parameterSchema>
 
 /** A program to run, as a list of words: no shell reads it. `netns`: where, the host if not given. */
 const commandSchema = z.strictObject({
-  argv: z.array(z.string()).min(1, 'a command has at least one word'),
+  argv: list(wordOfCommand).min(1, 'a command has at least one word'),
   netns: z.string().optional(),
 })
 
@@ -55,7 +63,7 @@ const itemSchema = z.record(z.string(), z.unknown())
 /** Asked before the step is done, or after it. After the answer, `try` is run, so that the kernel itself replies. */
 const questionSchema = z.strictObject({
   ask: text,
-  choices: z.array(title).min(2, 'a question has at least two choices'),
+  choices: list(title).min(2, 'a question has at least two choices'),
   /** The number of the right choice, from 1. */
   answer: whole,
   why: text,
@@ -79,20 +87,20 @@ const stepSchema = z
     /** For those who want to know more. */
     more: text.optional(),
     /** Holds only before the step: shown, and judged, just before it is done. */
-    before: z.array(itemSchema).default([]),
+    before: list(itemSchema).default([]),
     /** Each: the kind of operation with its parameters and, if it is to be done for i = 1, 2, …, `repeat` times. */
-    operations: z.array(itemSchema).default([]),
+    operations: list(itemSchema).default([]),
     /** In place of `operations`: one way of many to make the checks true. It is not shown, and not itself checked. */
-    solution: z.array(itemSchema).default([]),
+    solution: list(itemSchema).default([]),
     /** Run after the operations, to see something or to cause traffic. */
-    run: z.array(commandSchema).default([]),
-    checks: z.array(itemSchema).default([]),
+    run: list(commandSchema).default([]),
+    checks: list(itemSchema).default([]),
     /** From a nudge to nearly the solution. */
-    hints: z.array(text).default([]),
-    when: z.array(failureSchema).default([]),
-    questions: z.array(questionSchema).default([]),
+    hints: list(text).default([]),
+    when: list(failureSchema).default([]),
+    questions: list(questionSchema).default([]),
     /** Namespaces and interfaces to highlight in the picture. */
-    focus: z.array(z.string()).default([]),
+    focus: list(z.string()).default([]),
   })
   .check((ctx) => {
     const { operations, solution, run, checks } = ctx.value
@@ -115,15 +123,18 @@ export const labSchema = z.strictObject({
   text,
   /** Where it stands among the labs that ship, which are listed in this order. */
   order: whole.optional(),
-  parameters: z.record(z.string(), parameterSchema).default({}),
+  parameters: z
+    .record(z.string(), parameterSchema)
+    .refine((all) => Object.keys(all).length <= BOUNDS.parameters, `has no more than ${BOUNDS.parameters} of them`)
+    .default({}),
   /** The state in which the learner begins. */
-  start: z.array(itemSchema).default([]),
-  steps: z.array(stepSchema).min(1, 'a lab has at least one step'),
+  start: list(itemSchema).default([]),
+  steps: list(stepSchema, BOUNDS.steps).min(1, 'a lab has at least one step'),
   /** What was learned, for the end. */
   learned: text.optional(),
   /** The documents that it rests on. */
-  links: z
-    .array(z.strictObject({ title, url: line.regex(/^https:\/\/\S+$/, { error: 'must begin with https://' }) }))
-    .default([]),
+  links: list(
+    z.strictObject({ title, url: line.regex(/^https:\/\/\S+$/, { error: 'must begin with https://' }) }),
+  ).default([]),
 })
 export type LabFile = z.infer<typeof labSchema>

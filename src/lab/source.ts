@@ -1,6 +1,7 @@
-import { type Document, isMap, isNode, LineCounter, parseDocument } from 'yaml'
+import { Composer, type Document, isMap, isNode, isScalar, Lexer, LineCounter, Parser, visit } from 'yaml'
 import type * as z from 'zod'
 import { CnilabError } from '../errors.ts'
+import { BOUNDS, refuseHuge } from './bounds.ts'
 
 /** A YAML file whose errors can be shown with line and column. */
 export interface Source {
@@ -12,16 +13,15 @@ export interface Source {
   complaint: (error: z.ZodError, base?: readonly PropertyKey[]) => CnilabError
 }
 
-/** Parses YAML. `file` is its name for messages. Throws CnilabError `usage` where it is not well-formed. */
+/** Parses YAML. `file` is its name for messages. Throws CnilabError `usage` where it is not well-formed, or huge. */
 export function readSource(text: string, file: string): Source {
   const lines = new LineCounter()
-  const document = parseDocument(text, { schema: 'failsafe', lineCounter: lines })
   const at = (offset: number, message: string) => {
     const { line, col } = lines.linePos(offset)
     return new CnilabError('usage', `${file}:${Math.max(line, 1)}:${Math.max(col, 1)}: ${message}`)
   }
-  const [malformed] = document.errors
-  if (malformed) throw at(malformed.pos[0], malformed.message.split('\n')[0]?.replace(/ at line .*$/, '') ?? 'not YAML')
+  const document = compose(text, lines, at)
+  const tree = resolved(document, at)
   const errorAt: Source['errorAt'] = (path, message) => at(offsetOf(document, path), message)
   const complaint: Source['complaint'] = (error, base = []) => {
     // A misspelt key is also a missing one: name the key that is there.
@@ -33,16 +33,80 @@ export function readSource(text: string, file: string): Source {
       return at(offsetOf(document, [...path, key], 'key'), issue.message)
     }
     const name = path.at(-1)
-    const missing = document.getIn(path) === undefined
+    const missing = valueAt(tree, path) === undefined
     if (missing) return errorAt(path, `'${String(name)}' is missing`)
     if (path.length === 0) return errorAt(path, 'a lab is a map of keys: version, id, title, text, steps')
     return errorAt(path, typeof name === 'string' ? `${name}: ${issue.message}` : issue.message)
   }
-  try {
-    return { tree: document.toJS(), errorAt, complaint }
-  } catch (error) {
-    throw at(0, error instanceof Error ? error.message : String(error)) // an alias bomb
+  refuseHuge(tree, errorAt)
+  return { tree, errorAt, complaint }
+}
+
+type At = (offset: number, message: string) => CnilabError
+
+/** What parseDocument of `yaml` does; but its composer calls itself for each list in a list, and compares each key with all. */
+function compose(text: string, lines: LineCounter, at: At): Document {
+  const parser = new Parser(lines.addNewLine)
+  let pieces = 0
+  const tokens = function* () {
+    for (const lexeme of new Lexer().lex(text)) {
+      yield* parser.next(lexeme)
+      if (++pieces > 4 * BOUNDS.values) throw at(parser.offset, `a lab has no more than ${BOUNDS.values} values`)
+      // The document and a scalar are on the stack, too.
+      if (parser.stack.length > BOUNDS.depth + 2)
+        throw at(
+          parser.offset - lexeme.length,
+          `this lies in more than ${BOUNDS.depth} lists and maps, one in the other`,
+        )
+    }
+    yield* parser.end()
   }
+  lines.addNewLine(0)
+  const composer = new Composer({ schema: 'failsafe', uniqueKeys: false })
+  const [document, another] = composer.compose(tokens(), true, text.length)
+  if (!document) throw at(0, 'not YAML')
+  const [malformed] = document.errors
+  if (malformed) throw at(malformed.pos[0], malformed.message.split('\n')[0]?.replace(/ at line .*$/, '') ?? 'not YAML')
+  if (another) throw at(another.range[0], 'a lab is one document, and here a second one begins')
+  refuseRepeated(document, at)
+  return document
+}
+
+/** The content as plain values. Aliases that are used too often, or in themselves, are refused where the first one stands. */
+function resolved(document: Document, at: At): unknown {
+  try {
+    const tree: unknown = document.toJS()
+    return tree
+  } catch (error) {
+    let first = 0
+    visit(document, {
+      Alias: (_, { range }) => {
+        first = range?.[0] ?? 0
+        return visit.BREAK
+      },
+    })
+    throw at(first, error instanceof Error ? error.message : String(error))
+  }
+}
+
+/** Refuses a key that stands twice in a map, or is no text. */
+function refuseRepeated(document: Document, at: At): void {
+  visit(document, {
+    Map: (_, { items }) => {
+      const seen = new Set<string>()
+      for (const { key } of items) {
+        const place = isNode(key) ? (key.range?.[0] ?? 0) : 0
+        if (isNode(key) && !isScalar(key)) throw at(place, 'a key must be a text')
+        const name = isScalar(key) ? String(key.value) : ''
+        if (seen.has(name)) throw at(place, `the key '${name}' stands here twice`)
+        seen.add(name)
+      }
+    },
+  })
+}
+
+function valueAt(tree: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((node, key) => (node instanceof Object ? Reflect.get(node, key) : undefined), tree)
 }
 
 type Issue = z.core.$ZodIssue

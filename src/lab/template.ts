@@ -11,18 +11,29 @@ export class TemplateError extends Error {}
  * and `${subnet.prefix}` (its length). Throws TemplateError.
  */
 export function fill(text: string, variables: Variables): string {
-  return text.replaceAll(/\$\{([^}]*)\}/g, (_, expression: string) => {
-    const [, name = '', index, prefix] = /^(\w+)(?:\[([^\]]+)\]|(\.prefix))?$/.exec(expression.trim()) ?? []
-    const value = Object.hasOwn(variables, name) ? variables[name] : undefined
-    if (value === undefined)
-      throw new TemplateError(`\${${expression}} names nothing; there are: ${Object.keys(variables).join(', ')}`)
-    if (prefix !== undefined) return value.split('/')[1] ?? ''
-    if (index === undefined) return value
-    const n = sum(index, variables)
-    const address = addressAt(value, n)
-    if (address === undefined) throw new TemplateError(`${value} has no address number ${n}`)
-    return address
-  })
+  let filled = ''
+  let from = 0
+  // By hand: for a regular expression each `${` is a place to look for the end from.
+  for (let at = text.indexOf('${'); at >= 0; at = text.indexOf('${', from)) {
+    const end = text.indexOf('}', at)
+    if (end < 0) break
+    filled += text.slice(from, at) + valueOf(text.slice(at + 2, end), variables)
+    from = end + 1
+  }
+  return filled + text.slice(from)
+}
+
+function valueOf(expression: string, variables: Variables): string {
+  const [, name = '', index, prefix] = /^(\w+)(?:\[([^\]]+)\]|(\.prefix))?$/.exec(expression.trim()) ?? []
+  const value = Object.hasOwn(variables, name) ? variables[name] : undefined
+  if (value === undefined)
+    throw new TemplateError(`\${${expression}} names nothing; there are: ${Object.keys(variables).join(', ')}`)
+  if (prefix !== undefined) return value.split('/')[1] ?? ''
+  if (index === undefined) return value
+  const n = sum(index, variables)
+  const address = addressAt(value, n)
+  if (address === undefined) throw new TemplateError(`${value} has no address number ${n}`)
+  return address
 }
 
 /** Never negative, nor a fraction or infinite, which addressAt could not count to. */

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { HOST, type NftObject } from '../state/state.ts'
-import { interfaceName, macAddress } from './names.ts'
+import { macAddress, ruleInterface } from './names.ts'
 import {
   deleteTable,
   foreignTable,
@@ -46,7 +46,7 @@ export function spoofCheckRemoval(ifname: string, rules: readonly NftObject[]): 
 export const macSpoofCheck: OperationKind<'mac-spoof-check', Params> = {
   kind: 'mac-spoof-check',
   get params() {
-    return z.strictObject({ ifname: interfaceName, mac: macAddress })
+    return z.strictObject({ ifname: ruleInterface, mac: macAddress })
   },
   id: (p) => p.ifname,
   provides: () => [],
@@ -59,7 +59,7 @@ export const macSpoofCheck: OperationKind<'mac-spoof-check', Params> = {
       nft('add', 'table', ...at),
       nft('add', 'chain', ...at, CHAIN, '{ type filter hook prerouting priority filter; policy accept; }'),
       nft('flush', 'chain', ...at, CHAIN),
-      nft('add', 'rule', ...at, CHAIN, 'iifname', ifname, 'ether', 'saddr', '!=', mac, 'drop', ...MARK_COMMENT),
+      nft('add', 'rule', ...at, CHAIN, 'iifname', `"${ifname}"`, 'ether', 'saddr', '!=', mac, 'drop', ...MARK_COMMENT),
     ]
   },
   undo: ({ ifname }, _before, now) => spoofCheckRemoval(ifname, now.get(HOST)?.rules ?? []),

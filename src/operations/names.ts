@@ -53,6 +53,22 @@ function identifierOf(what: string, longest: number, example: string, reserved: 
   })
 }
 
+/** The name of a CNI network, as it becomes a part of the names of tables. */
+export const networkName = z.string().regex(identifier, {
+  error: (issue) =>
+    `'${String(issue.input)}' is not a network name: it must begin with a letter or digit and contain only letters, digits, _ . -`,
+})
+
+/** Whose something is, as the comment of an element of nftables, which holds 128 bytes and stands in quotes. */
+export const ownerName = z.string().regex(/^[!#-[\]-~]{1,128}$/, {
+  error: (issue) => `'${String(issue.input)}' is not an owner, for example: mynet/web-1/eth0`,
+})
+
+/** An interface as rules of nftables name it, and tables that are called after it: they read other signs as their own. */
+export const ruleInterface = interfaceName.refine((name) => /^[\w.-]+$/.test(name), {
+  error: (issue) => `interface name '${String(issue.input)}' must be of letters, digits, _ . -, for example: veth-red`,
+})
+
 /** The name of a network namespace that a user may create. */
 export const netnsName = identifierOf('namespace name', 64, 'red', [HOST, INTERNET])
 /** A namespace in which something happens: any that exists, `internet` included; `host` is written by leaving it out. */

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { netnsName } from './names.ts'
-import type { Namespace } from '../state/state.ts'
+import { HOST, type Namespace, type State } from '../state/state.ts'
 import { type Before, type OperationKind, ip, MARK_ALIAS, resource } from './operation.ts'
 
 interface Params {
@@ -19,7 +19,7 @@ export const netns: OperationKind<'netns', Params> = {
   apply: (p) => [ip(undefined, 'netns', 'add', p.name)],
   undo: (p, before, now) => {
     const namespace = now.get(p.name)
-    if (!now.has(p.name)) return []
+    if (!now.has(p.name) && !isStray(p, now)) return []
     return namespace && isAnother(namespace, before) ? [] : [ip(undefined, 'netns', 'delete', p.name)]
   },
   users: (p, now) =>
@@ -32,15 +32,21 @@ export const netns: OperationKind<'netns', Params> = {
   }),
   expected: (p) => `namespace ${p.name} is there`,
   judge: (p, now) => {
-    if (!now.has(p.name)) return { status: 'absent', actual: `there is no namespace ${p.name}`, before: {} }
-    if (now.get(p.name)) return { status: 'present', actual: `namespace ${p.name} is there` }
-    // A reboot or an unclean end leaves the file.
-    return {
-      status: 'differs',
-      actual: `/run/netns/${p.name} is a file, and no namespace is mounted on it`,
-      fix: `remove the file: ip netns delete ${p.name}`,
-    }
+    if (isStray(p, now))
+      return {
+        status: 'differs',
+        actual: `the file /run/netns/${p.name} is there, and is no namespace`,
+        remedy: `rm -d /run/netns/${p.name}`,
+      }
+    return now.has(p.name)
+      ? { status: 'present', actual: `namespace ${p.name} is there` }
+      : { status: 'absent', actual: `there is no namespace ${p.name}`, before: {} }
   },
+}
+
+/** Whether a file has the name of the namespace, and is none: ip(8) takes it for one. */
+function isStray({ name }: Params, now: State): boolean {
+  return now.get(HOST)?.strays?.includes(name) === true
 }
 
 /** What each namespace has from the start: its loopback, and the ends of tunnels whose module the kernel has loaded. */

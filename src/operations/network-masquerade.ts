@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { HOST } from '../state/state.ts'
-import { ipAddress, isIpv6, subnet } from './names.ts'
+import { ipAddress, isIpv6, networkName, ownerName, subnet } from './names.ts'
 import { elementsOf, type IpFamily, removeOwned, type SharedTable } from './nft-elements.ts'
 import { foreignTable, hasRule, MARK_COMMENT, type TableObject } from './nft-tables.ts'
 import { type Command, MARK_ALIAS, type OperationKind } from './operation.ts'
@@ -49,7 +49,7 @@ export const networkMasquerade: OperationKind<'network-masquerade', NetworkParam
   kind: 'network-masquerade',
   shared: true,
   get params() {
-    return z.strictObject({ network: z.string(), subnet })
+    return z.strictObject({ network: networkName, subnet })
   },
   id: (p) => `${p.network}.${p.subnet}`,
   provides: () => [],
@@ -91,7 +91,7 @@ export const networkMasquerade: OperationKind<'network-masquerade', NetworkParam
 export const masqueradedAddress: OperationKind<'masqueraded-address', MemberParams> = {
   kind: 'masqueraded-address',
   get params() {
-    return z.strictObject({ network: z.string(), subnet, address: ipAddress, owner: z.string() })
+    return z.strictObject({ network: networkName, subnet, address: ipAddress, owner: ownerName })
   },
   id: (p) => `${p.network}.${p.address}`,
   provides: () => [],

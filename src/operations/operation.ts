@@ -52,7 +52,8 @@ export type Before = z.infer<typeof beforeSchema>
 export type Verdict =
   | { status: 'present'; actual: string }
   | { status: 'absent'; actual: string; before: Before }
-  | { status: 'differs'; actual: string; fix?: string }
+  /** `fix`: what to do about it. `remedy`: a command for the host that takes it away, where it is certain to be of no use. */
+  | { status: 'differs'; actual: string; fix?: string; remedy?: string }
   | { status: 'blocked'; actual: string; missing: Resource }
 
 /** Names one thing in the kernel, such as `netns:red` or `link:red/eth0`. Made by `resource`. */

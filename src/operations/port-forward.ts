@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { HOST, type State } from '../state/state.ts'
-import { ipAddress, isIpv6, subnet, wholeNumber } from './names.ts'
+import { ipAddress, isIpv6, ownerName, subnet, wholeNumber } from './names.ts'
 import {
   elementsOf,
   type IpFamily,
@@ -157,7 +157,7 @@ export const portForward: OperationKind<'port-forward', PortParams> = {
       hostPort: port,
       address: ipAddress,
       containerPort: port,
-      owner: z.string(),
+      owner: ownerName,
     })
   },
   id: (p) => `${familyOf(p.address)}.${keyOf(p).replaceAll(' . ', '.')}`,
@@ -198,7 +198,7 @@ function isSamePort(p: PortParams, { set, value }: OwnedElement): boolean {
 export const forwardMasquerade: OperationKind<'forward-masquerade', SourceParams> = {
   kind: 'forward-masquerade',
   get params() {
-    return z.strictObject({ source: subnet, address: ipAddress, owner: z.string() })
+    return z.strictObject({ source: subnet, address: ipAddress, owner: ownerName })
   },
   id: (p) => `${p.address}.${p.source}`,
   provides: () => [],

@@ -1,5 +1,5 @@
-import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { chmodSync, existsSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CnilabError } from '../errors.ts'
 import { confine } from '../kernel/confine.ts'
@@ -9,6 +9,7 @@ import type { Host } from '../kernel/host.ts'
 import { remedyForLimit, SANDBOX_LIMITS } from '../kernel/limits.ts'
 import { packageFolder } from '../kernel/package-folder.ts'
 import { networkOf, startTime } from '../kernel/processes.ts'
+import { readText } from '../kernel/read-file.ts'
 import { dropsPrivileges, NOBODY, userId } from '../kernel/user.ts'
 import { enter, RECORD, type Sandbox, type SandboxRecord } from './find.ts'
 import { PARTS, prepareRoot } from './root.ts'
@@ -59,11 +60,16 @@ export async function createSandbox(name: string, binds: readonly string[] = [])
     // To unshare(1), no space means no more namespaces, which doctor knows about.
     const limit = why.startsWith('unshare: unshare failed') ? undefined : remedyForLimit(why)
     throw new CnilabError('machine', `this machine refused to make a sandbox: ${why}`, {
-      fix: limit ?? 'cnilab doctor',
+      fix: FULL.test(why)
+        ? `see that ${dirname(folder)} can be written and has room in it, or set XDG_RUNTIME_DIR to a folder of your own`
+        : (limit ?? 'cnilab doctor'),
       cause: error,
     })
   }
 }
+
+/** What is said where the folder of a sandbox cannot be made, or filled. */
+const FULL = /^mkdir: |ENOSPC|EROFS|EDQUOT|EACCES/
 
 function live(sandbox: Sandbox, holder: Detached): LiveSandbox {
   const keep = () => {
@@ -93,7 +99,7 @@ function commandOf(name: string, folder: string, isRoot: boolean): string[] {
 
 /** A limit cannot be raised: where this process has a lower one, that holds. */
 function processLimit(): string {
-  const own = /^Max processes\s+\S+\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
+  const own = /^Max processes\s+\S+\s+(\d+)/m.exec(readText('/proc/self/limits'))?.[1]
   const { processes } = SANDBOX_LIMITS
   return String(Math.min(processes, Number(own ?? processes)))
 }

@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { readdirSync, rmSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { GIVEN_FOLDER, HOST_FOLDER, type Host, OWN_BATCHES } from '../kernel/host.ts'
 import { networkOf, processes, startTime } from '../kernel/processes.ts'
+import { MIB, readBytes, readText } from '../kernel/read-file.ts'
 import { dropsPrivileges, NOBODY, userId } from '../kernel/user.ts'
 import { HOLDER, PARTS } from './root.ts'
 import { isOfDeadMaker, runtimeFolder } from './runtime-folder.ts'
@@ -74,7 +75,7 @@ function remove(folder: string): void {
 
 function readRecord(folder: string): SandboxRecord | undefined {
   try {
-    const record: unknown = JSON.parse(readFileSync(join(folder, RECORD), 'utf8'))
+    const record: unknown = JSON.parse(readText(join(folder, RECORD)))
     return isRecord(record) ? record : undefined
   } catch {
     return undefined
@@ -111,7 +112,9 @@ export function findLostHolders(): { pid: number; name: string }[] {
   const runtime = runtimeFolder()
   return processes().flatMap((pid) => {
     try {
-      const [, program, name = '', user, folder = ''] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+      const [, program, name = '', user, folder = ''] = readBytes(`/proc/${pid}/cmdline`, 8 * MIB)
+        .toString('utf8')
+        .split('\0')
       const isOurs = program === HOLDER && user === String(userId()) && dirname(folder) === runtime && isFirst(pid)
       return isOurs && readRecord(folder) === undefined && isOfDeadMaker(basename(folder)) ? [{ pid, name }] : []
     } catch {
@@ -126,7 +129,7 @@ export function findLostHolders(): { pid: number; name: string }[] {
  */
 function isFirst(pid: number): boolean {
   const owner = dropsPrivileges() ? NOBODY : userId()
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  const status = readBytes(`/proc/${pid}/status`, MIB).toString('latin1')
   return statSync(`/proc/${pid}`).uid === owner && /^NSpid:\t\d+\t1$/m.test(status)
 }
 

@@ -1,9 +1,11 @@
-import { lstatSync, mkdirSync, statSync } from 'node:fs'
+import { lstatSync, type Stats, statSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import { CnilabError } from '../errors.ts'
+import { makeFolder } from '../kernel/make-folder.ts'
 import { isOfDead, ownMark } from '../kernel/process-mark.ts'
 import { distrust, requireTrust } from '../kernel/trust.ts'
 import { userId } from '../kernel/user.ts'
+import { systemError } from '../system-error.ts'
 
 /**
  * The folder of this user's sandboxes, which need not exist: below XDG_RUNTIME_DIR if that is the user's own and nobody
@@ -18,20 +20,40 @@ export function runtimeFolder(): string {
 /** The same, made if need be. */
 export function makeRuntimeFolder(): string {
   const folder = runtimeFolder()
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  try {
+    makeFolder(folder, 0o700)
+  } catch (error) {
+    throw refused(error)
+  }
   return checked(folder)
+}
+
+/** The folder cannot be made, or not even looked for. */
+function refused(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  const { message } = systemError(error) ?? error
+  return new CnilabError('machine', message, { fix: 'set XDG_RUNTIME_DIR to a folder of your own, with room in it' })
 }
 
 function isOwn(folder: string): boolean {
   try {
-    return statSync(folder).uid === userId() && distrust(folder) === undefined
+    const info = statSync(folder)
+    return info.isDirectory() && info.uid === userId() && distrust(folder) === undefined
   } catch {
     return false // it is not there, or within what is closed to this user
   }
 }
 
+function look(folder: string): Stats | undefined {
+  try {
+    return lstatSync(folder, { throwIfNoEntry: false })
+  } catch (error) {
+    throw refused(error)
+  }
+}
+
 function checked(folder: string): string {
-  const info = lstatSync(folder, { throwIfNoEntry: false })
+  const info = look(folder)
   const fix = 'remove it, or set XDG_RUNTIME_DIR to a folder of your own'
   if (info && (info.uid !== userId() || (info.mode & 0o170077) !== 0o040000))
     throw new CnilabError('machine', `${folder} is not a private folder of yours`, { fix })

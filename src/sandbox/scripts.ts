@@ -1,3 +1,4 @@
+import { isNamespace } from '../kernel/host-files.ts'
 import { UPLINK } from '../state/state.ts'
 import { HOLDER, MASKS, PARTS } from './root.ts'
 
@@ -143,7 +144,7 @@ while :; do read -r word || :; done
  * name; those of the internet end.
  */
 export const RESTORE = `set -u
-ip netns pids internet 2>/dev/null | xargs -r kill -KILL 2>/dev/null
+! ${isNamespace('/run/netns/internet')} || ip netns pids internet 2>/dev/null | xargs -r kill -KILL 2>/dev/null
 for file in /run/netns/* /run/netns/.[!.]* /run/netns/..?*; do
   while umount "$file" 2>/dev/null; do :; done
   rm -rf --one-file-system "$file"

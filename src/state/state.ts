@@ -78,6 +78,8 @@ export interface Namespace {
   sysctls: Readonly<Record<string, string>>
   /** The names of the namespaces that it knows by number; read only where indices do not tell whose cables are whose. */
   netnsIds?: ReadonlyMap<number, string>
+  /** Of the host: the names of files in /run/netns that are no namespaces, such as those that a restart leaves. */
+  strays?: readonly string[]
 }
 
 /**

@@ -86,6 +86,7 @@ export abstract class BaseCommand extends Command {
   override catch(error: unknown): Promise<void> {
     const shown = show(error)
     if (!shown) throw error
+    this.parsed = true // with NODE_ENV=test or development oclif would say that it is not
     if (this.jsonEnabled()) this.logJson(errorDocument(shown))
     else tell(formatError(shown))
     process.exitCode = shown.exitCode

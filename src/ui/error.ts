@@ -1,4 +1,5 @@
 import { CnilabError } from '../errors.ts'
+import { systemError } from '../system-error.ts'
 import type { Text } from './drawn.ts'
 import { style } from './style.ts'
 import { draw, join } from './text.ts'
@@ -54,7 +55,8 @@ function isOclifError(error: unknown): error is OclifLike {
 const DIMMED = /\x1b\[22?m/g
 
 /** Turns whatever was thrown into what the user sees; undefined for a deliberate exit. */
-export function show(error: unknown): Shown | undefined {
+export function show(thrown: unknown): Shown | undefined {
+  const error = systemError(thrown) ?? thrown
   if (error instanceof CnilabError) {
     const { kind, message, command, fix, exitCode } = error
     return {

@@ -14,17 +14,25 @@ export function unfitted(text: string, plain: boolean, color: boolean): Text {
   const source = visible(text).replaceAll(NUMERIC, shownReference)
   // Without colour, only its marks tell what is to be typed.
   const marked = color ? source : source.replaceAll(/`([^`\n]+)`/g, '`` `$1` ``')
-  const drawn = render(marked.trim(), {
-    wrap: false,
-    color,
-    hyperlinks: false,
-    codeBox: false,
-    tableBorder: plain ? 'ascii' : 'unicode',
-    quotePrefix: plain ? '> ' : '│ ',
-    theme: { inlineCode: { color: 'cyan' }, blockCode: { color: 'cyan' }, link: { underline: true } },
-  })
-  const parts = drawn.trimEnd().split(COLOR)
+  const parts = rendered(marked.trim(), plain, color).trimEnd().split(COLOR)
   return trusted(parts.map((part, i) => (i % 2 === 0 ? visible(part) : part)).join(''))
+}
+
+function rendered(text: string, plain: boolean, color: boolean): string {
+  try {
+    return render(text, {
+      wrap: false,
+      color,
+      hyperlinks: false,
+      codeBox: false,
+      tableBorder: plain ? 'ascii' : 'unicode',
+      quotePrefix: plain ? '> ' : '│ ',
+      theme: { inlineCode: { color: 'cyan' }, blockCode: { color: 'cyan' }, link: { underline: true } },
+    })
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    return text // quotations in quotations in …, too deep for the parser: nothing to be drawn
+  }
 }
 
 /** Markdown's numeric character references: `&#27;` is an escape character (CommonMark 0.31, section 2.5). */

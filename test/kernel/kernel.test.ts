@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { HOST } from '../../src/state/state.ts'
 import { withSandbox } from '../helpers.ts'
 
 it('does not take what a failed batch left unread for the next program', () =>
@@ -15,6 +16,6 @@ it('reads on when a file in /run/netns is no namespace', () =>
     await kernel.run(['red', 'blue', 'green', 'grey'].map((name) => ({ tool: 'ip', argv: ['netns', 'add', name] })))
     await kernel.probe(['touch', '/run/netns/stale'])
     const state = await kernel.read()
-    expect([state.has('stale'), state.get('stale')]).toEqual([true, undefined])
+    expect([state.has('stale'), state.get(HOST)?.strays]).toEqual([false, ['stale']])
     expect(state.get('red')?.links.map(({ name }) => name)).toEqual(['lo'])
   }))

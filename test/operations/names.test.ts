@@ -9,6 +9,7 @@ import {
   overlaps,
   subnet,
 } from '../../src/operations/names.ts'
+import { type KindName, parseOperation } from '../../src/operations/registry.ts'
 
 describe('what is refused, and what is not', () => {
   it.each(['eth0', 'up', 'b', 'veth-red-br', '123456789012345', 'a.b_c'])('interface name %j is good', (name) => {
@@ -91,5 +92,27 @@ describe('arithmetic', () => {
     expect(overlaps('10.21.0.0/16', '10.22.0.0/16')).toBe(false)
     expect(overlaps('10.0.0.0/8', 'fd00::/8')).toBe(false)
     expect(contains('10.22.0.0/16', '10.22.3.4')).toBe(true)
+  })
+})
+
+// nft(8) joins its arguments and parses them as one text: what stands in a rule must be one word of it, whoever wrote it.
+describe('nothing that a lab says becomes another rule of nftables', () => {
+  const subnets = { subnet: '10.22.0.0/16' }
+  const member = { network: 'mynet', ...subnets, address: '10.22.0.2', owner: 'mynet/web-1/eth0' }
+  const port = { protocol: 'tcp', hostPort: 80, address: '10.22.0.2', containerPort: 80, owner: 'mynet/web-1/eth0' }
+  const source = { source: '10.22.0.0/16', address: '10.22.0.2', owner: 'mynet/web-1/eth0' }
+  const spoof = { ifname: 'veth-a', mac: '02:00:00:00:00:01' }
+  const words = ['a"', 'a\\', 'a\nb', '', 'é']
+  it.each<[KindName, string, Record<string, unknown>, string[]]>([
+    ['network-masquerade', 'network', { network: 'mynet', ...subnets }, ['a;b', 'a}']],
+    ['masqueraded-address', 'network', member, ['a;b', 'a}']],
+    ['masqueraded-address', 'owner', member, []],
+    ['port-forward', 'owner', port, []],
+    ['forward-masquerade', 'owner', source, []],
+    ['mac-spoof-check', 'ifname', spoof, ['a;b', 'a}']],
+  ])('%s: by its %s', (kind, name, good, more) => {
+    expect(parseOperation(kind, good).params).toMatchObject(good)
+    for (const word of [...words, ...more])
+      expect(() => parseOperation(kind, { ...good, [name]: word })).toThrow(/ must | is not /)
   })
 })

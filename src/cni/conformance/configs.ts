@@ -1,7 +1,8 @@
-import { readFileSync } from 'node:fs'
 import * as z from 'zod'
+import { readConfigFile } from '../config-file.ts'
 import { CnilabError } from '../../errors.ts'
 import { UPLINK } from '../../state/state.ts'
+import { parseGiven } from '../given-json.ts'
 import type { Kind } from './check.ts'
 
 /** A plugin's configuration, without what the runtime adds. */
@@ -81,9 +82,9 @@ function fromFile(type: string, kind: Kind | undefined, file: string): Setup {
   const refuse = (what: string) => new CnilabError('usage', `${file}: ${what}`)
   let json: unknown
   try {
-    json = JSON.parse(readFileSync(file, 'utf8'))
+    json = parseGiven(readConfigFile(file))
   } catch (error) {
-    throw refuse(error instanceof Error ? error.message.replace(`, open '${file}'`, '') : String(error))
+    throw refuse(error instanceof Error ? error.message : String(error))
   }
   const { data: list } = listSchema.safeParse(json)
   const { data: own } = fileSchema.safeParse(json)

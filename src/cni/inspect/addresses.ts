@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js'
-import { contains, overlaps, subnet } from '../../operations/names.ts'
+import { isIpv6, numberOf, subnet } from '../../operations/names.ts'
 import { asList, asObject, asText, type Json } from './check-keys.ts'
 import type { Path } from './json-source.ts'
 
@@ -11,17 +11,26 @@ export interface AddressRange {
   rangeStart?: string
   rangeEnd?: string
   gateway?: string
+  isSix: boolean
+  /** The first and the last address of the subnet, and of those that it may give, as numbers. */
+  whole: { first: bigint; last: bigint }
+  given: { first: bigint; last: bigint }
 }
+
+/** So many ranges of a configuration are looked at: each is compared with each. */
+export const MOST_RANGES = 100
 
 /**
  * The ranges that host-local reads: of the keys in `ipam` itself, and then of `ranges`. Each inner list is one set, from
- * which a container gets one address. Ranges without a subnet that can be read are left out.
+ * which a container gets one address. Ranges without a subnet that can be read are left out, and those after the first
+ * hundred.
  */
 export function rangeSets(ipam: Json, path: Path): AddressRange[][] {
+  let left = MOST_RANGES
   const single = rangeOf(ipam, path)
   const sets = asList(ipam['ranges']).map((set, i) =>
     asList(set).flatMap((range, j) => {
-      const object = asObject(range)
+      const object = left-- > 0 ? asObject(range) : undefined
       const one = object && rangeOf(object, [...path, 'ranges', i, j])
       return one ? [one] : []
     }),
@@ -36,7 +45,24 @@ function rangeOf(object: Json, path: Path): AddressRange | undefined {
     const text = asText(object[key])
     return text !== undefined && ipaddr.isValid(text) ? { [key]: text } : {}
   }
-  return { path, subnet: read.data, ...address('rangeStart'), ...address('rangeEnd'), ...address('gateway') }
+  const [base = '', prefix] = read.data.split('/')
+  const isSix = isIpv6(base)
+  const bits = isSix ? 128 : 32
+  const ends: Pick<AddressRange, 'rangeStart' | 'rangeEnd' | 'gateway'> = {
+    ...address('rangeStart'),
+    ...address('rangeEnd'),
+    ...address('gateway'),
+  }
+  const start = numberOf(base) ?? 0n
+  const end = start + (1n << BigInt(bits - Number(prefix))) - 1n
+  return {
+    path,
+    subnet: read.data,
+    ...ends,
+    isSix,
+    whole: { first: start, last: end },
+    given: { first: numberOf(ends.rangeStart ?? '') ?? start, last: numberOf(ends.rangeEnd ?? '') ?? end },
+  }
 }
 
 /** Which of two addresses of a family is the lower: below 0 for the first one. */
@@ -47,17 +73,10 @@ export function compareAddresses(a: string, b: string): number {
 
 /** Whether two ranges may give the same address. */
 export function sharesAddresses(a: AddressRange, b: AddressRange): boolean {
-  if (!overlaps(a.subnet, b.subnet)) return false
-  return !isBelow(a, b) && !isBelow(b, a)
+  return overlap(a, b) && a.given.first <= b.given.last && b.given.first <= a.given.last
 }
 
-/** Whether a range ends before another begins, in subnets that overlap. */
-function isBelow(a: AddressRange, b: AddressRange): boolean {
-  const start = b.rangeStart ?? firstOf(b.subnet)
-  if (a.rangeEnd !== undefined) return compareAddresses(a.rangeEnd, start) < 0
-  return !contains(a.subnet, start) && compareAddresses(firstOf(a.subnet), start) < 0
-}
-
-function firstOf(prefix: string): string {
-  return prefix.split('/')[0] ?? prefix
+/** Whether their subnets have an address in common. */
+export function overlap(a: AddressRange, b: AddressRange): boolean {
+  return a.isSix === b.isSix && a.whole.first <= b.whole.last && b.whole.first <= a.whole.last
 }

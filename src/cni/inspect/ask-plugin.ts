@@ -2,6 +2,7 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import * as z from 'zod'
 import { type Execution, execute } from '../execute.ts'
 import { MACHINE } from '../../kernel/host.ts'
+import { StoppedError } from '../../kernel/spawn.ts'
 import { distrust } from '../../kernel/trust.ts'
 import { parseJson } from '../../state/json.ts'
 
@@ -29,12 +30,30 @@ export async function askPlugin(file: string): Promise<Introduction | string> {
   const why = distrust(file)
   if (why !== undefined) return `not asked, since others may have put it there: ${why}`
   if (!isProgram(file)) return 'neither a program nor a script'
-  const answer = await execute(impatient, file, { CNI_COMMAND: 'VERSION' }, '{"cniVersion":"1.1.0"}')
+  const answer = await ask(file, { CNI_COMMAND: 'VERSION' }, '{"cniVersion":"1.1.0"}')
+  if (!answer) return 'not a plugin: it prints without an end'
   const speaks = answerSchema.safeParse(parseJson(answer.stdout)).data?.supportedVersions
   if (speaks === undefined || answer.code !== 0) return refusal(answer)
   // It is a plugin, so that without a command it says what it is.
-  const about = await execute(impatient, file, {}, '')
-  return { speaks, madeBy: maker(about.stderr) }
+  const about = await ask(file, {}, '')
+  return { speaks, madeBy: maker(about?.stderr ?? '') }
+}
+
+/** So many characters are read of what it prints: an answer to VERSION has a few hundred. */
+const MOST = 64 * 1024
+
+/** Undefined for one that prints more than that. */
+async function ask(
+  file: string,
+  variables: Readonly<Record<string, string>>,
+  input: string,
+): Promise<Execution | undefined> {
+  try {
+    return await execute(impatient, file, variables, input, { most: MOST })
+  } catch (error) {
+    if (error instanceof StoppedError) return undefined
+    throw error
+  }
 }
 
 /** The C library hands a file of any other kind to a shell, line by line: a text that is executable would be done. */

@@ -1,6 +1,6 @@
 import { contains, isIpv6 } from '../../operations/names.ts'
 import { atLeast, isVersion, OLDEST } from '../versions.ts'
-import { type AddressRange, compareAddresses, rangeSets, sharesAddresses } from './addresses.ts'
+import { type AddressRange, compareAddresses, MOST_RANGES, rangeSets, sharesAddresses } from './addresses.ts'
 import { asList, asObject, asText, type Json } from './check-keys.ts'
 import type { Path } from './json-source.ts'
 import type { Tell } from './mistake.ts'
@@ -11,6 +11,8 @@ export function checkHostLocal(ipam: Json, path: Path, version: string, tell: Te
   if (ipam['subnet'] === undefined && asList(ipam['ranges']).length === 0)
     tell('error', path, 'host-local needs a "subnet", or "ranges"', { fix: 'for example: "subnet": "10.22.0.0/16"' })
   for (const range of sets.flat()) checkRange(range, tell)
+  const count = asList(ipam['ranges']).flatMap(asList).length
+  if (count > MOST_RANGES) tell('error', path, `there are ${count} ranges, of which ${MOST_RANGES} are looked at`)
 
   for (const isSix of [false, true]) {
     const ofFamily = sets.filter((set) => set[0] && isIpv6(set[0].subnet) === isSix)

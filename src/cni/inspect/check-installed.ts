@@ -1,4 +1,3 @@
-import { readdirSync } from 'node:fs'
 import { types } from '../plugins/types.ts'
 import { isVersion } from '../versions.ts'
 import { askPlugin, type Introduction } from './ask-plugin.ts'
@@ -9,7 +8,7 @@ import { TYPES } from './keys.ts'
 import type { Tell } from './mistake.ts'
 import { nearest } from './nearest.ts'
 import type { Network } from './network.ts'
-import { findPlugin, wrongFile } from './plugins.ts'
+import { findPlugin, pluginNames, wrongFile } from './plugins.ts'
 
 /** The plugins of some folders; each is asked once. */
 export interface Installed {
@@ -49,7 +48,7 @@ async function checkOne(type: string, path: Path, version: string, { folders, as
   if (/[/\\]/.test(type)) return
   const file = findPlugin(type, folders)
   if (file === undefined) {
-    const names = [...present(folders).flatMap((folder) => readdirSync(folder)), ...Object.keys(TYPES)]
+    const names = [...folders.flatMap(pluginNames), ...Object.keys(TYPES)]
     const near = nearest(type, names)
     return tell('error', path, `there is no plugin "${type}" in ${folders.join(' or ')}`, {
       why: 'no container can be attached to this network',

@@ -1,5 +1,7 @@
-import { globSync } from 'node:fs'
-import { dirname, isAbsolute, join } from 'node:path'
+import { readdirSync } from 'node:fs'
+import { basename, dirname, isAbsolute, join } from 'node:path'
+import { MOST_FILES } from '../config-file.ts'
+import { matches } from '../../wildcard.ts'
 import { asList, asText, type Json } from './check-keys.ts'
 import { DEFAULT_CONF_DIR } from './folders.ts'
 import { flagOf, type Process } from './processes.ts'
@@ -64,6 +66,20 @@ function importsOf(content: Json, from: string, root: string): string[] {
   return asList(content['imports']).flatMap((one) => {
     const pattern = asText(one) ?? ''
     if (pattern === '') return []
-    return globSync(`${root}${isAbsolute(pattern) ? pattern : join(dirname(from), pattern)}`).toSorted()
+    return filesLike(root, isAbsolute(pattern) ? pattern : join(dirname(from), pattern))
   })
+}
+
+/** The files that a pattern names, sorted: a `*` may stand in the last part of the path, as in conf.d/*.toml. */
+function filesLike(root: string, pattern: string): string[] {
+  const folder = `${root}${dirname(pattern)}`
+  try {
+    const names = readdirSync(folder).filter((name) => matches(basename(pattern), name))
+    return names
+      .toSorted()
+      .slice(0, MOST_FILES)
+      .map((name) => join(folder, name))
+  } catch {
+    return [] // there is no such folder
+  }
 }

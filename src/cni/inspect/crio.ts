@@ -1,4 +1,5 @@
 import { readdirSync } from 'node:fs'
+import { MOST_FILES } from '../config-file.ts'
 import { asList, asText, type Json } from './check-keys.ts'
 import { DEFAULT_CONF_DIR } from './folders.ts'
 import { flagOf, type Process } from './processes.ts'
@@ -55,6 +56,7 @@ function dropIns(root: string, folder: string): string[] {
   try {
     return readdirSync(`${root}${folder}`)
       .toSorted()
+      .slice(0, MOST_FILES)
       .map((name) => `${folder}/${name}`)
   } catch {
     return []

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { statOf } from '../../kernel/read-file.ts'
 
 /** Where the plugins are that packages (upstream's and Debian's) install, and the configurations. */
 export const DEFAULT_BIN_DIRS = ['/opt/cni/bin', '/usr/lib/cni']
@@ -18,5 +18,5 @@ export function confDir(given?: string): string {
 
 /** Which of some folders there are. */
 export function present(folders: readonly string[]): string[] {
-  return folders.filter((folder) => existsSync(folder))
+  return folders.filter((folder) => statOf(folder)?.isDirectory() === true)
 }

@@ -1,4 +1,5 @@
 import { parse, type AnyNode, type DocumentNode, type ElementNode, type ObjectNode } from '@humanwhocodes/momoa'
+import { parseGiven, TOO_DEEP, tooDeep } from '../given-json.ts'
 
 /** A place in a file, both from 1 on. */
 interface Place {
@@ -26,8 +27,10 @@ export interface NotJson extends Place {
 export function readJsonSource(text: string): JsonSource | NotJson {
   let document: DocumentNode
   try {
+    const deep = tooDeep(text)
+    if (deep !== undefined) return { ...placeAt(text, deep), message: TOO_DEEP }
     document = parse(text, { mode: 'json' })
-    const json: unknown = JSON.parse(text)
+    const json = parseGiven(text)
     return { json, placeOf: (path, what = 'value') => find(document, path, what), repeated: repeated(document.body) }
   } catch (error) {
     return notJson(error, text)
@@ -98,14 +101,20 @@ function find(document: DocumentNode, path: Path, what: 'key' | 'value'): Place 
   return { line: place.line, column: place.column }
 }
 
+function placeAt(text: string, at: number): Place {
+  const before = text.slice(0, at).split('\n')
+  return { line: before.length, column: (before.at(-1) ?? '').length + 1 }
+}
+
 function repeated(node: AnyNode, path: Path = []): { path: Path; place: Place }[] {
   if (node.type === 'Array') return node.elements.flatMap((element, i) => repeated(element.value, [...path, i]))
   if (node.type !== 'Object') return []
-  const members = membersOf(node)
-  return members.flatMap(({ name, member }, i) => {
+  const seen = new Set<string>()
+  return membersOf(node).flatMap(({ name, member }) => {
     const own = [...path, name]
     const { line, column } = member.name.loc.start
-    const isSecond = members.findIndex((other) => other.name === name) < i
+    const isSecond = seen.has(name)
+    seen.add(name)
     return [...(isSecond ? [{ path: own, place: { line, column } }] : []), ...repeated(member.value, own)]
   })
 }

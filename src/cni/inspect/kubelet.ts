@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
+import { readConfigFile } from '../config-file.ts'
 import { asObject, asText } from './check-keys.ts'
 import { DEFAULT_CONF_DIR } from './folders.ts'
 import { flagOf, type Process } from './processes.ts'
@@ -55,7 +55,9 @@ function endpointOf({ args, root }: Process, file: string | undefined): Setting<
   if (flag !== undefined) return { value: flag, from: '--container-runtime-endpoint' }
   if (file === undefined) return undefined
   try {
-    const value = asText(asObject(parse(readFileSync(`${root}${file}`, 'utf8')))?.['containerRuntimeEndpoint'])
+    const value = asText(
+      asObject(parse(readConfigFile(`${root}${file}`), { logLevel: 'error' }))?.['containerRuntimeEndpoint'],
+    )
     return value ? { value, from: file } : undefined
   } catch {
     return undefined // readable by root alone, or not YAML: it says nothing

@@ -1,6 +1,5 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { extname } from 'node:path'
-import { CnilabError } from '../../errors.ts'
+import { configNamesIn, readConfigFile } from '../config-file.ts'
 import { atLeast, isVersion, OLDEST, VERSIONS } from '../versions.ts'
 import { asList, asObject, asText, type Json } from './check-keys.ts'
 import { type JsonSource, type Path, readJsonSource } from './json-source.ts'
@@ -13,24 +12,9 @@ export function isConfigName(name: string): boolean {
   return ENDINGS.includes(extname(name))
 }
 
-/** The files of a folder that runtimes read, sorted as they do; none without the folder. */
+/** The files of a folder that runtimes read, sorted as they do; none without the folder. Throws CnilabError. */
 export function namesIn(folder: string): string[] {
-  try {
-    const entries = readdirSync(folder, { withFileTypes: true })
-    return entries
-      .filter((one) => !one.isDirectory() && isConfigName(one.name))
-      .map(({ name }) => name)
-      .toSorted()
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
-    throw new CnilabError(
-      'machine',
-      `${folder} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-      {
-        fix: 'run the command with sudo, or name another folder',
-      },
-    )
-  }
+  return configNamesIn(folder, (entry) => !entry.isDirectory() && isConfigName(entry.name))
 }
 
 /** A plugin of a network, and where it stands in the file. */
@@ -64,10 +48,7 @@ export interface Unreadable {
 export function readNetwork(file: string): Network | Unreadable {
   let text: string
   try {
-    // A pipe that the shell made has no such name: <(…) can be read.
-    if (isConfigName(file) && statSync(file).isFIFO())
-      return { file, line: 1, column: 1, wrong: 'a pipe: who reads it waits for somebody to write' }
-    text = readFileSync(file, 'utf8')
+    text = readConfigFile(file)
   } catch (error) {
     return { file, line: 1, column: 1, wrong: error instanceof Error ? error.message : String(error) }
   }

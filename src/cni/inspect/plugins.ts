@@ -1,5 +1,7 @@
 import { accessSync, constants, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { CnilabError } from '../../errors.ts'
+import { statOf } from '../../kernel/read-file.ts'
 import { askPlugin } from './ask-plugin.ts'
 
 /** A file in a folder of plugins. */
@@ -15,9 +17,21 @@ export interface PluginFile {
   hiddenBy?: string
 }
 
-/** Lists what is in folders of plugins, in the order in which a runtime searches them, and asks each what it speaks. */
+/** So many plugins are asked, all at once. */
+const MOST = 100
+
+/**
+ * Lists what is in folders of plugins, in the order in which a runtime searches them, and asks each what it speaks. Throws
+ * CnilabError `usage` for more files than anybody has plugins: to run all programs of /usr/bin would do who knows what.
+ */
 export async function listPlugins(folders: readonly string[]): Promise<PluginFile[]> {
-  const files = folders.flatMap((folder) => names(folder).map((type) => ({ type, file: join(folder, type) })))
+  const files = folders.flatMap((folder) => pluginNames(folder).map((type) => ({ type, file: join(folder, type) })))
+  if (files.length > MOST)
+    throw new CnilabError(
+      'usage',
+      `there are ${files.length} files in ${folders.join(' and ')}, and no more than ${MOST} plugins are asked`,
+      { fix: 'name the folder of the plugins alone: --bin-dir /opt/cni/bin' },
+    )
   return Promise.all(
     files.map(async ({ type, file }) => {
       const winner = findPlugin(type, folders)
@@ -33,12 +47,11 @@ export async function listPlugins(folders: readonly string[]): Promise<PluginFil
 
 /** The file that a runtime calls for a type: the first of that name, and it does not look for another if that fails. */
 export function findPlugin(type: string, folders: readonly string[]): string | undefined {
-  return folders
-    .map((folder) => join(folder, type))
-    .find((file) => statSync(file, { throwIfNoEntry: false })?.isFile() === true)
+  return folders.map((folder) => join(folder, type)).find((file) => statOf(file)?.isFile() === true)
 }
 
-function names(folder: string): string[] {
+/** All names in a folder of plugins, sorted; none if it cannot be read. */
+export function pluginNames(folder: string): string[] {
   try {
     return readdirSync(folder).toSorted()
   } catch {

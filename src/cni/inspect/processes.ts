@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readdirSync, readlinkSync } from 'node:fs'
 import { basename } from 'node:path'
+import { MIB, readBytes } from '../../kernel/read-file.ts'
 
 /** A running program. */
 export interface Process {
@@ -44,7 +45,7 @@ function list(folder: string): string[] {
 
 function read(file: string): string {
   try {
-    return readFileSync(file, 'utf8')
+    return readBytes(file, 8 * MIB).toString('utf8') // words may be of any bytes, and up to 6 MiB (execve(2))
   } catch {
     return '' // it has ended
   }

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { readFolder, UnreadableError } from '../../kernel/read-file.ts'
 import { isConfigName } from './network.ts'
 import type { Runtime } from './runtime.ts'
 
@@ -29,11 +29,10 @@ export function withFolders(runtime: Runtime): SeenRuntime {
 
 function summary(folder: string, root: string, counts: (name: string) => boolean): FolderSummary {
   try {
-    return { folder, names: readdirSync(`${root}${folder}`).filter(counts).toSorted() }
+    const names = readFolder(`${root}${folder}`).map(({ name }) => name)
+    return { folder, names: names.filter(counts).toSorted() }
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
-    const wrong =
-      code === 'ENOENT' ? 'there is no such folder' : code === 'EACCES' ? 'only root may read it' : String(error)
-    return { folder, names: [], wrong }
+    if (!(error instanceof UnreadableError)) throw error
+    return { folder, names: [], wrong: error.message }
   }
 }

@@ -1,11 +1,11 @@
-import { readFileSync } from 'node:fs'
 import { parse } from 'smol-toml'
+import { readConfigFile } from '../config-file.ts'
 import { asObject, type Json } from './check-keys.ts'
 
 /** A TOML file's content, or why it cannot be read. `undefined`: there is none. */
 export function readToml(file: string): { file: string; content: Json } | { file: string; wrong: string } | undefined {
   try {
-    return { file, content: asObject(parse(readFileSync(file, 'utf8'))) ?? {} }
+    return { file, content: asObject(parse(readConfigFile(file))) ?? {} }
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
     const message = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)

@@ -64,7 +64,9 @@ export async function compile(folder: string, file: string, signal: AbortSignal)
   if (finished.code !== 0 || !existsSync(file))
     throw new CnilabError('machine', `Bun could not compile the plugins: ${firstWords(finished)}`, {
       command: programLine({ argv }),
-      fix: `if this Bun (${bun}) is old or incomplete: ${BUN_FIX}`,
+      fix: /ENOSPC|No space left/.test(finished.stderr)
+        ? `make room for 200 MB in ${folder} and in /tmp`
+        : `if this Bun (${bun}) is old or incomplete: ${BUN_FIX}`,
     })
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { CnilabError } from '../../errors.ts'
 import { lockExistingFolder } from '../../kernel/lock.ts'
 import { requireTrust } from '../../kernel/trust.ts'
+import { systemError } from '../../system-error.ts'
 import { namesIn } from './ours.ts'
 
 /** How the names of folders begin in which something is made; no plugin has such a name. */
@@ -59,5 +60,5 @@ export function explained(folder: string, error: unknown): unknown {
     return new CnilabError('usage', `${folder} is not a folder`, {
       fix: 'name the folder of the plugins: --bin-dir DIR',
     })
-  return new CnilabError('machine', `could not change ${folder}: ${message}`)
+  return systemError(error) ?? new CnilabError('machine', `could not change ${folder}: ${message}`)
 }

@@ -1,7 +1,7 @@
 import { chmodSync, closeSync, fsyncSync, linkSync, openSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { CnilabError } from '../../errors.ts'
-import { makeFolder } from '../../kernel/trust.ts'
+import { makeFolder } from '../../kernel/make-folder.ts'
 import { types } from '../plugins/types.ts'
 import { compile, proveSelfContained } from './compile.ts'
 import { alone, explained, requireTrustOf, withUnfinished } from './folder.ts'

@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, lstatSync, openSync, readdirSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 
 /**
@@ -25,12 +25,35 @@ export function look(folder: string, names: readonly string[]): Found {
     const path = join(folder, name)
     const stat = lstatSync(path, { throwIfNoEntry: false })
     if (!stat) continue
-    const isOurs = stat.isFile() && (seen.get(stat.ino) ?? readFileSync(path).includes(MARK))
+    const canBe = stat.isFile() && (stat.mode & 0o111) !== 0 && stat.size <= LARGEST
+    const isOurs = canBe && (seen.get(stat.ino) ?? holdsMark(path))
     seen.set(stat.ino, isOurs)
     found[isOurs ? 'ours' : 'foreign'].push(name)
     if (stat.isDirectory()) found.folders.push(name)
   }
   return found
+}
+
+/** What we make has 100 MB. */
+const LARGEST = 1024 ** 3
+
+/** Piece by piece: what has the name of a plugin may be of any size. */
+function holdsMark(path: string): boolean {
+  const piece = Buffer.alloc(4 * 1024 * 1024)
+  const fd = openSync(path, 'r')
+  try {
+    // What may be the beginning of the mark is kept in front of the next piece.
+    let kept = 0
+    for (let read = readSync(fd, piece); read > 0; read = readSync(fd, piece, kept, piece.length - kept, null)) {
+      const end = kept + read
+      if (piece.subarray(0, end).includes(MARK)) return true
+      kept = Math.min(MARK.length, end)
+      piece.copyWithin(0, end - kept, end)
+    }
+    return false
+  } finally {
+    closeSync(fd)
+  }
 }
 
 /** All names in a folder; none if there is no folder. */

@@ -1,6 +1,8 @@
 import { hash } from 'node:crypto'
-import { appendFileSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { appendFileSync, lstatSync, statSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
+import { MIB, readBytes } from '../../kernel/read-file.ts'
+import { replaceFile } from '../../kernel/replace-file.ts'
 
 /**
  * An index of a store: which addresses an attachment has, without reading the files of 60,000 others. One file with a line
@@ -13,14 +15,17 @@ import { join } from 'node:path'
  */
 export const INDEX = '.by-attachment'
 
+/** 60,000 addresses take 3 MiB. */
+const LONGEST = 256 * MIB
+
 /** In seconds. */
 const SEAL = Date.UTC(2000, 0, 1) / 1000
 
 /** Whether nothing was added to or removed from the store since it was sealed. */
 export function isComplete(folder: string): boolean {
-  return [folder, join(folder, INDEX)].every(
-    (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs === SEAL * 1000,
-  )
+  const index = lstatSync(join(folder, INDEX), { throwIfNoEntry: false })
+  const stats = [index?.isFile() === true ? index : undefined, statSync(folder, { throwIfNoEntry: false })]
+  return stats.every((stat) => stat?.mtimeMs === SEAL * 1000)
 }
 
 /** Says that the index is complete. */
@@ -35,7 +40,7 @@ function keyOf(text: string): string {
 
 /** The addresses of attachments; each text is what the files of one hold. */
 export function lookUp(folder: string, texts: readonly string[]): string[][] {
-  const all = readFileSync(join(folder, INDEX))
+  const all = readBytes(join(folder, INDEX), LONGEST)
   return texts.map((text) => {
     const key = keyOf(text)
     const found: string[] = []
@@ -53,13 +58,17 @@ export function record(folder: string, text: string, address: string): void {
 /** Writes down that an attachment has these addresses no more. */
 export function forget(folder: string, text: string, addresses: readonly string[]): void {
   const key = keyOf(text)
-  const before = readFileSync(join(folder, INDEX), 'latin1')
+  const before = readBytes(join(folder, INDEX), LONGEST).toString('latin1')
   const after = addresses.reduce((all, address) => all.replace(`${key}${address}\n`, ''), before)
-  if (after !== before) writeFileSync(join(folder, INDEX), after)
+  if (after !== before) write(folder, after)
 }
 
 /** Makes the index say this and nothing else: text and address of each. */
 export function rebuild(folder: string, found: readonly (readonly [string, string])[]): void {
   const lines = found.map(([text, address]) => `${keyOf(text)}${address}\n`)
-  writeFileSync(join(folder, INDEX), lines.join(''), { mode: 0o600 })
+  write(folder, lines.join(''))
+}
+
+function write(folder: string, text: string): void {
+  replaceFile(join(folder, INDEX), text, { mode: 0o600, fresh: join(folder, `${INDEX}.new`) })
 }

@@ -1,5 +1,6 @@
-import { statSync, type Stats } from 'node:fs'
+import type { Stats } from 'node:fs'
 import { join } from 'node:path'
+import { statOf } from '../../kernel/read-file.ts'
 import { quote } from '../../plan/command-line.ts'
 import { CODE, CniError } from '../error.ts'
 
@@ -8,7 +9,7 @@ let own: Stats | undefined
 
 /** Says which file this process was started from. */
 export function setOwnFile(path: string): void {
-  own = statSync(path, { throwIfNoEntry: false })
+  own = statOf(path)
 }
 
 /** A plugin that was found: its file, and whether it is one of ours, which this process can do by itself. */
@@ -23,7 +24,7 @@ export function findPlugin(type: string, path: readonly string[]): FoundPlugin {
     throw new CniError(CODE.config, `'${type}' is not a plugin type: it is the name of a file in CNI_PATH`)
   for (const folder of path) {
     const file = join(folder, type)
-    const found = statSync(file, { throwIfNoEntry: false })
+    const found = statOf(file)
     if (found?.isFile()) return { file, isOwn: own !== undefined && found.ino === own.ino && found.dev === own.dev }
   }
   throw new CniError(

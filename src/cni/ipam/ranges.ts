@@ -58,10 +58,13 @@ export function checkSets(sets: readonly RangeSet[]): void {
       throw wrong(`"ranges": one range set holds IPv4 and IPv6: ${shown(set)}; give each a set of its own`)
   }
   const all = sets.flat()
-  for (const [i, a] of all.entries())
-    for (const b of all.slice(i + 1))
-      if (a.isSix === b.isSix && a.first <= b.last && b.first <= a.last)
-        throw wrong(`"ranges": ${shown([a])} and ${shown([b])} overlap`)
+  const sorted = all.toSorted((a, b) => Number(a.isSix) - Number(b.isSix) || (a.first < b.first ? -1 : 1))
+  for (const [i, b] of sorted.entries()) {
+    const a = sorted[i - 1] // what overlaps another overlaps the next
+    if (a?.isSix !== b.isSix || a.last < b.first) continue
+    const [first, second] = all.indexOf(a) < all.indexOf(b) ? [a, b] : [b, a]
+    throw wrong(`"ranges": ${shown([first])} and ${shown([second])} overlap`)
+  }
 }
 
 /** The range of a set that an address lies in. */

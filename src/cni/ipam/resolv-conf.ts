@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readText } from '../../kernel/read-file.ts'
 import { CODE, CniError } from '../error.ts'
 import type { Dns } from '../result.ts'
 
@@ -23,9 +23,13 @@ export function readResolvConf(file: string): Dns {
 
 function readLines(file: string): string[] {
   try {
-    return readFileSync(file, 'utf8').split('\n')
+    return readText(file).split('\n')
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
-    throw new CniError(CODE.io, `could not read "resolvConf": ${why}`, 'change "ipam.resolvConf", or make the file')
+    throw new CniError(
+      CODE.io,
+      `could not read "resolvConf" ${file}: ${why}`,
+      'change "ipam.resolvConf", or make the file',
+    )
   }
 }

@@ -1,6 +1,8 @@
-import { existsSync, linkSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { lockFile } from '../../kernel/lock.ts'
+import { readBytes } from '../../kernel/read-file.ts'
+import { replaceFile } from '../../kernel/replace-file.ts'
 import { CniError } from '../error.ts'
 import { requireTrusted } from '../host.ts'
 import type { Attachment } from '../plugin-type.ts'
@@ -68,12 +70,17 @@ const ADDRESS = /^\d+(\.\d+){3}$|^[\da-fA-F]*:[\da-fA-F:.]+$/
 
 /** All addresses that are taken; none where there is no store. */
 export function addressesIn(folder: string): string[] {
-  return existsSync(folder) ? readdirSync(folder).filter((name) => ADDRESS.test(name)) : []
+  if (!existsSync(folder)) return []
+  const entries = readdirSync(folder, { withFileTypes: true })
+  return entries.filter((entry) => entry.isFile() && ADDRESS.test(entry.name)).map(({ name }) => name)
 }
+
+/** Of a container's id and the name of its interface, in bytes. */
+const LONGEST = 64 * 1024
 
 function textAt(folder: string, address: string): string | undefined {
   try {
-    return readFileSync(join(folder, address), 'utf8').trim()
+    return readBytes(join(folder, address), LONGEST).toString('utf8').trim()
   } catch {
     return undefined
   }
@@ -105,13 +112,13 @@ const TRIES = 16
  * file is written under another name and linked to its own, so that a kill leaves no address without its owner.
  */
 export function reserve(folder: string, owner: Owner, addresses: Iterable<string>, set: number): string | undefined {
-  requireTrusted(lastFile(folder, set))
+  requireTrusted(join(folder, lastName(set)))
   writeFileSync(fresh(folder), textOf(owner), { mode: 0o600, flag: 'wx' })
   try {
     const address = linkFirst(folder, addresses)
     if (address === undefined) return undefined
     record(folder, textOf(owner), address)
-    writeFileSync(lastFile(folder, set), address, { mode: 0o600 })
+    replaceFile(join(folder, lastName(set)), address, { mode: 0o600, fresh: join(folder, '.last.new') })
     return address
   } finally {
     rmSync(fresh(folder))
@@ -146,12 +153,11 @@ function fresh(folder: string): string {
 
 /** The address that was reserved last from the n-th range set. */
 export function lastOf(folder: string, set: number): string | undefined {
-  const file = lastFile(folder, set)
-  return existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined
+  return textAt(folder, lastName(set))
 }
 
-function lastFile(folder: string, set: number): string {
-  return join(folder, `last_reserved_ip.${set}`)
+function lastName(set: number): string {
+  return `last_reserved_ip.${set}`
 }
 
 /** Frees addresses of an owner. Only within `withStore`. */

@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { isIncomplete, readHostFile, readHostFolder, removeHostFile, writeHostFile } from '../../kernel/host-files.ts'
 import type { Host } from '../../kernel/host.ts'
 import { requireTrust } from '../../kernel/trust.ts'
+import { parseGiven } from '../given-json.ts'
 import type { Attachment } from '../plugin-type.ts'
 import { parseResult, type Result } from '../result.ts'
 
@@ -60,7 +61,7 @@ export function encode(given: Given, config: string, result: unknown): string {
 
 /** Reads the text of a cache file. Throws an Error if it is none. */
 export function decode(text: string): Cached {
-  const file = schema.parse(JSON.parse(text))
+  const file = schema.parse(parseGiven(text))
   return {
     network: file.networkName,
     containerId: file.containerId,

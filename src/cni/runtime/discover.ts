@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import type { Dirent } from 'node:fs'
 import { extname, join } from 'node:path'
 import { closest } from 'fastest-levenshtein'
+import { configNamesIn, readConfigFile } from '../config-file.ts'
 import { CnilabError } from '../../errors.ts'
 import { type Network, parseList, parsePlugin, parseSingle, type PluginConfig, SEED } from './network.ts'
 
@@ -17,18 +18,9 @@ export interface Discovered {
 
 /** The files of a folder with these endings, in the order of their names' bytes. None if there is no folder. */
 function filesIn(folder: string, endings: readonly string[]): string[] {
-  let entries
-  try {
-    entries = readdirSync(folder, { withFileTypes: true })
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
-    throw new CnilabError('usage', `cannot read the folder of network configuration: ${messageOf(error)}`)
-  }
-  return entries
-    .filter((entry) => (entry.isFile() || entry.isSymbolicLink()) && endings.includes(extname(entry.name)))
-    .map((entry) => entry.name)
-    .toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
-    .map((name) => join(folder, name))
+  const isWanted = (entry: Dirent) =>
+    (entry.isFile() || entry.isSymbolicLink()) && endings.includes(extname(entry.name))
+  return configNamesIn(folder, isWanted).map((name) => join(folder, name))
 }
 
 function messageOf(error: unknown): string {
@@ -39,7 +31,7 @@ function messageOf(error: unknown): string {
 function pluginsIn(folder: string): PluginConfig[] {
   return filesIn(folder, ['.conf']).map((file) => {
     try {
-      return parsePlugin(readFileSync(file, 'utf8'))
+      return parsePlugin(readConfigFile(file))
     } catch (error) {
       throw new Error(`${file}: ${messageOf(error)}`, { cause: error })
     }
@@ -51,7 +43,7 @@ export function discover(folder: string): Discovered {
   const found: Discovered = { networks: [], bad: [] }
   const read = (file: string, parse: (text: string) => Network) => {
     try {
-      found.networks.push({ file, network: parse(readFileSync(file, 'utf8')) })
+      found.networks.push({ file, network: parse(readConfigFile(file)) })
     } catch (error) {
       found.bad.push({ file, why: messageOf(error) })
     }

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { CnilabError } from '../../errors.ts'
+import { parseGiven } from '../given-json.ts'
 import { wrongNetworkName } from '../request.ts'
 import { atLeast, isVersion, OLDEST, type Version, VERSIONS } from '../versions.ts'
 
@@ -59,7 +60,7 @@ const singleSchema = pluginSchema.extend({ name, cniVersion: z.string().optional
 /** Parses a text. Throws an Error that says in one line what is wrong. */
 function parse<T>(schema: z.ZodType<T>, text: string): T {
   if (text.trim() === '') throw new Error('it is empty')
-  const json: unknown = JSON.parse(text) // its own message names the place
+  const json = parseGiven(text)
   const parsed = schema.safeParse(json)
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
@@ -107,9 +108,18 @@ export function parseList(text: string, folder: (name: string) => readonly Plugi
   }
 }
 
+/** The network of a cached attachment; undefined if what the cache has is no configuration. */
+export function cachedNetwork({ config }: { config: string }): Network | undefined {
+  try {
+    return parseList(config)
+  } catch {
+    return undefined
+  }
+}
+
 /** A network from the text of a `.conf` or `.json` with one plugin, as if a list held it. Throws Error. */
 export function parseSingle(text: string): Network {
-  const json: unknown = text.trim() === '' ? undefined : JSON.parse(text)
+  const json = text.trim() === '' ? undefined : parseGiven(text)
   if (typeof json === 'object' && json !== null && 'plugins' in json)
     throw new Error('it holds a list of plugins: give the file a name that ends in .conflist')
   const plugin = parse(singleSchema, text)

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import { CnilabError } from '../../errors.ts'
+import { parseGiven } from '../given-json.ts'
 import type { CniCommand } from '../plugin-type.ts'
 import { readArgs, wrongContainerId, wrongInterfaceName, wrongNetworkName } from '../request.ts'
 import type { Given } from './cache.ts'
@@ -107,7 +108,7 @@ function pairsOf(args: string): [string, string][] {
 function objectOf(text: string): Record<string, unknown> {
   let json: unknown
   try {
-    json = JSON.parse(text)
+    json = parseGiven(text)
   } catch {
     json = undefined
   }

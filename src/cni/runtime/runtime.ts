@@ -10,7 +10,7 @@ import { atLeast, type Version } from '../versions.ts'
 import { type Cached, type Given, readCached, removeCached, requireOwnCache } from './cache.ts'
 import { callsOf, type Chain, type PluginCall } from './call.ts'
 import { add, delCalls, runAll, type RunCall } from './chain.ts'
-import { type Network, parseList, requireVersion } from './network.ts'
+import { cachedNetwork, type Network, requireVersion } from './network.ts'
 import { defaultPath, findPlugins } from './plugin-path.ts'
 import type { Request } from './request.ts'
 
@@ -148,8 +148,10 @@ async function networkForDel(
 ): Promise<{ network: Network; notices: string[] }> {
   if (!(found instanceof CnilabError)) return { network: found.network, notices: [] }
   if (cached === undefined || cached === 'bad') throw found
+  const network = cachedNetwork(cached)
+  if (!network) throw found
   const notice = `the network ${cached.network} is not configured any more: this is the configuration of ADD, from the cache`
-  return { network: parseList(cached.config), notices: [notice] }
+  return { network, notices: [notice] }
 }
 
 /** The interfaces of a namespace. Throws CnilabError `state` if there is none. */

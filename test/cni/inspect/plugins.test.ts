@@ -53,6 +53,20 @@ it('waits two seconds for a program that answers nothing, and ends it and what i
   expect(processesWith(['sleep', '731'].join('\0'))).toEqual([])
 }, 20_000)
 
+it('ends a program that prints without an end, and what it started, and asks the others', async () => {
+  const folder = programsIn({ endless: 'while :; do echo 732; done & wait', good: speaking('1.0.0') })
+  const found = await listPlugins([folder])
+  expect(found).toMatchObject([{ wrong: 'not a plugin: it prints without an end' }, { speaks: ['1.0.0'] }])
+  expect(processesWith(join(folder, 'endless'))).toEqual([])
+})
+
+it('asks none where there are more files than anybody has plugins', async () => {
+  const folder = programsIn({ said: 'echo >"$0.done"' })
+  for (let i = 0; i < 100; i++) writeFileSync(join(folder, String(i)), '')
+  await expect(listPlugins([folder])).rejects.toMatchObject({ kind: 'usage' })
+  expect(existsSync(join(folder, 'said.done'))).toBe(false)
+})
+
 describe.skipIf(!existsSync(join(reference, 'bridge')))('the reference plugins (containernetworking-plugins)', () => {
   it('are listed by the command', async () => {
     const { code, stdout } = await cli(['cni', 'plugins', '--bin-dir', reference])

@@ -1,0 +1,41 @@
+import { type Assertion, deriveAssertion } from '../../src/assertions/registry.ts'
+import { HOST_PID } from '../../src/operations/operation.ts'
+import { derive, type Operation } from '../../src/operations/registry.ts'
+import { HOST, type State } from '../../src/state/state.ts'
+import { expectClean } from './invariants.ts'
+
+const empty = {
+  inode: 0,
+  since: 0,
+  links: [],
+  routes: [],
+  policyRoutes: [],
+  forwarding: { inet: {}, inet6: {} },
+  rules: [],
+  sysctls: {},
+}
+const bare: State = new Map([[HOST, empty]])
+
+/** What a check says, and whom it calls. */
+export function expectSoundCheck(assertion: Assertion): void {
+  const { id, what, expected, test } = deriveAssertion(assertion)
+  expectClean([id, what, expected].join('\n'))
+  if (test.by === 'state') expectClean(test.judge(bare).actual)
+  if (test.by === 'reading' && test.reading.argv.some((word) => word.includes('\0'))) throw new Error('a NUL character')
+}
+
+/** What a lab may ask for, every member of its kind can bear, and the tools that run in batches read as it is meant. */
+export function expectSound(operation: Operation): void {
+  const derived = derive(operation)
+  const { id, explain, expected, apply, needs, provides } = derived
+  const verdict = derived.judge(bare)
+  expectClean([id, explain.what, explain.why, expected, verdict.actual, ...needs, ...provides].join('\n'))
+  derived.undo({}, bare)
+  for (const { tool, argv } of apply) {
+    const words = argv.filter((word) => word !== HOST_PID)
+    const line = words.join(' ').replaceAll(/"[^"\\\n]*"/g, '') // comments of nftables
+    const misread = tool === 'nft' ? /[^\w\s@.:/{},;!=<>*+-]/ : tool === 'sysctl' ? /[\s\0]/ : /["'#\\\n\0]/
+    const odd = tool === 'nft' ? misread.test(line) : words.some((word) => misread.test(word))
+    if (odd) throw new Error(`${tool} would misread ${JSON.stringify(words)}`)
+  }
+}
