@@ -30,7 +30,7 @@ spawnSync('chmod', ['-R', 'a+rX', copy])
 afterAll(() => rmSync(copy, { recursive: true, force: true }))
 
 /** The user ids to try: whoever runs the tests, and for root an ordinary user, too. */
-export const users = process.getuid?.() === 0 ? [0, 65534] : [process.getuid?.() ?? 0]
+export const users = process.getuid?.() === 0 ? [0, 4321] : [process.getuid?.() ?? 0]
 
 const everyWhere = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
