@@ -49,6 +49,14 @@ async function showsQuickly() {
   return showQuickly(words, join(import.meta.dirname, '..', 'step-texts.json'))
 }
 
+async function runMain() {
+  const { DEBUG } = process.env
+  delete process.env['DEBUG'] // meant for something else: oclif would tell all that it does
+  const { main } = await import('./main.ts')
+  if (DEBUG !== undefined) process.env['DEBUG'] = DEBUG
+  await main()
+}
+
 completeEnvironment()
 mindUnwritten()
 const problem = obstacle()
@@ -60,11 +68,11 @@ if (problem !== undefined) {
 } else {
   const folder = cacheFolder()
   if (folder !== undefined) module.enableCompileCache(folder)
-  if (!(await showsQuickly())) {
-    const { DEBUG } = process.env
-    delete process.env['DEBUG'] // meant for something else: oclif would tell all that it does
-    const { main } = await import('./main.ts')
-    if (DEBUG !== undefined) process.env['DEBUG'] = DEBUG
-    await main()
+  try {
+    if (!(await showsQuickly())) await runMain()
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
+    process.stderr.write(`Error: cnilab's own files cannot be loaded: ${code}\n`)
+    process.exitCode = 3
   }
 }

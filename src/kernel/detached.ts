@@ -38,7 +38,6 @@ export async function spawnDetached(argv: readonly string[], env: NodeJS.Process
   const { stdin, stdout, stderr } = child
   const [, , , second] = child.stdio
   if (!stdin || !stdout || !stderr || !second || !('write' in second)) throw new Error(`${file} has no pipes`)
-  for (const pipe of [stdin, second]) pipe.on('error', () => undefined) // it may end before we let go of it
   let said = ''
   let complaint = ''
   let isOver = false
@@ -54,6 +53,15 @@ export async function spawnDetached(argv: readonly string[], env: NodeJS.Process
       isOver = true
       look()
     })
+  const kill = () => {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+    } catch {
+      // it has ended by itself
+    }
+  }
+  // It has ended before we let go of it; or it will never hear what it waits for.
+  for (const pipe of [stdin, second]) pipe.on('error', kill)
   const nextLine = (seconds: number) =>
     new Promise<string | undefined>((resolve, reject) => {
       const late = setTimeout(() => {
@@ -83,12 +91,6 @@ export async function spawnDetached(argv: readonly string[], env: NodeJS.Process
       stdout.destroy()
       stderr.destroy()
     },
-    kill: () => {
-      try {
-        if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
-      } catch {
-        // it has ended by itself
-      }
-    },
+    kill,
   }
 }

@@ -19,7 +19,8 @@ export type Launch = (
  * Runs each program that it is told on its standard input: two counts, so many arguments and so many lines of input, one
  * a line. Arguments are data, never parsed as shell text. What the program prints is passed on; a line with the token
  * follows on stdout, with the exit status, and on stderr. Input that it leaves unread is thrown away, and never taken
- * for the next program. Ctrl-C is meant for whoever started us, and for ping.
+ * for the next program. Where it cannot be told, the end of the shell tells. Ctrl-C is meant for whoever started us, and for
+ * ping.
  */
 const LOOP = `trap '' INT HUP
 lines() { n=$1; while [ $n -gt 0 ]; do IFS= read -r line; printf '%s\\n' "$line"; n=$((n - 1)); done; }
@@ -27,8 +28,7 @@ while read -r arguments input; do
   set --
   while [ $arguments -gt 0 ]; do IFS= read -r line; set -- "$@" "$line"; arguments=$((arguments - 1)); done
   if [ $input -gt 0 ]; then lines $input | { "$@"; s=$?; while read -r _; do :; done; exit $s; }; else "$@" </dev/null; fi
-  printf '%s %d\\n' "$token" $?
-  printf '%s\\n' "$token" >&2
+  printf '%s %d\\n' "$token" $? && printf '%s\\n' "$token" >&2 || exit
 done`
 
 /** More input than this is better piped into a process of its own: a shell reads it byte by byte. */

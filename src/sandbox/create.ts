@@ -73,9 +73,12 @@ const FULL = /^mkdir: |ENOSPC|EROFS|EDQUOT|EACCES/
 
 function live(sandbox: Sandbox, holder: Detached): LiveSandbox {
   const keep = () => {
-    writeFileSync(join(sandbox.folder, KEPT), '')
-    holder.lifeline.write('keep\n')
-    holder.release()
+    try {
+      writeFileSync(join(sandbox.folder, KEPT), '')
+      holder.lifeline.write('keep\n')
+    } finally {
+      holder.release() // one that is not told to stay ends with that
+    }
   }
   return { host: enter(sandbox), sandbox, keep, end: holder.release }
 }

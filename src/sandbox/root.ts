@@ -1,6 +1,6 @@
 import {
   chmodSync,
-  cpSync,
+  copyFileSync,
   existsSync,
   lchownSync,
   lstatSync,
@@ -150,7 +150,7 @@ function prepare({ folder, owner, program, holder, binds }: RootPlan): void {
   // Until there are fresh ones, these have to be there: user_namespaces(7), mount_namespaces(7).
   for (const path of ['/proc', '/sys']) mount(path, path)
 
-  for (const name of settings()) cpSync(`/etc/${name}`, at(`/etc/${name}`), { recursive: true, verbatimSymlinks: true })
+  for (const name of settings()) copy(`/etc/${name}`, at(`/etc/${name}`))
   for (const [name, text] of Object.entries(WRITTEN)) writeFileSync(at(`/etc/${name}`), text)
   symlinkSync('/proc/self/mounts', at('/etc/mtab'))
   symlinkSync('/run', at('/var/run'))
@@ -188,6 +188,17 @@ function prepare({ folder, owner, program, holder, binds }: RootPlan): void {
   mkdirSync(join(folder, PARTS.root))
   mkdirSync(join(folder, PARTS.given), { mode: 0o755 })
   if (owner !== undefined) giveAway(skeleton, owner)
+}
+
+/** Copies folders, files and links. (Where something fails, Node's own `cpSync` ends the process.) */
+function copy(from: string, to: string): void {
+  const info = lstatSync(from)
+  if (info.isSymbolicLink()) symlinkSync(readlinkSync(from), to)
+  else if (info.isFile()) copyFileSync(from, to)
+  else if (info.isDirectory()) {
+    mkdirSync(to)
+    for (const name of readdirSync(from)) copy(join(from, name), join(to, name))
+  }
 }
 
 /** The settings of this machine that are copied. */

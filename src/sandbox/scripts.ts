@@ -14,8 +14,7 @@ export const WATCH = `folder=$1; shift
 status=1
 umask 077
 mkdir -p "$folder" || mkdir -p "$folder" || exit # the last of the others may remove the one around it in this moment
-echo made
-if read -r word && [ "$word" = begin ]; then "$@"; status=$?; fi
+if echo made && read -r word && [ "$word" = begin ]; then "$@"; status=$?; fi
 [ -e "$folder/${KEPT}" ] || rm -rf "$folder"
 { exec 4<"\${folder%/*}" && flock -w 5 4 && rmdir "\${folder%/*}"; } 2>/dev/null
 exit $status
@@ -73,7 +72,7 @@ export const OUTER = `set -eu
 echo 0 >/proc/sys/user/max_cgroup_namespaces
 {
   read -r pid <&3 || exit
-  if nsenter --target "$pid" --net --pid -- mount --all --fstab ${MASKS}; then echo mounted; else echo refused; fi
+  if nsenter --target "$pid" --net --pid -- mount --all --fstab ${MASKS}; then echo mounted || kill -KILL $$; else echo refused || kill -KILL $$; fi
 } &
 processes=$1 enter=$2
 shift 2
