@@ -14,7 +14,12 @@ export interface Finished {
 }
 
 /** Names of the packages that bring a tool, for messages; `doctor` knows how to install them. */
-const packages: Record<string, string> = { nft: 'nftables', ping: 'ping', ip: 'iproute2', sysctl: 'procps' }
+const packages = new Map([
+  ['nft', 'nftables'],
+  ['ping', 'ping'],
+  ['ip', 'iproute2'],
+  ['sysctl', 'procps'],
+])
 
 /** What may be said about a program that is run. */
 export interface SpawnOptions {
@@ -241,7 +246,7 @@ function textOf(fd: number): string {
 
 /** The error for a program that is not installed. */
 export function missing(tool: string): CnilabError {
-  const from = packages[tool]
+  const from = packages.get(tool)
   return new CnilabError(
     'machine',
     `${tool} is not installed${from === undefined || from === tool ? '' : ` (package ${from})`}`,
