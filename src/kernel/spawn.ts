@@ -55,7 +55,7 @@ export class StoppedError extends CnilabError {
 }
 
 /** What a program may print, in characters: more is no answer that anybody reads. */
-const MOST = 128 * 1024 * 1024
+export const MOST = 128 * 1024 * 1024
 
 /**
  * Runs a program and collects what it prints; never throws for an exit status. A lab starts some forty of them one after
@@ -79,7 +79,7 @@ export function spawn(argv: readonly string[], options: SpawnOptions = {}): Prom
   if (passInterrupt) process.on('SIGINT', interrupt)
   const collect = (text: string) => {
     if (stdout.length + stderr.length + text.length <= most) return text
-    end(new StoppedError(argv, `printed more than ${inWords(most)}`))
+    end(tooMuch(argv, most))
     return text.slice(0, Math.max(0, most - stdout.length - stderr.length))
   }
   child.stdout?.setEncoding('utf8').on('data', (text: string) => (stdout += failure ? '' : collect(text)))
@@ -156,6 +156,11 @@ function signalTree(child: childProcess.ChildProcess, detached: boolean, signal:
 /** The error for a program that did not end in time: somebody may have stopped it. */
 export function noAnswer(argv: readonly string[], seconds: number): CnilabError {
   return new StoppedError(argv, `took longer than ${seconds} s`)
+}
+
+/** The error for a program that printed more than anybody reads. */
+export function tooMuch(argv: readonly string[], most = MOST): CnilabError {
+  return new StoppedError(argv, `printed more than ${inWords(most)}`)
 }
 
 /** What a shell says of a program that a signal ended. */

@@ -138,7 +138,8 @@ const closed = deep.map(
   (left) =>
     left +
     '1' +
-    [...left]
+    left
+      .split('')
       .toReversed()
       .map((one) => ({ '[': ']', '{': '}' })[one] ?? '')
       .join(''),
