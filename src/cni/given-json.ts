@@ -1,25 +1,4 @@
-/** So deep may lists and objects lie in each other: whoever walks through them calls itself for each. */
-const DEEPEST = 100
-
-/** Where a JSON text has more lists and objects in each other than anybody needs, from 0 on; undefined if nowhere. */
-export function tooDeep(text: string): number | undefined {
-  let depth = 0
-  let isText = false
-  for (let at = 0; at < text.length; at++) {
-    const character = text[at]
-    if (isText) {
-      if (character === '\\') at++
-      else if (character === '"') isText = false
-    } else if (character === '"') isText = true
-    else if (character === '[' || character === '{') {
-      if (++depth > DEEPEST) return at
-    } else if (character === ']' || character === '}') depth--
-  }
-  return undefined
-}
-
-/** What is said of it. */
-export const TOO_DEEP = `more than ${DEEPEST} lists and objects lie in each other here`
+import { TOO_DEEP, tooDeep } from '../json-depth.ts'
 
 /** Parses JSON that came from somewhere else. Throws an Error that says in one line what is wrong. */
 export function parseGiven(text: string): unknown {

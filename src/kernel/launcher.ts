@@ -2,11 +2,11 @@ import { environmentOn } from './environment.ts'
 import { type Host, netnsFile } from './host.ts'
 import { inside } from './inside.ts'
 import { PATIENCE, spawnOn } from './on-host.ts'
-import { type Finished, missing, noAnswer, notStarted, start } from './spawn.ts'
+import { type Finished, missing, MOST, noAnswer, notStarted, start, tooMuch } from './spawn.ts'
 
 /**
  * Runs a program on the host and collects what it prints; one at a time. Never throws for an exit status, but CnilabError
- * `state` if it has not ended after so many seconds.
+ * `state` if it has not ended after so many seconds, or printed too much.
  */
 export type Launch = (
   netns: string | undefined,
@@ -76,6 +76,26 @@ function isHeld(one: object): one is { ref: () => void; unref: () => void } {
   return 'ref' in one && 'unref' in one
 }
 
+/** What came of a stream: where the token is in it, -1 before it has come, and the last of it, in which one may begin. */
+interface Printed {
+  text: string
+  end: number
+  last: string
+}
+
+const unprinted: Printed = { text: '', end: -1, last: '' }
+
+/** Looks for the token in what is new alone: whoever looks through all of it each time takes ever longer. */
+function grown({ text, end, last }: Printed, more: string, token: string): Printed {
+  const fresh = last + more
+  const at = end < 0 ? fresh.indexOf(token) : -1
+  return {
+    text: text + more,
+    end: at < 0 ? end : text.length - last.length + at,
+    last: fresh.slice(-token.length),
+  }
+}
+
 function openShell(host: Host): Shell {
   const token = `\x1e${process.pid}-${process.hrtime.bigint()}`
   const [file = '', ...rest] = inside(host, undefined, ['sh', '-c', LOOP])
@@ -86,7 +106,7 @@ function openShell(host: Host): Shell {
   })
   const { stdin, stdout, stderr } = child
   const queue: Told[] = [] // the first one is running
-  const printed = { stdout: '', stderr: '' }
+  const printed = { stdout: unprinted, stderr: unprinted }
   let isOpen = true
   let late: NodeJS.Timeout | undefined
 
@@ -95,12 +115,13 @@ function openShell(host: Host): Shell {
     for (const one of [child, stdin, stdout, stderr]) if (one && isHeld(one)) one[held ? 'ref' : 'unref']()
   }
   const collect = (stream: keyof typeof printed) => (text: string) => {
-    printed[stream] += text
-    const out = printed.stdout.indexOf(token)
-    const err = printed.stderr.indexOf(token)
-    if (out < 0 || err < 0 || !printed.stdout.endsWith('\n') || !printed.stderr.endsWith('\n')) return
-    const status = Number(printed.stdout.slice(out + token.length))
-    finish(status, printed.stdout.slice(0, out), printed.stderr.slice(0, err))
+    if (!isOpen) return
+    printed[stream] = grown(printed[stream], text, token)
+    const { stdout: out, stderr: err } = printed
+    if (out.text.length + err.text.length > MOST) giveUp(tooMuch(queue[0]?.argv ?? []))
+    if (out.end < 0 || err.end < 0 || !out.text.endsWith('\n') || !err.text.endsWith('\n')) return
+    const status = Number(out.text.slice(out.end + token.length))
+    finish(status, out.text.slice(0, out.end), err.text.slice(0, err.end))
   }
   const tell = () => {
     const [next] = queue
@@ -110,7 +131,7 @@ function openShell(host: Host): Shell {
   }
   const finish = (code: number | undefined, out: string, err: string) => {
     clearTimeout(late)
-    printed.stdout = printed.stderr = ''
+    printed.stdout = printed.stderr = unprinted
     const one = queue.shift()
     if (queue.length > 0) tell()
     else hold(false)
@@ -136,7 +157,7 @@ function openShell(host: Host): Shell {
   child.on('error', (error) => giveUp(notStarted(file, error)))
   child.on('close', () => {
     isOpen = false
-    const said = printed.stderr.trim() || 'the sandbox has ended'
+    const said = printed.stderr.text.trim() || 'the sandbox has ended'
     while (queue.length > 0) finish(undefined, '', said)
   })
   return {

@@ -14,7 +14,12 @@ export interface Finished {
 }
 
 /** Names of the packages that bring a tool, for messages; `doctor` knows how to install them. */
-const packages: Record<string, string> = { nft: 'nftables', ping: 'ping', ip: 'iproute2', sysctl: 'procps' }
+const packages = new Map([
+  ['nft', 'nftables'],
+  ['ping', 'ping'],
+  ['ip', 'iproute2'],
+  ['sysctl', 'procps'],
+])
 
 /** What may be said about a program that is run. */
 export interface SpawnOptions {
@@ -50,7 +55,7 @@ export class StoppedError extends CnilabError {
 }
 
 /** What a program may print, in characters: more is no answer that anybody reads. */
-const MOST = 128 * 1024 * 1024
+export const MOST = 128 * 1024 * 1024
 
 /**
  * Runs a program and collects what it prints; never throws for an exit status. A lab starts some forty of them one after
@@ -74,7 +79,7 @@ export function spawn(argv: readonly string[], options: SpawnOptions = {}): Prom
   if (passInterrupt) process.on('SIGINT', interrupt)
   const collect = (text: string) => {
     if (stdout.length + stderr.length + text.length <= most) return text
-    end(new StoppedError(argv, `printed more than ${inWords(most)}`))
+    end(tooMuch(argv, most))
     return text.slice(0, Math.max(0, most - stdout.length - stderr.length))
   }
   child.stdout?.setEncoding('utf8').on('data', (text: string) => (stdout += failure ? '' : collect(text)))
@@ -151,6 +156,11 @@ function signalTree(child: childProcess.ChildProcess, detached: boolean, signal:
 /** The error for a program that did not end in time: somebody may have stopped it. */
 export function noAnswer(argv: readonly string[], seconds: number): CnilabError {
   return new StoppedError(argv, `took longer than ${seconds} s`)
+}
+
+/** The error for a program that printed more than anybody reads. */
+export function tooMuch(argv: readonly string[], most = MOST): CnilabError {
+  return new StoppedError(argv, `printed more than ${inWords(most)}`)
 }
 
 /** What a shell says of a program that a signal ended. */
@@ -241,7 +251,7 @@ function textOf(fd: number): string {
 
 /** The error for a program that is not installed. */
 export function missing(tool: string): CnilabError {
-  const from = packages[tool]
+  const from = packages.get(tool)
   return new CnilabError(
     'machine',
     `${tool} is not installed${from === undefined || from === tool ? '' : ` (package ${from})`}`,

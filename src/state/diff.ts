@@ -1,20 +1,25 @@
 import * as z from 'zod'
-import type { Link, Namespace, State } from './state.ts'
+import type { Link, Namespace, NftObject, State } from './state.ts'
 
 /**
  * What of a state is worth comparing, as sorted lines such as `red: address eth0 10.22.0.2/16`. Indices, MACs, handles
  * and counters change by themselves and are left out, as are link-local addresses.
  */
 export function describe(state: State): string[] {
+  return linesOf(state, nftWhole)
+}
+
+/** `nft`: what is said of an object of `nft -j`. */
+function linesOf(state: State, nft: (object: NftObject) => string): string[] {
   return [...state]
     .flatMap(([name, namespace]) => [
       `${name}: namespace`,
-      ...(namespace ? describeNamespace(namespace) : []).map((line) => `${name}: ${line}`),
+      ...(namespace ? describeNamespace(namespace, nft) : []).map((line) => `${name}: ${line}`),
     ])
     .toSorted()
 }
 
-function describeNamespace(namespace: Namespace): string[] {
+function describeNamespace(namespace: Namespace, nft: (object: NftObject) => string): string[] {
   return [
     ...namespace.links.flatMap(describeLink),
     ...[...namespace.routes, ...namespace.policyRoutes]
@@ -29,10 +34,12 @@ function describeNamespace(namespace: Namespace): string[] {
         ([name, on]) => `forwarding ${family} ${name} ${on ? 'on' : 'off'}`,
       ),
     ),
-    ...namespace.rules.map(
-      (object) => `nft ${JSON.stringify(object, (key, value: unknown) => (volatile.has(key) ? undefined : value))}`,
-    ),
+    ...namespace.rules.map((object) => `nft ${nft(object)}`),
   ]
+}
+
+function nftWhole(object: NftObject): string {
+  return JSON.stringify(object, (key, value: unknown) => (volatile.has(key) ? undefined : value))
 }
 
 const volatile = new Set(['handle', 'packets', 'bytes'])
@@ -49,26 +56,20 @@ function describeLink(link: Link): string[] {
  * named by its place alone.
  */
 export function summarize(state: State): string[] {
-  return describe(state)
-    .filter((line) => !/: forwarding |accept_redirects/.test(line))
-    .map((line) => line.replace(/(: nft )({.*})$/, (_, start: string, json: string) => start + nftName(json)))
+  return linesOf(state, nftName).filter((line) => !/: forwarding |accept_redirects/.test(line))
 }
 
-const nftSchema = z.record(
-  z.string(),
-  z.looseObject({
-    family: z.string(),
-    table: z.string().optional(),
-    chain: z.string().optional(),
-    name: z.string().optional(),
-  }),
-)
+const nftSchema = z.looseObject({
+  family: z.string(),
+  table: z.string().optional(),
+  chain: z.string().optional(),
+  name: z.string().optional(),
+})
 
-/** `rule in ip nat postrouting` of an object of `nft -j`. */
-function nftName(json: string): string {
-  const [[kind, { family, table, chain, name }] = ['', { family: '' }]] = Object.entries(
-    nftSchema.parse(JSON.parse(json)),
-  )
+/** `rule in ip nat postrouting` of an object of `nft -j`; of one that is none, its kind alone. */
+function nftName(object: NftObject): string {
+  const [[kind, value] = ['', undefined]] = Object.entries(object)
+  const { family, table, chain, name } = nftSchema.safeParse(value).data ?? {}
   return [kind, family, table, chain, name].filter((word) => word !== undefined).join(' ')
 }
 

@@ -1,5 +1,6 @@
 import type * as z from 'zod'
 import { CnilabError } from '../errors.ts'
+import { TOO_DEEP, tooDeep } from '../json-depth.ts'
 
 /** What a text is as JSON (RFC 8259); undefined if it is none. */
 export function parseJson(text: string): unknown {
@@ -13,9 +14,10 @@ export function parseJson(text: string): unknown {
 /**
  * Reads what a command of the system printed as JSON. Control characters in names and aliases are read as well: iproute2
  * prints them as they are (lib/json_writer.c, jsonw_puts). Throws CnilabError `state`, with the command, for what is no
- * JSON or of another shape.
+ * JSON, of another shape, or deeper than anybody needs: another program may have taken the command's place.
  */
 export function readJson<T>(command: string, text: string, schema: z.ZodType<T>): T {
+  if (tooDeep(text) !== undefined) throw unreadable(command, TOO_DEEP)
   let json: unknown
   try {
     json = parseJson(text) ?? JSON.parse(text.replaceAll(STRINGS, withEscapes))
@@ -28,7 +30,8 @@ export function readJson<T>(command: string, text: string, schema: z.ZodType<T>)
   throw unreadable(command, path.length === 0 ? message : `${path.join('.')}: ${message}`)
 }
 
-const STRINGS = /"[^"\\]*(?:\\.[^"\\]*)*"/gs
+/** Each from a quotation mark on, also one without an end: where a try fails, the next would read the same once more. */
+const STRINGS = /"[^"\\]*(?:\\.[^"\\]*)*"?/gs
 // oxlint-disable-next-line no-control-regex -- what JSON cannot hold as it is
 const CONTROLS = /[\x00-\x1f]/g
 

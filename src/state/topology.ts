@@ -1,4 +1,4 @@
-import { findLink, HOST, INTERNET, isUplink, type Link, type State } from './state.ts'
+import { HOST, INTERNET, isUplink, type Link, type State } from './state.ts'
 
 /** One end of a cable: an interface, and the namespace that it is in. */
 export interface CableEnd {
@@ -13,20 +13,46 @@ export interface CableEnd {
  */
 export function otherEnd(state: State, { netns, link }: CableEnd): CableEnd | undefined {
   if (link.peer !== undefined) {
-    const peer = findLink(state, link.peer, netns)
+    const peer = interfacesOf(state).byName.get(`${netns} ${link.peer}`)
     return peer && { netns, link: peer }
   }
   const ids = state.get(netns)?.netnsIds
   const place = ids && (ids.get(link.peerNetnsId ?? -1) ?? HOST) // which alone has no name
-  for (const [other, namespace] of state) {
-    if (other === netns || (place !== undefined && other !== place)) continue
-    if ((isUplink(link) && other !== INTERNET) || (netns === INTERNET && other !== HOST)) continue
-    const peer = namespace?.links.find(
-      (one) => one.index === link.peerIndex && one.peerIndex === link.index && isUplink(one) === (netns === INTERNET),
-    )
-    if (peer) return { netns: other, link: peer }
-  }
-  return undefined
+  return interfacesOf(state)
+    .byIndices.get(`${link.peerIndex} ${link.index}`)
+    ?.find(({ netns: other, link: one }) => {
+      if (other === netns || (place !== undefined && other !== place)) return false
+      if ((isUplink(link) && other !== INTERNET) || (netns === INTERNET && other !== HOST)) return false
+      return isUplink(one) === (netns === INTERNET)
+    })
+}
+
+/** The interfaces of a state, to be found without looking through all of them for each. */
+interface Interfaces {
+  /** By namespace and name. */
+  byName: Map<string, Link>
+  /** The ends of cables by their indices and their peers', as far as they differ in more: they may be made up. */
+  byIndices: Map<string, CableEnd[]>
+}
+
+const known = new WeakMap<State, Interfaces>()
+
+function interfacesOf(state: State): Interfaces {
+  const found = known.get(state)
+  if (found) return found
+  const made: Interfaces = { byName: new Map(), byIndices: new Map() }
+  for (const [netns, namespace] of state)
+    for (const link of namespace?.links ?? []) {
+      const name = `${netns} ${link.name}`
+      if (!made.byName.has(name)) made.byName.set(name, link)
+      if (link.peerIndex === undefined) continue
+      const key = `${link.index} ${link.peerIndex}`
+      const same = made.byIndices.get(key) ?? []
+      if (same.some((one) => one.netns === netns && isUplink(one.link) === isUplink(link))) continue
+      made.byIndices.set(key, [...same, { netns, link }])
+    }
+  known.set(state, made)
+  return made
 }
 
 /**

@@ -36,11 +36,19 @@ function lines(all: readonly Branch[], plain: boolean, indent = ''): string[] {
   })
 }
 
+/** So deep may ports hang below each other, as in the kernel (MAX_NEST_DEV). */
+const DEEPEST = 8
+
 function branches(state: State, netns: string, namespace: Namespace, plain: boolean): Branch[] {
-  const draw = (link: Link): Branch => ({
-    text: interfaceText(state, netns, link, plain),
-    below: namespace.links.filter((port) => port.master === link.name).map(draw),
-  })
+  const ports = Map.groupBy(namespace.links, ({ master }) => master)
+  // Each once: what ip says of a sandbox may be made up, with ports that hang below themselves.
+  const seen = new Set<Link>()
+  const draw = (link: Link, depth = 1): Branch[] => {
+    if (seen.has(link)) return []
+    seen.add(link)
+    const own = depth < DEEPEST ? (ports.get(link.name) ?? []) : []
+    return [{ text: interfaceText(state, netns, link, plain), below: own.flatMap((port) => draw(port, depth + 1)) }]
+  }
   const links = namespace.links.filter((link) => link.master === undefined && (netns !== HOST || link.name !== 'lo'))
   const routes = namespace.routes.flatMap(({ dst, via }) => (via === undefined ? [] : [`${dst} via ${via}`]))
   const forwards = (['inet', 'inet6'] as const)
@@ -51,7 +59,7 @@ function branches(state: State, netns: string, namespace: Namespace, plain: bool
     ...routes,
     ...(forwards.length + masquerades.length > 0 ? [[...forwards, ...masquerades].join(', ')] : []),
   ]
-  return [...links.map(draw), ...texts.map((text) => ({ text, below: [] }))]
+  return [...links.flatMap((link) => draw(link)), ...texts.map((text) => ({ text, below: [] }))]
 }
 
 function interfaceText(state: State, netns: string, link: Link, plain: boolean): string {

@@ -1,27 +1,15 @@
-import Table from 'cli-table3'
+import stringWidth from 'string-width'
 import { visibleLine } from '../visible.ts'
 import { drawn, type Text, trusted } from './drawn.ts'
 import { style } from './style.ts'
 
-const noLines = Object.fromEntries(
-  ['top', 'bottom', 'left', 'right'].flatMap((side) => [
-    [side, ''],
-    [`${side}-mid`, ''],
-    [`${side}-left`, ''],
-    [`${side}-right`, ''],
-  ]),
-)
+/** What stands between two columns. */
+const GAP = '  '
 
 /** Rows under a heading, in columns as wide as their widest cell, without lines between them. */
 export function table(heading: readonly string[], rows: readonly (readonly string[])[]): Text {
-  const grid = new Table({
-    chars: { ...noLines, mid: '', 'mid-mid': '', middle: '  ' },
-    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
-  })
-  grid.push(
-    heading.map((word) => drawn(style.title(word))),
-    ...rows.map((row) => row.map(visibleLine)),
-  )
-  const lines = grid.toString().split('\n')
-  return trusted(lines.map((line) => line.trimEnd()).join('\n'))
+  const cells = [heading.map((word) => drawn(style.title(word))), ...rows.map((row) => row.map(visibleLine))]
+  const widths = heading.map((_, i) => cells.reduce((most, row) => Math.max(most, stringWidth(row[i] ?? '')), 0))
+  const padded = (cell: string, i: number) => cell + ' '.repeat((widths[i] ?? 0) - stringWidth(cell))
+  return trusted(cells.map((row) => row.map(padded).join(GAP).trimEnd()).join('\n'))
 }

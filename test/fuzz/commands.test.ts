@@ -31,7 +31,7 @@ const LEFT_OUT = ['doctor', 'cni:conformance', 'lab:watch']
 
 fuzz(
   'commands end with a word and a documented exit code, and change nothing where they refuse',
-  20,
+  14,
   fc.array(
     commandLines(
       ids.filter((id) => !LEFT_OUT.includes(id)),
@@ -50,7 +50,7 @@ const SAFE = /^(attach|bridge|clean|ip|lab|masquerade|netns|route|sandbox|step|u
 
 fuzz(
   'the same for processes of their own, from outside of a sandbox',
-  8,
+  6,
   commandLines(
     ids.filter((id) => SAFE.test(id)),
     given,

@@ -54,7 +54,7 @@ const folder = fc.dictionary(
   { minKeys: 1, maxKeys: 3 },
 )
 
-fuzz('a folder of network configurations is read and explained, with all that is wrong in it', 8, folder, (files) =>
+fuzz('a folder of network configurations is read and explained, with all that is wrong in it', 6, folder, (files) =>
   withFiles(files, async (path) => {
     const { mistakes } = await validate(path, [])
     for (const { file, line, column, what } of mistakes)
@@ -74,7 +74,7 @@ fuzz('a folder of network configurations is read and explained, with all that is
 
 fuzz(
   'a file that is named as a configuration is read or refused',
-  5,
+  4,
   fc.tuple(fc.constantFrom('a.conf', 'a.conflist'), network),
   ([name, content]) =>
     withFiles({ [name]: content }, (path) => {

@@ -1,8 +1,6 @@
 import * as fc from 'fast-check'
 import { it } from 'vitest'
-
-/** With `npm run fuzz`: longer, and other cases each time. */
-const isLong = process.env['FUZZ'] !== undefined
+import { isLong } from '../long.ts'
 
 /** A run of the tests tries the same cases each time, on every machine: as many as there is time for. */
 const SEED = 1_127_203_113

@@ -11,7 +11,7 @@ import { expectSound, expectSoundCheck } from './sound.ts'
 
 fuzz(
   'a lab is read, or a mistake in it is named with its place',
-  12,
+  9,
   fc.record({ yaml: labFiles, set: settings }),
   ({ yaml: source, set: values }) => {
     let read: Lab

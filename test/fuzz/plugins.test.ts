@@ -87,7 +87,7 @@ function judge({ code, stdout, stderr, changed }: Omit<Outcome, 'ms'>): string {
 // A namespace, a pipe in the place of one, and calls of one or two containers, in whatever order.
 fuzz(
   'plugins answer with a result or an error, and change nothing where they refuse',
-  20,
+  14,
   fc.array(call, { minLength: 1, maxLength: 3 }),
   async (made) => {
     await kernel.probe([
@@ -102,7 +102,7 @@ fuzz(
 
 fuzz(
   'the same for plugins as processes of their own',
-  6,
+  5,
   call,
   async ({ type: name, env: variables, input: given }) => {
     const words = Object.entries(variables).map(([key, value]) => `${key}=${value}`)

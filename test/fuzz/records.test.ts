@@ -13,14 +13,13 @@ import { newProgress, readProgress, writeProgress } from '../../src/journal/prog
 import { progressFileOf } from '../../src/journal/progress-file.ts'
 import { JOURNAL, MACHINE } from '../../src/kernel/host.ts'
 import { makeFolder } from '../../src/kernel/make-folder.ts'
-import { readText } from '../../src/kernel/read-file.ts'
-import { derive, kinds, parseOperation } from '../../src/operations/registry.ts'
+import { derive, parseOperation } from '../../src/operations/registry.ts'
 import { HOST } from '../../src/state/state.ts'
-import { json, mostly, mutated, objectOf, text } from './arbitraries.ts'
+import { json, mutated, objectOf, text } from './arbitraries.ts'
 import { fuzz } from './fuzz.ts'
 import { expectClean } from './invariants.ts'
+import { journal, progress } from './journals.ts'
 import { networks, results } from './networks.ts'
-import { alone } from './operations.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'cnilab-fuzz-'))
 process.env['XDG_STATE_HOME'] = folder
@@ -80,22 +79,6 @@ fuzz('a file of the result cache is an entry or none', 4, mutated(cached), (file
   }
 })
 
-const operation = alone(kinds).map(([kind, params]) => ({ kind, params }))
-const before = objectOf({ value: text, inode: fc.nat(), intended: fc.nat() })
-const ids = fc.constantFrom('1', '2', '3')
-const line = fc.oneof(
-  { weight: 4, arbitrary: objectOf({ intent: ids, operation, before }, ['intent', 'operation', 'before']) },
-  objectOf({ adopted: ids, operation }),
-  objectOf({ created: ids, inode: fc.nat() }),
-  objectOf({ undone: ids }),
-  fc.constant({ boot: 'another' }),
-  json,
-)
-const boot = JSON.stringify({ boot: readText('/proc/sys/kernel/random/boot_id').trim() })
-const journal = mutated(
-  fc.array(line, { maxLength: 6 }).map((lines) => [boot, ...lines.map((one) => JSON.stringify(one))].join('\n')),
-)
-
 fuzz('a journal is read, and what is written after whatever stands in it is there', 5, journal, (content) => {
   const host = { ...MACHINE, folder }
   writeFileSync(join(folder, JOURNAL), content)
@@ -111,34 +94,6 @@ fuzz('a journal is read, and what is written after whatever stands in it is ther
   if (last?.id !== 'mine') throw new Error('what was written is not there')
   return entries.length > 0 ? 'with entries' : 'without'
 })
-
-const started = fc.constantFrom('2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00Z')
-const progress = mutated(
-  mostly<unknown>(
-    objectOf(
-      {
-        version: fc.constant(1),
-        lab: fc.constantFrom('eight-steps', '/tmp/x.yaml'),
-        set: fc.array(text, { maxLength: 2 }),
-        started,
-        written: started,
-        steps: fc.dictionary(
-          text,
-          objectOf({
-            done: started,
-            hints: fc.nat(5),
-            solved: fc.boolean(),
-            skipped: fc.boolean(),
-            answers: fc.dictionary(text, fc.boolean()),
-          }),
-        ),
-      },
-      ['version', 'lab', 'set', 'started', 'written', 'steps'],
-    ),
-    json,
-    20,
-  ).map((one) => JSON.stringify(one)),
-)
 
 fuzz("a lab's progress is read, or there is none, and what is written is there", 4, progress, (content) => {
   const file = progressFileOf('default')

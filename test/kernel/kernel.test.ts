@@ -19,3 +19,10 @@ it('reads on when a file in /run/netns is no namespace', () =>
     expect([state.has('stale'), state.get(HOST)?.strays]).toEqual([false, ['stale']])
     expect(state.get('red')?.links.map(({ name }) => name)).toEqual(['lo'])
   }))
+
+it('stops a program that prints more than anybody reads, and reads on', () =>
+  withSandbox(async (kernel) => {
+    await expect(kernel.probe(['head', '-c', '200M', '/dev/zero'])).rejects.toThrow('printed more than 128 MB')
+    const { code, stdout } = await kernel.probe(['head', '-c', '20M', '/dev/zero'])
+    expect([code, stdout.length]).toEqual([0, 20 * 1024 * 1024])
+  }))

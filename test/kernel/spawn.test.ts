@@ -27,6 +27,10 @@ it.each(ways)('%s says which program is not installed', async (_, run) => {
   await expect(run(['unshare', '-Urn', ...inside])).rejects.toMatchObject(missing)
 })
 
+it('knows no package of a program that is called like a part of each object', async () => {
+  await expect(spawn(['constructor'])).rejects.toThrow(/^constructor is not installed$/)
+})
+
 it('programs by files run at the same time', async () => {
   const meeting = '/dev/shm/cnilab-spawn-test'
   const script = `: >${meeting}.$1; for i in $(seq 100); do [ -e ${meeting}.$2 ] && exit 0; sleep 0.05; done; exit 1`

@@ -24,6 +24,18 @@ it.each([
   expect(read).toThrow(expect.objectContaining({ name: 'CnilabError', kind: 'state', command: 'ip -j link' }))
 })
 
+it.each(['"\\"', '\\"', '"', '"\\'])('reads a long text of %j once, not from each of its places', (unit) => {
+  const started = performance.now()
+  expect(() => readJson('ip', `["${unit.repeat(300_000)}`, names)).toThrow('what ip printed cannot be read: ')
+  expect(performance.now() - started).toBeLessThan(10_000)
+})
+
+it('is not read where lists lie in each other without an end', () => {
+  const [deep, shallow] = [30_000, 100].map((times) => `${'['.repeat(times)}"[[{"${']'.repeat(times)}`)
+  expect(() => readJson('nft', deep ?? '', z.unknown())).toThrow('more than 100 lists and objects lie in each other')
+  expect(JSON.stringify(readJson('nft', shallow ?? '', z.unknown()))).toBe(shallow)
+})
+
 it('of a stranger, JSON is what the standard says', () => {
   expect([parseJson('{"a":"\x1b"}'), parseJson(''), parseJson('null')]).toEqual([undefined, undefined, null])
 })

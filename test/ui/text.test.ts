@@ -78,3 +78,26 @@ describe('Markdown', () => {
     )
   })
 })
+
+it('a table is as wide as what is in it, and as quick with many rows', () => {
+  expect(
+    drawn(
+      table(
+        ['A', 'B'],
+        [
+          ['', 'x'],
+          ['브리지', 'y z'],
+          ['a', ''],
+        ],
+      ),
+    ),
+  ).toBe('A       B\n        x\n브리지  y z\na')
+  const rows = Array.from({ length: 200_000 }, (_, i) => [`${i}`, 'eth0'])
+  const started = performance.now()
+  expect(
+    drawn(table(['NAMESPACE', 'INTERFACE'], rows))
+      .split('\n')
+      .at(-1),
+  ).toBe('199999     eth0')
+  expect(performance.now() - started).toBeLessThan(10_000)
+})

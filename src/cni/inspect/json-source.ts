@@ -1,5 +1,6 @@
 import { parse, type AnyNode, type DocumentNode, type ElementNode, type ObjectNode } from '@humanwhocodes/momoa'
-import { parseGiven, TOO_DEEP, tooDeep } from '../given-json.ts'
+import { TOO_DEEP, tooDeep } from '../../json-depth.ts'
+import { parseGiven } from '../given-json.ts'
 
 /** A place in a file, both from 1 on. */
 interface Place {

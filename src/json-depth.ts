@@ -1,0 +1,24 @@
+/** So deep may lists and objects lie in each other: whoever walks through them calls itself for each. */
+const DEEPEST = 100
+
+const [QUOTE, BACKSLASH, LIST, LIST_END, OBJECT, OBJECT_END] = [0x22, 0x5c, 0x5b, 0x5d, 0x7b, 0x7d]
+
+/** Where a JSON text has more lists and objects in each other than anybody needs, from 0 on; undefined if nowhere. */
+export function tooDeep(text: string): number | undefined {
+  let depth = 0
+  let isText = false
+  for (let at = 0; at < text.length; at++) {
+    const character = text.charCodeAt(at)
+    if (isText) {
+      if (character === BACKSLASH) at++
+      else if (character === QUOTE) isText = false
+    } else if (character === QUOTE) isText = true
+    else if (character === LIST || character === OBJECT) {
+      if (++depth > DEEPEST) return at
+    } else if (character === LIST_END || character === OBJECT_END) depth--
+  }
+  return undefined
+}
+
+/** What is said of it. */
+export const TOO_DEEP = `more than ${DEEPEST} lists and objects lie in each other here`
