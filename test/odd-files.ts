@@ -41,6 +41,9 @@ const MAKERS: Readonly<Record<string, (path: string) => void>> = {
       }),
 }
 
+/** Those that lead to what everybody may write: it is not trusted. */
+export const OPEN_TO_ALL: readonly string[] = ['device', 'terminal']
+
 /** The names of what may be in the place of a file. */
 export const ODD_FILES = Object.keys(MAKERS)
 

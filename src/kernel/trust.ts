@@ -36,7 +36,7 @@ export function distrust(path: string): string | undefined {
       at = here
       continue
     }
-    if (++links > MOST_LINKS) return `${path} leads through too many links`
+    if (++links > MOST_LINKS) return undefined // to the kernel it is not there
     const target = readlinkSync(here)
     names.unshift(...parts(target))
     if (target.startsWith('/')) at = '/'
@@ -58,7 +58,6 @@ function objection(path: string, info: Stats, isLast: boolean): string | undefin
   const { uid, gid, mode } = info
   if (uid !== userId() && uid !== 0 && !isPerhapsRoot(uid, isLast)) return `${path} belongs to ${userName(uid)}`
   if (info.isSymbolicLink()) return undefined // its mode means nothing
-  if (isLast && !info.isDirectory() && !info.isFile()) return `${path} is neither a folder nor a file`
   const isSticky = info.isDirectory() && (mode & 0o1000) !== 0
   if (isSticky && !isLast) return undefined
   if ((mode & 0o002) !== 0) return `everybody may write to ${path}`

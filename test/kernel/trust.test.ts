@@ -40,7 +40,17 @@ describe.skipIf(noUsers !== undefined)('what is at a path can be trusted (needs 
   })
 
   it("what is this user's or root's all the way, in a sticky folder, too, and by a link of one of them", () => {
-    const paths = ['alice', 'alice/cache', 'root', 'to-alice', 'alice/cache/../cache', 'alice/missing/more', 'missing']
+    const paths = [
+      'alice',
+      'alice/cache',
+      'root',
+      'to-alice',
+      'alice/cache/../cache',
+      'alice/missing/more',
+      'missing',
+      'alice/round',
+      'root/pipe',
+    ]
     expect(distrusted(ALICE, ...paths)).toEqual(paths.map(() => null))
   })
 
@@ -53,8 +63,6 @@ describe.skipIf(noUsers !== undefined)('what is at a path can be trusted (needs 
     ['alice/open/cache', 'everybody may write to COMMON/alice/open'],
     ['alice/group', `group ${ALICE} may write to COMMON/alice/group`],
     ['root/file', 'everybody may write to COMMON/root/file'],
-    ['root/pipe', '/root/pipe is neither a folder nor a file'],
-    ['alice/round', '/alice/round leads through too many links'],
     ['', 'everybody may write to COMMON'],
   ])("not what another user made or may exchange: '%s'", (path, why) => {
     expect(distrusted(ALICE, path)[0]).toContain(why.replace('COMMON', common))
