@@ -16,6 +16,8 @@ umask 077
 mkdir -p "$folder" || mkdir -p "$folder" || exit # the last of the others may remove the one around it in this moment
 echo made
 if read -r word && [ "$word" = begin ]; then "$@"; status=$?; fi
+trap '' PIPE
+echo ended # whoever makes it holds the lock that is waited for below
 [ -e "$folder/${KEPT}" ] || rm -rf "$folder"
 { exec 4<"\${folder%/*}" && flock -w 5 4 && rmdir "\${folder%/*}"; } 2>/dev/null
 exit $status
@@ -73,7 +75,10 @@ export const OUTER = `set -eu
 echo 0 >/proc/sys/user/max_cgroup_namespaces
 {
   read -r pid <&3 || exit
-  if nsenter --target "$pid" --net --pid -- mount --all --fstab ${MASKS}; then echo mounted; else echo refused; fi
+  trap 'echo refused' EXIT # whatever goes wrong, such as no more processes
+  nsenter --target "$pid" --net --pid -- mount --all --fstab ${MASKS}
+  trap - EXIT
+  echo mounted
 } &
 processes=$1 enter=$2
 shift 2
