@@ -79,7 +79,8 @@ export default class Step extends BaseCommand {
   }
 
   private async begin(kernel: Kernel, flags: string): Promise<RunningLab> {
+    const running = beginLab(kernel, await loadLab(FIRST_LAB), FIRST_LAB, [])
     this.notice(`lab ${FIRST_LAB} started · cnilab lab stop${flags} ends it`)
-    return beginLab(kernel, await loadLab(FIRST_LAB), FIRST_LAB, [])
+    return running
   }
 }

@@ -1,5 +1,6 @@
 import { CnilabError } from '../errors.ts'
 import { type Kernel, kernelOf } from '../kernel/kernel.ts'
+import { isNamespaceLimit, remedyForLimit } from '../kernel/limits.ts'
 import { readText } from '../kernel/read-file.ts'
 import { type KindName, parseOperation } from '../operations/registry.ts'
 import { programLine } from '../plan/command-line.ts'
@@ -93,13 +94,14 @@ async function tryAll(kernel: Kernel, missing: readonly string[]): Promise<Trial
       await doPlan(kernel, [operation])
       trials.push({ what, ok: true, detail: 'works' })
     } catch (error) {
+      const detail = error instanceof CnilabError ? error.message : String(error)
       const modules = kernelModules[operation.kind]
-      trials.push({
-        what,
-        ok: false,
-        detail: error instanceof CnilabError ? error.message : String(error),
-        ...(modules === undefined ? {} : { fix: `sudo modprobe -a ${modules}` }),
-      })
+      const fix = isNamespaceLimit(detail)
+        ? (limitRemedy() ?? remedyForLimit(detail))
+        : modules === undefined
+          ? undefined
+          : `sudo modprobe -a ${modules}`
+      trials.push({ what, ok: false, detail, ...(fix === undefined ? {} : { fix }) })
     }
   }
   return trials
@@ -108,10 +110,19 @@ async function tryAll(kernel: Kernel, missing: readonly string[]): Promise<Trial
 /** The kinds of namespaces that a sandbox is made of, as user_namespaces(7) counts them: user.max_…_namespaces. */
 const NAMESPACES = ['user', 'mnt', 'net', 'pid', 'ipc']
 
+/** So many of each there may be where nobody thought of a limit: a sandbox takes two, and one for each container. */
+const FEW = 1000
+
+/** The command that lets more namespaces be made; undefined where there may be many. */
+function limitRemedy(): string | undefined {
+  const few = NAMESPACES.map((kind) => `user.max_${kind}_namespaces`).filter((key) => Number(setting(key) ?? FEW) < FEW)
+  return few.length === 0 ? undefined : `sudo sysctl -w ${few.map((key) => `${key}=15000`).join(' ')}`
+}
+
 /** The narrowest remedy for a system that refuses unprivileged user namespaces. */
 function namespaceRemedy(): string {
-  const none = NAMESPACES.map((kind) => `user.max_${kind}_namespaces`).filter((key) => setting(key) === '0')
-  if (none.length > 0) return `sudo sysctl -w ${none.map((key) => `${key}=15000`).join(' ')}`
+  const more = limitRemedy()
+  if (more !== undefined) return more
   if (setting('kernel.unprivileged_userns_clone') === '0') return 'sudo sysctl -w kernel.unprivileged_userns_clone=1'
   if (setting('kernel.apparmor_restrict_unprivileged_userns') === '1')
     // For unshare alone, rather than for every program through the sysctl.

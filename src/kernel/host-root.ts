@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, statfsSync } from 'node:fs'
+import { closeSync, constants, existsSync, fstatSync, openSync, statfsSync } from 'node:fs'
 import { CnilabError } from '../errors.ts'
 import { codeOf } from './code-of.ts'
 import type { Host } from './host.ts'
@@ -90,8 +90,19 @@ export function withOwnFolder<T>(host: Host, use: (folder: string) => T): T {
   }
 }
 
+/** The error for a sandbox that somebody has ended while a command is about it. */
+export function endedMeanwhile(): CnilabError {
+  return new CnilabError('state', 'the sandbox has ended meanwhile', { fix: 'run the command again' })
+}
+
+/** Whether the first process of a sandbox has ended. */
+function hasEnded({ kind, inside, holder }: Host): boolean {
+  return kind === 'sandbox' && !inside && !existsSync(`/proc/${holder}/root`)
+}
+
 /** Says of one of cnilab's own files why it cannot be used: in a sandbox, because of what was done to it there. */
 export function notOpened(host: Host, path: string, why: unknown): CnilabError {
+  if (hasEnded(host)) return endedMeanwhile()
   const said = why instanceof Error ? why.message : String(why)
   return host.kind === 'sandbox'
     ? new CnilabError('state', `a program in the sandbox '${host.name}' changed ${path}, which is cnilab's: ${said}`, {

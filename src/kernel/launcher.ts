@@ -31,6 +31,9 @@ while read -r arguments input; do
   printf '%s %d\\n' "$token" $? && printf '%s\\n' "$token" >&2 || exit
 done`
 
+/** What the shell says, which then may have ended, where it has no more processes. */
+const CANNOT_START = /^sh: .*[Cc](?:annot|an't) fork.*/m
+
 /** More input than this is better piped into a process of its own: a shell reads it byte by byte. */
 const LONG = 10_000
 
@@ -136,7 +139,9 @@ function openShell(host: Host): Shell {
     if (queue.length > 0) tell()
     else hold(false)
     const lost = code === 127 ? /(?:failed to execute |: )(\S+): (?:not found|No such file)/.exec(err)?.[1] : undefined
-    if (lost === undefined) one?.resolve({ code, signal: undefined, stdout: out, stderr: err })
+    const [refused] = (code !== 0 && CANNOT_START.exec(err)) || []
+    if (refused !== undefined) one?.reject(notStarted(one.argv[0] ?? '', new Error(refused)))
+    else if (lost === undefined) one?.resolve({ code, signal: undefined, stdout: out, stderr: err })
     else one?.reject(missing(lost))
   }
   // The program may have been stopped, or the shell itself: another one takes over.

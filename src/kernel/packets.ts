@@ -96,7 +96,7 @@ async function firstLineOf(responder: Detached, netns: string | undefined): Prom
   try {
     line = await responder.nextLine(PATIENCE)
   } catch (error) {
-    throw refused(error instanceof Error ? error.message : String(error))
+    throw refused(responder.complaint().split('\n')[0] || (error instanceof Error ? error.message : String(error)))
   }
   if (line === undefined) throw refused(responder.complaint().split('\n')[0] || 'it ended without a word')
 }

@@ -10,7 +10,12 @@ const TIOCSPTLCK = 0x40045431
 const TIOCGPTPEER = 0x5441
 const TIOCSWINSZ = 0x5414
 const TCFLSH = 0x540b
+const TCGETS = 0x5401
+const TCSETS = 0x5402
 const TCIFLUSH = 0
+
+/** Of c_oflag in termios(3). */
+const OPOST = 1
 
 /** The number of /dev/ptmx: Linux allocated devices, 5:2. */
 const PTMX = (5 << 8) | 2
@@ -50,6 +55,17 @@ export function setWindowSize(master: number, { columns, rows }: { columns: numb
   size.writeUInt16LE(Math.min(rows, 0xffff), 0)
   size.writeUInt16LE(Math.min(columns, 0xffff), 2)
   libc().ioctlWith(master, TIOCSWINSZ, size)
+}
+
+/**
+ * Has a terminal show what it gets as it is, until its settings are put back: Node's raw mode begins a new line at each
+ * line feed, by which full-screen programs move down.
+ */
+export function passOutput(terminal: number): void {
+  const settings = Buffer.alloc(64) // struct termios, of which the second word is c_oflag
+  libc().ioctlWith(terminal, TCGETS, settings)
+  settings.writeUInt32LE((settings.readUInt32LE(4) & ~OPOST) >>> 0, 4)
+  libc().ioctlWith(terminal, TCSETS, settings)
 }
 
 /** Throws away what a terminal has typed and nobody has read: tcflush(3). */

@@ -8,7 +8,7 @@ import { environmentOn } from './environment.ts'
 import { readText } from './read-file.ts'
 import type { Host } from './host.ts'
 import { inside } from './inside.ts'
-import { dropInput, openPty, setWindowSize } from './pty.ts'
+import { dropInput, openPty, passOutput, setWindowSize } from './pty.ts'
 import { notStarted, start, statusOf } from './spawn.ts'
 
 // A program in a sandbox must not have a descriptor of the machine: with one of the user's terminal it could type into their
@@ -77,16 +77,22 @@ function carryPipes(child: ChildProcess): Stop {
   }
 }
 
-/** A pipe of the program's to a stream of ours. What goes to a terminal that it does not have must not steer it. */
+/**
+ * A pipe of the program's to a stream of ours. What goes to a terminal that it does not have must not steer it. Where
+ * nobody reads any more, the program is told when it writes: it would be stopped for good if nothing took that.
+ */
 function carryOutput(from: Readable | null, to: NodeJS.WriteStream): Stop {
   if (!from) return () => Promise.resolve()
   const untilQuiet = listenTo(from)
+  const close = () => from.destroy()
+  to.on('error', close)
   if (to.isTTY) {
     from.setEncoding('utf8')
     from.on('data', (text: string) => to.write(visible(text.replaceAll('\r\n', '\n'))))
   } else from.pipe(to, { end: false })
   return async () => {
     await untilQuiet()
+    to.off('error', close)
     from.destroy()
   }
 }
@@ -116,6 +122,7 @@ function carryTerminal(child: ChildProcess, master: number, screen: WriteStream)
   resize()
   screen.on('resize', resize)
   stdin.setRawMode(true)
+  passOutput(stdin.fd)
   stdin.on('data', type).resume()
   return async () => {
     await untilQuiet()

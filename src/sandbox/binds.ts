@@ -69,7 +69,8 @@ function readBind(given: string): string {
 function realFolder(given: string): string {
   try {
     const folder = realpathSync(given)
-    if (statSync(folder).isDirectory()) return folder
+    // Nothing, as of a variable that is not set, would be the current folder.
+    if (given !== '' && statSync(folder).isDirectory()) return folder
   } catch {
     // told below
   }

@@ -6,7 +6,7 @@ import { confine } from '../kernel/confine.ts'
 import { type Detached, spawnDetached } from '../kernel/detached.ts'
 import { environmentOn } from '../kernel/environment.ts'
 import type { Host } from '../kernel/host.ts'
-import { remedyForLimit, SANDBOX_LIMITS } from '../kernel/limits.ts'
+import { isNamespaceLimit, remedyForLimit, SANDBOX_LIMITS } from '../kernel/limits.ts'
 import { packageFolder } from '../kernel/package-folder.ts'
 import { networkOf, startTime } from '../kernel/processes.ts'
 import { readText } from '../kernel/read-file.ts'
@@ -57,8 +57,8 @@ export async function createSandbox(name: string, binds: readonly string[] = [])
     rmSync(folder, { recursive: true, force: true })
     if (error instanceof CnilabError && error.kind === 'machine' && error.fix !== undefined) throw error
     const why = error instanceof Error ? error.message : String(error)
-    // To unshare(1), no space means no more namespaces, which doctor knows about.
-    const limit = why.startsWith('unshare: unshare failed') ? undefined : remedyForLimit(why)
+    // No space for a namespace is what doctor knows more about.
+    const limit = isNamespaceLimit(why) ? undefined : remedyForLimit(why)
     throw new CnilabError('machine', `this machine refused to make a sandbox: ${why}`, {
       fix: FULL.test(why)
         ? `see that ${dirname(folder)} can be written and has room in it, or set XDG_RUNTIME_DIR to a folder of your own`
@@ -117,7 +117,7 @@ async function birth(holder: Detached, prepare: () => void): Promise<number> {
     const match = word.exec(line ?? '')
     if (match) return match[1] ?? ''
     await Promise.race([holder.ended, sleep(100)]) // for its last words
-    throw new Error(holder.complaint().split('\n').at(-1) || `it ended, and all that it said was '${line ?? ''}'`)
+    throw new Error(lastWordsOf(holder) || `it ended, and all that it said was '${line ?? ''}'`)
   }
   await expect(/^made$/)
   prepare()
@@ -128,6 +128,12 @@ async function birth(holder: Detached, prepare: () => void): Promise<number> {
   holder.lifeline.write('mounted\n')
   await expect(/^ready$/)
   return Number(pid)
+}
+
+/** The last line that says something: after a refusal ip(8) tells on one more in which line of its batch that was. */
+function lastWordsOf(holder: Detached): string | undefined {
+  const lines = holder.complaint().split('\n')
+  return lines.findLast((line) => !line.startsWith('Command failed -'))
 }
 
 function recordOf(name: string, pid: number, binds: readonly string[]): SandboxRecord {

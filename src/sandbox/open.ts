@@ -1,6 +1,6 @@
 import { CnilabError } from '../errors.ts'
 import type { Host } from '../kernel/host.ts'
-import { lockFolder } from '../kernel/lock.ts'
+import { lockFolder, removeIfEmpty } from '../kernel/lock.ts'
 import { createSandbox, type LiveSandbox } from './create.ts'
 import { enter, findSandboxes, listSandboxes, ownSandbox, type Sandbox } from './find.ts'
 import { makeRuntimeFolder } from './runtime-folder.ts'
@@ -36,7 +36,8 @@ export async function openTied(name: string, binds: readonly string[] = []): Pro
   const before = findSandboxes()
   const found = before.alive.find(is)
   if (found) return foundAlive(found, binds)
-  const unlock = await lockFolder(makeRuntimeFolder())
+  const runtime = makeRuntimeFolder()
+  const unlock = await lockFolder(runtime)
   try {
     const now = findSandboxes()
     const meanwhile = now.alive.find(is)
@@ -48,6 +49,7 @@ export async function openTied(name: string, binds: readonly string[] = []): Pro
       state: [...before.ended, ...now.ended].includes(name) ? 'created again' : 'created',
     }
   } finally {
+    removeIfEmpty(runtime) // where none could be made
     unlock()
   }
 }

@@ -15,6 +15,8 @@ status=1
 umask 077
 mkdir -p "$folder" || mkdir -p "$folder" || exit # the last of the others may remove the one around it in this moment
 if echo made && read -r word && [ "$word" = begin ]; then "$@"; status=$?; fi
+trap '' PIPE
+echo ended # whoever makes it holds the lock that is waited for below
 [ -e "$folder/${KEPT}" ] || rm -rf "$folder"
 { exec 4<"\${folder%/*}" && flock -w 5 4 && rmdir "\${folder%/*}"; } 2>/dev/null
 exit $status
@@ -72,7 +74,10 @@ export const OUTER = `set -eu
 echo 0 >/proc/sys/user/max_cgroup_namespaces
 {
   read -r pid <&3 || exit
-  if nsenter --target "$pid" --net --pid -- mount --all --fstab ${MASKS}; then echo mounted || kill -KILL $$; else echo refused || kill -KILL $$; fi
+  trap 'echo refused || kill -KILL $$' EXIT # whatever goes wrong, such as no more processes
+  nsenter --target "$pid" --net --pid -- mount --all --fstab ${MASKS}
+  echo mounted
+  trap - EXIT
 } &
 processes=$1 enter=$2
 shift 2

@@ -149,6 +149,22 @@ it.each(['netns list', 'lab run --auto'])('ulimit -n 28: %s says what is lacking
   expect(stderr).toContain('what to do: too many files are open: raise ulimit -n')
 })
 
+describe.skipIf(!isRoot)('few processes, of a user who has no others (needs root)', () => {
+  // Node itself needs eleven or so, and aborts where it has less.
+  it.each([14, 16, 18, 20, 22])('ulimit -u %i', async (most) => {
+    const as = 'setpriv --reuid=4998 --regid=4998 --clear-groups env -i PATH=$PATH NO_COLOR=1'
+    const limited = `prlimit --nproc=${most} $as`
+    const script = ['netns create red', 'lab run --auto'].map((words) => `${limited} $cnilab ${words}; echo "= $?"`)
+    const { code, stdout, stderr } = await run([...script, '$as $cnilab clean; ls /tmp'].join('\n'), as)
+    const codes = [...stdout.matchAll(/^= (\d+)$/gm)].map(([, status]) => Number(status))
+    expect([code, codes.length, codes.filter((one) => ![0, 3].includes(one)), stderr]).toEqual([0, 2, [], NO_DUMP])
+    expect(stderr.match(/^Error: .*\n.*what to do: too many processes run/gm) ?? []).toHaveLength(
+      codes.filter((one) => one === 3).length,
+    )
+    expect(stdout).toMatch(/(nothing to remove|Removed sandbox 'default')\n$/)
+  })
+})
+
 describe('closed and odd descriptors', () => {
   it.each(['<&-', '<&- >&- 2>&-', '</dev/zero', '</'])('%s', async (after) => {
     expect(await command('netns create red', { after })).toEqual({
