@@ -14,9 +14,14 @@ export const WATCH = `folder=$1; shift
 status=1
 umask 077
 mkdir -p "$folder" || mkdir -p "$folder" || exit # the last of the others may remove the one around it in this moment
+trap '' PIPE # whoever makes it may have died: then nobody else would remove the folder
 echo made
-if read -r word && [ "$word" = begin ]; then "$@"; status=$?; fi
-trap '' PIPE
+if read -r word && [ "$word" = begin ]; then
+  trap - PIPE
+  "$@"
+  status=$?
+  trap '' PIPE
+fi
 echo ended # whoever makes it holds the lock that is waited for below
 [ -e "$folder/${KEPT}" ] || rm -rf "$folder"
 { exec 4<"\${folder%/*}" && flock -w 5 4 && rmdir "\${folder%/*}"; } 2>/dev/null
