@@ -96,7 +96,7 @@ export function endedMeanwhile(): CnilabError {
 }
 
 /** Whether the first process of a sandbox has ended. */
-function hasEnded({ kind, inside, holder }: Host): boolean {
+export function hasEnded({ kind, inside, holder }: Host): boolean {
   return kind === 'sandbox' && !inside && !existsSync(`/proc/${holder}/root`)
 }
 

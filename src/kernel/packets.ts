@@ -9,6 +9,7 @@ import { INTERNET } from '../state/state.ts'
 import { type Detached, spawnDetached } from './detached.ts'
 import { environmentOn } from './environment.ts'
 import { APP, type Host } from './host.ts'
+import { endedMeanwhile, hasEnded } from './host-root.ts'
 import type { Kernel } from './kernel.ts'
 import { remedyForLimit } from './limits.ts'
 import { inside } from './inside.ts'
@@ -54,7 +55,7 @@ export async function startInternet(host: Host): Promise<void> {
   // In the background: nsenter, which waits for what it started, would stay as long.
   const responder = await startOn(host, INTERNET, ['sh', '-c', '"$@" &', 'sh', ...program])
   try {
-    await firstLineOf(responder, INTERNET)
+    await firstLineOf(responder, host, INTERNET)
   } finally {
     responder.release()
   }
@@ -72,7 +73,7 @@ export async function whileAnswering<T>(
 ): Promise<T> {
   const responder = await startOn(host, netns, programOf(host, 'responder', ['--while-stdin', service]))
   try {
-    await firstLineOf(responder, netns)
+    await firstLineOf(responder, host, netns)
     return await use()
   } finally {
     responder.lifeline.end()
@@ -86,8 +87,9 @@ function startOn(host: Host, netns: string | undefined, argv: readonly string[])
   return spawnDetached(inside(host, netns, argv), environmentOn(host))
 }
 
-async function firstLineOf(responder: Detached, netns: string | undefined): Promise<void> {
+async function firstLineOf(responder: Detached, host: Host, netns: string | undefined): Promise<void> {
   const refused = (why: string) => {
+    if (hasEnded(host)) return endedMeanwhile()
     const fix = remedyForLimit(why)
     const message = `nothing could be made to answer in ${netns ?? 'the host'}: ${why}`
     return fix === undefined ? new CnilabError('state', message) : new CnilabError('machine', message, { fix })

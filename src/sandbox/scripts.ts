@@ -14,8 +14,13 @@ export const WATCH = `folder=$1; shift
 status=1
 umask 077
 mkdir -p "$folder" || mkdir -p "$folder" || exit # the last of the others may remove the one around it in this moment
-if echo made && read -r word && [ "$word" = begin ]; then "$@"; status=$?; fi
-trap '' PIPE
+trap '' PIPE # whoever makes it may have died: then nobody else would remove the folder
+if echo made && read -r word && [ "$word" = begin ]; then
+  trap - PIPE
+  "$@"
+  status=$?
+  trap '' PIPE
+fi
 echo ended # whoever makes it holds the lock that is waited for below
 [ -e "$folder/${KEPT}" ] || rm -rf "$folder"
 { exec 4<"\${folder%/*}" && flock -w 5 4 && rmdir "\${folder%/*}"; } 2>/dev/null
