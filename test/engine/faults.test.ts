@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { isLong } from '../long.ts'
 
 const resultSchema = z.object({ faults: z.number(), wrong: z.array(z.string()) })
 
@@ -32,8 +33,8 @@ describe.each([
   it.each([
     ['error', 'sandbox'],
     ['error', 'machine'],
-    ['kill', 'sandbox'],
-    ['kill', 'machine'],
+    // A process of its own for each.
+    ...(isLong || lab === 'eight-steps' ? [['kill', 'sandbox'] as const, ['kill', 'machine'] as const] : []),
   ])(
     'undo leaves the kernel as it was (%s, %s)',
     (mode, place) => {

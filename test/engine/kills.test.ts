@@ -3,7 +3,7 @@ import { onMachine } from '../helpers.ts'
 import { isLong } from '../long.ts'
 
 /** Not every one of them, where there is little time. */
-const STEP = isLong ? 1 : 7
+const STEP = isLong ? 1 : 12
 
 /**
  * Kills a command on the machine at the n-th program that it starts, for every n, and repeats or undoes it each time. The
