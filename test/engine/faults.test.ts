@@ -30,12 +30,13 @@ describe.each([
   ['eight-steps', 16],
   ['scale', 30],
 ])('%s, after a fault at any of its commands', (lab, commands) => {
-  it.each([
+  const ways: (readonly [mode: string, place: string])[] = [
     ['error', 'sandbox'],
     ['error', 'machine'],
-    // A process of its own for each.
-    ...(isLong || lab === 'eight-steps' ? [['kill', 'sandbox'] as const, ['kill', 'machine'] as const] : []),
-  ])(
+  ]
+  // Each of these is a process of its own.
+  if (isLong || lab === 'eight-steps') ways.push(['kill', 'sandbox'], ['kill', 'machine'])
+  it.each(ways)(
     'undo leaves the kernel as it was (%s, %s)',
     (mode, place) => {
       const { faults: count, wrong } = faults(lab, mode, place)
