@@ -25,7 +25,7 @@ export function look(folder: string, names: readonly string[]): Found {
     const path = join(folder, name)
     const stat = lstatSync(path, { throwIfNoEntry: false })
     if (!stat) continue
-    const canBe = stat.isFile() && (stat.mode & 0o111) !== 0 && stat.size <= LARGEST
+    const canBe = stat.isFile() && stat.size <= LARGEST
     const isOurs = canBe && (seen.get(stat.ino) ?? holdsMark(path))
     seen.set(stat.ino, isOurs)
     found[isOurs ? 'ours' : 'foreign'].push(name)
