@@ -6,9 +6,13 @@ import { MIB } from './read-file.ts'
 // All is done by programs on the host: a link in a sandbox must not lead to a file of the machine, and the sandbox of
 // root belongs to another user, whose file systems know no file of root's.
 
-/** Runs a shell script on the host. Its words come as $1, $2, … */
+/** Runs a shell script on the host. Its words come as $1, $2, … Throws CnilabError `state` where it was killed. */
 async function script(host: Host, text: string, words: readonly string[], input = '') {
-  return spawnOn(host, undefined, ['sh', '-c', text, 'sh', ...words], { input })
+  const finished = await spawnOn(host, undefined, ['sh', '-c', text, 'sh', ...words], { input })
+  // What it could not say must not be taken for missing. A shell tells of a signal by a number above 128.
+  if (finished.code === undefined || finished.code > 128)
+    throw new CnilabError('state', 'a program that reads and writes files was killed', { fix: 'run the command again' })
+  return finished
 }
 
 /** Of a file, and of all files of a folder: results of CNI have a few KiB each. */

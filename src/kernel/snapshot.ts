@@ -44,7 +44,8 @@ export interface Scope {
 const usual = [...Object.values(FORWARDING), REDIRECTS]
 
 /** Reads the kernel: one process for the host's links, addresses and routes, one each for rules and sysctls, and few for the namespaces. */
-export async function snapshot(host: Host, launch: Launch, scope?: Scope): Promise<State> {
+export async function snapshot(host: Host, launcher: Launch, scope?: Scope): Promise<State> {
+  const launch = toItsEnd(launcher)
   const { namespaces, strays } = scope?.links ? { namespaces: [], strays: [] } : await namesInNetns(host)
   const others = [...(scope?.namespaces ?? []), ...(scope?.paths ?? [])]
     .filter((name) => scope?.links !== undefined || name.startsWith('/'))
@@ -77,6 +78,19 @@ export async function snapshot(host: Host, launch: Launch, scope?: Scope): Promi
     if (namespace && code === 0) state.set(name, { ...namespace, netnsIds: parseNetnsIds(stdout) })
   }
   return state
+}
+
+/** What a program could not say because it was killed must not be taken for missing, and made again, or forgotten. */
+function toItsEnd(launch: Launch): Launch {
+  return async (netns, argv, input, seconds) => {
+    const finished = await launch(netns, argv, input, seconds)
+    // A shell tells of a signal by a number above 128.
+    if (finished.code === undefined || finished.code > 128)
+      throw new CnilabError('state', `could not read the network: ${argv[0]} was killed`, {
+        fix: 'run the command again',
+      })
+    return finished
+  }
 }
 
 /** Undefined for a namespace that has vanished meanwhile, or a file that is none. */

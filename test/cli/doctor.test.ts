@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { cli, processesWith, program, runtime } from '../helpers.ts'
+import { cli, eventually, processesWith, program, runtime } from '../helpers.ts'
 import { isLong } from '../long.ts'
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -67,7 +67,7 @@ describe.each([
   ['root', ROOT],
   ['an ordinary user', ORDINARY],
 ])('too few namespaces for a sandbox of %s', (_, as) => {
-  it.each(TOO_FEW)('of kind %s: %i', (kind, limit) => {
+  it.each(TOO_FEW)('of kind %s: %i', async (kind, limit) => {
     const refused = whereFew(kind, limit, as, ['netns', 'create', 'red'])
     expect(refused).toMatchObject({
       status: 3,
@@ -79,7 +79,7 @@ describe.each([
       status: 3,
       stdout: expect.stringContaining(`\n  sudo sysctl -w user.max_${kind}_namespaces=15000\n`),
     })
-    expect(existsSync(join(runtime, 'cnilab'))).toBe(false)
+    expect(await eventually(() => !existsSync(join(runtime, 'cnilab')))).toBe(true)
     expect(processesWith(`${runtime}/cnilab`)).toEqual([])
   })
 

@@ -77,7 +77,7 @@ it('a file in /run/netns that is no namespace is told from one, and is not taken
     `touch /run/netns/gone; cnilab netns create gone --host; echo $?; rm /run/netns/gone; cnilab netns create gone --host | head -1`,
   )
   expect(output).toMatch(
-    /^Error: .*no namespace is mounted on it\n.*\n.*ip netns delete gone\n1\n✔ Create the network namespace gone\n$/,
+    /^Error: .*is no namespace\n.*\n.*-- rm -d \/run\/netns\/gone, or .*\n1\n✔ Create the network namespace gone\n$/,
   )
 })
 

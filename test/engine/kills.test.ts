@@ -3,7 +3,7 @@ import { onMachine } from '../helpers.ts'
 import { isLong } from '../long.ts'
 
 /** Not every one of them, where there is little time. */
-const STEP = isLong ? 1 : 12
+const STEP = isLong ? 1 : 20
 
 /**
  * Kills a command on the machine at the n-th program that it starts, for every n, and repeats or undoes it each time. The
@@ -60,7 +60,7 @@ it.each(['exit 1', ':'] as const)(
     const each = `cnilab bridge add c red --host >/run/said || cat /run/said; dying $n bridge del c red --host; status=$?; ${FINISH}`
     const { wrong, kills } = killed(then, ONE_NAMESPACE, each)
     expect(wrong).toBe('')
-    expect(kills).toBeGreaterThan(25)
+    expect(kills).toBeGreaterThan(20)
   },
   300_000,
 )
@@ -68,7 +68,7 @@ it.each(['exit 1', ':'] as const)(
 it('bridge del takes away what a bridge add left that was killed', () => {
   const { wrong, kills } = killed(':', ONE_NAMESPACE, `dying $n bridge add c red --host; status=$?; ${FINISH}`)
   expect(wrong).toBe('')
-  expect(kills).toBeGreaterThan(25)
+  expect(kills).toBeGreaterThan(20)
 }, 300_000)
 
 it('batches of a command that was killed go with the next one that changes the machine, and no others do', () => {

@@ -124,7 +124,7 @@ function isNoState(path: string): boolean {
 }
 
 /** As many of each scenario, spread over all. */
-const FEW = 5
+const FEW = 3
 
 /** A call at the first, the second and the last time: in between there is nothing new. */
 function faultsOf(calls: readonly string[], kill: boolean): Fault[] {

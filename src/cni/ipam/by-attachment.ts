@@ -15,6 +15,11 @@ import { replaceFile } from '../../kernel/replace-file.ts'
  */
 export const INDEX = '.by-attachment'
 
+/** A new file of a store before it has its name: whoever is killed leaves one at the most, and the reference takes it for no address. */
+export function fresh(folder: string): string {
+  return join(folder, '.new')
+}
+
 /** 60,000 addresses take 3 MiB. */
 const LONGEST = 256 * MIB
 
@@ -70,5 +75,5 @@ export function rebuild(folder: string, found: readonly (readonly [string, strin
 }
 
 function write(folder: string, text: string): void {
-  replaceFile(join(folder, INDEX), text, { mode: 0o600, fresh: join(folder, `${INDEX}.new`) })
+  replaceFile(join(folder, INDEX), text, { mode: 0o600, fresh: fresh(folder) })
 }

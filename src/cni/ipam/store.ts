@@ -6,7 +6,7 @@ import { replaceFile } from '../../kernel/replace-file.ts'
 import { CniError } from '../error.ts'
 import { requireTrusted } from '../host.ts'
 import type { Attachment } from '../plugin-type.ts'
-import { forget, INDEX, isComplete, lookUp, rebuild, record, seal } from './by-attachment.ts'
+import { forget, fresh, INDEX, isComplete, lookUp, rebuild, record, seal } from './by-attachment.ts'
 
 /**
  * The reference's store, a folder for each network: a file `<address>` holds `<container id>\r\n<interface>`,
@@ -118,10 +118,10 @@ export function reserve(folder: string, owner: Owner, addresses: Iterable<string
     const address = linkFirst(folder, addresses)
     if (address === undefined) return undefined
     record(folder, textOf(owner), address)
-    replaceFile(join(folder, lastName(set)), address, { mode: 0o600, fresh: join(folder, '.last.new') })
+    replaceFile(join(folder, lastName(set)), address, { mode: 0o600, fresh: fresh(folder) })
     return address
   } finally {
-    rmSync(fresh(folder))
+    rmSync(fresh(folder), { force: true })
   }
 }
 
@@ -144,11 +144,6 @@ function link(from: string, to: string): boolean {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
     throw error
   }
-}
-
-/** A new address file before it has its name, which the reference takes for no address. */
-function fresh(folder: string): string {
-  return join(folder, '.new')
 }
 
 /** The address that was reserved last from the n-th range set. */

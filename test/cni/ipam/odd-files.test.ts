@@ -30,7 +30,7 @@ function codeOf(act: Promise<unknown>): Promise<number> {
 }
 
 describe.each(ODD_FILES)('%s in a store', (kind) => {
-  it.each(['lock', '.by-attachment', '.by-attachment.new', 'last_reserved_ip.0', '.last.new', '10.9.0.2', '.new'])(
+  it.each(['lock', '.by-attachment', 'last_reserved_ip.0', '10.9.0.2', '.new'])(
     'as %s: plugins answer',
     async (name) => {
       const dataDir = folderWithOdd('empty', 'x')
