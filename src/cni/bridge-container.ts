@@ -6,7 +6,7 @@ import { type Entry, readJournal } from '../journal/journal.ts'
 import { flagsFor, type Host } from '../kernel/host.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { netnsOf } from '../operations/names.ts'
-import { attachmentOf, type Command, ip } from '../operations/operation.ts'
+import { attachmentOf, type Command, ip, resource } from '../operations/operation.ts'
 import { derive } from '../operations/registry.ts'
 import { FORWARDING } from '../operations/sysctl.ts'
 import { gatewayOf } from '../plan/bridge-network.ts'
@@ -181,11 +181,13 @@ export async function takeOff(kernel: Kernel, job: BridgeJob): Promise<TakenOff>
     const links = (await kernel.read({ namespaces: new Set() })).get(HOST)?.links ?? []
     const isGone = (ifname: string) => !links.some(({ name }) => name === ifname)
     // Others may rely on forwarding that need no masquerading.
-    const isSetting = ({ operation: { kind, params }, owner }: Entry) =>
-      kind === 'sysctl' &&
+    const isSetting = ({ operation, owner }: Entry) =>
       owner !== undefined &&
-      ([config.bridge, gatewayOf(config)].some((one) => params.key === acceptRa(one) && isGone(one)) ||
-        (FORWARDINGS.includes(params.key) && !links.some((link) => link.kind === 'bridge')))
+      (derive(operation).reads.sysctls ?? []).some(
+        (key) =>
+          [config.bridge, gatewayOf(config)].some((one) => key === acceptRa(one) && isGone(one)) ||
+          (FORWARDINGS.includes(key) && !links.some((link) => link.kind === 'bridge')),
+      )
     const { commands: reset } = await undoEntries(kernel, own(isSetting))
     return { commands: [...undone, ...rest, ...bridge, ...reset], foreign: await foreignTablesOf(kernel, call) }
   })
@@ -201,8 +203,9 @@ export async function wouldTakeOff(kernel: Kernel, { call, config }: BridgeJob):
   const isLast = portsOf(now, config.bridge).every((port) => port === hostEnd(call).name)
   const isThere = findLink(now, config.bridge)?.mac === config.bridgeMac
   const isRecorded = readJournal(kernel.host).some(
-    ({ operation: { kind, params }, owner }) =>
-      kind === 'bridge' && params.name === config.bridge && owner?.startsWith(ownersOf(call.network)) === true,
+    ({ operation, owner }) =>
+      derive(operation).marks.some(({ ifname, netns }) => ifname === config.bridge && netns === undefined) &&
+      owner?.startsWith(ownersOf(call.network)) === true,
   )
   const isOurs = isRecorded || (kernel.host.kind === 'sandbox' && removal.length > 0)
   const bridge = isLast && isThere && isOurs ? [ip(undefined, 'link', 'delete', 'dev', config.bridge)] : []
@@ -222,26 +225,13 @@ async function removeBridge(kernel: Kernel, { bridge, bridgeMac }: BridgeConfig)
 const FORWARDINGS: readonly string[] = Object.values(FORWARDING)
 
 /** Whether an entry of the journal was made by `bridge add`, for this attachment or for what all of its network share. */
-function belongs({ operation: { kind, params }, owner }: Entry, { call, config }: BridgeJob): boolean {
-  if (owner === ownerOf(call)) return kind !== 'sysctl' || params.netns !== undefined // others may need those of the host
+function belongs({ operation, owner }: Entry, { call, config }: BridgeJob): boolean {
+  const { reads, needs, provides, tables } = derive(operation)
+  const isHostSetting = reads.sysctls !== undefined && reads.namespaces.length === 0
+  if (owner === ownerOf(call)) return !isHostSetting // others may need those
   if (owner?.startsWith(ownersOf(call.network)) !== true) return false
-  const gateway = gatewayOf(config)
-  switch (kind) {
-    case 'bridge':
-      return params.name === config.bridge
-    case 'port-vlans':
-    case 'promiscuous':
-      return params.ifname === config.bridge
-    case 'vlan':
-      return params.name === gateway
-    case 'address':
-    case 'up':
-      return params.netns === undefined && [config.bridge, gateway].includes(params.ifname)
-    case 'network-masquerade':
-      return true
-    default:
-      return false
-  }
+  const shared = new Set([config.bridge, gatewayOf(config)].map((ifname) => resource.link(ifname)))
+  return tables.length > 0 || [...needs, ...provides].some((one) => shared.has(one))
 }
 
 /** Compares what ADD made, as the cache has it, with the kernel and the IPAM plugin. Throws CnilabError `state`. */

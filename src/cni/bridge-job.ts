@@ -4,10 +4,9 @@ import { CnilabError } from '../errors.ts'
 import type { Host } from '../kernel/host.ts'
 import type { Lab, LabStep } from '../lab/lab.ts'
 import { netnsOf } from '../operations/names.ts'
-import { derive, type Operation } from '../operations/registry.ts'
+import { derive } from '../operations/registry.ts'
 import { FORWARDING } from '../operations/sysctl.ts'
 import { quote } from '../plan/command-line.ts'
-import { stepOf } from '../plan/steps.ts'
 import { CniError } from './error.ts'
 import { readHostLocal } from './ipam/host-local-config.ts'
 import { ipamType } from './ipam/ipam.ts'
@@ -124,7 +123,7 @@ const TITLES: Readonly<Record<string, string>> = {
 export function stepsFor({ call, config }: BridgeJob, lease: Result): Lab {
   const operations = bridgeType.plan(call, config, netnsOf(call.netns), bridgeType.completed(config, lease))
   const steps = Object.entries(TITLES).map(([id, title]): LabStep => {
-    const own = operations.filter((operation) => stepFor(operation) === id)
+    const own = operations.filter((operation) => derive(operation).step === id)
     const text = derive(own[0] ?? { kind: 'sysctl', params: { key: FORWARDING.inet, value: '1' } }).explain.why
     return { ...EMPTY_STEP, id, title, text, operations: own }
   })
@@ -149,11 +148,6 @@ const EMPTY_STEP: Omit<LabStep, 'id' | 'title' | 'text' | 'operations'> = {
   when: [],
   questions: [],
   focus: [],
-}
-
-/** The bridge's own setting is part of making it. */
-function stepFor({ kind, params }: Operation): string {
-  return kind === 'sysctl' && params.key.endsWith('.accept_ra') ? 'bridge' : stepOf(kind)
 }
 
 /** Addresses as they could be given, to show what would be done without asking for any: none of an IPAM that is not ours. */

@@ -1,9 +1,10 @@
 import { type Assertion, deriveAssertion } from '../assertions/registry.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Lab, LabStep } from '../lab/lab.ts'
+import { readResource } from '../operations/operation.ts'
 import { derive } from '../operations/registry.ts'
 import { dependencies, type Dependencies, type Finding, NOT_TRIED, toFindings } from '../plan/finding.ts'
-import type { State } from '../state/state.ts'
+import { HOST, type State } from '../state/state.ts'
 import { assert } from './assertions.ts'
 
 /** How far a step is, read from the kernel. `next` is the first that is not done. */
@@ -92,7 +93,12 @@ async function checkStep(
 /** Where a lab moves interfaces to: their namespaces, by the names that they were made with. */
 function homesOf(lab: Lab): Map<string, string> {
   const all = lab.steps.flatMap(({ operations }) => operations)
-  return new Map(all.flatMap(({ kind, params }) => (kind === 'attach-netns' ? [[params.ifname, params.netns]] : [])))
+  return new Map(
+    all.flatMap((operation) => {
+      const { moves } = derive(operation)
+      return moves ? [[moves.ifname, moves.netns]] : []
+    }),
+  )
 }
 
 /** A cable goes with the namespace that one of its ends was moved to: where that is missing, it is no mistake of its own. */
@@ -104,8 +110,10 @@ function withTheirHomes(
 ): Finding[] {
   return findings.map((finding, i) => {
     const operation = step.operations[i]
-    if (operation?.kind !== 'veth' || finding.passed !== false) return finding
-    const lost = [operation.params.name, operation.params.peer].map((end) => homes.get(end))
+    if (!operation || finding.passed !== false) return finding
+    const lost = derive(operation)
+      .provides.map(readResource)
+      .map(({ what, netns, ifname }) => (what === 'link' && netns === HOST ? homes.get(ifname) : undefined))
     const missing = lost.filter((netns) => netns !== undefined && !now.has(netns))
     if (missing.length === 0) return finding
     return { ...finding, passed: null, dependsOn: missing.map((netns) => `netns.${netns}`) }

@@ -4,7 +4,7 @@ import type { Kernel } from '../kernel/kernel.ts'
 import type { Progress } from '../kernel/run.ts'
 import type { Lab, LabStep } from '../lab/lab.ts'
 import { overlaps } from '../operations/names.ts'
-import type { Resource } from '../operations/operation.ts'
+import { type Resource, resource } from '../operations/operation.ts'
 import { derive } from '../operations/registry.ts'
 import { toLine } from '../plan/command-line.ts'
 import { type Finding, toFindings } from '../plan/finding.ts'
@@ -96,7 +96,7 @@ export async function runLab(
           progress: events.progressed,
           owner,
         })
-        for (const resource of derived.flatMap((operation) => operation.provides)) provided.add(resource)
+        for (const one of derived.flatMap((operation) => operation.provides)) provided.add(one)
         report.ms = Math.round(ms * 10) / 10
         for (const run of await runCommands(kernel, step.run)) events.ran?.(run)
         if (judgeEach) {
@@ -197,14 +197,9 @@ async function judgeAll(kernel: Kernel, lab: Lab, steps: readonly StepReport[]):
 
 /** A lab's subnet must not hide a network that the host reaches otherwise. */
 function refuseOverlaps(lab: Lab, now: State): void {
-  const own = new Set(
-    lab.steps
-      .flatMap((step) => step.operations)
-      .flatMap(({ kind, params }) => (kind === 'bridge' ? [params.name] : [])),
-  )
-  const addresses = lab.steps
-    .flatMap((step) => step.operations)
-    .flatMap(({ kind, params }) => (kind === 'address' && params.netns === undefined ? [params] : []))
+  const operations = lab.steps.flatMap((step) => step.operations).map(derive)
+  const own = new Set<string>(operations.flatMap(({ provides }) => provides))
+  const addresses = operations.flatMap((operation) => operation.addresses).filter(({ netns }) => netns === undefined)
   for (const route of now.get(HOST)?.routes ?? []) {
     const onOthers = addresses.filter(({ ifname }) => ifname !== route.dev).map(({ address }) => address)
     const taken = [...lab.subnets, ...onOthers].find(
@@ -212,7 +207,7 @@ function refuseOverlaps(lab: Lab, now: State): void {
         route.dst !== 'default' &&
         overlaps(subnet, route.dst.includes('/') ? route.dst : `${route.dst}/${route.family === 'inet' ? 32 : 128}`),
     )
-    if (taken === undefined || own.has(route.dev ?? '')) continue
+    if (taken === undefined || own.has(resource.link(route.dev ?? ''))) continue
     const words = `${route.dst}${route.via === undefined ? '' : ` via ${route.via}`}${route.dev === undefined ? '' : ` dev ${route.dev}`}`
     throw new CnilabError('state', `the subnet ${taken} overlaps a route of the host: ${words}`, {
       fix: 'choose another one, for example: --set subnet=10.99.0.0/16',

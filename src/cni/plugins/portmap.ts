@@ -1,6 +1,7 @@
 import type { Scope } from '../../kernel/snapshot.ts'
 import { subnetOf } from '../../operations/names.ts'
 import { removeOwned } from '../../operations/nft-elements.ts'
+import { readResource } from '../../operations/operation.ts'
 import { portTable } from '../../operations/port-forward.ts'
 import { derive, type Derived, type Operation } from '../../operations/registry.ts'
 import { isFor, type PortForwards, portForwards } from '../../plan/port-forwards.ts'
@@ -109,7 +110,7 @@ function portPlan(call: Call, config: PortForwards, hostIfname: string | undefin
 
 /** A port of the host that leads elsewhere is left alone. */
 function refuseIfTaken(operations: readonly Derived[], now: State): void {
-  const ports = operations.filter(({ operation }) => operation.kind === 'port-forward')
+  const ports = operations.filter(({ provides }) => provides.some((one) => readResource(one).what === 'port'))
   const twice = ports.find(({ id }, i) => ports.findIndex((other) => other.id === id) !== i)
   if (twice)
     throw new CniError(
