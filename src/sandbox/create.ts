@@ -52,7 +52,8 @@ export async function createSandbox(name: string, binds: readonly string[] = [])
     if (isRoot) chmodSync(join(folder, PARTS.given, RECORD), 0o644) // whatever the umask: root inside is another user
     return live({ ...record, folder }, holder)
   } catch (error) {
-    holder?.kill()
+    // One that was refused tidies up by itself, as soon as the lock is free: its folder, and the one around it.
+    if (!(error instanceof RefusedError)) holder?.kill()
     holder?.release()
     rmSync(folder, { recursive: true, force: true })
     if (error instanceof CnilabError && error.kind === 'machine' && error.fix !== undefined) throw error
@@ -67,6 +68,9 @@ export async function createSandbox(name: string, binds: readonly string[] = [])
     })
   }
 }
+
+/** The sandbox ended before it held, and whoever watches it said so. */
+class RefusedError extends Error {}
 
 /** What is said where the folder of a sandbox cannot be made, or filled. */
 const FULL = /^mkdir: |ENOSPC|EROFS|EDQUOT|EACCES/
@@ -117,7 +121,8 @@ async function birth(holder: Detached, prepare: () => void): Promise<number> {
     const match = word.exec(line ?? '')
     if (match) return match[1] ?? ''
     await Promise.race([holder.ended, sleep(100)]) // for its last words
-    throw new Error(lastWordsOf(holder) || `it ended, and all that it said was '${line ?? ''}'`)
+    const why = lastWordsOf(holder) || `it ended, and all that it said was '${line ?? ''}'`
+    throw line === 'ended' ? new RefusedError(why) : new Error(why)
   }
   await expect(/^made$/)
   prepare()

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Run } from '../helpers.ts'
+import { some } from '../long.ts'
 
 const isRoot = process.getuid?.() === 0
 const project = join(import.meta.dirname, '..', '..')
@@ -94,13 +95,13 @@ describe('variables of any value', () => {
     expect(stderr).toContain("there is no command 'nosuch'")
   })
 
-  it.each(['test', 'development', 'production'])('NODE_ENV=%s is meant for other programs', async (value) => {
+  it.each(some(['development', 'test', 'production'], 3))('NODE_ENV=%s is meant for other programs', async (value) => {
     const script = ['lab run --dry-run', 'lab show a b'].map((words) => `$as NODE_ENV=${value} $cnilab ${words}`)
     const { code, stderr } = await run(script.join(' && '))
     expect([code, stderr.split('\n')]).toEqual([2, ['Error: Unexpected argument: b', expect.any(String), '']])
   })
 
-  it.each(['SHELL=', 'SHELL=/usr/sbin/nologin', 'SHELL=/bin/false', 'SHELL=/dev/zero'])(
+  it.each(some(['SHELL=', 'SHELL=/usr/sbin/nologin', 'SHELL=/bin/false', 'SHELL=/dev/zero'], 2))(
     '%s: there is a shell all the same',
     async (vars) => {
       const script = `echo 'echo is $((40 + 2)); exit' | SHELL=/bin/sh script -qec "$as ${vars} $cnilab shell" /dev/null; $as $cnilab clean`
@@ -151,7 +152,7 @@ it.each(['netns list', 'lab run --auto'])('ulimit -n 28: %s says what is lacking
 
 describe.skipIf(!isRoot)('few processes, of a user who has no others (needs root)', () => {
   // Node itself needs eleven or so, and aborts where it has less.
-  it.each([14, 16, 18, 20, 22])('ulimit -u %i', async (most) => {
+  it.each(some([14, 16, 18, 20, 22], 3))('ulimit -u %i', async (most) => {
     const as = 'setpriv --reuid=4998 --regid=4998 --clear-groups env -i PATH=$PATH NO_COLOR=1'
     const limited = `prlimit --nproc=${most} $as`
     const script = ['netns create red', 'lab run --auto'].map((words) => `${limited} $cnilab ${words}; echo "= $?"`)

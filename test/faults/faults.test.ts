@@ -123,21 +123,32 @@ function isNoState(path: string): boolean {
   return !/^home(\/\.local(\/state(\/cnilab(\/locks.*)?)?)?)?$/.test(path)
 }
 
-/** As many of each scenario, spread over all. */
-const FEW = 3
+/** What is tried at each change: the first call of each of these. */
+const USUAL = [
+  /^fork by (MainThread|sh)/,
+  /^exec .*\/(nsenter|ip) /,
+  /^exec .*\/nft /,
+  /^exec .*\/rm /,
+  /^open .*journal/,
+  /^open .*sandbox\.json/,
+  /^write .*journal/,
+  /^mkdir /,
+]
 
-/** A call at the first, the second and the last time: in between there is nothing new. */
-function faultsOf(calls: readonly string[], kill: boolean): Fault[] {
+/** Of all calls the first, the second and the last of each label: in between there is nothing new. */
+function faultsOf(calls: readonly string[]): Fault[] {
   const counts = new Map<string, number>()
   for (const label of calls) counts.set(label, (counts.get(label) ?? 0) + 1)
-  const all = [...counts].flatMap(([label, count]) =>
-    [...new Set([0, 1, count - 1])].filter((nth) => nth < count).map((nth) => ({ label, nth, kill })),
-  )
-  if (isLong) return all
-  const step = all.length / FEW
-  return Array.from({ length: FEW }, (_, i) => all[Math.floor((i + (kill ? 0.5 : 0)) * step)]).filter(
-    (one) => one !== undefined,
-  )
+  const usual = USUAL.flatMap((pattern) => calls.find((label) => pattern.test(label)) ?? [])
+  const chosen = isLong
+    ? [...counts].flatMap(([label, count]) =>
+        [...new Set([0, 1, count - 1])].filter((nth) => nth < count).map((nth) => ({ label, nth })),
+      )
+    : usual.map((label) => ({ label, nth: 0 }))
+  return chosen.flatMap((one) => [
+    { ...one, kill: false },
+    { ...one, kill: true },
+  ])
 }
 
 /** What is in no message. */
@@ -155,13 +166,21 @@ function wrongWith({ status, signal, stdout, stderr, ms }: Report, fault: Fault)
   return undefined
 }
 
-describe.each(SCENARIOS)('$name, of which one system call fails', ({ prepare, command, finish, machine = false }) => {
-  it.each([
-    ['with an error', false],
-    ['as its caller is killed', true],
-  ])(
-    '%s',
-    async (_, kill) => {
+/**
+ * Runs what is to succeed. A signal that comes before the supervisor has heard of a fork ends it with EINTR, which the kernel
+ * alone never does: then it is run again.
+ */
+async function runAgain(place: Place, job: Job): Promise<Report> {
+  for (let tries = 1; ; tries++) {
+    const report = await place.run(job)
+    if (tries === 3 || !/Cannot fork/.test(report.stderr)) return report
+  }
+}
+
+describe('a system call fails, or its caller is killed', () => {
+  it.each(SCENARIOS)(
+    '$name',
+    async ({ prepare, command, finish, machine = false }) => {
       const place = new Place(machine)
       const wrong: string[] = []
       try {
@@ -170,8 +189,8 @@ describe.each(SCENARIOS)('$name, of which one system call fails', ({ prepare, co
         for (const job of prepare) await place.run(job)
         const { calls } = await place.run(command)
         for (const job of finish) await place.run(job)
-        const faults = faultsOf(calls, kill)
-        expect(faults.length).toBeGreaterThanOrEqual(FEW)
+        const faults = faultsOf(calls)
+        expect(faults.length).toBeGreaterThan(4)
         let met = 0
         for (const fault of faults) {
           for (const job of prepare) await place.run(job)
@@ -179,12 +198,14 @@ describe.each(SCENARIOS)('$name, of which one system call fails', ({ prepare, co
           if (report.isMet) met++
           const said = [wrongWith(report, fault)]
           for (const job of finish) {
-            const { status, stdout, stderr } = await place.run(job)
+            const { status, stdout, stderr } = await runAgain(place, job)
             if (status !== 0) said.push(`${job.argv.slice(2).join(' ')} ends with ${status}: ${stdout}${stderr}`)
           }
           const after = await place.state(machine)
           if (after !== before) said.push(`left: ${after}\n(before: ${before})`)
-          for (const what of said) if (what !== undefined) wrong.push(`${fault.label} (${fault.nth}): ${what}`)
+          for (const what of said)
+            if (what !== undefined)
+              wrong.push(`${fault.label} (${fault.nth}), ${fault.kill ? 'killed' : 'failed'}: ${what}`)
           if (wrong.length > 0 && process.env['FAULTS_LOG'] !== undefined) console.log(wrong.splice(0).join('\n'))
         }
         expect(wrong).toEqual([])

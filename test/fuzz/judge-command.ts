@@ -15,7 +15,8 @@ export function judgeCommand(argv: readonly string[], { code, stdout, stderr, ch
   if (!isOthers) {
     expectClean(stdout)
     if (!CODES.includes(code)) throw new Error(`${line} exited with ${code}: ${stderr}`)
-    const mayBeSilent = argv[0] === 'cni' && code === 0 // DEL, CHECK and GC print nothing
+    // DEL, CHECK and GC print nothing.
+    const mayBeSilent = code === 0 && (argv[0] === 'cni' || (argv[0] === 'bridge' && argv[1] === 'del'))
     if (argv.includes('--json') && !(mayBeSilent && stdout === '')) expectOneDocument(stdout)
   }
   const isPure = (code === 2 && !isOthers) || argv.includes('--dry-run') || argv.includes('--explain')

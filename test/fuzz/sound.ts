@@ -3,6 +3,7 @@ import { HOST_PID } from '../../src/operations/operation.ts'
 import { derive, type Operation } from '../../src/operations/registry.ts'
 import { HOST, type State } from '../../src/state/state.ts'
 import { expectClean } from './invariants.ts'
+import { visible } from '../../src/visible.ts'
 
 const empty = {
   inode: 0,
@@ -19,8 +20,9 @@ const bare: State = new Map([[HOST, empty]])
 /** What a check says, and whom it calls. */
 export function expectSoundCheck(assertion: Assertion): void {
   const { id, what, expected, test } = deriveAssertion(assertion)
-  expectClean([id, what, expected].join('\n'))
-  if (test.by === 'state') expectClean(test.judge(bare).actual)
+  // The value that is asked for may be any text: whoever shows it makes it visible.
+  expectClean(visible([id, what, expected].join('\n')))
+  if (test.by === 'state') expectClean(visible(test.judge(bare).actual))
   if (test.by === 'reading' && test.reading.argv.some((word) => word.includes('\0'))) throw new Error('a NUL character')
 }
 

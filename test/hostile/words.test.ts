@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, it } from 'vitest'
 import * as z from 'zod'
 import { cli } from '../helpers.ts'
+import { some } from '../long.ts'
 import { EVIL, expectVisible } from './hostile.ts'
 
 const schema = z.object({
@@ -47,7 +48,12 @@ describe.concurrent('what is typed steers no terminal', () => {
   })
 
   const withArgs = commands.map(([id, { args, flags }]) => ({ id, args: Object.keys(args), flags }))
-  it.each(withArgs.filter(({ args }) => args.length > 0))('the arguments of $id', async ({ id, args }) => {
+  it.each(
+    some(
+      withArgs.filter(({ args }) => args.length > 0),
+      3,
+    ),
+  )('the arguments of $id', async ({ id, args }) => {
     const words = [...id.split(':'), ...args.map(() => EVIL)]
     expectVisible(await cli(words))
     expectVisible(await cli([...words, '--json']))
@@ -59,7 +65,7 @@ describe.concurrent('what is typed steers no terminal', () => {
       return type === 'option' && !isCommon ? [{ id, args, flag }] : []
     }),
   )
-  it.each(withFlags)('--$flag of $id', async ({ id, args, flag }) => {
+  it.each(some(withFlags, 3))('--$flag of $id', async ({ id, args, flag }) => {
     const words = [...id.split(':'), ...args.map((name) => GOOD[name] ?? 'x1'), ...(MORE[id] ?? [])]
     expectVisible(await cli([...words, `--${flag}=${EVIL}`]))
   })

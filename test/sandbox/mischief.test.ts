@@ -94,8 +94,8 @@ const COMMANDS = [
 const FAULT = /a fault in cnilab|\n\s+at .*:\d+:\d+/
 
 describe.each(users)('whatever a program in a sandbox of user %i does to it', (uid) => {
-  // Where there is little time, every third, and the users share them.
-  const [nth, all] = isLong ? [0, 1] : [users.indexOf(uid), users.length * 3]
+  // Where there is little time, every fourth, and the users share them.
+  const [nth, all] = isLong ? [0, 1] : [users.indexOf(uid), users.length * 4]
   const victim = new Victim(uid)
   afterEach(() => void victim.cli(['clean']))
   afterAll(() => victim.leave())
