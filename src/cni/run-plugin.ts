@@ -1,4 +1,5 @@
 import { CnilabError } from '../errors.ts'
+import { UnreadableError } from '../kernel/read-file.ts'
 import { visibleJson } from '../visible.ts'
 import { CODE, CniError, Untold } from './error.ts'
 import type { Call, PluginType } from './plugin-type.ts'
@@ -103,6 +104,7 @@ export function toCniError(error: unknown): CniError {
     const words = [command === undefined ? '' : `the command was: ${command}`, fix ?? ''].filter((one) => one !== '')
     return new CniError(kind === 'machine' ? CODE.missingTool : CODE.kernel, message, words.join('; '))
   }
+  if (error instanceof UnreadableError) return new CniError(CODE.io, `${error.path} cannot be read: ${error.message}`)
   if ('code' in error && typeof error.code === 'string' && 'syscall' in error)
     return new CniError(CODE.io, error.message)
   return new CniError(CODE.bug, `a fault in cnilab: ${error.message}`, error.stack)

@@ -129,7 +129,7 @@ const USUAL = [
   /^exec .*\/(nsenter|ip) /,
   /^exec .*\/nft /,
   /^exec .*\/rm /,
-  /^open .*journal/,
+  /^open .*(journal|by-attachment)/,
   /^open .*sandbox\.json/,
   /^write .*journal/,
   /^mkdir /,
