@@ -1,8 +1,8 @@
 import { Flags } from '@oclif/core'
 import { MACVLAN_MODES } from '../../src/operations/macvlan.ts'
 import { parseOperation } from '../../src/operations/registry.ts'
-import { OperationCommand, type OperationsDocument } from '../../src/ui/operation-command.ts'
-import { word } from '../../src/ui/word.ts'
+import { OperationCommand, type OperationsDocument } from '../../src/ui/terminal/operation-command.ts'
+import { word } from '../../src/ui/terminal/word.ts'
 
 export default class MacvlanCreate extends OperationCommand {
   static override summary = 'Create a macvlan interface: one more machine on the cable of another interface'
