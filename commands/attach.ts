@@ -1,8 +1,8 @@
 import { Flags } from '@oclif/core'
 import { CnilabError } from '../src/errors.ts'
 import { parseOperation } from '../src/operations/registry.ts'
-import { OperationCommand, type OperationsDocument } from '../src/ui/operation-command.ts'
-import { word } from '../src/ui/word.ts'
+import { OperationCommand, type OperationsDocument } from '../src/ui/terminal/operation-command.ts'
+import { word } from '../src/ui/terminal/word.ts'
 
 export default class Attach extends OperationCommand {
   static override summary = 'Steps 4 and 5: attach an interface to a namespace or to a bridge'

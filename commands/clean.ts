@@ -3,13 +3,13 @@ import { machine, refuseInside } from '../src/engine/open-host.ts'
 import { undoEntries } from '../src/engine/undo.ts'
 import { CnilabError } from '../src/errors.ts'
 import { readJournal } from '../src/journal/journal.ts'
-import { endProgress } from '../src/journal/progress.ts'
+import { endProgress } from '../src/lab/run/progress.ts'
 import { kernelOf } from '../src/kernel/kernel.ts'
 import { toLine } from '../src/plan/command-line.ts'
 import { removeAll } from '../src/sandbox/remove.ts'
-import { BaseCommand, type Document } from '../src/ui/base-command.ts'
-import { mark, style } from '../src/ui/style.ts'
-import { draw, join } from '../src/ui/text.ts'
+import { BaseCommand, type Document } from '../src/ui/terminal/base-command.ts'
+import { mark, style } from '../src/ui/terminal/style.ts'
+import { draw, join } from '../src/ui/terminal/text.ts'
 
 interface CleanDocument extends Document {
   ok: true

@@ -2,10 +2,10 @@ import { Flags } from '@oclif/core'
 import { refuseInside } from '../src/engine/open-host.ts'
 import { examine, type Trial } from '../src/engine/doctor.ts'
 import { installMissing } from '../src/engine/install.ts'
-import { BaseCommand, type Document } from '../src/ui/base-command.ts'
-import { askToInstall } from '../src/ui/install.ts'
-import { mark, style } from '../src/ui/style.ts'
-import { draw } from '../src/ui/text.ts'
+import { BaseCommand, type Document } from '../src/ui/terminal/base-command.ts'
+import { askToInstall } from '../src/ui/terminal/install.ts'
+import { mark, style } from '../src/ui/terminal/style.ts'
+import { draw } from '../src/ui/terminal/text.ts'
 
 interface DoctorDocument extends Document {
   ok: boolean

@@ -4,7 +4,7 @@ import { CnilabError } from '../src/errors.ts'
 import { exec } from '../src/kernel/exec.ts'
 import { startInternet } from '../src/kernel/packets.ts'
 import { anyNetns } from '../src/operations/names.ts'
-import { BaseCommand, bindFlag, hostFlags } from '../src/ui/base-command.ts'
+import { BaseCommand, bindFlag, hostFlags } from '../src/ui/terminal/base-command.ts'
 
 export default class Exec extends BaseCommand {
   static override summary = 'Run a command in the sandbox, or in one of its namespaces'

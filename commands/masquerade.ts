@@ -2,8 +2,8 @@ import { Flags } from '@oclif/core'
 import { isIpv6 } from '../src/operations/names.ts'
 import { parseOperation } from '../src/operations/registry.ts'
 import { FORWARDING } from '../src/operations/sysctl.ts'
-import { OperationCommand, type OperationsDocument } from '../src/ui/operation-command.ts'
-import { word } from '../src/ui/word.ts'
+import { OperationCommand, type OperationsDocument } from '../src/ui/terminal/operation-command.ts'
+import { word } from '../src/ui/terminal/word.ts'
 
 export default class Masquerade extends OperationCommand {
   static override summary = 'Step 8: enable NAT for a subnet, and forwarding'

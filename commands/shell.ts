@@ -2,9 +2,9 @@ import { requireNetns } from '../src/engine/open-host.ts'
 import { exec } from '../src/kernel/exec.ts'
 import { startInternet } from '../src/kernel/packets.ts'
 import { anyNetns } from '../src/operations/names.ts'
-import { BaseCommand, bindFlag, hostFlags } from '../src/ui/base-command.ts'
-import { shellWithPrompt } from '../src/ui/shell.ts'
-import { word } from '../src/ui/word.ts'
+import { BaseCommand, bindFlag, hostFlags } from '../src/ui/terminal/base-command.ts'
+import { shellWithPrompt } from '../src/ui/terminal/shell.ts'
+import { word } from '../src/ui/terminal/word.ts'
 
 export default class Shell extends BaseCommand {
   static override summary = 'Open a shell in the sandbox, or in one of its containers'

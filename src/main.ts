@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url'
 import { Config, run, settings } from '@oclif/core'
 import pkg from '../package.json' with { type: 'json' }
-import { commandFirst } from './ui/command-first.ts'
+import { commandFirst } from './ui/terminal/command-first.ts'
 import { mindUnwritten } from './unwritten.ts'
-import { errorDocument, formatError, show } from './ui/error.ts'
-import { printJson, tell } from './ui/output.ts'
+import { errorDocument, formatError, show } from './ui/terminal/error.ts'
+import { printJson, tell } from './ui/terminal/output.ts'
 
 /** No plugins of oclif: it would run whatever a folder of data names, also one that somebody else filled. */
 const OPTIONS = { root: fileURLToPath(import.meta.url), userPlugins: false, devPlugins: false, jitPlugins: false }
@@ -48,6 +48,6 @@ async function asOclifWants(words: string[]): Promise<string[]> {
 async function given(): Promise<string[] | undefined> {
   const typed = process.argv.slice(2)
   if (typed.length > 0 || !process.stdin.isTTY || !process.stdout.isTTY) return typed
-  const { menu } = await import('./ui/menu.ts')
+  const { menu } = await import('./ui/terminal/menu.ts')
   return menu()
 }

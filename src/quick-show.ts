@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs'
 import { DEFAULT_SANDBOX, GIVEN_FOLDER } from './kernel/host.ts'
 import { readText } from './kernel/read-file.ts'
-import { progressFileOf } from './journal/progress-file.ts'
+import { progressFileOf } from './lab/run/progress-file.ts'
 import { distrust } from './kernel/trust.ts'
-import { trusted } from './ui/drawn.ts'
-import { print } from './ui/output.ts'
-import { showStepText, type StoredStepText } from './ui/show-step-text.ts'
-import { hasColor } from './ui/style.ts'
+import { trusted } from './ui/terminal/drawn.ts'
+import { print } from './ui/terminal/output.ts'
+import { showStepText, type StoredStepText } from './ui/lab/show-step-text.ts'
+import { hasColor } from './ui/terminal/style.ts'
 
 /**
  * `step --show STEP` of the first lab, from the file `texts` that the build wrote: without oclif, the lab and what reads

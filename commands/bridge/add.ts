@@ -1,11 +1,11 @@
 import { Flags } from '@oclif/core'
-import { exampleLease, stepsFor } from '../../src/cni/bridge-job.ts'
-import { drawAdd } from '../../src/ui/bridge-add.ts'
-import { ContainerCommand, containerArgs, containerFlags } from '../../src/ui/container-command.ts'
-import { type LabPlan, printPlan } from '../../src/ui/lab-plan.ts'
-import { writeResult } from '../../src/ui/output.ts'
+import { exampleLease, stepsFor } from '../../src/cni/teacher/bridge-job.ts'
+import { drawAdd } from '../../src/ui/cni/bridge-add.ts'
+import { ContainerCommand, containerArgs, containerFlags } from '../../src/ui/cni/container-command.ts'
+import { type LabPlan, printPlan } from '../../src/ui/lab/lab-plan.ts'
+import { writeResult } from '../../src/ui/terminal/output.ts'
 import { netnsOf } from '../../src/operations/names.ts'
-import { mark, marked, style } from '../../src/ui/style.ts'
+import { mark, marked, style } from '../../src/ui/terminal/style.ts'
 
 export default class BridgeAdd extends ContainerCommand {
   static override summary = 'Put a container on a bridge: steps 2 to 8 for a namespace that exists'

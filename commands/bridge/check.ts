@@ -1,9 +1,9 @@
-import { examine } from '../../src/cni/bridge-container.ts'
+import { examine } from '../../src/cni/teacher/bridge-container.ts'
 import type { Finding } from '../../src/plan/finding.ts'
-import type { Document } from '../../src/ui/base-command.ts'
-import { addedFlags, ContainerCommand, containerArgs } from '../../src/ui/container-command.ts'
-import { findingLine, showFailure } from '../../src/ui/findings.ts'
-import { viewOf } from '../../src/ui/view.ts'
+import type { Document } from '../../src/ui/terminal/base-command.ts'
+import { addedFlags, ContainerCommand, containerArgs } from '../../src/ui/cni/container-command.ts'
+import { findingLine, showFailure } from '../../src/ui/lab/findings.ts'
+import { viewOf } from '../../src/ui/terminal/view.ts'
 
 interface CheckDocument extends Document {
   container: string

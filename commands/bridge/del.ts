@@ -1,9 +1,9 @@
 import { Flags } from '@oclif/core'
-import { takeOff, wouldTakeOff } from '../../src/cni/bridge-container.ts'
+import { takeOff, wouldTakeOff } from '../../src/cni/teacher/bridge-container.ts'
 import { toLine } from '../../src/plan/command-line.ts'
-import { addedFlags, ContainerCommand, containerArgs } from '../../src/ui/container-command.ts'
-import { mark, marked, style } from '../../src/ui/style.ts'
-import { draw } from '../../src/ui/text.ts'
+import { addedFlags, ContainerCommand, containerArgs } from '../../src/ui/cni/container-command.ts'
+import { mark, marked, style } from '../../src/ui/terminal/style.ts'
+import { draw } from '../../src/ui/terminal/text.ts'
 
 export default class BridgeDel extends ContainerCommand {
   static override summary = 'Take a container off its bridge, with its address and its rules'

@@ -1,8 +1,8 @@
 import { CnilabError } from '../../src/errors.ts'
 import { parseOperation } from '../../src/operations/registry.ts'
 import { quote } from '../../src/plan/command-line.ts'
-import { OperationCommand, type OperationsDocument } from '../../src/ui/operation-command.ts'
-import { word } from '../../src/ui/word.ts'
+import { OperationCommand, type OperationsDocument } from '../../src/ui/terminal/operation-command.ts'
+import { word } from '../../src/ui/terminal/word.ts'
 
 export default class BridgeDelete extends OperationCommand {
   static override summary = 'Delete a bridge that has no ports any more'

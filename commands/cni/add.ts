@@ -5,7 +5,7 @@ import {
   CniRuntimeCommand,
   netnsArgument,
   networkArgument,
-} from '../../src/ui/cni-command.ts'
+} from '../../src/ui/cni/command.ts'
 
 export default class CniAdd extends CniRuntimeCommand {
   static override summary = 'Put a container into a network, with its CNI plugins'

@@ -5,7 +5,7 @@ import {
   CniRuntimeCommand,
   netnsArgument,
   networkArgument,
-} from '../../src/ui/cni-command.ts'
+} from '../../src/ui/cni/command.ts'
 
 export default class CniCheck extends CniRuntimeCommand {
   static override summary = 'Ask the CNI plugins whether a container is in a network as ADD left it'

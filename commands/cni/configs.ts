@@ -1,9 +1,9 @@
 import { Flags } from '@oclif/core'
-import { type Choices, type ConfigFile, readConfigs } from '../../src/cni/inspect/configs.ts'
-import { binDirs, confDir } from '../../src/cni/inspect/folders.ts'
-import { BaseCommand, type Document } from '../../src/ui/base-command.ts'
-import { configsText } from '../../src/ui/cni-configs.ts'
-import { binDirFlag } from '../../src/ui/cni-flags.ts'
+import { type Choices, type ConfigFile, readConfigs } from '../../src/cni/config/configs.ts'
+import { binDirs, confDir } from '../../src/cni/config/folders.ts'
+import { BaseCommand, type Document } from '../../src/ui/terminal/base-command.ts'
+import { configsText } from '../../src/ui/cni/configs.ts'
+import { binDirFlag } from '../../src/ui/cni/flags.ts'
 
 interface ConfigsDocument extends Document {
   folder: string

@@ -5,7 +5,7 @@ import {
   CniRuntimeCommand,
   netnsArgument,
   networkArgument,
-} from '../../src/ui/cni-command.ts'
+} from '../../src/ui/cni/command.ts'
 
 export default class CniDel extends CniRuntimeCommand {
   static override summary = 'Take a container out of a network, with its CNI plugins'

@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core'
 import { planGc } from '../../src/cni/runtime/gc.ts'
-import { type CniDocument, CniRuntimeCommand, networkArgument } from '../../src/ui/cni-command.ts'
+import { type CniDocument, CniRuntimeCommand, networkArgument } from '../../src/ui/cni/command.ts'
 
 export default class CniGc extends CniRuntimeCommand {
   static override summary = 'Remove what containers that are gone left of a network'

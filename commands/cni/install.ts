@@ -4,8 +4,8 @@ import { install, type Installed } from '../../src/cni/install/install.ts'
 import { uninstall, type Uninstalled } from '../../src/cni/install/uninstall.ts'
 import { refuseInside } from '../../src/engine/open-host.ts'
 import { CnilabError } from '../../src/errors.ts'
-import { BaseCommand, type Document } from '../../src/ui/base-command.ts'
-import { installedText, uninstalledText } from '../../src/ui/cni-install.ts'
+import { BaseCommand, type Document } from '../../src/ui/terminal/base-command.ts'
+import { installedText, uninstalledText } from '../../src/ui/cni/install.ts'
 
 type InstallDocument = Document & (Installed | Uninstalled)
 

@@ -1,13 +1,13 @@
-import { DEFAULT_BIN_DIRS, DEFAULT_CONF_DIR } from '../../src/cni/inspect/folders.ts'
-import { FLAGS_GONE } from '../../src/cni/inspect/kubelet.ts'
-import { findRuntimes } from '../../src/cni/inspect/runtimes.ts'
-import { type SeenRuntime, withFolders } from '../../src/cni/inspect/summary.ts'
+import { DEFAULT_BIN_DIRS, DEFAULT_CONF_DIR } from '../../src/cni/config/folders.ts'
+import { FLAGS_GONE } from '../../src/cni/machine/kubelet.ts'
+import { findRuntimes } from '../../src/cni/machine/runtimes.ts'
+import { type SeenRuntime, withFolders } from '../../src/cni/machine/summary.ts'
 import { quote } from '../../src/plan/command-line.ts'
-import { BaseCommand, type Document } from '../../src/ui/base-command.ts'
-import { runtimesText } from '../../src/ui/cni-kubelet.ts'
-import { wrapped } from '../../src/ui/layout.ts'
-import { style } from '../../src/ui/style.ts'
-import { draw, join } from '../../src/ui/text.ts'
+import { BaseCommand, type Document } from '../../src/ui/terminal/base-command.ts'
+import { runtimesText } from '../../src/ui/cni/kubelet.ts'
+import { wrapped } from '../../src/ui/terminal/layout.ts'
+import { style } from '../../src/ui/terminal/style.ts'
+import { draw, join } from '../../src/ui/terminal/text.ts'
 
 interface KubeletDocument extends Document {
   runtimes: SeenRuntime[]

@@ -1,8 +1,8 @@
-import { binDirs, present } from '../../src/cni/inspect/folders.ts'
-import { listPlugins, type PluginFile } from '../../src/cni/inspect/plugins.ts'
-import { BaseCommand, type Document } from '../../src/ui/base-command.ts'
-import { binDirFlag } from '../../src/ui/cni-flags.ts'
-import { pluginsText } from '../../src/ui/cni-plugins.ts'
+import { binDirs, present } from '../../src/cni/config/folders.ts'
+import { listPlugins, type PluginFile } from '../../src/cni/programs/list.ts'
+import { BaseCommand, type Document } from '../../src/ui/terminal/base-command.ts'
+import { binDirFlag } from '../../src/ui/cni/flags.ts'
+import { pluginsText } from '../../src/ui/cni/plugins.ts'
 
 interface PluginsDocument extends Document {
   folders: readonly string[]

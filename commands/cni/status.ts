@@ -1,5 +1,5 @@
 import { planStatus } from '../../src/cni/runtime/runtime.ts'
-import { type CniDocument, CniRuntimeCommand, networkArgument } from '../../src/ui/cni-command.ts'
+import { type CniDocument, CniRuntimeCommand, networkArgument } from '../../src/ui/cni/command.ts'
 
 export default class CniStatus extends CniRuntimeCommand {
   static override summary = 'Ask the CNI plugins of a network whether they could add a container now'

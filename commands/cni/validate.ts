@@ -1,9 +1,9 @@
-import { binDirs } from '../../src/cni/inspect/folders.ts'
-import { validate, type Validation } from '../../src/cni/inspect/validate.ts'
-import { BaseCommand, type Document } from '../../src/ui/base-command.ts'
-import { binDirFlag } from '../../src/ui/cni-flags.ts'
-import { validationText } from '../../src/ui/cni-validate.ts'
-import { word } from '../../src/ui/word.ts'
+import { binDirs } from '../../src/cni/config/folders.ts'
+import { validate, type Validation } from '../../src/cni/config/validate.ts'
+import { BaseCommand, type Document } from '../../src/ui/terminal/base-command.ts'
+import { binDirFlag } from '../../src/ui/cni/flags.ts'
+import { validationText } from '../../src/ui/cni/validate.ts'
+import { word } from '../../src/ui/terminal/word.ts'
 
 interface ValidateDocument extends Document, Validation {
   ok: boolean

@@ -1,11 +1,11 @@
-import { currentStep } from '../../src/engine/check-lab.ts'
-import { checkRunning } from '../../src/engine/running-lab.ts'
-import { findStep } from '../../src/engine/lab-steps.ts'
+import { currentStep } from '../../src/lab/run/check.ts'
+import { checkRunning } from '../../src/lab/run/lab-in-progress.ts'
+import { findStep } from '../../src/lab/run/steps.ts'
 import type { Finding } from '../../src/plan/finding.ts'
-import type { Document } from '../../src/ui/base-command.ts'
-import { showFindings } from '../../src/ui/findings.ts'
-import { plainFlag, stepArgument } from '../../src/ui/flags.ts'
-import { LabCommand } from '../../src/ui/lab-command.ts'
+import type { Document } from '../../src/ui/terminal/base-command.ts'
+import { showFindings } from '../../src/ui/lab/findings.ts'
+import { plainFlag, stepArgument } from '../../src/ui/terminal/flags.ts'
+import { LabCommand } from '../../src/ui/lab/lab-command.ts'
 
 interface CheckDocument extends Document {
   lab: string

@@ -1,10 +1,10 @@
-import { currentStep } from '../../src/engine/check-lab.ts'
-import { findStep } from '../../src/engine/lab-steps.ts'
-import { checkRunning, noteHint } from '../../src/engine/running-lab.ts'
-import type { Document } from '../../src/ui/base-command.ts'
-import { plainFlag, stepArgument } from '../../src/ui/flags.ts'
-import { LabCommand } from '../../src/ui/lab-command.ts'
-import { showHint } from '../../src/ui/hint.ts'
+import { currentStep } from '../../src/lab/run/check.ts'
+import { findStep } from '../../src/lab/run/steps.ts'
+import { checkRunning, noteHint } from '../../src/lab/run/lab-in-progress.ts'
+import type { Document } from '../../src/ui/terminal/base-command.ts'
+import { plainFlag, stepArgument } from '../../src/ui/terminal/flags.ts'
+import { LabCommand } from '../../src/ui/lab/lab-command.ts'
+import { showHint } from '../../src/ui/lab/hint.ts'
 
 interface HintDocument extends Document {
   lab: string

@@ -1,6 +1,6 @@
-import { shippedLabs } from '../../src/engine/lab-files.ts'
-import { BaseCommand, type Document } from '../../src/ui/base-command.ts'
-import { table } from '../../src/ui/table.ts'
+import { shippedLabs } from '../../src/lab/run/load.ts'
+import { BaseCommand, type Document } from '../../src/ui/terminal/base-command.ts'
+import { table } from '../../src/ui/terminal/table.ts'
 
 interface LabsDocument extends Document {
   labs: { id: string; title: string; steps: number }[]

@@ -1,9 +1,9 @@
-import { findStep } from '../../src/engine/lab-steps.ts'
-import { resetLab } from '../../src/engine/rebuild-lab.ts'
-import { plainFlag, stepArgument } from '../../src/ui/flags.ts'
-import { LabCommand } from '../../src/ui/lab-command.ts'
-import { type StatusDocument, statusDocument } from '../../src/ui/step-document.ts'
-import { showMap, showNext } from '../../src/ui/step-view.ts'
+import { findStep } from '../../src/lab/run/steps.ts'
+import { resetLab } from '../../src/lab/run/reset.ts'
+import { plainFlag, stepArgument } from '../../src/ui/terminal/flags.ts'
+import { LabCommand } from '../../src/ui/lab/lab-command.ts'
+import { type StatusDocument, statusDocument } from '../../src/ui/lab/step-document.ts'
+import { showMap, showNext } from '../../src/ui/lab/step-view.ts'
 
 export default class LabReset extends LabCommand {
   static override summary = 'Rebuild the exact state at the start of a step, or of the lab'

@@ -3,14 +3,14 @@ import { Flags } from '@oclif/core'
 import { installMissing, missingTools } from '../../src/engine/install.ts'
 import { createSandbox } from '../../src/sandbox/create.ts'
 import { ownSandbox } from '../../src/sandbox/find.ts'
-import { BaseCommand, hostFlags } from '../../src/ui/base-command.ts'
-import { askToInstall } from '../../src/ui/install.ts'
-import type { TourDocument } from '../../src/ui/guided-run.ts'
-import { plainFlag } from '../../src/ui/flags.ts'
-import type { Printable } from '../../src/ui/drawn.ts'
-import type { LabPlan } from '../../src/ui/lab-plan.ts'
-import type { LabRunDocument } from '../../src/ui/lab-run.ts'
-import { word } from '../../src/ui/word.ts'
+import { BaseCommand, hostFlags } from '../../src/ui/terminal/base-command.ts'
+import { askToInstall } from '../../src/ui/terminal/install.ts'
+import type { TourDocument } from '../../src/ui/lab/guided-run.ts'
+import { plainFlag } from '../../src/ui/terminal/flags.ts'
+import type { Printable } from '../../src/ui/terminal/drawn.ts'
+import type { LabPlan } from '../../src/ui/lab/lab-plan.ts'
+import type { LabRunDocument } from '../../src/ui/lab/lab-run.ts'
+import { word } from '../../src/ui/terminal/word.ts'
 
 export default class LabRun extends BaseCommand {
   static override summary = 'Go through a lab, step by step; with --auto, run all of it and tear it down'
@@ -41,16 +41,16 @@ export default class LabRun extends BaseCommand {
     // Else a lab of a thousand containers lets 100 MB of garbage pile up before the first collection of all.
     setFlagsFromString('--optimize-for-size')
     const { args, flags } = await this.parse(LabRun)
-    const loadLab = async () => (await import('../../src/engine/lab-files.ts')).loadLab(args.lab, flags.set)
+    const loadLab = async () => (await import('../../src/lab/run/load.ts')).loadLab(args.lab, flags.set)
     if (flags['dry-run'] || flags.script || flags.explain) {
-      const { printPlan } = await import('../../src/ui/lab-plan.ts')
+      const { printPlan } = await import('../../src/ui/lab/lab-plan.ts')
       return printPlan(await loadLab(), flags, (text) => this.log(text))
     }
     if (missingTools().length > 0) await loadLab() // nothing is installed for a lab that does not exist
     await installMissing(flags.yes ? () => Promise.resolve(true) : askToInstall, (line) => this.notice(line))
     const isTerminal = process.stdin.isTTY && process.stdout.isTTY
     if (!flags.auto && !this.jsonEnabled() && isTerminal) {
-      const { guideThrough } = await import('../../src/ui/guided-run.ts')
+      const { guideThrough } = await import('../../src/ui/lab/guided-run.ts')
       return guideThrough(args.lab, { ...flags, log: (text) => this.log(text) })
     }
     const isPrivate = !flags.host && !flags.keep && !ownSandbox()
@@ -61,7 +61,7 @@ export default class LabRun extends BaseCommand {
       const lab = await loadLab()
       if (!flags.auto && !this.jsonEnabled())
         this.notice('no terminal to ask on: all steps run by themselves, as with --auto')
-      const { runLabHere } = await import('../../src/ui/lab-run.ts')
+      const { runLabHere } = await import('../../src/ui/lab/lab-run.ts')
       const options = { ...flags, json: this.jsonEnabled(), log: (text: Printable) => this.log(text) }
       return await runLabHere(lab, options, sandbox)
     } finally {

@@ -1,8 +1,8 @@
-import { checkRunning } from '../../src/engine/running-lab.ts'
-import { plainFlag } from '../../src/ui/flags.ts'
-import { LabCommand } from '../../src/ui/lab-command.ts'
-import { type StatusDocument, statusDocument } from '../../src/ui/step-document.ts'
-import { showMap, showNext } from '../../src/ui/step-view.ts'
+import { checkRunning } from '../../src/lab/run/lab-in-progress.ts'
+import { plainFlag } from '../../src/ui/terminal/flags.ts'
+import { LabCommand } from '../../src/ui/lab/lab-command.ts'
+import { type StatusDocument, statusDocument } from '../../src/ui/lab/step-document.ts'
+import { showMap, showNext } from '../../src/ui/lab/step-view.ts'
 
 export default class LabStatus extends LabCommand {
   static override summary = 'Show how far you are in the running lab'

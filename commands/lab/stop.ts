@@ -1,11 +1,11 @@
 import { findHost } from '../../src/engine/open-host.ts'
-import { stopLab } from '../../src/engine/rebuild-lab.ts'
+import { stopLab } from '../../src/lab/run/reset.ts'
 import { CnilabError } from '../../src/errors.ts'
-import { readProgress } from '../../src/journal/progress.ts'
+import { readProgress } from '../../src/lab/run/progress.ts'
 import { MACHINE } from '../../src/kernel/host.ts'
-import { BaseCommand, type Document, hostFlags } from '../../src/ui/base-command.ts'
-import { plainFlag } from '../../src/ui/flags.ts'
-import { mark, marked } from '../../src/ui/style.ts'
+import { BaseCommand, type Document, hostFlags } from '../../src/ui/terminal/base-command.ts'
+import { plainFlag } from '../../src/ui/terminal/flags.ts'
+import { mark, marked } from '../../src/ui/terminal/style.ts'
 
 interface StopDocument extends Document {
   lab: string

@@ -1,6 +1,6 @@
 import { CnilabError } from '../../src/errors.ts'
-import { plainFlag } from '../../src/ui/flags.ts'
-import { LabCommand } from '../../src/ui/lab-command.ts'
+import { plainFlag } from '../../src/ui/terminal/flags.ts'
+import { LabCommand } from '../../src/ui/lab/lab-command.ts'
 
 export default class LabWatch extends LabCommand {
   static override summary = 'Watch the running lab: it is checked again whenever the kernel changes'
@@ -16,7 +16,7 @@ export default class LabWatch extends LabCommand {
     const { running, view } = await this.running(flags)
     const interrupt = new AbortController()
     for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.once(signal, () => interrupt.abort())
-    const { watchLab } = await import('../../src/ui/watch.ts')
+    const { watchLab } = await import('../../src/ui/lab/watch.ts')
     await watchLab(running, view, interrupt.signal)
     if (interrupt.signal.aborted) process.exitCode = 130
   }

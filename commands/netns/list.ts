@@ -1,7 +1,7 @@
 import { kernelOf } from '../../src/kernel/kernel.ts'
 import { HOST, INTERNET } from '../../src/state/state.ts'
-import { BaseCommand, type Document, hostFlags } from '../../src/ui/base-command.ts'
-import { table } from '../../src/ui/table.ts'
+import { BaseCommand, type Document, hostFlags } from '../../src/ui/terminal/base-command.ts'
+import { table } from '../../src/ui/terminal/table.ts'
 
 interface NetnsDocument extends Document {
   host: string

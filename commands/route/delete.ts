@@ -1,7 +1,7 @@
 import { Flags } from '@oclif/core'
 import { parseOperation } from '../../src/operations/registry.ts'
-import { OperationCommand, type OperationsDocument } from '../../src/ui/operation-command.ts'
-import { word } from '../../src/ui/word.ts'
+import { OperationCommand, type OperationsDocument } from '../../src/ui/terminal/operation-command.ts'
+import { word } from '../../src/ui/terminal/word.ts'
 
 export default class RouteDelete extends OperationCommand {
   static override summary = 'Delete a route'

@@ -1,12 +1,12 @@
 import { refuseInside } from '../../src/engine/open-host.ts'
 import { CnilabError } from '../../src/errors.ts'
-import { endProgress } from '../../src/journal/progress.ts'
+import { endProgress } from '../../src/lab/run/progress.ts'
 import { findSandbox } from '../../src/sandbox/open.ts'
 import { removeSandbox } from '../../src/sandbox/remove.ts'
-import { BaseCommand, type Document } from '../../src/ui/base-command.ts'
-import { mark } from '../../src/ui/style.ts'
-import { draw } from '../../src/ui/text.ts'
-import { word } from '../../src/ui/word.ts'
+import { BaseCommand, type Document } from '../../src/ui/terminal/base-command.ts'
+import { mark } from '../../src/ui/terminal/style.ts'
+import { draw } from '../../src/ui/terminal/text.ts'
+import { word } from '../../src/ui/terminal/word.ts'
 
 interface DeletedDocument extends Document {
   deleted: string[]

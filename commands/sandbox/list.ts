@@ -2,8 +2,8 @@ import { refuseInside } from '../../src/engine/open-host.ts'
 import { namesInNetns } from '../../src/kernel/netns-files.ts'
 import { enter, listSandboxes } from '../../src/sandbox/find.ts'
 import { INTERNET } from '../../src/state/state.ts'
-import { BaseCommand, type Document } from '../../src/ui/base-command.ts'
-import { table } from '../../src/ui/table.ts'
+import { BaseCommand, type Document } from '../../src/ui/terminal/base-command.ts'
+import { table } from '../../src/ui/terminal/table.ts'
 
 interface SandboxDocument extends Document {
   sandboxes: { name: string; created: string; containers: string[] }[]

@@ -1,6 +1,6 @@
 import { interfaceName } from '../../src/operations/names.ts'
-import { OperationCommand, type OperationsDocument } from '../../src/ui/operation-command.ts'
-import { word } from '../../src/ui/word.ts'
+import { OperationCommand, type OperationsDocument } from '../../src/ui/terminal/operation-command.ts'
+import { word } from '../../src/ui/terminal/word.ts'
 
 export default class VethDelete extends OperationCommand {
   static override summary = 'Delete a veth pair, named by either end, wherever its ends are'

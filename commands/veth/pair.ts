@@ -1,6 +1,6 @@
 import { parseOperation } from '../../src/operations/registry.ts'
-import { OperationCommand, type OperationsDocument } from '../../src/ui/operation-command.ts'
-import { word } from '../../src/ui/word.ts'
+import { OperationCommand, type OperationsDocument } from '../../src/ui/terminal/operation-command.ts'
+import { word } from '../../src/ui/terminal/word.ts'
 
 export default class VethPair extends OperationCommand {
   static override summary = 'Step 3: create a veth pair, a virtual cable'

@@ -8,7 +8,7 @@ import { statOf } from '../kernel/read-file.ts'
 import { spawnByFiles } from '../kernel/spawn.ts'
 import { distrust } from '../kernel/trust.ts'
 import { interfaceName, netnsOf } from '../operations/names.ts'
-import { CODE, CniError } from './error.ts'
+import { CODE, CniError } from './protocol/error.ts'
 
 /** Where a plugin acts: the namespace in which it was started. It keeps no journal. */
 const HERE: Host = MACHINE

@@ -2,9 +2,9 @@
 import { basename } from 'node:path'
 import { MIB, readDescriptor } from '../kernel/read-file.ts'
 import { writeWhole } from '../kernel/write.ts'
-import { setOwnFile } from './ipam/find-plugin.ts'
+import { setOwnFile } from './programs/find-plugin.ts'
 import { types } from './plugins/types.ts'
-import { runPlugin } from './run-plugin.ts'
+import { runPlugin } from './protocol/run-plugin.ts'
 import { visible } from '../visible.ts'
 
 // Compiled, it is its own executable, even if that has just been replaced (proc(5), "/proc/pid/exe"); else a script names

@@ -1,7 +1,7 @@
 import type { Kernel } from '../kernel/kernel.ts'
 import { KernelError } from '../kernel/run.ts'
-import type { Command } from '../operations/operation.ts'
-import type { Derived, KindName } from '../operations/registry.ts'
+import { type Command, readResource, type Resource } from '../operations/operation.ts'
+import type { Derived } from '../operations/registry.ts'
 import type { State } from '../state/state.ts'
 import { blame, choose } from './do.ts'
 import { undoAll } from './undo.ts'
@@ -21,11 +21,11 @@ export async function doUnrecorded(
 ): Promise<() => Promise<void>> {
   const judged = operations.map((operation) => ({ operation, verdict: operation.judge(now) }))
   const todo = choose(kernel.host, judged, now)
-  const isNewBridge = [...todo].some(({ operation: { kind } }) => kind === 'bridge')
+  const made = new Set([...todo].flatMap(({ provides }) => provides))
   const items = judged
     .filter(({ operation }) => todo.has(operation))
     .map(({ operation, verdict }) => ({
-      derived: isNewBridge ? operation : withoutUsers(operation),
+      derived: isOnOld(operation, made) ? { ...operation, users: () => [] } : operation,
       before: verdict.status === 'absent' ? verdict.before : {},
     }))
   const undo = async () => void (await undoAll(kernel, items))
@@ -54,14 +54,12 @@ export async function orUndo(last: () => void, undo: () => Promise<void>): Promi
 }
 
 /**
- * A bridge's ports do not use what it did not have before this call. (Of a new bridge they came meanwhile, by somebody who
- * does not wait for our lock.)
+ * Whether what it is about was there before this call: a bridge's ports, say, do not use what it did not have until then. (Of
+ * a new bridge they came meanwhile, by somebody who does not wait for our lock.)
  */
-function withoutUsers(derived: Derived): Derived {
-  return OF_BRIDGES.includes(derived.operation.kind) ? { ...derived, users: () => [] } : derived
+function isOnOld({ needs }: Derived, made: ReadonlySet<Resource>): boolean {
+  return needs.some((need) => readResource(need).what === 'link' && !made.has(need))
 }
-
-const OF_BRIDGES: readonly KindName[] = ['address', 'up', 'vlan', 'port-vlans', 'promiscuous']
 
 /** Rules and links do not depend on each other: they are made at the same time. Throws the first error when both ended. */
 async function runBoth(kernel: Kernel, commands: readonly Command[]): Promise<void> {

@@ -4,12 +4,12 @@ import { appendJournal, endEntries, readJournal } from '../journal/journal.ts'
 import { flagsFor, type Host } from '../kernel/host.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { KernelError, type Progress } from '../kernel/run.ts'
-import { type Command, readResource, type Resource, type Verdict } from '../operations/operation.ts'
-import { type Derived, derive, type Operation } from '../operations/registry.ts'
+import { type Command, type CommandLine, readResource, type Resource, type Verdict } from '../operations/operation.ts'
+import { type Derived, derive, marked, type Operation } from '../operations/registry.ts'
 import { quote, toLine } from '../plan/command-line.ts'
 import { scopeOf } from '../plan/scope.ts'
 import { findLink, HOST, type State } from '../state/state.ts'
-import { fileOf, linkOf, marked } from './marks.ts'
+import { fileOf, linkOf } from './marks.ts'
 import { ownerOf } from './owner.ts'
 import { undoExclusively } from './undo.ts'
 
@@ -74,7 +74,7 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
             operation,
             before: {
               ...(verdict.status === 'absent' ? verdict.before : {}),
-              ...(operation.kind === 'netns' ? { intended: Date.now() } : {}),
+              ...(derived.makesNetns === undefined ? {} : { intended: Date.now() }),
               ...(host.kind === 'machine' ? { strict: true, ...linkOf(derived, operations, now) } : {}),
             },
             owner: known.owner,
@@ -174,24 +174,26 @@ function inTheWay(
   })
 }
 
-function blocked(
-  host: Host,
-  { operation, explain }: Derived,
-  verdict: Extract<Verdict, { status: 'blocked' }>,
-): CnilabError {
-  const fix = remedyFor(verdict.missing, operation, flagsFor(host))
+function blocked(host: Host, { explain }: Derived, verdict: Extract<Verdict, { status: 'blocked' }>): CnilabError {
+  const line = lineOn(host)
+  const fix = verdict.by ? line(...verdict.by) : remedyFor(verdict.missing, line)
   return new CnilabError('state', `${explain.what}: ${verdict.actual}`, { fix })
 }
 
-/** The command that brings a missing resource, with flags that say where. Words in capitals are for the user to choose. */
-function remedyFor(missing: Resource, operation: Operation, flags: string): string {
+/** Makes the lines of commands of cnilab that act on a host. */
+export function lineOn(host: Host): CommandLine {
+  return (...words) => `cnilab ${words.map(quote).join(' ')}${flagsFor(host)}`
+}
+
+/** The command that brings a missing resource. Words in capitals are for the user to choose. */
+function remedyFor(missing: Resource, line: CommandLine): string {
   const { what, netns, ifname } = readResource(missing)
-  if (what === 'netns') return `cnilab netns create ${quote(netns)}${flags}`
-  const flag = `${netns === HOST ? '' : ` --netns ${quote(netns)}`}${flags}`
-  if (what === 'onlink') return `cnilab ip assign ADDRESS/PREFIX IFNAME${flag} && cnilab up IFNAME${flag}`
-  if (netns !== HOST) return `cnilab attach IFNAME --netns ${quote(netns)} --name ${quote(ifname)}${flags}`
-  const isBridge = operation.kind === 'attach-bridge' && operation.params.bridge === ifname
-  return isBridge ? `cnilab bridge create ${quote(ifname)}${flags}` : `cnilab veth pair ${quote(ifname)} PEER${flags}`
+  if (what === 'netns') return line('netns', 'create', netns)
+  const place = netns === HOST ? [] : ['--netns', netns]
+  if (what === 'onlink')
+    return `${line('ip', 'assign', 'ADDRESS/PREFIX', 'IFNAME', ...place)} && ${line('up', 'IFNAME', ...place)}`
+  if (netns !== HOST) return line('attach', 'IFNAME', ...place, '--name', ifname)
+  return line('veth', 'pair', ifname, 'PEER')
 }
 
 function foreign(operation: Derived, now: State): CnilabError {
@@ -200,23 +202,15 @@ function foreign(operation: Derived, now: State): CnilabError {
   })
 }
 
-/** Kinds that bear a mark on the machine; the others are nobody's and may be relied on. */
-const markedKinds = new Set<string>(['netns', 'bridge', 'veth'] satisfies Operation['kind'][])
-
 /** Tells whether something on the machine is ours: the journal has it, and would still find it to undo. */
 function ownership(host: Host): IsOurs {
   const mine = readJournal(host)
     .filter((entry) => entry.status !== 'adopted')
     .map(({ operation, before }) => ({ derived: derive(operation), before }))
-  return ({ operation, id }, now) =>
-    !markedKinds.has(operation.kind) ||
-    isDerived(operation, now) ||
+  return ({ makesNetns, marks, id }, now) =>
+    (makesNetns === undefined && marks.length === 0) || // nobody's, and may be relied on
+    marks.some(({ ifname, netns, mac }) => findLink(now, ifname, netns)?.mac === mac) ||
     mine.some(({ derived, before }) => derived.id === id && derived.undo(before, now).length > 0)
-}
-
-/** A bridge whose MAC derives from its name was made by one of our CNI plugins, which keep no journal. */
-function isDerived({ kind, params }: Operation, now: State): boolean {
-  return kind === 'bridge' && params.mark !== undefined && findLink(now, params.name)?.mac === params.mark.mac
 }
 
 /** A batch does not reliably say which of its lines failed: the kernel is read again, and the first that is missing is it. */

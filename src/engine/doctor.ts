@@ -2,7 +2,7 @@ import { CnilabError } from '../errors.ts'
 import { type Kernel, kernelOf } from '../kernel/kernel.ts'
 import { isNamespaceLimit, remedyForLimit } from '../kernel/limits.ts'
 import { readText } from '../kernel/read-file.ts'
-import { type KindName, parseOperation } from '../operations/registry.ts'
+import { derive, parseOperation } from '../operations/registry.ts'
 import { programLine } from '../plan/command-line.ts'
 import { createSandbox } from '../sandbox/create.ts'
 import { removeSandbox } from '../sandbox/remove.ts'
@@ -78,24 +78,16 @@ const plan = [
   { what: 'masquerading', operation: parseOperation('masquerade', { subnet: '192.0.2.0/24' }) },
 ]
 
-/** The kernel modules that a kind of operation needs where they are not built in; the other kinds need none. */
-const kernelModules: Readonly<Partial<Record<KindName, string>>> = {
-  bridge: 'bridge',
-  veth: 'veth',
-  masquerade: 'nf_tables nft_masq nft_chain_nat',
-}
-
 async function tryAll(kernel: Kernel, missing: readonly string[]): Promise<Trial[]> {
   const trials: Trial[] = []
   for (const { what, operation } of plan) {
-    // Forwarding is judged by the rules, too.
-    if ((operation.kind === 'masquerade' || operation.kind === 'sysctl') && missing.includes('nft')) continue
+    const { reads, modules } = derive(operation)
+    if (reads.rules === true && missing.includes('nft')) continue
     try {
       await doPlan(kernel, [operation])
       trials.push({ what, ok: true, detail: 'works' })
     } catch (error) {
       const detail = error instanceof CnilabError ? error.message : String(error)
-      const modules = kernelModules[operation.kind]
       const fix = isNamespaceLimit(detail)
         ? (limitRemedy() ?? remedyForLimit(detail))
         : modules === undefined

@@ -1,14 +1,14 @@
 import { CnilabError } from '../errors.ts'
 import { exclusively } from '../journal/exclusively.ts'
 import { endEntries, type Entry, readJournal } from '../journal/journal.ts'
-import { flagsFor, type Host } from '../kernel/host.ts'
+import type { Host } from '../kernel/host.ts'
 import type { Kernel } from '../kernel/kernel.ts'
-import { attachmentOf, type Command, type Resource } from '../operations/operation.ts'
+import type { Command, Resource } from '../operations/operation.ts'
 import { type Derived, derive, type Operation } from '../operations/registry.ts'
 import { FORWARDING } from '../operations/sysctl.ts'
-import { quote } from '../plan/command-line.ts'
 import { scopeOf } from '../plan/scope.ts'
-import { findLink, isUplink, portsOf, type State } from '../state/state.ts'
+import type { State } from '../state/state.ts'
+import { lineOn } from './do.ts'
 import { ownerOf } from './owner.ts'
 
 /** What taking an operation back comes to: its commands, none if it is gone already, and the journal's entries that end. */
@@ -39,7 +39,8 @@ export async function planRemoval(kernel: Kernel, operation: Operation): Promise
   const journal = readJournal(kernel.host).filter((entry) => entry.status !== 'adopted')
   const entry = findEntry(journal, operation)
   const derived = derive(entry?.operation ?? operation)
-  const settings = operation.kind === 'masquerade' ? journal.filter(isForwarding) : []
+  const settings =
+    derived.reads.rules === true && derived.reads.sysctls === undefined ? journal.filter(isForwarding) : []
   const now = await kernel.read(scopeOf([derived, ...settings.map((setting) => derive(setting.operation))]))
   const isMachine = kernel.host.kind === 'machine'
   const known = derived.undo(entry?.before ?? {}, now)
@@ -53,7 +54,7 @@ export async function planRemoval(kernel: Kernel, operation: Operation): Promise
   if (isMachine && commands.length === 0 && derive(operation).undo({}, now).length > 0)
     throw notOurs(operation, derived, now)
   if (isMachine && !entry && commands.length > 0) throw notOurs(operation, derived, now)
-  refuseWhileUsed(kernel.host, operation, derived, now)
+  refuseWhileUsed(kernel.host, derived, now)
   const unused = settings.filter((setting) => derive(setting.operation).users(now).every(isDeletedBy(commands)))
   return {
     commands: [...commands, ...unused.flatMap((setting) => derive(setting.operation).undo(setting.before, now))],
@@ -72,9 +73,11 @@ function goingWith(removed: Derived, journal: readonly Entry[]): Entry[] {
   })
 }
 
+const FORWARDINGS: readonly string[] = Object.values(FORWARDING)
+
+/** Forwarding, which is on for rules that masquerade. */
 function isForwarding({ operation }: Entry): boolean {
-  const keys: readonly string[] = Object.values(FORWARDING)
-  return operation.kind === 'sysctl' && keys.includes(operation.params.key)
+  return derive(operation).reads.sysctls?.some((key) => FORWARDINGS.includes(key)) === true
 }
 
 /** Tells whether a table is deleted by these commands. */
@@ -85,14 +88,7 @@ function isDeletedBy(commands: readonly Command[]): (table: string) => boolean {
 /** The journal's own entry of an operation; a veth pair is known by either end. */
 function findEntry(journal: readonly Entry[], operation: Operation): Entry | undefined {
   const named = derive(operation)
-  return journal.findLast(({ operation: other }) => {
-    if (other.kind !== operation.kind) return false
-    if (other.kind === 'veth' && operation.kind === 'veth')
-      return [other.params.name, other.params.peer].includes(operation.params.name)
-    // What was named may differ from what was made: by its prefix, its gateway, its bridge.
-    const made = derive(other)
-    return made.id === named.id && made.expected === named.expected && made.needs.join() === named.needs.join()
-  })
+  return journal.findLast((entry) => named.isSame(entry.operation))
 }
 
 function notOurs(operation: Operation, { explain }: Derived, now: State): CnilabError {
@@ -101,37 +97,14 @@ function notOurs(operation: Operation, { explain }: Derived, now: State): Cnilab
   })
 }
 
-/** A bridge with ports is not deleted under them; addresses and settings are taken back on demand. */
-function refuseWhileUsed(host: Host, { kind, params }: Operation, derived: Derived, now: State): void {
+/** What others rely on is not deleted under them; addresses and settings are taken back on demand. */
+function refuseWhileUsed(host: Host, derived: Derived, now: State): void {
   if (host.kind === 'machine' && !derived.shared && derived.users(now).length > 0)
     throw new CnilabError(
       'state',
       `${derived.expected}, and with it what cnilab did not make: ${derived.users(now).join(', ')}`,
       { fix: 'on the machine itself cnilab removes only what it made' },
     )
-  if (kind === 'veth' && isUplink(findLink(now, params.name)))
-    throw new CnilabError('state', `${params.name} is the sandbox's uplink`, {
-      fix: `name one of your own: cnilab netns list${flagsFor(host)}`,
-    })
-  if (kind !== 'bridge') return
-  const { name } = params
-  const users = derived.users(now)
-  const ports = portsOf(now, name)
-  const [first] = ports
-  if (first === undefined && users.length > 0)
-    throw new CnilabError('state', `${derived.expected}, and this relies on it: ${users.join(', ')}`, {
-      fix: 'see it with ip -d link and ip route; what lies on a bridge goes with it',
-    })
-  if (first === undefined) return
-  const container = attachmentOf(findLink(now, first)?.alias)
-  const flags = flagsFor(host)
-  throw new CnilabError(
-    'state',
-    `${derived.expected} and has ${ports.length} port${ports.length === 1 ? '' : 's'}: ${ports.join(', ')}`,
-    {
-      fix: container
-        ? `cnilab bridge del ${quote(container.containerId)} NETNS${flags} takes a container off; with the last one the bridge goes`
-        : `cnilab attach ${quote(first)} --bridge ${quote(name)} --undo${flags}, or cnilab veth delete ${quote(first)}${flags}`,
-    },
-  )
+  const refusal = derived.refusal(now, lineOn(host))
+  if (refusal) throw new CnilabError('state', refusal.actual, { fix: refusal.fix })
 }

@@ -92,8 +92,7 @@ export async function undoAll<T extends Item>(
 
 /** An address goes with its interface, an interface with its namespace, if those are undone for certain. */
 function goesWithAnother({ derived }: Item, items: readonly Item[], now: State): boolean {
-  // The kernel takes up to two seconds to remove a veth with its namespace; deleted by itself it is gone at once.
-  if (derived.operation.kind === 'veth') return false
+  if (derived.lingers) return false
   const containers = derived.needs.filter((need) => need.startsWith('netns:') || need.startsWith('link:'))
   return containers.some((need) =>
     items.some(

@@ -1,7 +1,16 @@
 import * as z from 'zod'
 import { findLink, type Link, portsOf } from '../state/state.ts'
 import { flag, interfaceAddress, interfaceName, isIpv6, netnsPlace } from './names.ts'
-import { type OperationKind, inNetns, ip, missingLink, missingNetns, placeId, resource } from './operation.ts'
+import {
+  type OperationKind,
+  inNetns,
+  ip,
+  missingLink,
+  missingNetns,
+  placeId,
+  resource,
+  namedNetns,
+} from './operation.ts'
 import { alteredLink, findSame } from './same-link.ts'
 import { relyingOn } from './way-out.ts'
 
@@ -18,6 +27,7 @@ interface Params {
 /** An address with prefix on an interface: ip-address(8). IPv6 addresses skip duplicate detection unless it is asked for. */
 export const address: OperationKind<'address', Params> = {
   kind: 'address',
+  step: () => 'ip',
   shared: true,
   get params() {
     return z.strictObject({
@@ -29,6 +39,8 @@ export const address: OperationKind<'address', Params> = {
     })
   },
   id: (p) => `${placeId(p.netns, p.ifname)}.${p.address.split('/')[0] ?? ''}`,
+  reads: (p) => ({ namespaces: namedNetns(p.netns) }),
+  addresses: ({ address: cidr, ifname, netns }) => [{ address: cidr, ifname, netns }],
   provides: (p) => [resource.onlink(p.netns)],
   needs: (p) => [resource.link(p.ifname, p.netns)],
   apply: (p) => [

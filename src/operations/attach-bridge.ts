@@ -17,6 +17,7 @@ interface Params {
 /** Makes an interface a port of a bridge: bridge(8), ip-link(8) `master`. */
 export const attachBridge: OperationKind<'attach-bridge', Params> = {
   kind: 'attach-bridge',
+  step: () => 'attach-bridge',
   get params() {
     return z.strictObject({
       ifname: interfaceName,
@@ -26,6 +27,7 @@ export const attachBridge: OperationKind<'attach-bridge', Params> = {
     })
   },
   id: (p) => p.ifname,
+  reads: () => ({ namespaces: [] }),
   provides: () => [],
   needs: (p) => [resource.link(p.bridge), resource.link(p.ifname)],
   apply: (p) => [
@@ -69,7 +71,7 @@ export const attachBridge: OperationKind<'attach-bridge', Params> = {
   judge: (p, now) => {
     const link = findLink(now, p.ifname)
     const master = findLink(now, p.bridge)
-    if (!master) return missingLink(p.bridge, undefined)
+    if (!master) return { ...missingLink(p.bridge, undefined), by: ['bridge', 'create', p.bridge] }
     if (master.kind !== 'bridge') return { status: 'differs', actual: `${p.bridge} is not a bridge` }
     if (!link) return missingLink(p.ifname, undefined)
     if (link.master === p.bridge && !hasModes(p, link))

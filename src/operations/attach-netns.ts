@@ -27,6 +27,7 @@ const nameThere = (p: Params) => p.name ?? p.ifname
 /** Moves an interface of the host into a namespace: ip-link(8), `link set … netns`. */
 export const attachNetns: OperationKind<'attach-netns', Params> = {
   kind: 'attach-netns',
+  step: () => 'attach-netns',
   get params() {
     return z
       .strictObject({ ifname: interfaceName, netns: netnsName, name: interfaceName.optional() })
@@ -36,6 +37,8 @@ export const attachNetns: OperationKind<'attach-netns', Params> = {
       })
   },
   id: (p) => placeId(p.netns, nameThere(p)),
+  reads: (p) => ({ namespaces: [p.netns] }),
+  moves: ({ ifname, netns }) => ({ ifname, netns }),
   provides: (p) => [resource.link(nameThere(p), p.netns)],
   needs: (p) => [resource.netns(p.netns), resource.link(p.ifname)],
   apply: (p) => [

@@ -1,21 +1,20 @@
 import * as z from 'zod'
-import { findLink, HOST, portsOf } from '../state/state.ts'
+import { findLink, portsOf } from '../state/state.ts'
+import { alteredMade, findMade, type LinkParams, marksOf, withMac } from './made-link.ts'
 import { flag, interfaceName, wholeNumber } from './names.ts'
-import { type OperationKind, ip, MARK_ALIAS, markSchema, resource } from './operation.ts'
-import { isOurs } from './same-link.ts'
+import { type OperationKind, ip, MARK_ALIAS, markSchema, resource, attachmentOf } from './operation.ts'
 import { lyingOn, relyingOn } from './way-out.ts'
 
-interface Params {
-  name: string
+interface Params extends LinkParams {
   mtu?: number | undefined
   /** It keeps VLANs apart: ip-link(8), `vlan_filtering`. */
   vlanFiltering?: boolean | undefined
-  mark?: z.infer<typeof markSchema> | undefined
 }
 
 /** A bridge, the kernel's virtual switch: ip-link(8), type bridge. */
 export const bridge: OperationKind<'bridge', Params> = {
   kind: 'bridge',
+  step: () => 'bridge',
   shared: true,
   get params() {
     return z.strictObject({
@@ -26,6 +25,9 @@ export const bridge: OperationKind<'bridge', Params> = {
     })
   },
   id: (p) => p.name,
+  reads: () => ({ namespaces: [] }),
+  modules: 'bridge',
+  mark: withMac,
   provides: (p) => [resource.link(p.name)],
   needs: () => [],
   apply: ({ name, mtu, vlanFiltering, mark }) => [
@@ -43,26 +45,31 @@ export const bridge: OperationKind<'bridge', Params> = {
     ),
     ...(mark ? [ip(undefined, 'link', 'set', 'dev', name, 'alias', MARK_ALIAS)] : []),
   ],
-  undo: (p, _before, now) => {
-    const link = findLink(now, p.name)
-    return link?.kind === 'bridge' && (!p.mark || link.mac === p.mark.mac)
-      ? [ip(undefined, 'link', 'delete', 'dev', p.name)]
-      : []
-  },
-  marks: ({ name, mark }) => (mark ? [{ ifname: name, mac: mark.mac }] : []),
-  altered: (p, _before, now) => {
-    if (!p.mark) return undefined
-    const bridges = (now.get(HOST)?.links ?? []).filter(({ kind }) => kind === 'bridge')
-    const named = bridges.find(({ name }) => name === p.name)
-    if (named?.mac === p.mark.mac) return undefined
-    if (named && isOurs(named)) return `${p.name} has another MAC address now`
-    const renamed = bridges.find(({ mac }) => mac === p.mark?.mac)
-    return renamed && `${p.name} is called ${renamed.name} now`
-  },
+  undo: (p, _before, now) => (findMade(p, 'bridge', now) ? [ip(undefined, 'link', 'delete', 'dev', p.name)] : []),
+  marks: marksOf,
+  altered: (p, _before, now) => alteredMade(p, 'bridge', now),
   users: (p, now) => [
     ...portsOf(now, p.name),
     ...(p.mark ? [...lyingOn(p.name, now), ...relyingOn(p.name, undefined, now)] : []),
   ],
+  refusal: (p, now, line) => {
+    const [first, ...more] = portsOf(now, p.name)
+    const users = bridge.users?.(p, now) ?? []
+    if (first === undefined)
+      return users.length === 0
+        ? undefined
+        : {
+            actual: `${bridge.expected(p)}, and this relies on it: ${users.join(', ')}`,
+            fix: 'see it with ip -d link and ip route; what lies on a bridge goes with it',
+          }
+    const container = attachmentOf(findLink(now, first)?.alias)
+    return {
+      actual: `${bridge.expected(p)} and has ${more.length + 1} port${more.length === 0 ? '' : 's'}: ${[first, ...more].join(', ')}`,
+      fix: container
+        ? `${line('bridge', 'del', container.containerId, 'NETNS')} takes a container off; with the last one the bridge goes`
+        : `${line('attach', first, '--bridge', p.name, '--undo')}, or ${line('veth', 'delete', first)}`,
+    }
+  },
   explain: (p) => ({
     what: `Create the bridge ${p.name}`,
     why: 'A bridge is a virtual switch. Every container on it can reach the others, and it can carry the address that they use as their gateway.',

@@ -45,10 +45,12 @@ export function spoofCheckRemoval(ifname: string, rules: readonly NftObject[]): 
 /** Lets a port of a bridge send with its own MAC address alone: nft(8), family bridge. */
 export const macSpoofCheck: OperationKind<'mac-spoof-check', Params> = {
   kind: 'mac-spoof-check',
+  step: () => 'attach-bridge',
   get params() {
     return z.strictObject({ ifname: ruleInterface, mac: macAddress })
   },
   id: (p) => p.ifname,
+  reads: () => ({ namespaces: [], rules: true }),
   provides: () => [],
   needs: () => [],
   tables: (p) => [`bridge ${spoofCheckTable(p.ifname).name}`],

@@ -29,6 +29,7 @@ function ownTable(p: Params): OwnTable {
 /** Source NAT for a subnet, one nftables table each, so that undoing it is deleting the table: nft(8), masquerade. */
 export const masquerade: OperationKind<'masquerade', Params> = {
   kind: 'masquerade',
+  step: () => 'masquerade',
   get params() {
     return z.strictObject({
       subnet: subnet.refine((text) => !text.endsWith('/0'), {
@@ -38,6 +39,9 @@ export const masquerade: OperationKind<'masquerade', Params> = {
     })
   },
   id: (p) => placeId(undefined, p.subnet),
+  reads: () => ({ namespaces: [], rules: true }),
+  modules: 'nf_tables nft_masq nft_chain_nat',
+  mark: (p) => ({ ...p, mark: p.mark ?? { id: crypto.randomUUID().slice(0, 8) } }),
   provides: () => [],
   needs: () => [],
   apply: (p) => {

@@ -10,10 +10,13 @@ interface Params {
 /** A named network namespace: ip-netns(8). */
 export const netns: OperationKind<'netns', Params> = {
   kind: 'netns',
+  step: () => 'netns',
   get params() {
     return z.strictObject({ name: netnsName })
   },
   id: (p) => p.name,
+  reads: (p) => ({ namespaces: [p.name] }),
+  makesNetns: (p) => p.name,
   provides: (p) => [resource.netns(p.name), resource.link('lo', p.name)],
   needs: () => [],
   apply: (p) => [ip(undefined, 'netns', 'add', p.name)],

@@ -47,11 +47,13 @@ function has({ kind, name, hook, comment }: TableObject): boolean {
  */
 export const networkMasquerade: OperationKind<'network-masquerade', NetworkParams> = {
   kind: 'network-masquerade',
+  step: () => 'masquerade',
   shared: true,
   get params() {
     return z.strictObject({ network: networkName, subnet })
   },
   id: (p) => `${p.network}.${p.subnet}`,
+  reads: () => ({ namespaces: [], rules: true }),
   provides: () => [],
   needs: () => [],
   tables: (p) => [named(ownTable(p))],
@@ -90,10 +92,12 @@ export const networkMasquerade: OperationKind<'network-masquerade', NetworkParam
 /** A container's address in the set of those that its network masquerades. */
 export const masqueradedAddress: OperationKind<'masqueraded-address', MemberParams> = {
   kind: 'masqueraded-address',
+  step: () => 'masquerade',
   get params() {
     return z.strictObject({ network: networkName, subnet, address: ipAddress, owner: ownerName })
   },
   id: (p) => `${p.network}.${p.address}`,
+  reads: () => ({ namespaces: [], rules: true }),
   provides: () => [],
   needs: () => [],
   tables: (p) => [named(ownTable(p))],

@@ -54,10 +54,11 @@ export type Verdict =
   | { status: 'absent'; actual: string; before: Before }
   /** `fix`: what to do about it. `remedy`: a command for the host that takes it away, where it is certain to be of no use. */
   | { status: 'differs'; actual: string; fix?: string; remedy?: string }
-  | { status: 'blocked'; actual: string; missing: Resource }
+  /** `by`: the command of cnilab that makes what is missing, where that is not clear from what it is. */
+  | { status: 'blocked'; actual: string; missing: Resource; by?: readonly string[] }
 
 /** Names one thing in the kernel, such as `netns:red` or `link:red/eth0`. Made by `resource`. */
-export type Resource = `${'netns' | 'link' | 'onlink'}:${string}`
+export type Resource = `${'netns' | 'link' | 'onlink' | 'port'}:${string}`
 
 /** The resource names that operations use to say what they provide and need. */
 export const resource = {
@@ -65,6 +66,8 @@ export const resource = {
   link: (ifname: string, netns = 'host'): Resource => `link:${netns}/${ifname}`,
   /** Gateways that an interface reaches directly: it needs an address and must be up. */
   onlink: (netns = 'host'): Resource => `onlink:${netns}`,
+  /** A port of the host: only one container can have it. */
+  port: (name: string): Resource => `port:${name}`,
 }
 
 /** The parts of a resource's name; `ifname` is '' where it is no interface. A namespace may be a path. */
@@ -76,28 +79,76 @@ export function readResource(name: Resource): { what: string; netns: string; ifn
     : { what, netns: where, ifname: '' }
 }
 
+/** The eight steps from an empty network namespace to the internet, by the names of their commands. */
+export type StepId = 'netns' | 'bridge' | 'veth' | 'attach-netns' | 'attach-bridge' | 'ip' | 'up' | 'masquerade'
+
+/** What of the kernel has to be read to judge an operation, or to undo it. */
+export interface Reads {
+  /** The namespaces that it is about, besides the host; `everywhere` where what it makes may have been moved to any. */
+  namespaces: readonly string[] | 'everywhere'
+  /** Keys of sysctls of the host. */
+  sysctls?: readonly string[]
+  /** The rules of nftables. */
+  rules?: boolean
+  /** The VLANs of bridge ports. */
+  vlans?: boolean
+}
+
+/** An interface that an operation makes with a MAC address of its own, by which it is recognised on the machine. */
+export interface MarkedLink {
+  ifname: string
+  netns?: string | undefined
+  mac: string
+}
+
+/** Makes the line of a command of cnilab, for the host that it is about. */
+export type CommandLine = (...words: readonly string[]) => string
+
+/** Why something that the user names is not removed, and what to do instead. */
+export interface Refusal {
+  actual: string
+  fix: string
+}
+
 /**
  * The smallest kernel change, defined once. Running it, dry run, explanation, shell script, undo, check and
  * diagnosis are all derived from these members. None of them has an effect.
  */
 export interface OperationKind<K extends string, P> {
   kind: K
+  /** The step of the eight that it belongs to. */
+  step(p: P): StepId
   /** Several containers may rely on it (bridge, gateway address, forwarding): undone only when nobody does. */
   shared?: boolean
   /** Made when asked for; see `parseOperation`. */
   readonly params: z.ZodType<P>
   /** The last part of its finding's id; with the kind in front it is unique in a plan: `up.red.eth0`. */
   id(p: P): string
+  /** Whether two operations of the kind make the same thing; where they cannot be told by `id`, `expected` and `needs`. */
+  isSame?(p: P, other: P): boolean
+  reads(p: P): Reads
+  /** The kernel modules that it needs where they are not built in, for modprobe(8). */
+  modules?: string
   /** What other operations can rely on once it is done. */
   provides(p: P): readonly Resource[]
   /** What must be there before it can be done. */
   needs(p: P): readonly Resource[]
   /** The interface that it changes, if it makes none: on the machine it is undone on no other of that name. */
   target?(p: P): { ifname: string; netns?: string | undefined } | undefined
-  /** The interfaces that it makes with MAC addresses of their own. */
-  marks?(p: P): readonly { ifname: string; netns?: string | undefined; mac: string }[]
+  /** The addresses that it gives to interfaces, with their prefixes. */
+  addresses?(p: P): readonly { address: string; ifname: string; netns?: string | undefined }[]
+  /** The interface that it takes from the host into a namespace. */
+  moves?(p: P): { ifname: string; netns: string }
+  /** The namespace whose file it makes: on the machine it is recognised by the file's inode and age. */
+  makesNetns?(p: P): string
+  /** Gives it a mark, unless it has one, by which what it makes is recognised on the machine; kinds that make a link have it. */
+  mark?(p: P): P
+  /** The interfaces that it makes, where it has a mark. */
+  marks?(p: P): readonly MarkedLink[]
   /** The tables of nftables in which it lives, as `ip NAME`; only for kinds of which the name alone tells. */
   tables?(p: P): readonly string[]
+  /** What is left of it where the kernel has no IPv6; undefined for nothing. Without it, all. */
+  withoutIpv6?(p: P): P | undefined
   apply(p: P): readonly Command[]
   /** Only for what is present in `now`; `before` comes from the journal, or is empty where none is kept. */
   undo(p: P, before: Before, now: State): readonly Command[]
@@ -106,6 +157,10 @@ export interface OperationKind<K extends string, P> {
    * on the machine.
    */
   altered?(p: P, before: Before, now: State): string | undefined
+  /** It is undone by itself even if its namespace goes too: the kernel takes seconds to remove it then. */
+  lingers?: boolean
+  /** Why the user's own request to remove it is refused in a sandbox, too; `line` makes a command of cnilab of some words. */
+  refusal?(p: P, now: State, line: CommandLine): Refusal | undefined
   /** Who else relies on what was made; undo of a shared kind, and on the machine of any, waits until nobody does. */
   users?(p: P, now: State): readonly string[]
   explain(p: P): { what: string; why: string }
@@ -122,6 +177,13 @@ export interface OperationKind<K extends string, P> {
  */
 export const markSchema = z.object({ mac: z.string(), peerMac: z.string().optional(), owner: z.string().optional() })
 
+/** A random MAC address, locally administered and unicast (IEEE 802: bits 1 and 0 of the first byte). */
+export function randomMac(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(6))
+  bytes[0] = ((bytes[0] ?? 0) & 0xfc) | 0x02
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':')
+}
+
 /** The alias by which anyone can see whose interface it is. */
 export const MARK_ALIAS = 'made by cnilab'
 
@@ -134,6 +196,11 @@ export function aliasOf(mark: { owner?: string | undefined }): string {
 export function attachmentOf(alias: string | undefined): { network: string; containerId: string } | undefined {
   const [, network, containerId] = new RegExp(`^${MARK_ALIAS} for ([^/]+)/([^/]+)/`).exec(alias ?? '') ?? []
   return network === undefined || containerId === undefined ? undefined : { network, containerId }
+}
+
+/** The namespaces that a plan names, as far as they are not the host. */
+export function namedNetns(...names: readonly (string | undefined)[]): string[] {
+  return names.filter((name) => name !== undefined)
 }
 
 /** ` in namespace red`, or nothing for the host. */
@@ -158,7 +225,7 @@ export function missingNetns(netns: string | undefined, now: State): Verdict | u
 }
 
 /** The verdict for an operation on an interface that is not there. */
-export function missingLink(ifname: string, netns: string | undefined): Verdict {
+export function missingLink(ifname: string, netns: string | undefined): Extract<Verdict, { status: 'blocked' }> {
   return {
     status: 'blocked',
     actual: `there is no interface ${ifname}${inNetns(netns)}`,

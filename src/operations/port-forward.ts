@@ -10,7 +10,7 @@ import {
   type SharedTable,
 } from './nft-elements.ts'
 import { foreignTable, hasRule, MARK_COMMENT, type TableObject } from './nft-tables.ts'
-import { type Command, MARK_ALIAS, type OperationKind, type Verdict } from './operation.ts'
+import { type Command, MARK_ALIAS, type OperationKind, resource, type Verdict } from './operation.ts'
 
 interface FamilyParams {
   family: IpFamily
@@ -69,11 +69,13 @@ const named = ({ family, name }: SharedTable) => `${family} ${name}`
  */
 export const portForwarding: OperationKind<'port-forwarding', FamilyParams> = {
   kind: 'port-forwarding',
+  step: () => 'masquerade',
   shared: true,
   get params() {
     return z.strictObject({ family: z.enum(['ip', 'ip6']) })
   },
   id: (p) => p.family,
+  reads: () => ({ namespaces: [], rules: true }),
   provides: () => [],
   needs: () => [],
   tables: (p) => [named(portTable(p.family))],
@@ -150,6 +152,7 @@ const port = wholeNumber.refine((n) => n >= 1 && n <= 65_535, { error: 'a port i
 /** A port of the host that leads to a container's. */
 export const portForward: OperationKind<'port-forward', PortParams> = {
   kind: 'port-forward',
+  step: () => 'masquerade',
   get params() {
     return z.strictObject({
       protocol: z.enum(['tcp', 'udp', 'sctp']),
@@ -161,7 +164,8 @@ export const portForward: OperationKind<'port-forward', PortParams> = {
     })
   },
   id: (p) => `${familyOf(p.address)}.${keyOf(p).replaceAll(' . ', '.')}`,
-  provides: () => [],
+  reads: () => ({ namespaces: [], rules: true }),
+  provides: (p) => [resource.port(`${familyOf(p.address)}.${keyOf(p)}`)],
   needs: () => [],
   tables: (p) => [named(portTable(familyOf(p.address)))],
   apply: (p) => {
@@ -197,10 +201,12 @@ function isSamePort(p: PortParams, { set, value }: OwnedElement): boolean {
 /** Those who reach a container by a port of the host, and whose packets it would answer past the host. */
 export const forwardMasquerade: OperationKind<'forward-masquerade', SourceParams> = {
   kind: 'forward-masquerade',
+  step: () => 'masquerade',
   get params() {
     return z.strictObject({ source: subnet, address: ipAddress, owner: ownerName })
   },
   id: (p) => `${p.address}.${p.source}`,
+  reads: () => ({ namespaces: [], rules: true }),
   provides: () => [],
   needs: () => [],
   tables: (p) => [named(portTable(familyOf(p.address)))],

@@ -18,6 +18,7 @@ interface Params {
 /** The VLANs that a bridge's port belongs to: bridge(8), vlan. The kernel needs CONFIG_BRIDGE_VLAN_FILTERING. */
 export const portVlans: OperationKind<'port-vlans', Params> = {
   kind: 'port-vlans',
+  step: () => 'attach-bridge',
   shared: true,
   get params() {
     return z.strictObject({
@@ -29,6 +30,7 @@ export const portVlans: OperationKind<'port-vlans', Params> = {
     })
   },
   id: (p) => p.ifname,
+  reads: () => ({ namespaces: [], vlans: true }),
   provides: () => [],
   needs: (p) => [resource.link(p.ifname)],
   apply: (p) => [

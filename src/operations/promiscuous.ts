@@ -11,11 +11,13 @@ interface Params {
 /** Lets the host's own stack see every frame that an interface gets, whoever it is for: ip-link(8), `promisc`. */
 export const promiscuous: OperationKind<'promiscuous', Params> = {
   kind: 'promiscuous',
+  step: () => 'bridge',
   shared: true,
   get params() {
     return z.strictObject({ ifname: interfaceName })
   },
   id: (p) => p.ifname,
+  reads: () => ({ namespaces: [] }),
   provides: () => [],
   needs: (p) => [resource.link(p.ifname)],
   apply: (p) => [ip(undefined, 'link', 'set', 'dev', p.ifname, 'promisc', 'on')],

@@ -4,11 +4,24 @@ import { address } from './address.ts'
 import { attachBridge } from './attach-bridge.ts'
 import { attachNetns } from './attach-netns.ts'
 import { bridge } from './bridge.ts'
+import { dummy } from './dummy.ts'
 import { macSpoofCheck } from './mac-spoof-check.ts'
+import { macvlan } from './macvlan.ts'
 import { masquerade } from './masquerade.ts'
 import { netns } from './netns.ts'
 import { masqueradedAddress, networkMasquerade } from './network-masquerade.ts'
-import type { Before, Command, OperationKind, Resource, Verdict } from './operation.ts'
+import type {
+  Before,
+  Command,
+  CommandLine,
+  MarkedLink,
+  OperationKind,
+  Reads,
+  Refusal,
+  Resource,
+  StepId,
+  Verdict,
+} from './operation.ts'
 import { forwardMasquerade, portForward, portForwarding } from './port-forward.ts'
 import { portVlans } from './port-vlans.ts'
 import { promiscuous } from './promiscuous.ts'
@@ -39,6 +52,8 @@ export const kinds = {
   'port-vlans': portVlans,
   promiscuous,
   vlan,
+  macvlan,
+  dummy,
 } as const
 
 type ParamsOf<O> = O extends OperationKind<string, infer P> ? P : never
@@ -55,7 +70,10 @@ export function isKind(name: string): name is KindName {
 /** An operation with everything that its kind derives from its parameters. */
 export interface Derived {
   readonly operation: Operation
+  readonly step: StepId
   readonly shared: boolean
+  readonly reads: Reads
+  readonly modules: string | undefined
   readonly id: string
   readonly provides: readonly Resource[]
   readonly needs: readonly Resource[]
@@ -64,10 +82,16 @@ export interface Derived {
   readonly explain: { what: string; why: string }
   readonly expected: string
   readonly target: { ifname: string; netns?: string | undefined } | undefined
-  readonly marks: readonly { ifname: string; netns?: string | undefined; mac: string }[]
+  readonly addresses: readonly { address: string; ifname: string; netns?: string | undefined }[]
+  readonly moves: { ifname: string; netns: string } | undefined
+  readonly makesNetns: string | undefined
+  readonly marks: readonly MarkedLink[]
+  readonly lingers: boolean
   undo(before: Before, now: State): readonly Command[]
   altered(before: Before, now: State): string | undefined
   users(now: State): readonly string[]
+  refusal(now: State, line: CommandLine): Refusal | undefined
+  isSame(other: Operation): boolean
   judge(now: State): Verdict
 }
 
@@ -75,7 +99,15 @@ export interface Derived {
 function bind<P>(definition: OperationKind<KindName, P>, p: P, operation: Operation): Derived {
   return {
     operation,
+    get step() {
+      return definition.step(p)
+    },
     shared: definition.shared === true,
+    get reads() {
+      return definition.reads(p)
+    },
+    modules: definition.modules,
+    lingers: definition.lingers === true,
     get id() {
       return `${definition.kind}.${definition.id(p)}`
     },
@@ -100,9 +132,20 @@ function bind<P>(definition: OperationKind<KindName, P>, p: P, operation: Operat
     get target() {
       return definition.target?.(p)
     },
+    get addresses() {
+      return definition.addresses?.(p) ?? []
+    },
+    get moves() {
+      return definition.moves?.(p)
+    },
+    get makesNetns() {
+      return definition.makesNetns?.(p)
+    },
     get marks() {
       return definition.marks?.(p) ?? []
     },
+    refusal: (now, line) => definition.refusal?.(p, now, line),
+    isSame: (other) => isSame(definition, p, operation, other),
     altered: (before, now) => definition.altered?.(p, before, now),
     undo: (before, now) => definition.undo(p, before, now),
     users: (now) => definition.users?.(p, now) ?? [],
@@ -110,11 +153,42 @@ function bind<P>(definition: OperationKind<KindName, P>, p: P, operation: Operat
   }
 }
 
+/** Whether two operations make the same thing, though it may have been named otherwise when it was made. */
+function isSame<P>(definition: OperationKind<KindName, P>, p: P, operation: Operation, other: Operation): boolean {
+  if (operation.kind !== other.kind) return false
+  // Of one kind, their parameters have one type.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  if (definition.isSame) return definition.isSame(p, other.params as unknown as P)
+  const [one, two] = [derive(operation), derive(other)]
+  return one.id === two.id && one.expected === two.expected && one.needs.join() === two.needs.join()
+}
+
+function definitionOf(kind: KindName): OperationKind<KindName, unknown> {
+  return kinds[kind]
+}
+
 /** Everything that can be derived from an operation. */
 export function derive(operation: Operation): Derived {
-  // The compiler cannot see that kinds[operation.kind] takes operation.params; Operation's definition says so.
+  return bind(definitionOf(operation.kind), operation.params, operation)
+}
+
+/** An operation with a mark, by which what it makes is recognised on the machine; as it is where it has one, or makes nothing that could. */
+export function marked(operation: Operation): Operation {
+  const params = definitionOf(operation.kind).mark?.(operation.params) ?? operation.params
+  // As above: `mark` returns the parameters of its own kind.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  return bind(kinds[operation.kind] as unknown as OperationKind<KindName, unknown>, operation.params, operation)
+  return { kind: operation.kind, params } as Operation
+}
+
+/** What is left of operations where the kernel has no IPv6. */
+export function withoutIpv6(operations: readonly Operation[]): Operation[] {
+  return operations.flatMap((operation) => {
+    const definition = definitionOf(operation.kind)
+    const params = definition.withoutIpv6 ? definition.withoutIpv6(operation.params) : operation.params
+    // As above: the parameters are those of its kind.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    return params === undefined ? [] : [{ kind: operation.kind, params } as Operation]
+  })
 }
 
 /**

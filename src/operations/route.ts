@@ -1,7 +1,16 @@
 import * as z from 'zod'
 import { findLink, HOST, type Route, type State } from '../state/state.ts'
 import { contains, destination, interfaceName, ipAddress, isIpv6, netnsPlace, wholeNumber } from './names.ts'
-import { type OperationKind, inNetns, ip, missingLink, missingNetns, placeId, resource } from './operation.ts'
+import {
+  type OperationKind,
+  inNetns,
+  ip,
+  missingLink,
+  missingNetns,
+  placeId,
+  resource,
+  namedNetns,
+} from './operation.ts'
 import { findSame } from './same-link.ts'
 
 interface Params {
@@ -20,6 +29,7 @@ interface Params {
 /** A route by way of a gateway, or straight to an interface: ip-route(8). */
 export const route: OperationKind<'route', Params> = {
   kind: 'route',
+  step: () => 'up',
   get params() {
     return z
       .strictObject({
@@ -41,6 +51,7 @@ export const route: OperationKind<'route', Params> = {
       })
   },
   id: (p) => placeId(p.netns, p.dst),
+  reads: (p) => ({ namespaces: namedNetns(p.netns) }),
   provides: () => [],
   needs: (p) => [
     ...(p.netns === undefined ? [] : [resource.netns(p.netns)]),

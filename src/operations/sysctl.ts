@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { HOST, type Namespace } from '../state/state.ts'
 import { isMasquerade } from './masquerade.ts'
 import { netnsPlace } from './names.ts'
-import { type Before, type Command, inNetns, type OperationKind, placeId } from './operation.ts'
+import { type Before, type Command, inNetns, type OperationKind, placeId, namedNetns } from './operation.ts'
 import { findSame } from './same-link.ts'
 
 interface Params {
@@ -28,6 +28,8 @@ export const sysctlKey = z.string().regex(/^net(\.[a-zA-Z0-9_/-]+)+$/, {
 /** A kernel setting of a network namespace: sysctl(8). */
 export const sysctl: OperationKind<'sysctl', Params> = {
   kind: 'sysctl',
+  // The bridge's own setting is part of making it.
+  step: (p) => (p.key.endsWith('.accept_ra') ? 'bridge' : 'masquerade'),
   shared: true,
   get params() {
     return z.strictObject({
@@ -37,8 +39,11 @@ export const sysctl: OperationKind<'sysctl', Params> = {
     })
   },
   id: (p) => placeId(p.netns, p.key),
+  // The kernel writes redirects along with ip_forward; forwarding stays on as long as a rule masquerades.
+  reads: (p) => ({ namespaces: namedNetns(p.netns), sysctls: [p.key, REDIRECTS], rules: true }),
   provides: () => [],
   needs: () => [],
+  withoutIpv6: (p) => (p.key.startsWith('net.ipv6.') ? undefined : p),
   apply: (p) => [{ ...set(`${p.key}=${p.value}`), netns: p.netns }],
   target: ({ key, netns }) => {
     const [, ifname] = /^net\.ipv[46]\.(?:conf|neigh)\.([^.]+)\./.exec(key) ?? []

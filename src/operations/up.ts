@@ -1,7 +1,16 @@
 import * as z from 'zod'
 import { findLink, portsOf } from '../state/state.ts'
 import { interfaceName, netnsPlace } from './names.ts'
-import { type OperationKind, inNetns, ip, missingLink, missingNetns, placeId, resource } from './operation.ts'
+import {
+  type OperationKind,
+  inNetns,
+  ip,
+  missingLink,
+  missingNetns,
+  placeId,
+  resource,
+  namedNetns,
+} from './operation.ts'
 import { alteredLink, findSame } from './same-link.ts'
 import { relyingOn } from './way-out.ts'
 
@@ -15,6 +24,7 @@ interface Params {
 /** Brings an interface up: ip-link(8). */
 export const up: OperationKind<'up', Params> = {
   kind: 'up',
+  step: () => 'up',
   shared: true, // a bridge that others have ports on stays up
   get params() {
     return z.strictObject({
@@ -24,12 +34,14 @@ export const up: OperationKind<'up', Params> = {
     })
   },
   id: (p) => placeId(p.netns, p.ifname),
+  reads: (p) => ({ namespaces: namedNetns(p.netns) }),
   provides: (p) => [resource.onlink(p.netns)],
   needs: (p) => [resource.link(p.ifname, p.netns)],
   apply: (p) => [
     ...(p.linkLocal === false ? [ip(p.netns, 'link', 'set', 'dev', p.ifname, 'addrgenmode', 'none')] : []),
     ip(p.netns, 'link', 'set', 'dev', p.ifname, 'up'),
   ],
+  withoutIpv6: ({ ifname, netns }) => ({ ifname, netns }),
   target: ({ ifname, netns }) => ({ ifname, netns }),
   undo: (p, before, now) =>
     findSame(before, p.ifname, p.netns, now)?.up && before.up !== true

@@ -1,8 +1,19 @@
 import * as z from 'zod'
-import { findLink, findLinkAnywhere, HOST, INTERNET, type State } from '../state/state.ts'
+import { findLink, findLinkAnywhere, HOST, INTERNET, type State, isUplink } from '../state/state.ts'
 import { type CableEnd, otherEnd } from '../state/topology.ts'
 import { interfaceName, netnsPlace, wholeNumber } from './names.ts'
-import { type OperationKind, aliasOf, HOST_PID, inNetns, ip, markSchema, missingNetns, resource } from './operation.ts'
+import {
+  type OperationKind,
+  aliasOf,
+  HOST_PID,
+  inNetns,
+  ip,
+  markSchema,
+  missingNetns,
+  resource,
+  namedNetns,
+  randomMac,
+} from './operation.ts'
 import { isOurs } from './same-link.ts'
 import { lyingOn, relyingOn } from './way-out.ts'
 
@@ -18,6 +29,7 @@ interface Params {
 /** A veth pair, a virtual cable: veth(4). Each end may be made in its namespace at once, which spares moving it. */
 export const veth: OperationKind<'veth', Params> = {
   kind: 'veth',
+  step: () => 'veth',
   get params() {
     return z
       .strictObject({
@@ -37,6 +49,12 @@ export const veth: OperationKind<'veth', Params> = {
       })
   },
   id: (p) => p.name,
+  // An end that was made on the host may have been moved anywhere.
+  reads: (p) => ({ namespaces: p.peerNetns === undefined ? 'everywhere' : namedNetns(p.netns, p.peerNetns) }),
+  isSame: (p, other) => [p.name, p.peer].includes(other.name),
+  modules: 'veth',
+  mark: (p) => ({ ...p, mark: p.mark ?? { mac: randomMac(), peerMac: randomMac() } }),
+  lingers: true,
   provides: (p) => [resource.link(p.name, p.netns), resource.link(p.peer, p.peerNetns)],
   needs: (p) => [p.netns, p.peerNetns].flatMap((netns) => (netns === undefined ? [] : [resource.netns(netns)])),
   apply: ({ name, netns, peer, peerNetns, mtu, mark }) => {
@@ -87,6 +105,10 @@ export const veth: OperationKind<'veth', Params> = {
   altered: (p, _before, now) => alteredEnds(p, now),
   users: (p, now) =>
     p.mark && p.netns === undefined ? [...lyingOn(p.name, now), ...relyingOn(p.name, undefined, now)] : [],
+  refusal: (p, now, line) =>
+    isUplink(findLink(now, p.name))
+      ? { actual: `${p.name} is the sandbox's uplink`, fix: `name one of your own: ${line('netns', 'list')}` }
+      : undefined,
   explain: (p) => ({
     what: `Create the veth pair ${p.name} and ${p.peer}`,
     why: 'A veth pair is a virtual cable: what goes in at one end comes out at the other, even when the ends live in different namespaces. It is made first and plugged in afterwards.',

@@ -1,11 +1,11 @@
 import * as z from 'zod'
 import { findLink, portsOf } from '../state/state.ts'
 import { interfaceName, vlanNumber } from './names.ts'
-import { ip, missingLink, type OperationKind, resource } from './operation.ts'
+import { alteredMade, findMade, type LinkParams, marksOf, withMac } from './made-link.ts'
+import { ip, MARK_ALIAS, markSchema, missingLink, type OperationKind, resource } from './operation.ts'
 import { alteredLink, findSame } from './same-link.ts'
 
-interface Params {
-  name: string
+interface Params extends LinkParams {
   /** The interface that it lies on. */
   parent: string
   vlan: number
@@ -17,25 +17,50 @@ interface Params {
  */
 export const vlan: OperationKind<'vlan', Params> = {
   kind: 'vlan',
+  step: () => 'bridge',
   shared: true,
   get params() {
-    return z.strictObject({ name: interfaceName, parent: interfaceName, vlan: vlanNumber })
+    return z.strictObject({ name: interfaceName, parent: interfaceName, vlan: vlanNumber, mark: markSchema.optional() })
   },
   id: (p) => p.name,
+  reads: () => ({ namespaces: [] }),
+  modules: '8021q',
+  mark: withMac,
+  marks: marksOf,
   provides: (p) => [resource.link(p.name)],
   needs: (p) => [resource.link(p.parent)],
-  apply: (p) => [ip(undefined, 'link', 'add', 'link', p.parent, 'name', p.name, 'type', 'vlan', 'id', String(p.vlan))],
+  apply: ({ name, parent, vlan: id, mark }) => [
+    ip(
+      undefined,
+      'link',
+      'add',
+      'link',
+      parent,
+      'name',
+      name,
+      ...(mark ? ['address', mark.mac] : []),
+      'type',
+      'vlan',
+      'id',
+      String(id),
+    ),
+    ...(mark ? [ip(undefined, 'link', 'set', 'dev', name, 'alias', MARK_ALIAS)] : []),
+  ],
   target: ({ parent }) => ({ ifname: parent }),
   undo: (p, before, now) => {
-    const link = findLink(now, p.name)
-    const isOn = link?.peer === p.parent && findSame(before, p.parent, undefined, now) !== undefined
+    const link = findMade(p, 'vlan', now)
+    // Without a mark, what it lies on tells.
+    const isOn =
+      p.mark !== undefined || (link?.peer === p.parent && findSame(before, p.parent, undefined, now) !== undefined)
     return link?.vlanId === p.vlan && isOn ? [ip(undefined, 'link', 'delete', 'dev', p.name)] : []
   },
   altered: (p, before, now) =>
-    alteredLink(before, p.parent, undefined, now, ({ name }) => {
-      const link = findLink(now, p.name)
-      return link?.vlanId === p.vlan && link.peer === name
-    }),
+    p.mark
+      ? alteredMade(p, 'vlan', now)
+      : alteredLink(before, p.parent, undefined, now, ({ name }) => {
+          const link = findLink(now, p.name)
+          return link?.vlanId === p.vlan && link.peer === name
+        }),
   users: (p, now) => portsOf(now, p.name),
   explain: (p) => ({
     what: `Create the interface ${p.name} of VLAN ${p.vlan} on ${p.parent}`,

@@ -2,7 +2,6 @@ import type { Resource } from '../operations/operation.ts'
 import type { Derived } from '../operations/registry.ts'
 import type { State } from '../state/state.ts'
 import { toArgv } from './command-line.ts'
-import { stepOf } from './steps.ts'
 
 /** The verdict of one check. `passed` null: skipped, because what it depends on failed, or it cannot be judged here. */
 export interface Finding {
@@ -64,7 +63,7 @@ export function toFindings(
     before.add(operation.id, passed, operation.provides)
     return {
       id: operation.id,
-      step: step ?? stepOf(operation.operation.kind),
+      step: step ?? operation.step,
       passed,
       what: operation.explain.what,
       expected: operation.expected,

@@ -5,7 +5,7 @@ import { makeFolder } from '../kernel/make-folder.ts'
 import { isOfDead, ownMark } from '../kernel/process-mark.ts'
 import { distrust, requireTrust } from '../kernel/trust.ts'
 import { userId } from '../kernel/user.ts'
-import { systemError } from '../system-error.ts'
+import { systemError } from '../kernel/system-error.ts'
 
 /**
  * The folder of this user's sandboxes, which need not exist: below XDG_RUNTIME_DIR if that is the user's own and nobody

@@ -18,7 +18,7 @@ const linkSchema = z.object({
       info_kind: z.string().optional(),
       info_slave_kind: z.string().optional(),
       info_data: z
-        .object({ vlan_filtering: z.number().optional(), id: z.number().optional() })
+        .object({ vlan_filtering: z.number().optional(), id: z.number().optional(), mode: z.string().optional() })
         .optional()
         .catch(undefined),
       info_slave_data: z
@@ -95,6 +95,7 @@ function toLink(raw: z.infer<typeof linkSchema>, vlans: Vlans): Link {
         : undefined,
     vlanFiltering: raw.linkinfo?.info_data?.vlan_filtering === 1,
     vlanId: raw.linkinfo?.info_kind === 'vlan' ? raw.linkinfo.info_data?.id : undefined,
+    macvlanMode: raw.linkinfo?.info_kind === 'macvlan' ? raw.linkinfo.info_data?.mode : undefined,
     promiscuous: raw.flags.includes('PROMISC'),
     vlans: vlans.get(raw.ifname) ?? [],
     linkLocal: raw.inet6_addr_gen_mode !== 'none',

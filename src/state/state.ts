@@ -28,6 +28,8 @@ export interface Link {
   vlanFiltering: boolean
   /** Of a VLAN's interface: the VLAN's number. */
   vlanId: number | undefined
+  /** Of a macvlan interface: ip-link(8), `mode`. */
+  macvlanMode: string | undefined
   promiscuous: boolean
   /** The VLANs of a bridge's port, first and last of each range; read only where they are asked for. */
   vlans: readonly { first: number; last: number; isUntagged: boolean }[]

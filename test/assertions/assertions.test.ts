@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest'
 import { parseClaim } from '../../src/assertions/registry.ts'
-import { assert } from '../../src/engine/assertions.ts'
+import { assert } from '../../src/lab/run/assert.ts'
 import type { Kernel } from '../../src/kernel/kernel.ts'
-import { parseLab } from '../../src/lab/parse.ts'
+import { parseLab } from '../../src/lab/format/parse.ts'
 import { withSandbox } from '../helpers.ts'
 
 const BUILT = `ip netns add red; ip netns add blue

@@ -2,7 +2,7 @@
 // Arguments: lab, `error` or `kill`, `sandbox` or `machine`; with `kill` it starts itself again as the process that dies.
 import { spawnSync } from 'node:child_process'
 import { doPlan } from '../../src/engine/do.ts'
-import { loadLab } from '../../src/engine/lab-files.ts'
+import { loadLab } from '../../src/lab/run/load.ts'
 import { undoEntries } from '../../src/engine/undo.ts'
 import { readJournal } from '../../src/journal/journal.ts'
 import { type Host, MACHINE } from '../../src/kernel/host.ts'

@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { CnilabError } from '../../src/errors.ts'
 import { appendJournal, readJournal } from '../../src/journal/journal.ts'
-import { endProgress, newProgress, readProgress, writeProgress } from '../../src/journal/progress.ts'
-import { progressFileOf } from '../../src/journal/progress-file.ts'
+import { endProgress, newProgress, readProgress, writeProgress } from '../../src/lab/run/progress.ts'
+import { progressFileOf } from '../../src/lab/run/progress-file.ts'
 import { type Host, MACHINE } from '../../src/kernel/host.ts'
-import { systemError } from '../../src/system-error.ts'
+import { systemError } from '../../src/kernel/system-error.ts'
 import { folderWithOdd, makeOdd, ODD_FILES, OPEN_TO_ALL } from '../odd-files.ts'
 
 /** What an act did, or the words of the error that it ended with; anything but those is thrown. */

@@ -1,6 +1,7 @@
 import { parseJson } from '../../state/json.ts'
 import type { Bench } from './bench.ts'
-import { type Check, demand, NotApplicable, SPEC } from './check.ts'
+import { type Check, SPEC } from './check.ts'
+import { demand, NotApplicable } from './verdict.ts'
 import { fails, inWords, isSame, succeeds } from './judge.ts'
 
 /** The configuration with so small a pool that it has one address, where that is known: host-local's. */

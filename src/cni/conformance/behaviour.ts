@@ -1,6 +1,7 @@
 import { INTERNET } from '../../state/state.ts'
 import { type Bench, PLUGGED } from './bench.ts'
-import { type Check, demand, NotApplicable, SPEC } from './check.ts'
+import { type Check, SPEC } from './check.ts'
+import { demand, NotApplicable } from './verdict.ts'
 import { fails, inWords, isSame, succeeds } from './judge.ts'
 
 /** Demands that DEL took the interface away; that of a chained plugin is not its own, and lo stays. */

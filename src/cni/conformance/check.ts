@@ -1,11 +1,6 @@
-import type { Version } from '../versions.ts'
+import type { Version } from '../protocol/versions.ts'
 import type { Bench } from './bench.ts'
-
-/**
- * What a plugin does in an attachment, which decides what can be asked of it: makes an interface, changes one that
- * another plugin made (`chained`), gives addresses (`ipam`), or brings `lo` up.
- */
-export type Kind = 'interface' | 'chained' | 'ipam' | 'loopback'
+import type { Kind } from './verdict.ts'
 
 /** One rule of the CNI spec 1.1.0, and how to see from outside whether a plugin keeps it. */
 export interface Check {
@@ -23,26 +18,6 @@ export interface Check {
   since?: Version
   /** Ends quietly if the rule is kept. Throws Violation, or NotApplicable. */
   run: (bench: Bench) => Promise<void>
-}
-
-/** The plugin broke a rule. */
-export class Violation extends Error {
-  readonly expected: string
-  readonly actual: string
-
-  constructor(expected: string, actual: string) {
-    super(`expected ${expected}, but ${actual}`)
-    this.expected = expected
-    this.actual = actual
-  }
-}
-
-/** The check says nothing about this plugin, this configuration or this kernel; the message is the reason. */
-export class NotApplicable extends Error {}
-
-/** Throws Violation unless something holds. */
-export function demand(holds: boolean, expected: string, actual: string): asserts holds {
-  if (!holds) throw new Violation(expected, actual)
 }
 
 /** Titles of the sections of the CNI spec 1.1.0. */

@@ -1,7 +1,8 @@
 import { FORWARDING } from '../../operations/sysctl.ts'
 import { HOST } from '../../state/state.ts'
 import type { Attached, Bench } from './bench.ts'
-import { type Check, NotApplicable, SPEC } from './check.ts'
+import { type Check, SPEC } from './check.ts'
+import { NotApplicable } from './verdict.ts'
 import { fails, succeeds } from './judge.ts'
 
 /** A check that CHECK fails after something was taken away. `tamper` does it, and may find nothing to take. */

@@ -1,6 +1,7 @@
-import { CODE } from '../error.ts'
+import { CODE } from '../protocol/error.ts'
 import { oneAddress } from './addresses.ts'
-import { type Check, demand, SPEC } from './check.ts'
+import { type Check, SPEC } from './check.ts'
+import { demand } from './verdict.ts'
 import { fails, isSame, succeeds } from './judge.ts'
 
 const since = '1.1.0'

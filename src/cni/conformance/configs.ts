@@ -1,9 +1,9 @@
 import * as z from 'zod'
-import { readConfigFile } from '../config-file.ts'
+import { readConfigFile } from '../config/config-file.ts'
 import { CnilabError } from '../../errors.ts'
 import { UPLINK } from '../../state/state.ts'
-import { parseGiven } from '../given-json.ts'
-import type { Kind } from './check.ts'
+import { parseGiven } from '../protocol/given-json.ts'
+import type { Kind } from './verdict.ts'
 
 /** A plugin's configuration, without what the runtime adds. */
 export type Config = Readonly<Record<string, unknown>>

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { parseJson } from '../../state/json.ts'
-import type { Execution } from '../execute.ts'
-import { demand, Violation } from './check.ts'
+import type { Execution } from '../protocol/execute.ts'
+import { demand, Violation } from './verdict.ts'
 
 /** An error object, read leniently: what is wrong with it is for one check to say. */
 export interface Reported {

@@ -1,10 +1,11 @@
 import * as z from 'zod'
 import { parseJson } from '../../state/json.ts'
-import { CODE } from '../error.ts'
-import type { CniCommand } from '../plugin-type.ts'
-import { REQUIRED, SINCE } from '../request.ts'
+import { CODE } from '../protocol/error.ts'
+import type { CniCommand } from '../protocol/plugin-type.ts'
+import { REQUIRED, SINCE } from '../protocol/request.ts'
 import type { Bench, CallOptions } from './bench.ts'
-import { type Check, demand, SPEC } from './check.ts'
+import { type Check, SPEC } from './check.ts'
+import { demand } from './verdict.ts'
 import { fails, inWords, type Reported, succeeds } from './judge.ts'
 
 const noAttachment = { cniVersion: '1.0.0', interfaces: [], ips: [] }

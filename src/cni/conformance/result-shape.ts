@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { atLeast, type Version } from '../versions.ts'
+import { atLeast, type Version } from '../protocol/versions.ts'
 
 /** `10.22.0.5/16`, an address of IPv4 or IPv6 with its prefix. */
 const cidr = z.union([z.cidrv4(), z.cidrv6()], 'not an address with its prefix')

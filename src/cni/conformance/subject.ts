@@ -4,7 +4,7 @@ import { CnilabError } from '../../errors.ts'
 import { APP } from '../../kernel/host.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import { packageFolder } from '../../kernel/package-folder.ts'
-import { bringPrograms } from '../bring-programs.ts'
+import { bringPrograms } from '../programs/copy-in.ts'
 import { type Config, ipamOf } from './configs.ts'
 
 /** Where plugins are usually installed, and where cnilab's own are. */

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { CnilabError } from '../../errors.ts'
 import { lockExistingFolder } from '../../kernel/lock.ts'
 import { requireTrust } from '../../kernel/trust.ts'
-import { systemError } from '../../system-error.ts'
+import { systemError } from '../../kernel/system-error.ts'
 import { namesIn } from './ours.ts'
 
 /** How the names of folders begin in which something is made; no plugin has such a name. */

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { ipAddress, isIpv6, subnet } from '../../operations/names.ts'
-import { CODE, CniError } from '../error.ts'
-import { atLeast, type Version } from '../versions.ts'
+import { CODE, CniError } from '../protocol/error.ts'
+import { atLeast, type Version } from '../protocol/versions.ts'
 
 /** An address that may be left out; the reference takes '' for that, too. */
 export const optionalAddress = z.preprocess(

@@ -1,12 +1,12 @@
 import * as z from 'zod'
 import { MACHINE } from '../../kernel/host.ts'
 import { writeWhole } from '../../kernel/write.ts'
-import { callVariables, errorOf, execute, type Execution, resultOf } from '../execute.ts'
-import { CniError } from '../error.ts'
-import type { Call, CniCommand, PluginType } from '../plugin-type.ts'
-import { atLeast } from '../versions.ts'
+import { callVariables, errorOf, execute, type Execution, resultOf } from '../protocol/execute.ts'
+import { CniError } from '../protocol/error.ts'
+import type { Call, CniCommand, PluginType } from '../protocol/plugin-type.ts'
+import { atLeast } from '../protocol/versions.ts'
 import { visible } from '../../visible.ts'
-import { findPlugin } from './find-plugin.ts'
+import { findPlugin } from '../programs/find-plugin.ts'
 
 const ipamSchema = z.object({ ipam: z.object({ type: z.string().optional() }).nullish() })
 

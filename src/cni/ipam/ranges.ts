@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { addressAt, addressOf, contains, isIpv6, numberOf, subnet } from '../../operations/names.ts'
-import { CODE, CniError } from '../error.ts'
+import { CODE, CniError } from '../protocol/error.ts'
 import { optionalAddress } from './ipam-config.ts'
 
 /** The keys of a range as they are written in a configuration. */

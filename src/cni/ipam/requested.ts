@@ -1,8 +1,8 @@
 import * as z from 'zod'
 import { ipAddress } from '../../operations/names.ts'
-import { CODE, CniError } from '../error.ts'
-import { parseConfig } from '../parse-config.ts'
-import type { Call } from '../plugin-type.ts'
+import { CODE, CniError } from '../protocol/error.ts'
+import { parseConfig } from '../protocol/parse-config.ts'
+import type { Call } from '../protocol/plugin-type.ts'
 import { type Range, rangeFor, type RangeSet, shown } from './ranges.ts'
 
 const list = z.array(z.string()).nullish()

@@ -1,6 +1,6 @@
 import { readText } from '../../kernel/read-file.ts'
-import { CODE, CniError } from '../error.ts'
-import type { Dns } from '../result.ts'
+import { CODE, CniError } from '../protocol/error.ts'
+import type { Dns } from '../protocol/result.ts'
 
 /** Reads a file in the form of resolv.conf(5). Throws CniError `io`. */
 export function readResolvConf(file: string): Dns {

@@ -1,9 +1,9 @@
 import * as z from 'zod'
 import { contains, interfaceAddress, ipAddress } from '../../operations/names.ts'
-import { CODE, CniError } from '../error.ts'
-import { parseConfig } from '../parse-config.ts'
-import type { Call, PluginType } from '../plugin-type.ts'
-import { type Result, type ResultIp, dnsSchema } from '../result.ts'
+import { CODE, CniError } from '../protocol/error.ts'
+import { parseConfig } from '../protocol/parse-config.ts'
+import type { Call, PluginType } from '../protocol/plugin-type.ts'
+import { type Result, type ResultIp, dnsSchema } from '../protocol/result.ts'
 import { optionalAddress, refuseTooMany, routesSchema } from './ipam-config.ts'
 import { requestedTexts } from './requested.ts'
 

@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { lockFile } from '../../kernel/lock.ts'
 import { readBytes } from '../../kernel/read-file.ts'
 import { replaceFile } from '../../kernel/replace-file.ts'
-import { CniError } from '../error.ts'
+import { CniError } from '../protocol/error.ts'
 import { requireTrusted } from '../host.ts'
-import type { Attachment } from '../plugin-type.ts'
+import type { Attachment } from '../protocol/plugin-type.ts'
 import { forget, fresh, INDEX, isComplete, lookUp, rebuild, record, seal } from './by-attachment.ts'
 
 /**

@@ -2,17 +2,17 @@ import { existsSync } from 'node:fs'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { Scope } from '../../kernel/snapshot.ts'
 import { isIpv6 } from '../../operations/names.ts'
-import { derive, type Operation } from '../../operations/registry.ts'
+import { derive, type Operation, withoutIpv6 } from '../../operations/registry.ts'
 import { narrowScopeOf, type PlanScope } from '../../plan/scope.ts'
 import { FORWARDING } from '../../operations/sysctl.ts'
 import { findLink, HOST, type State } from '../../state/state.ts'
 import { doUnrecorded } from '../../engine/do-unrecorded.ts'
-import { CODE, CniError } from '../error.ts'
+import { CODE, CniError } from '../protocol/error.ts'
 import { containerNetns, lockMachine, ownKernel, refuseMisread } from '../host.ts'
-import { hostEnd } from '../identity.ts'
+import { hostEnd } from './identity.ts'
 import { ipamOf, needsInterface } from '../ipam/ipam.ts'
-import type { Call, PluginType } from '../plugin-type.ts'
-import { dnsOf, EMPTY, ownResult, type Result, type ResultInterface } from '../result.ts'
+import type { Call, PluginType } from '../protocol/plugin-type.ts'
+import { dnsOf, EMPTY, ownResult, type Result, type ResultInterface } from '../protocol/result.ts'
 import { checkPlan } from './check-plan.ts'
 import { removeAttachment, removeStale } from './remove.ts'
 import { requireTools } from './tools.ts'
@@ -111,12 +111,7 @@ const SOME: Result = { ...EMPTY, ips: [{ address: '0.0.0.0/32' }] }
 /** The plan of a type, without what a kernel without IPv6 has no settings for. */
 function planFor<C>({ plan }: CableType<C>): CableType<C>['plan'] {
   if (existsSync('/proc/sys/net/ipv6')) return plan
-  return (...given) =>
-    plan(...given)
-      .filter(({ kind, params }) => kind !== 'sysctl' || !params.key.startsWith('net.ipv6.'))
-      .map((operation) =>
-        operation.kind === 'up' ? { kind: 'up', params: { ...operation.params, linkLocal: undefined } } : operation,
-      )
+  return (...given) => withoutIpv6(plan(...given))
 }
 
 /** What has to be known before anything is made. */

@@ -1,11 +1,11 @@
 import * as z from 'zod'
 import { interfaceName, vlanNumber } from '../../operations/names.ts'
 import { type BridgeNetwork, gatewayOf } from '../../plan/bridge-network.ts'
-import { CODE, CniError } from '../error.ts'
-import { bridgeMac } from '../identity.ts'
+import { CODE, CniError } from '../protocol/error.ts'
+import { bridgeMac } from './identity.ts'
 import { ipamType } from '../ipam/ipam.ts'
-import { parseConfig } from '../parse-config.ts'
-import type { Call } from '../plugin-type.ts'
+import { parseConfig } from '../protocol/parse-config.ts'
+import type { Call } from '../protocol/plugin-type.ts'
 
 const yes = z
   .boolean()

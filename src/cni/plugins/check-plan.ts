@@ -2,7 +2,7 @@ import type { Kernel } from '../../kernel/kernel.ts'
 import { derive, type Derived, type Operation } from '../../operations/registry.ts'
 import { toFindings } from '../../plan/finding.ts'
 import { narrowScopeOf, type PlanScope } from '../../plan/scope.ts'
-import { CODE, CniError } from '../error.ts'
+import { CODE, CniError } from '../protocol/error.ts'
 
 /** Stands between the differences in the message of an error. */
 export const BETWEEN = ' · '

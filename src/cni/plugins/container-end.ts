@@ -1,12 +1,12 @@
 import * as z from 'zod'
 import { addressAt, isIpv6, ownMac, subnetOf } from '../../operations/names.ts'
 import { bare, type ContainerEnd, type ContainerRoute, type Lease } from '../../plan/container.ts'
-import { containerMac, hostEnd, ownerOf } from '../identity.ts'
+import { containerMac, hostEnd, ownerOf } from './identity.ts'
 import { sameDestination } from '../../operations/route.ts'
 import type { State } from '../../state/state.ts'
-import { parseConfig } from '../parse-config.ts'
-import type { Call } from '../plugin-type.ts'
-import type { Result } from '../result.ts'
+import { parseConfig } from '../protocol/parse-config.ts'
+import type { Call } from '../protocol/plugin-type.ts'
+import type { Result } from '../protocol/result.ts'
 
 /** The container's interface: as a result has it, or as it is to be made. */
 export function containerEnd(

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
 import type { Kernel } from '../../kernel/kernel.ts'
 import { readJson } from '../../state/json.ts'
-import { CODE, CniError } from '../error.ts'
+import { CODE, CniError } from '../protocol/error.ts'
 
 const schema = z.array(
   z.object({

@@ -3,8 +3,8 @@ import { narrowScopeOf } from '../../plan/scope.ts'
 import { findLink, type State } from '../../state/state.ts'
 import { doUnrecorded, orUndo } from '../../engine/do-unrecorded.ts'
 import { containerNetns, containerNetnsIfThere, ownKernel } from '../host.ts'
-import type { Call, PluginType } from '../plugin-type.ts'
-import { EMPTY, type Result } from '../result.ts'
+import type { Call, PluginType } from '../protocol/plugin-type.ts'
+import { EMPTY, type Result } from '../protocol/result.ts'
 import { checkPlan } from './check-plan.ts'
 
 const plan = (netns: string): Operation[] => [{ kind: 'up', params: { ifname: 'lo', netns } }]

@@ -1,9 +1,9 @@
 import * as z from 'zod'
 import { ipAddress } from '../../operations/names.ts'
 import type { PortForwards } from '../../plan/port-forwards.ts'
-import { CODE, CniError } from '../error.ts'
-import { parseConfig } from '../parse-config.ts'
-import type { Call } from '../plugin-type.ts'
+import { CODE, CniError } from '../protocol/error.ts'
+import { parseConfig } from '../protocol/parse-config.ts'
+import type { Call } from '../protocol/plugin-type.ts'
 
 const yesUnlessNo = z
   .boolean()

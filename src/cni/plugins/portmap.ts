@@ -1,18 +1,19 @@
 import type { Scope } from '../../kernel/snapshot.ts'
 import { subnetOf } from '../../operations/names.ts'
 import { removeOwned } from '../../operations/nft-elements.ts'
+import { readResource } from '../../operations/operation.ts'
 import { portTable } from '../../operations/port-forward.ts'
 import { derive, type Derived, type Operation } from '../../operations/registry.ts'
 import { isFor, type PortForwards, portForwards } from '../../plan/port-forwards.ts'
 import { narrowScopeOf } from '../../plan/scope.ts'
 import { findLink, HOST, type Link, type State } from '../../state/state.ts'
 import { doUnrecorded, orUndo } from '../../engine/do-unrecorded.ts'
-import { CODE, CniError } from '../error.ts'
+import { CODE, CniError } from '../protocol/error.ts'
 import { lockMachine, ownKernel, refuseMisread } from '../host.ts'
 import { readToRemove } from './remove.ts'
-import { ownerOf, ownersOf } from '../identity.ts'
-import type { Call, PluginType } from '../plugin-type.ts'
-import { ownResult, type Result } from '../result.ts'
+import { ownerOf, ownersOf } from './identity.ts'
+import type { Call, PluginType } from '../protocol/plugin-type.ts'
+import { ownResult, type Result } from '../protocol/result.ts'
 import { checkPlan } from './check-plan.ts'
 import { portmapConfig } from './portmap-config.ts'
 import { requireTools } from './tools.ts'
@@ -109,7 +110,7 @@ function portPlan(call: Call, config: PortForwards, hostIfname: string | undefin
 
 /** A port of the host that leads elsewhere is left alone. */
 function refuseIfTaken(operations: readonly Derived[], now: State): void {
-  const ports = operations.filter(({ operation }) => operation.kind === 'port-forward')
+  const ports = operations.filter(({ provides }) => provides.some((one) => readResource(one).what === 'port'))
   const twice = ports.find(({ id }, i) => ports.findIndex((other) => other.id === id) !== i)
   if (twice)
     throw new CniError(

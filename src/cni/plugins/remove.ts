@@ -9,8 +9,8 @@ import { foreignTable } from '../../operations/nft-tables.ts'
 import { aliasOf, type Command, ip } from '../../operations/operation.ts'
 import { findLink, HOST, type State } from '../../state/state.ts'
 import { containerNetnsIfThere, lockMachine, ownKernel } from '../host.ts'
-import { hostEnd, isHostEnd, ownerOf, ownersOf } from '../identity.ts'
-import type { Attachment, Call, ValidAttachments } from '../plugin-type.ts'
+import { hostEnd, isHostEnd, ownerOf, ownersOf } from './identity.ts'
+import type { Attachment, Call, ValidAttachments } from '../protocol/plugin-type.ts'
 
 const FAMILIES = ['ip', 'ip6'] as const
 

@@ -1,6 +1,6 @@
 import { isInstalled } from '../../kernel/environment.ts'
 import { derive, type Operation } from '../../operations/registry.ts'
-import { CODE, CniError } from '../error.ts'
+import { CODE, CniError } from '../protocol/error.ts'
 
 /** Throws CniError `unavailable` if a program that a plan needs is not installed. */
 export function requireTools(plan: readonly Operation[]): void {

@@ -1,4 +1,4 @@
-import type { PluginType } from '../plugin-type.ts'
+import type { PluginType } from '../protocol/plugin-type.ts'
 
 /** Every type of plugin that we have, by the name of its executable. A new one is one file and one line here. */
 export const types: Readonly<Record<string, () => Promise<PluginType>>> = {

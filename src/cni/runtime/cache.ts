@@ -2,9 +2,9 @@ import * as z from 'zod'
 import { isIncomplete, readHostFile, readHostFolder, removeHostFile, writeHostFile } from '../../kernel/host-files.ts'
 import type { Host } from '../../kernel/host.ts'
 import { requireTrust } from '../../kernel/trust.ts'
-import { parseGiven } from '../given-json.ts'
-import type { Attachment } from '../plugin-type.ts'
-import { parseResult, type Result } from '../result.ts'
+import { parseGiven } from '../protocol/given-json.ts'
+import type { Attachment } from '../protocol/plugin-type.ts'
+import { parseResult, type Result } from '../protocol/result.ts'
 
 /** Where libcni keeps the results of ADD, on the host. */
 export const CACHE_FOLDER = '/var/lib/cni/results'

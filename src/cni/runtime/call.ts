@@ -1,7 +1,7 @@
-import { callVariables } from '../execute.ts'
-import type { CniCommand } from '../plugin-type.ts'
+import { callVariables } from '../protocol/execute.ts'
+import type { CniCommand } from '../protocol/plugin-type.ts'
 import type { Given } from './cache.ts'
-import type { Network, PluginConfig } from './network.ts'
+import type { Network, PluginConfig } from '../config/network.ts'
 
 /** One call of one plugin of a network: all that it is given. */
 export interface PluginCall {

@@ -1,8 +1,8 @@
 import type { Host } from '../../kernel/host.ts'
-import { CniError } from '../error.ts'
-import { errorOf, type Execution, resultOf } from '../execute.ts'
-import { tellResult, toCniError } from '../run-plugin.ts'
-import { toVersion } from '../result.ts'
+import { CniError } from '../protocol/error.ts'
+import { errorOf, type Execution, resultOf } from '../protocol/execute.ts'
+import { tellResult, toCniError } from '../protocol/run-plugin.ts'
+import { toVersion } from '../protocol/result.ts'
 import { removeCached, writeCached, type Given } from './cache.ts'
 import { callsOf, type Chain, type PluginCall } from './call.ts'
 

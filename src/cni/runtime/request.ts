@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import { CnilabError } from '../../errors.ts'
-import { parseGiven } from '../given-json.ts'
-import type { CniCommand } from '../plugin-type.ts'
-import { readArgs, wrongContainerId, wrongInterfaceName, wrongNetworkName } from '../request.ts'
+import { parseGiven } from '../protocol/given-json.ts'
+import type { CniCommand } from '../protocol/plugin-type.ts'
+import { readArgs, wrongContainerId, wrongInterfaceName, wrongNetworkName } from '../protocol/request.ts'
 import type { Given } from './cache.ts'
-import { type Found, findNetwork } from './discover.ts'
+import { type Found, findNetwork } from '../config/discover.ts'
 
 /** What a user typed; undefined for what was left out. */
 export interface Typed {

@@ -5,7 +5,7 @@ import { netnsOf } from '../../operations/names.ts'
 import { FORWARDING } from '../../operations/sysctl.ts'
 import { diff, summarize } from '../../state/diff.ts'
 import { rulesetLines } from '../../state/ruleset-lines.ts'
-import type { Execution } from '../execute.ts'
+import type { Execution } from '../protocol/execute.ts'
 import type { PluginCall } from './call.ts'
 import type { RunCall } from './chain.ts'
 

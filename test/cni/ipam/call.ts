@@ -7,8 +7,8 @@ import { afterAll } from 'vitest'
 import * as z from 'zod'
 import { hostLocal } from '../../../src/cni/ipam/host-local.ts'
 import { staticIpam } from '../../../src/cni/ipam/static.ts'
-import type { CniCommand } from '../../../src/cni/plugin-type.ts'
-import { runPlugin } from '../../../src/cni/run-plugin.ts'
+import type { CniCommand } from '../../../src/cni/protocol/plugin-type.ts'
+import { runPlugin } from '../../../src/cni/protocol/run-plugin.ts'
 
 const types = { 'host-local': hostLocal, static: staticIpam }
 

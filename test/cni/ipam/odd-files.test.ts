@@ -2,9 +2,9 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { hostLocal } from '../../../src/cni/ipam/host-local.ts'
-import type { Call } from '../../../src/cni/plugin-type.ts'
-import { toCniError } from '../../../src/cni/run-plugin.ts'
-import { CODE } from '../../../src/cni/error.ts'
+import type { Call } from '../../../src/cni/protocol/plugin-type.ts'
+import { toCniError } from '../../../src/cni/protocol/run-plugin.ts'
+import { CODE } from '../../../src/cni/protocol/error.ts'
 import { folderWithOdd, makeOdd, ODD_FILES, OPEN_TO_ALL } from '../../odd-files.ts'
 
 function callIn(dataDir: string, containerId: string): Call {

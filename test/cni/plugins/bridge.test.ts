@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { VERSIONS } from '../../../src/cni/versions.ts'
+import { VERSIONS } from '../../../src/cni/protocol/versions.ts'
 import type { Kernel } from '../../../src/kernel/kernel.ts'
 import { call, startInternet } from '../../../src/kernel/packets.ts'
 import { after, cni, everything, json, network, pings, sh, withNamespaces } from '../plugin.ts'

@@ -1,6 +1,6 @@
 // Plugins run as root on machines where others have their own things.
 import { expect, it } from 'vitest'
-import { hostEnd } from '../../../src/cni/identity.ts'
+import { hostEnd } from '../../../src/cni/plugins/identity.ts'
 import { after, cni, everything, json, keeping, network, OURS, reserved, sh, withNamespaces } from '../plugin.ts'
 
 it('a failed ADD leaves an interface alone that has the MAC it was asked for', () =>

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { APP } from '../../../src/kernel/host.ts'
 import type { Kernel } from '../../../src/kernel/kernel.ts'
-import type { CniCommand } from '../../../src/cni/plugin-type.ts'
+import type { CniCommand } from '../../../src/cni/protocol/plugin-type.ts'
 
 const FOLDER = `${APP.package}/dist/plugins`
 

@@ -1,0 +1,19 @@
+import { Flags } from '@oclif/core'
+import { parseOperation } from '../../src/operations/registry.ts'
+import { OperationCommand, type OperationsDocument } from '../../src/ui/terminal/operation-command.ts'
+import { word } from '../../src/ui/terminal/word.ts'
+
+export default class MacvlanDelete extends OperationCommand {
+  static override summary = 'Delete a macvlan interface'
+  static override examples = ['<%= config.bin %> macvlan delete eth0 --netns red']
+  static override args = { name: word({ required: true, description: 'name of the interface' }) }
+  static override flags = { netns: Flags.string({ description: 'the namespace that it is in; the host without it' }) }
+
+  async run(): Promise<OperationsDocument> {
+    const { args, flags } = await this.parse(MacvlanDelete)
+    const { name } = args
+    // Whatever it lies on: its own name is all that deleting it takes.
+    const operation = parseOperation('macvlan', { name, parent: name, netns: flags.netns })
+    return this.takeBack(operation, flags, `Delete the macvlan interface ${name}`)
+  }
+}

@@ -1,0 +1,70 @@
+import { types } from '../plugins/types.ts'
+import { isVersion } from '../protocol/versions.ts'
+import { askPlugin, type Introduction } from '../programs/ask-plugin.ts'
+import { asObject, asText } from './check-keys.ts'
+import { present } from './folders.ts'
+import type { Path } from './json-source.ts'
+import { TYPES } from './keys.ts'
+import type { Tell } from './mistake.ts'
+import { nearest } from './nearest.ts'
+import type { Network } from './read-network.ts'
+import { findPlugin, pluginNames, wrongFile } from '../programs/list.ts'
+
+/** The plugins of some folders; each is asked once. */
+export interface Installed {
+  folders: readonly string[]
+  ask: (file: string) => Promise<Introduction | string>
+}
+
+export function installedIn(folders: readonly string[]): Installed {
+  const answers = new Map<string, Promise<Introduction | string>>()
+  const ask = (file: string) => {
+    const known = answers.get(file) ?? askPlugin(file)
+    answers.set(file, known)
+    return known
+  }
+  return { folders, ask }
+}
+
+/** Checks that the plugins that a network names are installed, and speak its version. */
+export async function checkInstalled(network: Network, installed: Installed, tell: Tell): Promise<void> {
+  const { folders } = installed
+  if (present(folders).length === 0) {
+    const [first] = network.plugins
+    return tell('warning', first ? [...first.path, 'type'] : [], 'whether the plugins are installed was not checked', {
+      why: `this machine has no folder ${folders.join(' or ')}`,
+      fix: 'name the folder with --bin-dir; cnilab cni install makes one, with ours',
+    })
+  }
+  for (const { path, config } of network.plugins) {
+    const type = asText(config['type'])
+    const ipam = asText(asObject(config['ipam'])?.['type'])
+    if (type) await checkOne(type, [...path, 'type'], network.version, installed, tell)
+    if (ipam) await checkOne(ipam, [...path, 'ipam', 'type'], network.version, installed, tell)
+  }
+}
+
+async function checkOne(type: string, path: Path, version: string, { folders, ask }: Installed, tell: Tell) {
+  if (/[/\\]/.test(type)) return
+  const file = findPlugin(type, folders)
+  if (file === undefined) {
+    const names = [...folders.flatMap(pluginNames), ...Object.keys(TYPES)]
+    const near = nearest(type, names)
+    return tell('error', path, `there is no plugin "${type}" in ${folders.join(' or ')}`, {
+      why: 'no container can be attached to this network',
+      fix:
+        near === undefined || near === type
+          ? `${Object.hasOwn(types, type) ? 'cnilab cni install writes it' : 'install it'}, or name its folder with --bin-dir`
+          : `did you mean "${near}"?`,
+    })
+  }
+  const wrong = wrongFile(file)
+  if (wrong !== undefined) return tell('error', path, `${file} is ${wrong}`)
+  const answer = await ask(file)
+  if (typeof answer === 'string') return tell('error', path, `${file} is ${answer}`)
+  if (!isVersion(version) || answer.speaks.includes(version)) return
+  tell('error', path, `${file} does not speak CNI ${version}`, {
+    why: `it speaks ${answer.speaks.join(', ')}`,
+    fix: `set cniVersion to ${answer.speaks.findLast(isVersion) ?? 'one of them'}, or install a newer plugin`,
+  })
+}

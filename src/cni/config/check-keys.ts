@@ -1,0 +1,124 @@
+import * as z from 'zod'
+import { interfaceAddress, ipAddress, ownMac, subnet } from '../../operations/names.ts'
+import { nearest } from './nearest.ts'
+import { wrongInterfaceName } from '../protocol/request.ts'
+import type { Path } from './json-source.ts'
+import { type Keys, type Kind, lookup } from './keys.ts'
+import type { Tell } from './mistake.ts'
+
+/** A JSON object, with keys that are not known yet. */
+export type Json = Readonly<Record<string, unknown>>
+
+const jsonSchema = z.record(z.string(), z.unknown())
+
+/** A value as an object; undefined if it is none. */
+export function asObject(value: unknown): Json | undefined {
+  return Array.isArray(value) ? undefined : jsonSchema.safeParse(value).data
+}
+
+/** A value as a list; nothing if it is none. */
+export function asList(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : []
+}
+
+/** A value as text; undefined if it is none. */
+export function asText(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}
+
+const because = (schema: z.ZodType) => (text: string) => schema.safeParse(text).error?.issues[0]?.message
+
+/** Values that are texts of a form. Each returns what is wrong. */
+const forms = {
+  text: () => undefined,
+  mac: because(ownMac),
+  interface: wrongInterfaceName,
+  address: because(ipAddress),
+  'address with prefix': because(interfaceAddress),
+  subnet: because(subnet),
+} as const
+
+/** Checks the keys of an object, and their values, against a table of keys. `what` names the object. */
+export function checkKeys(object: Json, keys: Keys, path: Path, what: string, tell: Tell): void {
+  for (const [name, value] of Object.entries(object)) {
+    const own = [...path, name]
+    const kind = lookup(keys, name)
+    if (kind !== undefined) {
+      checkValue(value, kind, own, tell)
+      continue
+    }
+    const sameButCase = Object.keys(keys).find((key) => key.toLowerCase() === name.toLowerCase())
+    const near = sameButCase ?? nearest(name, Object.keys(keys))
+    tell('warning', own, `${what} has no key "${name}"`, {
+      why:
+        sameButCase === undefined
+          ? 'it is ignored without a word, as if it were not there'
+          : 'plugins written in Go read it all the same; others do not',
+      ...(near === undefined ? {} : { fix: `did you mean "${near}"?` }),
+      at: 'key',
+    })
+  }
+}
+
+/** `ranges` of `ipam.ranges[0][1]` */
+function lastKey(path: Path): string {
+  return path.findLast((step) => typeof step === 'string') ?? ''
+}
+
+function typeOf(value: unknown): string {
+  if (value === null) return 'null'
+  return Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'an object' : JSON.stringify(value)
+}
+
+function checkValue(value: unknown, kind: Kind, path: Path, tell: Tell): void {
+  if (value === null || kind === 'anything') return // Go takes null for nothing
+  const name = `"${lastKey(path)}"`
+  const wrong = (expected: string, fix?: string) =>
+    tell('error', path, `${name} must be ${expected}, not ${typeOf(value)}`, fix === undefined ? {} : { fix })
+  if (kind === 'flag') {
+    if (typeof value === 'boolean') return
+    const meant = value === 'true' || value === 'false' ? `write ${value} without quotes` : undefined
+    wrong('true or false', meant)
+  } else if (kind === 'number') {
+    if (!Number.isSafeInteger(value) || Number(value) < 0) wrong('a whole number from 0 on')
+  } else if (typeof kind === 'string') {
+    if (typeof value !== 'string') return wrong('a text')
+    const problem = value === '' ? undefined : forms[kind](value) // an empty text counts as none
+    if (problem !== undefined) tell('error', path, `${name}: ${problem}`)
+  } else if ('oneOf' in kind) {
+    if (typeof value === 'string' && (value === '' || kind.oneOf.includes(value))) return
+    const near = typeof value === 'string' ? nearest(value, kind.oneOf) : undefined
+    wrong(`one of ${kind.oneOf.join(', ')}`, near === undefined ? undefined : `did you mean "${near}"?`)
+  } else if ('from' in kind) {
+    if (!Number.isSafeInteger(value) || Number(value) < kind.from || Number(value) > kind.to)
+      wrong(`a whole number from ${kind.from} to ${kind.to}`)
+  } else if ('listOf' in kind) {
+    if (!Array.isArray(value)) return wrong('a list', 'put it in [ ]')
+    for (const [i, item] of value.entries()) checkValue(item, kind.listOf, [...path, i], tell)
+  } else checkObject(value, kind, path, tell, wrong)
+}
+
+function checkObject(
+  value: unknown,
+  kind: { mapOf: Kind } | { keys: Keys; required?: readonly string[] },
+  path: Path,
+  tell: Tell,
+  wrong: (expected: string) => void,
+): void {
+  const object = asObject(value)
+  if (!object) return wrong('an object { }')
+  if ('mapOf' in kind) {
+    for (const [key, item] of Object.entries(object)) checkValue(item, kind.mapOf, [...path, key], tell)
+    return
+  }
+  const name = `"${lastKey(path)}"`
+  checkKeys(object, kind.keys, path, name, tell)
+  checkRequired(object, kind.required ?? [], path, name, tell)
+}
+
+/** Tells of keys that are missing or empty. */
+export function checkRequired(object: Json, required: readonly string[], path: Path, what: string, tell: Tell): void {
+  for (const key of required)
+    if (object[key] === undefined || object[key] === null || object[key] === '')
+      tell('error', path, `${what} needs the key "${key}"`)
+}

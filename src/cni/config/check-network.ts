@@ -1,0 +1,93 @@
+import { extname } from 'node:path'
+import { SINCE, wrongNetworkName } from '../protocol/request.ts'
+import { atLeast, isVersion, LATEST, OLDEST, VERSIONS } from '../protocol/versions.ts'
+import { asText, checkKeys } from './check-keys.ts'
+import { checkPlugin } from './check-plugin.ts'
+import { LIST } from './keys.ts'
+import type { Tell } from './mistake.ts'
+import { nearest } from './nearest.ts'
+import type { Network } from './read-network.ts'
+
+/** Checks a network by itself: form, name, version, and each plugin. */
+export function checkNetwork(network: Network, tell: Tell): void {
+  const { config, isList, version, plugins, source } = network
+  for (const { path } of source.repeated)
+    tell('warning', path, `"${String(path.at(-1))}" stands here twice`, { why: 'the last one counts', at: 'key' })
+  checkForm(network, tell)
+  checkName(network, tell)
+  checkVersion(network, tell)
+  // checkForm tells of a list's type.
+  if (isList) checkKeys(config, { ...LIST, type: 'anything' }, [], 'a list of plugins', tell)
+  for (const [index, plugin] of plugins.entries())
+    checkPlugin(plugin.config, { path: plugin.path, index, version, isAlone: !isList }, tell)
+}
+
+function checkForm({ file, isList, config, plugins }: Network, tell: Tell): void {
+  const isListFile = extname(file) === '.conflist'
+  if (isList && !isListFile)
+    tell('error', ['plugins'], `a list of plugins is in a file that ends in ${extname(file)}`, {
+      why: 'runtimes take such a file for a single plugin, and find no "type"',
+      fix: 'name the file .conflist',
+      at: 'key',
+    })
+  if (!isList && !asText(config['type']))
+    tell('error', [], 'there is no "type": which plugin is to be called?', { fix: 'for example: "type": "bridge"' })
+  if (!isList && 'plugins' in config)
+    tell('error', ['plugins'], '"plugins" and "type" exclude each other', {
+      fix: 'a list has only "plugins"',
+      at: 'key',
+    })
+  if (isList && 'type' in config)
+    tell('error', ['type'], 'a list of plugins has no "type" of its own', {
+      fix: 'put the plugin into "plugins": [{ … }], or name the file .conf',
+      at: 'key',
+    })
+  else if (isList && plugins.length === 0)
+    tell('error', 'plugins' in config ? ['plugins'] : [], 'the list has no plugins', {
+      fix: '"plugins": [{ "type": "bridge", … }]',
+    })
+}
+
+function checkName({ name, config, isList }: Network, tell: Tell): void {
+  if (name !== undefined) {
+    const wrong = wrongNetworkName(name)
+    if (wrong !== undefined) tell('error', ['name'], wrong)
+    return
+  }
+  const what = config['name'] === undefined ? 'there is no "name"' : '"name" must be a text'
+  tell('error', config['name'] === undefined ? [] : ['name'], what, {
+    why: isList ? 'runtimes refuse the list' : 'plugins refuse to work without one',
+    fix: 'for example: "name": "mynet"',
+  })
+}
+
+function checkVersion({ config, version }: Network, tell: Tell): void {
+  const given = config['cniVersion']
+  if (given !== undefined && typeof given !== 'string')
+    return tell('error', ['cniVersion'], '"cniVersion" must be a text', {
+      fix: `for example: "cniVersion": "${LATEST}"`,
+    })
+  if (!isVersion(version)) {
+    const near = nearest(version, VERSIONS)
+    return tell('error', ['cniVersion'], `CNI ${version} is no version that is known here`, {
+      fix: near === undefined ? `there are: ${VERSIONS.join(', ')}` : `did you mean "${near}"?`,
+    })
+  }
+  if (given === undefined && config['cniVersions'] === undefined)
+    return tell('warning', [], `there is no "cniVersion", which means ${OLDEST}`, {
+      why: lacks(version),
+      fix: `"cniVersion": "1.0.0"`,
+    })
+  const { CHECK = OLDEST } = SINCE
+  if (!atLeast(version, CHECK))
+    tell('warning', ['cniVersion'], `CNI ${version} is old`, {
+      why: lacks(version),
+      fix: '"cniVersion": "1.0.0", or the newest that your plugins speak: cnilab cni plugins',
+    })
+}
+
+/** What a version cannot do yet. */
+function lacks(version: string): string {
+  const results = isVersion(version) && !atLeast(version, '0.3.0') ? '; results name no interfaces (since 0.3.0)' : ''
+  return `it has no CHECK (since ${SINCE.CHECK}), GC and STATUS (since ${SINCE.GC})${results}`
+}

@@ -1,0 +1,91 @@
+import type { Dirent } from 'node:fs'
+import { extname, join } from 'node:path'
+import { closest } from 'fastest-levenshtein'
+import { configNamesIn, readConfigFile } from './config-file.ts'
+import { CnilabError } from '../../errors.ts'
+import { type Network, parseList, parsePlugin, parseSingle, type PluginConfig, SEED } from './network.ts'
+
+/** Where libcni looks for configuration. */
+const DEFAULT_FOLDER = '/etc/cni/net.d'
+
+/** What a folder of network configuration holds. */
+export interface Discovered {
+  /** In the order in which libcni looks: lists by their file's name, then single plugins. */
+  networks: { file: string; network: Network }[]
+  /** Files that are no configuration, and why. */
+  bad: { file: string; why: string }[]
+}
+
+/** The files of a folder with these endings, in the order of their names' bytes. None if there is no folder. */
+function filesIn(folder: string, endings: readonly string[]): string[] {
+  const isWanted = (entry: Dirent) =>
+    (entry.isFile() || entry.isSymbolicLink()) && endings.includes(extname(entry.name))
+  return configNamesIn(folder, isWanted).map((name) => join(folder, name))
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** The plugins in the folder of a network. Throws an Error that names the file. */
+function pluginsIn(folder: string): PluginConfig[] {
+  return filesIn(folder, ['.conf']).map((file) => {
+    try {
+      return parsePlugin(readConfigFile(file))
+    } catch (error) {
+      throw new Error(`${file}: ${messageOf(error)}`, { cause: error })
+    }
+  })
+}
+
+/** Reads all the network configuration of a folder, as libcni's LoadNetworkConf does, but goes on after a bad file. */
+export function discover(folder: string): Discovered {
+  const found: Discovered = { networks: [], bad: [] }
+  const read = (file: string, parse: (text: string) => Network) => {
+    try {
+      found.networks.push({ file, network: parse(readConfigFile(file)) })
+    } catch (error) {
+      found.bad.push({ file, why: messageOf(error) })
+    }
+  }
+  for (const file of filesIn(folder, ['.conflist']))
+    read(file, (text) => parseList(text, (name) => pluginsIn(join(folder, name))))
+  for (const file of filesIn(folder, ['.conf', '.json'])) read(file, parseSingle)
+  return found
+}
+
+/** A network that was chosen by its name, and what the user should know about how it was found. */
+export interface Found {
+  network: Network
+  notices: string[]
+}
+
+/**
+ * Chooses a network by its name. `folder` undefined means the default one, where the network `mynet` needs no file.
+ * Throws CnilabError `usage` that names the networks there are, and the bad files.
+ */
+export function findNetwork(name: string, folder: string | undefined): Found {
+  const where = folder ?? DEFAULT_FOLDER
+  const { networks, bad } = discover(where)
+  const skipped = bad.map(({ file, why }) => `skipped ${file}: ${why}`)
+  const [first, ...more] = networks.filter(({ network }) => network.name === name)
+  if (first) {
+    const hidden = more.map(({ file }) => `${file} has a network ${name}, too; ${first.file} comes first`)
+    return { network: first.network, notices: [...skipped, ...hidden] }
+  }
+  if (folder === undefined && name === SEED.name)
+    return {
+      network: SEED,
+      notices: [...skipped, `no file in ${where} has ${name}: this is the one built into cnilab`],
+    }
+  const names = [...new Set(networks.map(({ network }) => network.name))]
+  const all = folder === undefined ? [...names, SEED.name] : names
+  const nearest = all.length === 0 ? undefined : closest(name, all)
+  const there = names.length === 0 ? `there is none in ${where}` : `those in ${where}: ${names.join(', ')}`
+  throw new CnilabError('usage', [`there is no network '${name}'; ${there}`, ...skipped].join('\n  '), {
+    fix:
+      nearest === undefined
+        ? 'write its configuration there, or name another folder with --conf-dir'
+        : `did you mean ${nearest}${names.includes(nearest) ? '' : ', which is built in'}? Another folder is named with --conf-dir`,
+  })
+}

@@ -1,0 +1,91 @@
+import { extname } from 'node:path'
+import { configNamesIn, readConfigFile } from './config-file.ts'
+import { atLeast, isVersion, OLDEST, VERSIONS } from '../protocol/versions.ts'
+import { asList, asObject, asText, type Json } from './check-keys.ts'
+import { type JsonSource, type Path, readJsonSource } from './json-source.ts'
+
+/** The endings of files that runtimes read. */
+const ENDINGS = ['.conf', '.conflist', '.json']
+
+/** Whether runtimes take a file for a configuration. */
+export function isConfigName(name: string): boolean {
+  return ENDINGS.includes(extname(name))
+}
+
+/** The files of a folder that runtimes read, sorted as they do; none without the folder. Throws CnilabError. */
+export function namesIn(folder: string): string[] {
+  return configNamesIn(folder, (entry) => !entry.isDirectory() && isConfigName(entry.name))
+}
+
+/** A plugin of a network, and where it stands in the file. */
+interface NetworkPlugin {
+  path: Path
+  config: Json
+}
+
+/** A network's configuration, as it stands in a file. */
+export interface Network {
+  file: string
+  /** Whether it has the form of a list of plugins. */
+  isList: boolean
+  name?: string
+  /** The version that a runtime asks for: the newest of `cniVersions` that is known, or `cniVersion`. */
+  version: string
+  plugins: readonly NetworkPlugin[]
+  config: Json
+  source: JsonSource
+}
+
+/** A file that is no JSON object, and where and why. */
+export interface Unreadable {
+  file: string
+  line: number
+  column: number
+  wrong: string
+}
+
+/** Reads a file. Never throws: what it cannot read, it says. */
+export function readNetwork(file: string): Network | Unreadable {
+  let text: string
+  try {
+    text = readConfigFile(file)
+  } catch (error) {
+    return { file, line: 1, column: 1, wrong: error instanceof Error ? error.message : String(error) }
+  }
+  const source = readJsonSource(text)
+  if ('message' in source)
+    return { file, line: source.line, column: source.column, wrong: `not JSON: ${source.message}` }
+  const config = asObject(source.json)
+  if (!config) return { file, line: 1, column: 1, wrong: 'not a JSON object: a configuration is one, in { }' }
+  const isList = extname(file) === '.conflist' || (!('type' in config) && 'plugins' in config)
+  const name = asText(config['name'])
+  const plugins = isList
+    ? asList(config['plugins']).map((plugin, i) => ({ path: ['plugins', i], config: asObject(plugin) ?? {} }))
+    : [{ path: [], config }]
+  return { file, isList, ...(name ? { name } : {}), version: versionOf(config), plugins, config, source }
+}
+
+function versionOf(config: Json): string {
+  const given = asList(config['cniVersions']).flatMap((one) => (typeof one === 'string' && isVersion(one) ? [one] : []))
+  const single = asText(config['cniVersion']) || OLDEST
+  if (!isVersion(single)) return single
+  return VERSIONS.findLast((one) => given.includes(one) && atLeast(one, single)) ?? single
+}
+
+/**
+ * Why runtimes cannot load a network, in the words of a line; undefined if they can. That a plugin is not installed or
+ * refuses what it is told is not known here.
+ */
+export function whyNotLoaded(network: Network | Unreadable): string | undefined {
+  if ('wrong' in network) return `line ${network.line}, column ${network.column}: ${network.wrong}`
+  const { file, isList, name, plugins, config } = network
+  const isListFile = extname(file) === '.conflist'
+  if (isList && !isListFile) return 'it is a list of plugins, which must be named .conflist'
+  if (!isList && isListFile) return 'it has no "plugins"'
+  if (name === undefined && isListFile) return 'it has no "name"'
+  if (isList && plugins.length === 0)
+    return 'type' in config ? 'it is a single plugin, which must be named .conf' : 'it has no "plugins"'
+  const untyped = plugins.findIndex((plugin) => !asText(plugin.config['type']))
+  if (untyped >= 0) return isList ? `plugin ${untyped + 1} has no "type"` : 'it has no "type"'
+  return undefined
+}

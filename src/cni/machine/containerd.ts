@@ -1,0 +1,85 @@
+import { readdirSync } from 'node:fs'
+import { basename, dirname, isAbsolute, join } from 'node:path'
+import { MOST_FILES } from '../config/config-file.ts'
+import { matches } from '../../wildcard.ts'
+import { asList, asText, type Json } from '../config/check-keys.ts'
+import { DEFAULT_CONF_DIR } from '../config/folders.ts'
+import { flagOf, type Process } from './processes.ts'
+import { type Runtime, type Setting, settingOf } from './runtime.ts'
+import { readToml, tableAt } from './toml-file.ts'
+
+const FILE = '/etc/containerd/config.toml'
+
+/** The name of the CRI plugin in each version of containerd's file. */
+const tables = [
+  ['plugins', 'io.containerd.cri.v1.runtime', 'cni'], // version 3, containerd 2
+  ['plugins', 'io.containerd.grpc.v1.cri', 'cni'], // version 2
+  ['plugins', 'cri', 'cni'], // version 1
+] as const
+
+/** What containerd's file says of CNI, and the files that it imports. Undefined if it neither runs nor has a file. */
+export function containerdOf(process: Process | undefined, root: string): Runtime | undefined {
+  const own = process?.root ?? root
+  const named = (process && flagOf(process.args, '--config', '-c')) ?? FILE
+  const main = readToml(`${own}${named}`)
+  if (!main && !process) return undefined
+  const imports = main && 'content' in main ? importsOf(main.content, named, own) : []
+  const all = [...(main ? [main] : []), ...imports.flatMap((file) => readToml(file) ?? [])]
+  const read = all.flatMap((one) => ('content' in one ? [one] : []))
+  const seen = (file: string) => file.slice(own.length)
+  // What is imported counts more than what imports it.
+  const said = <T>(of: (table: Json) => T | undefined): Setting<T> | undefined =>
+    read
+      .flatMap(({ file, content }) => {
+        const found = tables.map((names) => tableAt(content, ...names)).map((table) => table && of(table))
+        const value = found.find((one) => one !== undefined)
+        return value === undefined ? [] : [{ value, from: seen(file) }]
+      })
+      .at(-1)
+  const disabled = read.some(({ content }) =>
+    asList(content['disabled_plugins']).some((name) => /(^|\.)cri$/.test(String(name))),
+  )
+  return {
+    program: 'containerd',
+    ...(process ? { pid: process.pid } : {}),
+    root: own,
+    files: read.map(({ file }) => seen(file)),
+    confDir: settingOf(
+      said((table) => asText(table['conf_dir']) || undefined),
+      DEFAULT_CONF_DIR,
+    ),
+    binDirs: settingOf(said(binDirsOf), ['/opt/cni/bin']),
+    notes: [
+      ...all.flatMap((one) => ('wrong' in one ? [`${seen(one.file)} cannot be read: ${one.wrong}`] : [])),
+      ...(disabled ? ['its CRI plugin is disabled: it serves Docker, and no kubelet (disabled_plugins)'] : []),
+    ],
+  }
+}
+
+function binDirsOf(table: Json): readonly string[] | undefined {
+  const several = asList(table['bin_dirs']).flatMap((one) => asText(one) ?? [])
+  const single = asText(table['bin_dir'])
+  return several.length > 0 ? several : single ? [single] : undefined
+}
+
+function importsOf(content: Json, from: string, root: string): string[] {
+  return asList(content['imports']).flatMap((one) => {
+    const pattern = asText(one) ?? ''
+    if (pattern === '') return []
+    return filesLike(root, isAbsolute(pattern) ? pattern : join(dirname(from), pattern))
+  })
+}
+
+/** The files that a pattern names, sorted: a `*` may stand in the last part of the path, as in conf.d/*.toml. */
+function filesLike(root: string, pattern: string): string[] {
+  const folder = `${root}${dirname(pattern)}`
+  try {
+    const names = readdirSync(folder).filter((name) => matches(basename(pattern), name))
+    return names
+      .toSorted()
+      .slice(0, MOST_FILES)
+      .map((name) => join(folder, name))
+  } catch {
+    return [] // there is no such folder
+  }
+}

@@ -1,0 +1,64 @@
+import { readdirSync } from 'node:fs'
+import { MOST_FILES } from '../config/config-file.ts'
+import { asList, asText, type Json } from '../config/check-keys.ts'
+import { DEFAULT_CONF_DIR } from '../config/folders.ts'
+import { flagOf, type Process } from './processes.ts'
+import { type Runtime, type Setting, settingOf } from './runtime.ts'
+import { readToml, tableAt } from './toml-file.ts'
+
+/** What CRI-O's flags and files say of CNI. Undefined if it neither runs nor has a file. */
+export function crioOf(process: Process | undefined, root: string): Runtime | undefined {
+  const own = process?.root ?? root
+  const args = process?.args ?? []
+  const folder = flagOf(args, '--config-dir', '-d') ?? '/etc/crio/crio.conf.d'
+  const names = [flagOf(args, '--config', '-c') ?? '/etc/crio/crio.conf', ...dropIns(own, folder)]
+  const all = names.flatMap((name) => readToml(`${own}${name}`) ?? [])
+  if (all.length === 0 && !process) return undefined
+  const read = all.flatMap((one) => ('content' in one ? [one] : []))
+  const seen = (file: string) => file.slice(own.length)
+  const said = <T>(flag: string, of: (table: Json) => T | undefined, fromFlag: (text: string) => T) => {
+    const given = flagOf(args, flag)
+    if (given !== undefined) return { value: fromFlag(given), from: flag }
+    return read
+      .flatMap(({ file, content }): Setting<T>[] => {
+        const value = of(tableAt(content, 'crio', 'network') ?? {})
+        return value === undefined ? [] : [{ value, from: seen(file) }]
+      })
+      .at(-1)
+  }
+  const text = (key: string) => (table: Json) => asText(table[key]) || undefined
+  const network = said('--cni-default-network', text('cni_default_network'), (name) => name)
+  const plugins = said(
+    '--cni-plugin-dir',
+    (table) => {
+      const several = asList(table['plugin_dirs']).flatMap((one) => asText(one) ?? [])
+      return several.length > 0 ? several : undefined
+    },
+    (folders) => folders.split(','),
+  )
+  return {
+    program: 'CRI-O',
+    ...(process ? { pid: process.pid } : {}),
+    root: own,
+    files: read.map(({ file }) => seen(file)),
+    confDir: settingOf(
+      said('--cni-config-dir', text('network_dir'), (name) => name),
+      DEFAULT_CONF_DIR,
+    ),
+    binDirs: settingOf<readonly string[]>(plugins, ['/opt/cni/bin']),
+    ...(network ? { network } : {}),
+    notes: all.flatMap((one) => ('wrong' in one ? [`${seen(one.file)} cannot be read: ${one.wrong}`] : [])),
+  }
+}
+
+/** The files that add to crio.conf, in the order in which they count: the last one most. */
+function dropIns(root: string, folder: string): string[] {
+  try {
+    return readdirSync(`${root}${folder}`)
+      .toSorted()
+      .slice(0, MOST_FILES)
+      .map((name) => `${folder}/${name}`)
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,38 @@
+import { readFolder, UnreadableError } from '../../kernel/read-file.ts'
+import { isConfigName } from '../config/read-network.ts'
+import type { Runtime } from './runtime.ts'
+
+/** What is in a folder, sorted by name. */
+export interface FolderSummary {
+  folder: string
+  names: readonly string[]
+  /** Why it cannot be read. */
+  wrong?: string
+}
+
+/** A runtime with what is in its folders. */
+export interface SeenRuntime extends Runtime {
+  /** Of its folder of configurations, the files that it reads. */
+  configurations: readonly FolderSummary[]
+  plugins: readonly FolderSummary[]
+}
+
+/** Looks into the folders that a runtime names, as it sees them. */
+export function withFolders(runtime: Runtime): SeenRuntime {
+  const { root, confDir, binDirs } = runtime
+  return {
+    ...runtime,
+    configurations: confDir ? [summary(confDir.value, root, isConfigName)] : [],
+    plugins: (binDirs?.value ?? []).map((folder) => summary(folder, root, () => true)),
+  }
+}
+
+function summary(folder: string, root: string, counts: (name: string) => boolean): FolderSummary {
+  try {
+    const names = readFolder(`${root}${folder}`).map(({ name }) => name)
+    return { folder, names: names.filter(counts).toSorted() }
+  } catch (error) {
+    if (!(error instanceof UnreadableError)) throw error
+    return { folder, names: [], wrong: error.message }
+  }
+}

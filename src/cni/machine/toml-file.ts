@@ -1,0 +1,19 @@
+import { parse } from 'smol-toml'
+import { readConfigFile } from '../config/config-file.ts'
+import { asObject, type Json } from '../config/check-keys.ts'
+
+/** A TOML file's content, or why it cannot be read. `undefined`: there is none. */
+export function readToml(file: string): { file: string; content: Json } | { file: string; wrong: string } | undefined {
+  try {
+    return { file, content: asObject(parse(readConfigFile(file))) ?? {} }
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    const message = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)
+    return { file, wrong: message }
+  }
+}
+
+/** The table at a path of names; undefined if there is none. */
+export function tableAt(content: Json, ...names: readonly string[]): Json | undefined {
+  return names.reduce<Json | undefined>((table, name) => asObject(table?.[name]), content)
+}

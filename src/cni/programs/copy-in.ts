@@ -1,0 +1,101 @@
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  copyFileSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  type Stats,
+  statSync,
+  utimesSync,
+} from 'node:fs'
+import { join, relative } from 'node:path'
+import { CnilabError } from '../../errors.ts'
+import { APP, type Host } from '../../kernel/host.ts'
+import { packageFolder } from '../../kernel/package-folder.ts'
+
+/** Folders of the machine that every sandbox has. */
+const SHARED = ['/usr', '/opt/cni', '/nix/store']
+
+/** So many bytes of programs are copied at most: they lie in memory where the user's runtime folder does. */
+const MOST = 1024 ** 3
+
+/**
+ * How a host sees a folder of the machine with programs in it, such as one of CNI_PATH. A sandbox has the system's folders
+ * and cnilab's own; of another one the programs are copied to where it can read them: all, or only those that are named. A
+ * folder that does not exist stays as it is. Throws CnilabError `state` where there is no room.
+ */
+export function bringPrograms(host: Host, folder: string, names?: readonly string[]): string {
+  if (host.inside) return folder
+  const real = realFolder(folder)
+  if (real === undefined || SHARED.some((shared) => isWithin(real, shared))) return folder
+  const own = join(realpathSync(packageFolder()), 'dist')
+  if (isWithin(real, own)) return join(APP.package, 'dist', relative(own, real))
+  const name = join('programs', real) // so that messages name the folder
+  try {
+    copyAll(real, join(host.batches.folder, name), names)
+  } catch (error) {
+    throw new CnilabError('state', `the programs of ${folder} cannot be copied into the sandbox: ${String(error)}`, {
+      fix: 'copy them to a folder that every sandbox has, such as /opt/cni/bin',
+    })
+  }
+  return join(host.batches.seen, name)
+}
+
+function realFolder(folder: string): string | undefined {
+  try {
+    return statSync(folder).isDirectory() ? realpathSync(folder) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(`${folder}/`)
+}
+
+/** Copies what is new or has changed. Programs by several names, as cnilab's own, are one file there, too. */
+function copyAll(from: string, to: string, names: readonly string[] = readdirSync(from)): void {
+  const umask = process.umask(0o022) // root's programs in a sandbox are another user's
+  try {
+    mkdirSync(to, { recursive: true })
+  } finally {
+    process.umask(umask)
+  }
+  const copies = new Map<number, string>()
+  let bytes = 0
+  for (const name of names) {
+    const file = join(from, name)
+    const info = statSync(file, { throwIfNoEntry: false })
+    if (info?.isFile() !== true || !isExecutable(file)) continue
+    const copy = join(to, name)
+    const twin = copies.get(info.ino)
+    if (twin === undefined && (bytes += info.size) > MOST) throw new Error(`they are larger than ${MOST >> 20} MB`)
+    copies.set(info.ino, copy)
+    if (isUpToDate(copy, info)) continue
+    rmSync(copy, { force: true }) // it may be running
+    if (twin !== undefined) linkSync(twin, copy)
+    else {
+      copyFileSync(file, copy, constants.COPYFILE_FICLONE)
+      chmodSync(copy, 0o755)
+      utimesSync(copy, info.mtime, info.mtime)
+    }
+  }
+}
+
+function isUpToDate(copy: string, { size, mtimeMs }: Stats): boolean {
+  const info = statSync(copy, { throwIfNoEntry: false })
+  return info?.size === size && Math.abs(info.mtimeMs - mtimeMs) < 2
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,99 @@
+import { dirname } from 'node:path'
+import * as z from 'zod'
+import type { Host } from '../../kernel/host.ts'
+import { environmentOn } from '../../kernel/environment.ts'
+import { inside } from '../../kernel/inside.ts'
+import { spawn, type SpawnOptions } from '../../kernel/spawn.ts'
+import { parseJson } from '../../state/json.ts'
+import { CODE, CniError } from './error.ts'
+import type { CniCommand } from './plugin-type.ts'
+import { parseResult, type Result } from './result.ts'
+
+/** What a plugin's process left. */
+export interface Execution {
+  /** Exit status; undefined when a signal ended it. */
+  code: number | undefined
+  signal: string | undefined
+  stdout: string
+  stderr: string
+  /** Wall time. */
+  ms: number
+}
+
+/** What may be said about a plugin that is run. */
+interface ExecuteOptions extends Pick<SpawnOptions, 'signal' | 'passInterrupt' | 'most'> {
+  /** Added to the environment. */
+  environment?: NodeJS.ProcessEnv
+}
+
+/**
+ * Runs a plugin's executable on a host, with these `CNI_*` variables, a search path and nothing else in its environment,
+ * and the text on its standard input; `environment` is added for one that a plugin calls, which gets all that it has
+ * (CNI spec 1.1.0, section 4). `file` is a path as the host sees it. Never throws for an exit status.
+ */
+export async function execute(
+  host: Host,
+  file: string,
+  variables: Readonly<Record<string, string>>,
+  input: string,
+  { environment = {}, ...options }: ExecuteOptions = {},
+): Promise<Execution> {
+  const path = environmentOn(host)['PATH'] ?? ''
+  // Our own plugins run on this very Node, unless they were compiled.
+  const PATH = host.kind === 'sandbox' ? path : `${dirname(process.execPath)}:${path}`
+  const started = performance.now()
+  const finished = await spawn(inside(host, undefined, [file]), {
+    ...options,
+    input,
+    env: { PATH, LC_ALL: 'C', ...environment, ...variables },
+    detached: !host.inside,
+  })
+  return { ...finished, ms: Math.round((performance.now() - started) * 10) / 10 }
+}
+
+/** The variables of a call. Empty ones are left out, as a runtime does. */
+export function callVariables(
+  command: CniCommand,
+  given: { containerId?: string; netns?: string; ifname?: string; args?: string; path: readonly string[] },
+): Record<string, string> {
+  const all = {
+    CNI_COMMAND: command,
+    CNI_CONTAINERID: given.containerId ?? '',
+    CNI_NETNS: given.netns ?? '',
+    CNI_IFNAME: given.ifname ?? '',
+    CNI_ARGS: given.args ?? '',
+    CNI_PATH: given.path.join(':'),
+  }
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== ''))
+}
+
+const errorSchema = z.object({ code: z.number(), msg: z.string(), details: z.string().optional() })
+
+/** The error that a plugin reported, or of code `delegate` if it failed and reported none; undefined if it succeeded. */
+export function errorOf(plugin: string, { code, signal, stdout, stderr }: Execution): CniError | undefined {
+  if (code === 0) return undefined
+  const { data } = errorSchema.safeParse(parseJson(stdout))
+  if (data) return new CniError(data.code, data.msg, data.details ?? '')
+  const how = code === undefined ? `was ended by ${signal ?? 'a signal'}` : `exited with ${code}`
+  const said = stderr.trim() || stdout.trim()
+  return new CniError(
+    CODE.delegate,
+    `the plugin ${plugin} ${how} and reported no error`,
+    said === '' ? 'it printed nothing' : `it printed: ${said}`,
+  )
+}
+
+/** The result that a plugin printed. Throws CniError: what it reported, or `decode` if that is no result. */
+export function resultOf(plugin: string, execution: Execution): Result {
+  const error = errorOf(plugin, execution)
+  if (error) throw error
+  try {
+    return parseResult(parseJson(execution.stdout))
+  } catch {
+    throw new CniError(
+      CODE.decode,
+      `the plugin ${plugin} printed no CNI result`,
+      `it printed: ${execution.stdout.trim()}`,
+    )
+  }
+}

@@ -1,0 +1,111 @@
+import { CnilabError } from '../../errors.ts'
+import { UnreadableError } from '../../kernel/read-file.ts'
+import { visibleJson } from '../../visible.ts'
+import { CODE, CniError, Untold } from './error.ts'
+import type { Call, PluginType } from './plugin-type.ts'
+import { type Environment, readCall, readCommand, readConfig, readValid, versionOf } from './request.ts'
+import { type Result, toVersion } from './result.ts'
+import { isVersion, LATEST, OLDEST, VERSIONS } from './versions.ts'
+
+/** What a call of a plugin prints, and its exit status. */
+export interface Answer {
+  code: 0 | 1
+  stdout: string
+  stderr: string
+  /** What stdout says, if it is an error. */
+  error?: CniError
+}
+
+const done: Answer = { code: 0, stdout: '', stderr: '' }
+
+/**
+ * Does one call of a plugin: reads the environment and the configuration, does the command, and answers as the CNI spec
+ * 1.1.0 says, with a result or an error on stdout. The result of ADD is told as its last step, by `tell`: if that throws,
+ * all is taken back. Never throws.
+ */
+export async function runPlugin(
+  name: string,
+  type: PluginType,
+  env: Environment,
+  readInput: () => string,
+  tell: (text: string) => void,
+): Promise<Answer> {
+  if ((env['CNI_COMMAND'] ?? '') === '') return { ...done, stderr: about(name) }
+  let version: string = LATEST
+  try {
+    const command = readCommand(env)
+    const text = read(readInput)
+    if (command === 'VERSION') {
+      const asked = text.trim() === '' ? OLDEST : versionOf(readConfig(text))
+      return json({ cniVersion: asked, supportedVersions: VERSIONS })
+    }
+    const config = readConfig(text)
+    const asked = versionOf(config)
+    if (isVersion(asked)) version = asked
+    const call = readCall(command, env, config)
+    if (command === 'ADD') await addAndTell(type, call, tell)
+    else if (command === 'DEL') await type.del(call)
+    else if (command === 'CHECK') await type.check(call)
+    else if (command === 'GC') await type.gc(call, readValid(config))
+    else await type.status(call)
+    return done
+  } catch (error) {
+    const told = toCniError(error)
+    return { ...json(told.toJson(version)), code: 1, error: told }
+  }
+}
+
+/** A type that makes nothing has nothing to take back, and need not tell its result itself. */
+async function addAndTell(type: PluginType, call: Call, tell: (text: string) => void): Promise<void> {
+  let isTold = false
+  const tellOnce = (result: Result) => {
+    if (!isTold) tellResult(toVersion(result, call.version), tell)
+    isTold = true
+  }
+  tellOnce(await type.add(call, tellOnce))
+}
+
+/** Tells the result of ADD. Throws Untold if nobody can be told; whoever made it then takes it back. */
+export function tellResult(result: unknown, tell: (text: string) => void): void {
+  try {
+    tell(json(result).stdout)
+  } catch (error) {
+    throw new Untold(error instanceof Error ? error.message : String(error))
+  }
+}
+
+function read(readInput: () => string): string {
+  try {
+    return readInput()
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new CniError(
+      CODE.io,
+      `the configuration on stdin cannot be read: ${why}`,
+      'the runtime passes the network configuration there, and closes it',
+    )
+  }
+}
+
+function json(document: unknown): Answer {
+  return { ...done, stdout: `${visibleJson(document, 2)}\n` }
+}
+
+function about(name: string): string {
+  return `cnilab's CNI plugin "${name}". A container runtime calls it with CNI_COMMAND and a network configuration.\nCNI protocol versions supported: ${VERSIONS.join(', ')}\n`
+}
+
+/** Whatever was thrown, as an error of the spec: a refusal of the kernel, a wrong value, or a fault of ours. */
+export function toCniError(error: unknown): CniError {
+  if (error instanceof CniError) return error
+  if (!(error instanceof Error)) return new CniError(CODE.bug, String(error))
+  if (error instanceof CnilabError) {
+    const { kind, message, command, fix } = error
+    const words = [command === undefined ? '' : `the command was: ${command}`, fix ?? ''].filter((one) => one !== '')
+    return new CniError(kind === 'machine' ? CODE.missingTool : CODE.kernel, message, words.join('; '))
+  }
+  if (error instanceof UnreadableError) return new CniError(CODE.io, `${error.path} cannot be read: ${error.message}`)
+  if ('code' in error && typeof error.code === 'string' && 'syscall' in error)
+    return new CniError(CODE.io, error.message)
+  return new CniError(CODE.bug, `a fault in cnilab: ${error.message}`, error.stack)
+}

@@ -1,0 +1,169 @@
+import { extname } from 'node:path'
+import { readConfigFile } from '../config/config-file.ts'
+import { CnilabError } from '../../errors.ts'
+import type { Host } from '../../kernel/host.ts'
+import type { Lab, LabStep } from '../../lab/format/lab.ts'
+import { netnsOf } from '../../operations/names.ts'
+import { derive } from '../../operations/registry.ts'
+import { FORWARDING } from '../../operations/sysctl.ts'
+import { quote } from '../../plan/command-line.ts'
+import { CniError } from '../protocol/error.ts'
+import { readHostLocal } from '../ipam/host-local-config.ts'
+import { ipamType } from '../ipam/ipam.ts'
+import { candidates, rangeFor } from '../ipam/ranges.ts'
+import { staticIpam } from '../ipam/static.ts'
+import { bridgeType } from '../plugins/bridge.ts'
+import { type BridgeConfig, bridgeConfig } from '../plugins/bridge-config.ts'
+import type { Call } from '../protocol/plugin-type.ts'
+import { wrongContainerId } from '../protocol/request.ts'
+import { EMPTY, type Result } from '../protocol/result.ts'
+import { readCache } from '../runtime/cache.ts'
+import { cachedNetwork, type Network, parseList, parseSingle, SEED } from '../config/network.ts'
+import { netnsPath } from '../runtime/request.ts'
+
+/** A container that is to be put on a bridge, taken off it, or checked. */
+export interface BridgeJob {
+  network: Network
+  config: BridgeConfig
+  call: Call
+}
+
+/**
+ * Reads what was typed: a container id, a namespace by name or path, and a file with a network whose plugin is `bridge`;
+ * without one it is the network of the seed, `mynet` on `cni0` with 10.22.0.0/16. Throws CnilabError `usage`.
+ */
+export function readJob(containerId: string, netns: string, file: string | undefined): BridgeJob {
+  const wrong = wrongContainerId(containerId)
+  if (wrong !== undefined) throw new CnilabError('usage', wrong, { fix: 'for example: cnilab bridge add web-1 red' })
+  const network = file === undefined ? SEED : readNetwork(file)
+  if (!pluginOf(network))
+    throw new CnilabError('usage', `the network ${network.name} in ${file ?? ''} has no plugin of type bridge`, {
+      fix: `cnilab cni add ${quote(network.name)} ${quote(netns)} runs whatever plugins a network has`,
+    })
+  return jobOn(network, containerId, netnsPath(netns))
+}
+
+function pluginOf({ plugins }: Network) {
+  return plugins.find(({ type }) => type === 'bridge')
+}
+
+/** A container with eth0 in the namespace of a path, on a network with a bridge. Throws CnilabError `usage`. */
+function jobOn(network: Network, containerId: string, netns: string): BridgeJob {
+  const call: Call = {
+    network: network.name,
+    containerId,
+    ifname: 'eth0',
+    netns,
+    args: {},
+    path: [],
+    version: network.version,
+    config: { ...pluginOf(network), name: network.name, cniVersion: network.version },
+    prevResult: undefined,
+  }
+  try {
+    return { network, call, config: bridgeConfig(call) }
+  } catch (error) {
+    throw toUsage(error)
+  }
+}
+
+/**
+ * A container on the network that it was put on, as the cache has it, whatever file that came from: on that of the given
+ * job if it is on several, and the given job if it is on none. Throws CnilabError `usage` if it cannot be told.
+ */
+export async function asAdded(host: Host, given: BridgeJob): Promise<BridgeJob> {
+  const { containerId, ifname, netns, network } = given.call
+  const { entries } = await readCache(host)
+  const jobs = entries
+    .filter((one) => one.containerId === containerId && one.ifname === ifname && netnsOf(one.netns) === netnsOf(netns))
+    .flatMap((one) => cachedNetwork(one) ?? [])
+    .filter((one) => pluginOf(one) !== undefined)
+    .map((one) => jobOn(one, containerId, netns))
+  const [first = given, another] = jobs
+  const same = jobs.find(({ call }) => call.network === network)
+  if (same || !another) return same ?? first
+  throw new CnilabError(
+    'usage',
+    `container ${containerId} is on several networks: ${jobs.map(({ call }) => call.network).join(', ')}`,
+    { fix: 'say which one is meant with --config FILE' },
+  )
+}
+
+function readNetwork(file: string): Network {
+  try {
+    const text = readConfigFile(file)
+    return extname(file) === '.conflist' ? parseList(text) : parseSingle(text)
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new CnilabError('usage', `${file}: ${why}`, { fix: `cnilab cni validate ${quote(file)}` })
+  }
+}
+
+/** The error of a configuration, as one of what was typed. */
+function toUsage(error: unknown): unknown {
+  return error instanceof CniError ? new CnilabError('usage', error.message, fixOf(error)) : error
+}
+
+/** What to do, where a plugin's error says it. */
+export function fixOf({ details }: CniError): { fix?: string } {
+  return details === '' ? {} : { fix: details }
+}
+
+/** Titles of the steps of a bridge's plan. */
+const TITLES: Readonly<Record<string, string>> = {
+  bridge: 'Create the bridge (step 2)',
+  veth: 'Create the veth pair, one end in the namespace (steps 3 and 4)',
+  'attach-bridge': 'Attach the other end to the bridge (step 5)',
+  ip: 'Assign the IP addresses (step 6)',
+  up: 'Bring the interfaces up (step 7)',
+  masquerade: 'Forward, and masquerade (step 8)',
+}
+
+/** Steps 2 to 8 for a job, as a lab has them. */
+export function stepsFor({ call, config }: BridgeJob, lease: Result): Lab {
+  const operations = bridgeType.plan(call, config, netnsOf(call.netns), bridgeType.completed(config, lease))
+  const steps = Object.entries(TITLES).map(([id, title]): LabStep => {
+    const own = operations.filter((operation) => derive(operation).step === id)
+    const text = derive(own[0] ?? { kind: 'sysctl', params: { key: FORWARDING.inet, value: '1' } }).explain.why
+    return { ...EMPTY_STEP, id, title, text, operations: own }
+  })
+  return {
+    id: 'bridge-add',
+    title: `Container ${call.containerId} on the network ${call.network}`,
+    text: '',
+    parameters: [],
+    subnets: [],
+    start: [],
+    steps: steps.filter((step) => step.operations.length > 0),
+    links: [],
+  }
+}
+
+const EMPTY_STEP: Omit<LabStep, 'id' | 'title' | 'text' | 'operations'> = {
+  before: [],
+  free: false,
+  run: [],
+  checks: [],
+  hints: [],
+  when: [],
+  questions: [],
+  focus: [],
+}
+
+/** Addresses as they could be given, to show what would be done without asking for any: none of an IPAM that is not ours. */
+export async function exampleLease({ call }: BridgeJob): Promise<Result> {
+  const type = ipamType(call.config)
+  try {
+    if (type === 'static') return await staticIpam.add(call)
+    if (type !== 'host-local') return EMPTY
+    const { sets, routes } = readHostLocal(call)
+    const ips = sets.flatMap((set) => {
+      const [address = ''] = candidates(set, undefined)
+      const range = rangeFor(set, address)
+      return range ? [{ address: `${address}/${range.prefix}`, gateway: range.gateway }] : []
+    })
+    return { ...EMPTY, ips, routes }
+  } catch (error) {
+    throw toUsage(error)
+  }
+}

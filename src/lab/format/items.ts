@@ -1,0 +1,122 @@
+import { distance } from 'fastest-levenshtein'
+import * as z from 'zod'
+import { type Assertion, assertionKinds, isAssertion, parseClaim } from '../../assertions/registry.ts'
+import { isKind, kinds, type Operation, parseOperation } from '../../operations/registry.ts'
+import { BOUNDS } from './bounds.ts'
+import { complaints, unknown } from './complaints.ts'
+import type { Source } from './source.ts'
+import { fillTree, TemplateError, type Variables } from './template.ts'
+
+type Path = readonly PropertyKey[]
+type Item = Readonly<Record<string, unknown>>
+
+/** Turns a `${…}` that cannot be filled in into an error at its place in the file. */
+export function inFile<T>(source: Source, path: Path, act: () => T): T {
+  try {
+    return act()
+  } catch (error) {
+    throw error instanceof TemplateError ? source.errorAt(path, error.message) : error
+  }
+}
+
+/** So often an operation may be repeated: a bridge takes 1023 ports. */
+const MOST = 1023
+
+/** A mark is how the program finds again what it made on the machine: nothing that a lab may choose. */
+const unmarkedSchema = z.looseObject({}).check((ctx) => {
+  if ('mark' in ctx.value) ctx.issues.push({ code: 'unrecognized_keys', keys: ['mark'], input: ctx.value })
+})
+
+/**
+ * The operations that an item of `operations`, `solution` or `start` stands for. `room`: how many a lab may still have.
+ * Throws CnilabError `usage`.
+ */
+export function operations(
+  source: Source,
+  path: Path,
+  item: Item,
+  variables: Variables,
+  room: { operations: number },
+): Operation[] {
+  const { repeat } = item
+  const kind = theKind(source, path, item, ['repeat'], 'operation', 'bridge: {name: cni0}')
+  if (!isKind(kind)) throw source.errorAt([...path, kind], unknown('operation', kind, Object.keys(kinds)))
+  const at = [...path, kind]
+  const unmarked = unmarkedSchema.safeParse(item[kind], complaints)
+  if (!unmarked.success) throw source.complaint(unmarked.error, at)
+  const one = (values: Variables) =>
+    filled(source, at, item[kind], values, (params) => parseOperation(kind, params, complaints))
+  const take = (count: number, place: Path) => {
+    room.operations -= count
+    if (room.operations < 0)
+      throw source.errorAt(place, `with this a lab would have more than ${BOUNDS.operations} operations`)
+  }
+  if (repeat === undefined) {
+    take(1, path)
+    return [one(variables)]
+  }
+  const digits = inFile(source, [...path, 'repeat'], () => fillTree(repeat, variables))
+  // Number would also take 0x2, 1e2 and nothing at all.
+  const times = typeof digits === 'string' && /^\d{1,9}$/.test(digits) ? Number(digits) : 0
+  if (times < 1 || times > MOST) throw source.errorAt([...path, 'repeat'], `repeat is a whole number from 1 to ${MOST}`)
+  take(times, [...path, 'repeat'])
+  return Array.from({ length: times }, (_, i) => one({ ...variables, i: String(i + 1) }))
+}
+
+/** A check waits at most so many seconds. */
+const LONGEST_WAIT = 60
+
+/** The assertion that an item of `checks` or `before` is, with `not` and `wait`. Throws CnilabError `usage`. */
+export function assertion(source: Source, path: Path, item: Item, variables: Variables): Assertion {
+  const kind = theKind(source, path, item, ['wait'], 'check', 'ping: {from: red, to: 10.22.0.1}')
+  if (kind === 'not') {
+    const inner = z.record(z.string(), z.unknown()).safeParse(item['not'])
+    if (!inner.success) throw source.errorAt([...path, 'not'], 'not takes a check, for example: not: {ping: {…}}')
+    if ('not' in inner.data) throw source.errorAt([...path, 'not'], 'not takes a check, and not another not')
+    const { claim } = assertion(source, [...path, 'not'], inner.data, variables)
+    return { claim, not: true, wait: waitOf(source, path, item) }
+  }
+  if (!isAssertion(kind))
+    throw source.errorAt([...path, kind], unknown('check', kind, [...Object.keys(assertionKinds), 'not']))
+  const claim = filled(source, [...path, kind], item[kind], variables, (params) => parseClaim(kind, params, complaints))
+  return { claim, not: false, wait: waitOf(source, path, item) }
+}
+
+function waitOf(source: Source, path: Path, { wait }: Item): number {
+  if (wait === undefined) return 0
+  if (typeof wait === 'string' && /^\d{1,2}$/.test(wait) && Number(wait) <= LONGEST_WAIT) return Number(wait)
+  throw source.errorAt([...path, 'wait'], `wait is a whole number of seconds, ${LONGEST_WAIT} at most`)
+}
+
+/** The one key of an item that names its kind. */
+function theKind(
+  source: Source,
+  path: Path,
+  item: Item,
+  besides: readonly string[],
+  what: string,
+  example: string,
+): string {
+  const [kind, ...more] = Object.keys(item).filter((key) => !besides.includes(key))
+  if (kind === undefined)
+    throw source.errorAt(
+      path,
+      `${what === 'check' ? 'a check' : 'an operation'} names its kind, for example: ${example}`,
+    )
+  const [misspelt] = [kind, ...more].filter((key) => besides.some((one) => distance(key, one) <= 2))
+  if (misspelt !== undefined) throw source.errorAt([...path, misspelt], unknown('key', misspelt, besides))
+  if (more[0] !== undefined)
+    throw source.errorAt(
+      [...path, more[0]],
+      `${what === 'check' ? 'a check' : 'an operation'} has one kind; '${more[0]}' belongs into an item of its own`,
+    )
+  return kind
+}
+
+function filled<T>(source: Source, at: Path, tree: unknown, variables: Variables, parse: (params: unknown) => T): T {
+  try {
+    return parse(inFile(source, at, () => fillTree(tree, variables)))
+  } catch (error) {
+    throw error instanceof z.ZodError ? source.complaint(error, at) : error
+  }
+}

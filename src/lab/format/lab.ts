@@ -1,0 +1,214 @@
+import { type Assertion, deriveAssertion } from '../../assertions/registry.ts'
+import { CnilabError } from '../../errors.ts'
+import { matches } from '../../wildcard.ts'
+import { anyNetns } from '../../operations/names.ts'
+import { derive, type Operation } from '../../operations/registry.ts'
+import { BOUNDS } from './bounds.ts'
+import { assertion, inFile, operations } from './items.ts'
+import { resolveParameters } from './parameters.ts'
+import { type LabFile, type Localized, labSchema } from './schema.ts'
+import { complaints } from './complaints.ts'
+import type { Source } from './source.ts'
+import { fill, TemplateError, type Variables } from './template.ts'
+
+/** A program that a lab runs: its words, and the namespace, undefined for the host. */
+export interface LabCommand {
+  argv: string[]
+  netns?: string | undefined
+}
+
+/** A multiple-choice question; `answer` is the index of the right choice, and `try` shows it in the kernel. */
+export interface Question {
+  ask: string
+  choices: string[]
+  answer: number
+  why: string
+  try?: LabCommand | undefined
+  at: 'before' | 'after'
+}
+
+/** A hint for the finding whose id matches (`*` stands for anything), if its `actual` holds a text. */
+interface FailureHint {
+  finding: string
+  actual?: string | undefined
+  text: string
+}
+
+/** A step of a lab, ready to be done. Texts are Markdown. */
+export interface LabStep {
+  id: string
+  title: string
+  text: string
+  more?: string | undefined
+  before: Assertion[]
+  /** What doing it does. */
+  operations: Operation[]
+  /** The operations are one way of many: only the checks count, and the commands are not shown. */
+  free: boolean
+  run: LabCommand[]
+  checks: Assertion[]
+  hints: string[]
+  when: FailureHint[]
+  questions: Question[]
+  /** Namespaces and interfaces to highlight in the picture. */
+  focus: string[]
+}
+
+/** A lab with its parameters filled in, in one language. */
+export interface Lab {
+  id: string
+  title: string
+  text: string
+  order?: number | undefined
+  /** Its parameters, for `lab show`. */
+  parameters: { name: string; value: string; text: string }[]
+  /** The subnets that it uses: none may overlap a route that the host has. */
+  subnets: string[]
+  /** What is there when the learner begins. */
+  start: Operation[]
+  steps: LabStep[]
+  learned?: string | undefined
+  links: { title: string; url: string }[]
+}
+
+/**
+ * Makes a lab of a lab file's content: fills in its parameters and picks its texts in a language (ISO 639), or else in
+ * English. Throws CnilabError `usage`: with its place for a mistake in the file, with the parameter's name for a bad
+ * `--set`.
+ */
+export function toLab(source: Source, set: Readonly<Record<string, string>> = {}, language = 'en'): Lab {
+  const parsed = labSchema.safeParse(source.tree, complaints)
+  if (!parsed.success) throw source.complaint(parsed.error)
+  const lab = parsed.data
+  checkIds(lab, source)
+  checkSubnets(lab, source)
+  checkAnswers(lab, source)
+  const pick = (text: Localized) => (typeof text === 'string' ? text : (text[language] ?? text.en))
+  const parameters = Object.entries(lab.parameters)
+  const variables = inFile(source, ['parameters'], () => resolveParameters(lab.parameters, set, pick))
+  const words = (text: Localized, ...path: PropertyKey[]) => inFile(source, path, () => fill(pick(text), variables))
+  const room = { operations: BOUNDS.operations }
+  const start = lab.start.flatMap((item, o) => operations(source, ['start', o], item, variables, room))
+  return {
+    id: lab.id,
+    title: words(lab.title, 'title'),
+    text: words(lab.text, 'text'),
+    order: lab.order,
+    parameters: parameters.map(([name, { text }]) => ({ name, value: variables[name] ?? '', text: pick(text) })),
+    subnets: parameters.flatMap(([name, { type }]) => (type === 'subnet' ? (variables[name] ?? []) : [])),
+    start,
+    steps: lab.steps.map((step, s) => readStep(source, step, s, variables, words, room)),
+    learned: lab.learned === undefined ? undefined : words(lab.learned, 'learned'),
+    links: lab.links.map(({ title, url }, i) => ({ title: words(title, 'links', i, 'title'), url })),
+  }
+}
+
+function readStep(
+  source: Source,
+  step: LabFile['steps'][number],
+  s: number,
+  variables: Variables,
+  words: (text: Localized, ...path: PropertyKey[]) => string,
+  room: { operations: number },
+): LabStep {
+  const at = (...path: PropertyKey[]) => ['steps', s, ...path]
+  const free = step.solution.length > 0 || step.operations.length === 0
+  const work = step.solution.length > 0 ? 'solution' : 'operations'
+  const command = ({ argv, netns }: LabCommand, ...path: PropertyKey[]): LabCommand =>
+    inFile(source, at(...path), () => ({
+      argv: argv.map((word) => fill(word, variables)),
+      ...(netns === undefined ? {} : { netns: netnsIn(fill(netns, variables)) }),
+    }))
+  const own = {
+    operations: step[work].flatMap((item, i) => operations(source, at(work, i), item, variables, room)),
+    checks: step.checks.map((item, i) => assertion(source, at('checks', i), item, variables)),
+  }
+  checkPatterns(source, step, s, [
+    ...(free ? [] : own.operations.map((operation) => derive(operation).id)),
+    ...own.checks.map((check) => deriveAssertion(check).id),
+  ])
+  return {
+    ...own,
+    id: step.id,
+    title: words(step.title, ...at('title')),
+    text: words(step.text, ...at('text')),
+    more: step.more === undefined ? undefined : words(step.more, ...at('more')),
+    before: step.before.map((item, i) => assertion(source, at('before', i), item, variables)),
+    free,
+    run: step.run.map((one, i) => command(one, 'run', i)),
+    hints: step.hints.map((hint, i) => words(hint, ...at('hints', i))),
+    when: step.when.map(({ finding, actual, text }, i) => ({
+      finding: words(finding, ...at('when', i, 'finding')),
+      actual: actual === undefined ? undefined : words(actual, ...at('when', i, 'actual')),
+      text: words(text, ...at('when', i, 'text')),
+    })),
+    questions: step.questions.map((question, i) => ({
+      ask: words(question.ask, ...at('questions', i, 'ask')),
+      choices: question.choices.map((choice, c) => words(choice, ...at('questions', i, 'choices', c))),
+      answer: question.answer - 1,
+      why: words(question.why, ...at('questions', i, 'why')),
+      try: question.try === undefined ? undefined : command(question.try, 'questions', i, 'try'),
+      at: question.at,
+    })),
+    focus: step.focus.map((name, i) => words(name, ...at('focus', i))),
+  }
+}
+
+function netnsIn(name: string): string {
+  const { error } = anyNetns.safeParse(name)
+  if (error) throw new TemplateError(`netns: ${error.issues[0]?.message ?? name}`)
+  return name
+}
+
+/** A hint for a finding that the step does not have would never be shown. */
+function checkPatterns(source: Source, { when }: LabFile['steps'][number], s: number, ids: readonly string[]): void {
+  for (const [i, { finding }] of when.entries())
+    if (!finding.includes('${') && !ids.some((id) => matches(finding, id)))
+      throw source.errorAt(
+        ['steps', s, 'when', i, 'finding'],
+        `no finding of this step is called '${finding}'; there are: ${ids.join(', ')}`,
+      )
+}
+
+function checkAnswers(lab: LabFile, source: Source): void {
+  for (const [s, { questions }] of lab.steps.entries())
+    for (const [q, { answer, choices }] of questions.entries())
+      if (answer < 1 || answer > choices.length)
+        throw source.errorAt(
+          ['steps', s, 'questions', q, 'answer'],
+          `answer: the number of a choice, from 1 to ${choices.length}`,
+        )
+}
+
+function checkIds(lab: LabFile, source: Source): void {
+  const seen = new Set<string>()
+  for (const [s, { id }] of lab.steps.entries()) {
+    if (seen.has(id)) throw source.errorAt(['steps', s, 'id'], `id: another step is called '${id}' already`)
+    seen.add(id)
+  }
+}
+
+/** An address that lies in a subnet is checked against it: a name that is none would switch the check off. */
+function checkSubnets(lab: LabFile, source: Source): void {
+  const subnets: string[] = []
+  for (const [name, definition] of Object.entries(lab.parameters)) {
+    if (definition.in !== undefined && !subnets.includes(definition.in))
+      throw source.errorAt(
+        ['parameters', name, 'in'],
+        `in: '${definition.in}' is not an earlier parameter of type subnet; there are: ${subnets.join(', ') || 'none'}`,
+      )
+    if (definition.type === 'subnet') subnets.push(name)
+  }
+}
+
+/** Refuses a name that is neither a lab's nor a path. */
+export function isLabPath(lab: string): boolean {
+  return lab.includes('/') || lab.endsWith('.yaml')
+}
+
+/** The error for a lab that does not exist. */
+export function unknownLab(name: string, known: readonly string[]): CnilabError {
+  return new CnilabError('usage', `there is no lab '${name}'`, {
+    fix: `the labs are: ${known.join(', ')}; a path to a file holds a / or ends in .yaml`,
+  })
+}

@@ -1,0 +1,195 @@
+import { randomInt } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import * as z from 'zod'
+import type { Found, Test } from '../../assertions/assertion.ts'
+import { type Assertion, deriveAssertion } from '../../assertions/registry.ts'
+import { CnilabError } from '../../errors.ts'
+import type { Kernel } from '../../kernel/kernel.ts'
+import { call, startInternet, whileAnswering } from '../../kernel/packets.ts'
+import { type Finding, NOT_TRIED } from '../../plan/finding.ts'
+import { readJson } from '../../state/json.ts'
+import { HOST, INTERNET, type State, UPLINK } from '../../state/state.ts'
+
+/**
+ * A table in the internet's namespace that remembers who called with packets of this length: an nftables set, and so no
+ * process at all. Others may call meanwhile.
+ */
+const whoCalled = (length: number) => `table ip who_called {
+  set seen { type ipv4_addr; flags dynamic; timeout 1m; }
+  chain input {
+    type filter hook input priority filter; policy accept;
+    icmp type echo-request ip length ${length} update @seen { ip saddr };
+  }
+}
+`
+const forget = 'add table ip who_called\ndelete table ip who_called\n'
+/** What IPv4 and ICMP put before the data of a ping, in bytes. */
+const HEADERS = 28
+
+/** How long a packet's answer is waited for when one is expected, and when none is, in seconds. */
+const PATIENCE = { answer: 2, silence: 0.2 }
+/** The same for somebody who watches, and sees it tried again soon. */
+const IMPATIENCE = { answer: 0.3, silence: 0.2 }
+
+/** How long until what has to be waited for is tried again, in milliseconds. */
+const AGAIN = 200
+
+/**
+ * Tries an assertion, with real packets where it is about packets; again and again if it says how long to wait. What
+ * needs the internet is skipped (`passed: null`) on the machine itself, whose uplink leads to the real one. Unless
+ * `patient`, it is tried once, and no answer is waited for long.
+ */
+export async function assert(
+  kernel: Kernel,
+  assertion: Assertion,
+  step: string,
+  now: State,
+  patient = true,
+): Promise<Finding> {
+  const { id, what, expected, why, test } = deriveAssertion(assertion)
+  const finding = { id, step, what, expected, why, fix: [], dependsOn: [] }
+  if (needsInternet(test) && !now.has(INTERNET))
+    return kernel.host.kind === 'machine'
+      ? { ...finding, passed: null, actual: `${NOT_TRIED}: the virtual internet exists in a sandbox only` }
+      : { ...finding, passed: false, actual: 'the internet of this sandbox is gone: cnilab lab reset brings it back' }
+  const { not, wait } = assertion
+  const patience = (patient ? PATIENCE : IMPATIENCE)[not ? 'silence' : 'answer']
+  let end: number | undefined
+  for (let state = now; ; state = test.by === 'state' ? await kernel.read() : now) {
+    const found = await tryOnce(kernel, test, patience, state)
+    const passed = found.tried !== false && found.holds !== not
+    // The first try counts for nothing: it may itself take longer than the time to wait.
+    end ??= performance.now() + (patient ? wait * 1000 : 0)
+    if (passed || performance.now() >= end) return { ...finding, passed, actual: found.actual }
+    await sleep(AGAIN)
+  }
+}
+
+/** `tried` false: nothing could be tried, and so even that nothing was found says nothing. */
+type Tried = Found & { tried?: false }
+
+function tryOnce(kernel: Kernel, test: Test, seconds: number, now: State): Promise<Tried> {
+  switch (test.by) {
+    case 'state':
+      return Promise.resolve(test.judge(now))
+    case 'reading':
+      return read(kernel, test.reading, now)
+    case 'ping':
+      return ping(kernel, test, seconds)
+    case 'call':
+      return askService(kernel, test, 2 * seconds, now)
+    case 'seen':
+      return seen(kernel, test)
+  }
+}
+
+function needsInternet(test: Test): boolean {
+  if (test.by === 'seen') return true
+  if (test.by === 'ping') return test.to === UPLINK.gateway
+  return test.by === 'call' && targetOf(test.call) === UPLINK.gateway
+}
+
+function targetOf(called: Extract<Test, { by: 'call' }>['call']): string {
+  return called.protocol === 'dns' ? called.server : called.to
+}
+
+async function read(kernel: Kernel, reading: Extract<Test, { by: 'reading' }>['reading'], now: State): Promise<Tried> {
+  const output = await kernel.probe(reading.argv, reading.netns)
+  const found = reading.found(output, now.get(reading.netns ?? HOST))
+  return output.stderr.startsWith('nsenter: ') ? { ...found, tried: false } : found
+}
+
+/** Where an earlier packet still waits for a neighbour that does not answer, a new one is dropped with it: hence twice. */
+async function ping(kernel: Kernel, test: Extract<Test, { by: 'ping' }>, seconds: number): Promise<Tried> {
+  if (seconds < 2 * PATIENCE.silence) return pingOnce(kernel, test, seconds)
+  const first = await pingOnce(kernel, test, seconds / 2)
+  return first.holds || first.tried === false ? first : pingOnce(kernel, test, seconds / 2, seconds)
+}
+
+async function pingOnce(
+  kernel: Kernel,
+  { from, to }: Extract<Test, { by: 'ping' }>,
+  seconds: number,
+  inAll = seconds,
+): Promise<Tried> {
+  const { code, stdout, stderr } = await kernel.probe(['ping', '-n', '-c1', `-W${seconds}`, to], from)
+  const time = /time=([\d.]+ ms)/.exec(stdout)?.[1]
+  if (code === 0) return { holds: true, actual: `${to} answered${time === undefined ? '' : ` in ${time}`}` }
+  const found = { holds: false, actual: firstLine(stderr) ?? `no answer within ${inAll} s` }
+  // Where ping was stopped, or could not even enter the namespace, that nothing answered says nothing.
+  return code === undefined || stderr.startsWith('nsenter: ') ? { ...found, tried: false } : found
+}
+
+function firstLine(text: string): string | undefined {
+  const line =
+    text
+      .split('\n')[0]
+      ?.trim()
+      .replace(/^ping: /, '') ?? ''
+  return line === '' ? undefined : line
+}
+
+async function askService(
+  kernel: Kernel,
+  { from, call: what, listen, judge }: Extract<Test, { by: 'call' }>,
+  seconds: number,
+  now: State,
+): Promise<Tried> {
+  const ask = async (): Promise<Tried> => {
+    try {
+      return judge(await call(kernel, from, what, seconds))
+    } catch (error) {
+      if (error instanceof CnilabError && error.kind === 'state')
+        return { holds: false, actual: error.message, tried: false }
+      throw error
+    }
+  }
+  const target = targetOf(what)
+  if (target === UPLINK.gateway) {
+    await startInternet(kernel.host)
+    return ask()
+  }
+  const netns = listen && what.protocol !== 'dns' ? whereIs(now, target) : undefined
+  if (netns === undefined || what.protocol === 'dns') return ask()
+  return whileAnswering(kernel.host, netns === HOST ? undefined : netns, `${what.protocol}:${what.port}`, ask)
+}
+
+/** The namespace that has an address. */
+function whereIs(now: State, target: string): string | undefined {
+  const has = (name: string) =>
+    now.get(name)?.links.some(({ addresses }) => addresses.some(({ address }) => address === target)) === true
+  return [...now.keys()].find(has)
+}
+
+/** The call itself is a ping, which needs no program at the other end. */
+async function seen(kernel: Kernel, { from, as }: Extract<Test, { by: 'seen' }>): Promise<Tried> {
+  const size = randomInt(64, 1300)
+  await kernel.probe(['nft', '-f', '-'], INTERNET, forget + whoCalled(size + HEADERS))
+  await kernel.probe(['ping', '-n', '-c1', `-s${size}`, `-W${PATIENCE.silence}`, UPLINK.gateway], from)
+  const { code, stdout } = await kernel.probe(['nft', '-j', 'list', 'set', 'ip', 'who_called', 'seen'], INTERNET)
+  const callers = code === 0 ? parseCallers(stdout) : []
+  const found = {
+    holds: callers.includes(as),
+    actual: callers.length === 0 ? 'nobody called' : callers.join(', '),
+  }
+  return code === 0 ? found : { ...found, tried: false }
+}
+
+const setSchema = z.object({
+  nftables: z.array(
+    z.looseObject({
+      set: z
+        .looseObject({
+          elem: z.array(z.union([z.string(), z.object({ elem: z.object({ val: z.string() }) })])).default([]),
+        })
+        .optional(),
+    }),
+  ),
+})
+
+/** The addresses in `nft -j list set` (libnftables-json(5)). */
+function parseCallers(json: string): string[] {
+  return readJson('nft -j list set ip who_called seen', json, setSchema).nftables.flatMap(({ set }) =>
+    (set?.elem ?? []).map((e) => (typeof e === 'string' ? e : e.elem.val)),
+  )
+}

@@ -1,0 +1,104 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CnilabError } from '../../errors.ts'
+import { readJournal } from '../../journal/journal.ts'
+import type { Host } from '../../kernel/host.ts'
+import { processesIn, startTime } from '../../kernel/processes.ts'
+import { type Kernel, kernelOf } from '../../kernel/kernel.ts'
+import type { Lab } from '../format/lab.ts'
+import type { LiveSandbox } from '../../sandbox/create.ts'
+import { refuseBinds } from '../../sandbox/binds.ts'
+import { ownSandbox } from '../../sandbox/find.ts'
+import { findSandbox, openSandbox } from '../../sandbox/open.ts'
+import { removeSandbox } from '../../sandbox/remove.ts'
+import { machine } from '../../engine/open-host.ts'
+import { type LabEvents, type LabReport, runLab } from './automatic.ts'
+import { undoEntries } from '../../engine/undo.ts'
+
+/** Where a lab runs and whether it stays. */
+export interface SessionOptions {
+  host: boolean
+  keep: boolean
+  /** The sandbox that a kept lab goes to. */
+  sandbox: string
+}
+
+/** What is left after the teardown, in words; `kept` if the lab was meant to stay. */
+export interface Teardown {
+  ok: boolean
+  left: string[]
+  kept?: true
+}
+
+/** A place that is ready for a lab, and how to clear it. */
+export interface Session {
+  kernel: Kernel
+  /** Does the lab, and tears it down unless it is kept. */
+  run: (lab: Lab, events: LabEvents, signal: AbortSignal) => Promise<LabReport>
+  /** Call once after `run`. */
+  tearDown: (report: LabReport) => Promise<Teardown>
+}
+
+/**
+ * Opens the place where a lab is to run: `own`, a sandbox that dies with this process; with `host` the machine; inside
+ * a sandbox's shell that sandbox; else the named one. Throws CnilabError `state` if it holds a lab already.
+ */
+export async function openSession(options: SessionOptions, own?: Promise<LiveSandbox>): Promise<Session> {
+  if (own) return privateSession(await own)
+  const here = options.host ? machine() : ownSandbox()
+  if (here) return sessionOn(here, options.keep)
+  const { host, state } = await openSandbox(options.sandbox)
+  return sessionOn(host, true, state !== 'found')
+}
+
+function privateSession(live: LiveSandbox): Session {
+  const kernel = kernelOf({ ...live.host, common: false })
+  return {
+    kernel,
+    run: (lab, events, signal) => runLab(kernel, lab, events, signal),
+    tearDown: async () => {
+      await removeSandbox(live.sandbox)
+      live.end()
+      const { pid, netns } = live.sandbox
+      // Processes of the sandbox may take a moment to go after their first one has.
+      for (let i = 0; i < 200 && processesIn(netns).length > 0; i++) await sleep(5)
+      const left = [
+        ...(startTime(pid) === undefined ? [] : [`the sandbox's first process, ${pid}`]),
+        ...processesIn(netns).map((process) => `process ${process} in the sandbox`),
+      ]
+      return { ok: left.length === 0, left }
+    },
+  }
+}
+
+/** A lab in a place that outlives it: the journal says what to take away. */
+function sessionOn(host: Host, keep: boolean, created = false): Session {
+  refuseBinds(host)
+  const earlier = new Set(readJournal(host).map((entry) => entry.id))
+  if (keep && earlier.size > 0)
+    throw new CnilabError(
+      'state',
+      `${host.kind === 'machine' ? 'this machine' : `the sandbox '${host.name}'`} holds a network that cnilab made already`,
+      {
+        fix:
+          host.kind === 'machine'
+            ? 'cnilab clean --host'
+            : `cnilab sandbox delete ${host.name}, or --sandbox with another name`,
+      },
+    )
+  const kernel = kernelOf(host)
+  return {
+    kernel,
+    run: (lab, events, signal) => runLab(kernel, lab, events, signal),
+    tearDown: async (report) => {
+      const interrupted = report.error?.kind === 'interrupted'
+      if (keep && !interrupted) return { ok: true, left: [], kept: true }
+      const { left, kept } = await undoEntries(
+        kernel,
+        readJournal(host).filter((entry) => !earlier.has(entry.id)),
+      )
+      const sandbox = created ? findSandbox(host.name) : undefined
+      if (sandbox) await removeSandbox(sandbox)
+      return { ok: left.length === 0, left: [...left, ...kept.map((what) => `${what} (still in use)`)] }
+    },
+  }
+}

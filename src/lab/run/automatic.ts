@@ -1,0 +1,216 @@
+import { type Assertion, deriveAssertion } from '../../assertions/registry.ts'
+import { CnilabError } from '../../errors.ts'
+import type { Kernel } from '../../kernel/kernel.ts'
+import type { Progress } from '../../kernel/run.ts'
+import type { Lab, LabStep } from '../format/lab.ts'
+import { overlaps } from '../../operations/names.ts'
+import { type Resource, resource } from '../../operations/operation.ts'
+import { derive } from '../../operations/registry.ts'
+import { toLine } from '../../plan/command-line.ts'
+import { type Finding, toFindings } from '../../plan/finding.ts'
+import { type PlanScope, scopeOf } from '../../plan/scope.ts'
+import { HOST, type State } from '../../state/state.ts'
+import { assert } from './assert.ts'
+import { doPlan } from '../../engine/do.ts'
+import { type CommandOutput, runCommands } from './steps.ts'
+
+/** What came of one step. */
+export interface StepReport {
+  id: string
+  title: string
+  status: 'done' | 'already' | 'failed' | 'skipped' | 'pending'
+  /** Ready to paste. */
+  commands: string[]
+  findings: Finding[]
+  /** Wall time of applying its operations, in milliseconds. */
+  ms: number
+}
+
+/** What came of a lab, before its teardown. */
+export interface LabReport {
+  steps: StepReport[]
+  /** Everything that was tried with real packets. */
+  checks: Finding[]
+  /** Why it stopped early. */
+  error?: CnilabError
+}
+
+/** What whoever draws the run wants to know while it goes on. */
+export interface LabEvents {
+  /** Called before each step. */
+  stepStarts?: (step: LabStep, report: StepReport) => void
+  /** Called while a step's commands run. */
+  progressed?: Progress
+  /** Called when a command of the lab was run. */
+  ran?: (run: CommandOutput) => void
+  /** Called when something was tried with real packets. */
+  checked?: (finding: Finding) => void
+  /** Called after each step that `stepStarts` did not stop, also one that failed or was interrupted, and awaited. */
+  stepEnds?: (step: LabStep, report: StepReport) => Promise<void>
+}
+
+/** More operations than this in one lab are judged once, at the end, instead of after each step. */
+const FEW_OPERATIONS = 50
+
+/**
+ * Does a lab's steps in order and checks each, in the kernel and with real packets. Never throws for what goes wrong
+ * in the lab: the report says it, and the steps after it stay `pending`. `owner` is the
+ * attachment for which it is done, if it is for one: `network/container/interface`.
+ */
+export async function runLab(
+  kernel: Kernel,
+  lab: Lab,
+  events: LabEvents,
+  signal: AbortSignal,
+  owner?: string,
+): Promise<LabReport> {
+  const steps = lab.steps.map(emptyReport)
+  const checks: Finding[] = []
+  const operations = lab.steps.flatMap((step) => step.operations)
+  const judgeEach = operations.length <= FEW_OPERATIONS
+  const checked = (finding: Finding) => {
+    checks.push(finding)
+    events.checked?.(finding)
+  }
+  const provided = new Set<Resource>()
+  try {
+    let now = await kernel.read(scopeFrom(lab, 0))
+    refuseOverlaps(lab, now)
+    if (lab.start.length > 0) {
+      await doPlan(kernel, lab.start, { now, signal })
+      now = await kernel.read(scopeFrom(lab, 0))
+    }
+    for (const [i, step] of lab.steps.entries()) {
+      const report = steps[i] ?? emptyReport(step)
+      signal.throwIfAborted()
+      events.stepStarts?.(step, report)
+      try {
+        const derived = step.operations.map(derive)
+        // Once the step's work is there already, nothing can be seen of the time before it.
+        const isThere = derived.length > 0 && derived.every((operation) => operation.judge(now).status === 'present')
+        const beforeHeld = isThere || (await tryAll(kernel, step.before, step.id, now, signal, checked))
+        const { done, ms } = await doPlan(kernel, step.operations, {
+          now,
+          provided,
+          signal,
+          progress: events.progressed,
+          owner,
+        })
+        for (const one of derived.flatMap((operation) => operation.provides)) provided.add(one)
+        report.ms = Math.round(ms * 10) / 10
+        for (const run of await runCommands(kernel, step.run)) events.ran?.(run)
+        if (judgeEach) {
+          now = await kernel.read(scopeFrom(lab, i))
+          report.findings = step.free ? [] : toFindings(derived, now, step.id)
+        }
+        const checksHold = await tryAll(kernel, step.checks, step.id, now, signal, checked)
+        const holds = beforeHeld && checksHold && report.findings.every((finding) => finding.passed === true)
+        report.status = !holds
+          ? 'failed'
+          : isThere && done.every(({ status }) => status === 'already')
+            ? 'already'
+            : 'done'
+      } catch (error) {
+        if (!isInterruption(error, signal)) report.status = 'failed'
+        throw error
+      } finally {
+        await events.stepEnds?.(step, report) // whatever happened: somebody is drawing it
+      }
+      if (report.status === 'failed') break
+    }
+    if (!judgeEach) await judgeAll(kernel, lab, steps)
+  } catch (error) {
+    if (isInterruption(error, signal))
+      return { steps, checks, error: new CnilabError('interrupted', 'stopped before the end') }
+    if (!(error instanceof CnilabError)) throw error
+    return { steps, checks, error }
+  }
+  return { steps, checks }
+}
+
+function isInterruption(error: unknown, signal: AbortSignal): boolean {
+  return signal.aborted || (error instanceof CnilabError && error.kind === 'interrupted')
+}
+
+/**
+ * What has to be read between a step and the next: of both, and before a large lab of all steps; everything where checks
+ * ask for more than packets.
+ */
+function scopeFrom(lab: Lab, i: number): PlanScope | undefined {
+  const checks = lab.steps.flatMap((step) => [...step.before, ...step.checks])
+  if (checks.some((check) => !['ping', 'seen'].includes(deriveAssertion(check).test.by))) return undefined
+  const many = lab.steps.reduce((sum, step) => sum + step.operations.length, 0) > FEW_OPERATIONS
+  return scopeOf((many ? lab.steps : lab.steps.slice(i, i + 2)).flatMap((step) => step.operations).map(derive))
+}
+
+function emptyReport(step: LabStep): StepReport {
+  const applied = step.operations.flatMap((operation) => derive(operation).apply)
+  const commands = applied.map((command) => toLine(command, '1'))
+  return { id: step.id, title: step.title, status: 'pending', commands, findings: [], ms: 0 }
+}
+
+/** What holds only before a step, tried just before it. */
+export async function tryBefore(kernel: Kernel, step: LabStep, now: State): Promise<Finding[]> {
+  const findings: Finding[] = []
+  for (const assertion of step.before) findings.push(await assert(kernel, assertion, step.id, now))
+  return findings
+}
+
+/** Tries assertions one after the other; returns whether none failed. */
+async function tryAll(
+  kernel: Kernel,
+  assertions: readonly Assertion[],
+  step: string,
+  now: State,
+  signal: AbortSignal,
+  checked: (finding: Finding) => void,
+): Promise<boolean> {
+  let holds = true
+  for (const assertion of assertions) {
+    signal.throwIfAborted()
+    const finding = await assert(kernel, assertion, step, now)
+    checked(finding)
+    holds &&= finding.passed !== false
+  }
+  return holds
+}
+
+/** Judges everything at once, for labs that are too large to be read after each step. */
+async function judgeAll(kernel: Kernel, lab: Lab, steps: readonly StepReport[]): Promise<void> {
+  const judged = lab.steps.filter((step) => !step.free)
+  const derived = judged.flatMap((step) =>
+    step.operations.map((operation) => ({ step: step.id, operation: derive(operation) })),
+  )
+  const now = await kernel.read(scopeOf(derived.map(({ operation }) => operation)))
+  const findings = toFindings(
+    derived.map(({ operation }) => operation),
+    now,
+  )
+  for (const report of steps) {
+    report.findings = findings.flatMap((finding, i) =>
+      derived[i]?.step === report.id ? [{ ...finding, step: report.id }] : [],
+    )
+    if (report.status !== 'pending' && report.findings.some((finding) => finding.passed !== true))
+      report.status = 'failed'
+  }
+}
+
+/** A lab's subnet must not hide a network that the host reaches otherwise. */
+function refuseOverlaps(lab: Lab, now: State): void {
+  const operations = lab.steps.flatMap((step) => step.operations).map(derive)
+  const own = new Set<string>(operations.flatMap(({ provides }) => provides))
+  const addresses = operations.flatMap((operation) => operation.addresses).filter(({ netns }) => netns === undefined)
+  for (const route of now.get(HOST)?.routes ?? []) {
+    const onOthers = addresses.filter(({ ifname }) => ifname !== route.dev).map(({ address }) => address)
+    const taken = [...lab.subnets, ...onOthers].find(
+      (subnet) =>
+        route.dst !== 'default' &&
+        overlaps(subnet, route.dst.includes('/') ? route.dst : `${route.dst}/${route.family === 'inet' ? 32 : 128}`),
+    )
+    if (taken === undefined || own.has(resource.link(route.dev ?? ''))) continue
+    const words = `${route.dst}${route.via === undefined ? '' : ` via ${route.via}`}${route.dev === undefined ? '' : ` dev ${route.dev}`}`
+    throw new CnilabError('state', `the subnet ${taken} overlaps a route of the host: ${words}`, {
+      fix: 'choose another one, for example: --set subnet=10.99.0.0/16',
+    })
+  }
+}

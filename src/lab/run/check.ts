@@ -1,0 +1,127 @@
+import { type Assertion, deriveAssertion } from '../../assertions/registry.ts'
+import type { Kernel } from '../../kernel/kernel.ts'
+import type { Lab, LabStep } from '../format/lab.ts'
+import { readResource } from '../../operations/operation.ts'
+import { derive } from '../../operations/registry.ts'
+import { dependencies, type Dependencies, type Finding, NOT_TRIED, toFindings } from '../../plan/finding.ts'
+import { HOST, type State } from '../../state/state.ts'
+import { assert } from './assert.ts'
+
+/** How far a step is, read from the kernel. `next` is the first that is not done. */
+export interface StepState {
+  step: LabStep
+  /** 1, 2, … */
+  number: number
+  status: 'done' | 'next' | 'not yet'
+}
+
+/** What was found of a lab, and the state that it was found in. */
+export interface Checked {
+  findings: Finding[]
+  steps: StepState[]
+  now: State
+}
+
+/**
+ * Checks a lab in the kernel, whoever did what. Steps are judged up to the first that is not done, and at least as far
+ * as the learner has come, to the step with index `reached`; of those after it, what is not there yet is skipped. So is
+ * what depends on something that failed: one mistake is one red line. Unless `patient`, no check waits for long.
+ */
+export async function checkLab(kernel: Kernel, lab: Lab, reached = -1, patient = true): Promise<Checked> {
+  const now = await kernel.read()
+  const before = dependencies()
+  const homes = homesOf(lab)
+  const findings: Finding[] = []
+  const done: boolean[] = []
+  for (const [i, step] of lab.steps.entries()) {
+    const isReached = i <= reached || done.every(Boolean)
+    const own = await checkStep(kernel, step, now, before, homes, isReached ? findings : undefined, patient)
+    findings.push(...own)
+    done.push(own.every(isFulfilled))
+  }
+  const next = done.indexOf(false)
+  const steps = lab.steps.map((step, i): StepState => {
+    return { step, number: i + 1, status: done[i] === true ? 'done' : i === next ? 'next' : 'not yet' }
+  })
+  return { findings, steps, now }
+}
+
+/** Whether a step is done. */
+export function isDone(step: LabStep, steps: readonly StepState[]): boolean {
+  return steps.some((state) => state.step.id === step.id && state.status === 'done')
+}
+
+/** The step that a learner is at: the first that is not done; undefined at the end. */
+export function currentStep({ steps }: { steps: readonly StepState[] }): LabStep | undefined {
+  return steps.find(({ status }) => status === 'next')?.step
+}
+
+/** Whether nothing is missing: it passed, or cannot be tried here. */
+function isFulfilled({ passed, actual }: Finding): boolean {
+  return passed === true || (passed === null && actual.startsWith(NOT_TRIED))
+}
+
+/** `earlier`: all findings before it; undefined for a step that is not reached yet, of which nothing is asked. */
+async function checkStep(
+  kernel: Kernel,
+  step: LabStep,
+  now: State,
+  before: Dependencies,
+  homes: ReadonlyMap<string, string>,
+  earlier: readonly Finding[] | undefined,
+  patient: boolean,
+): Promise<Finding[]> {
+  const findings = step.free
+    ? []
+    : withTheirHomes(toFindings(step.operations.map(derive), now, step.id, before), step, homes, now)
+  for (const check of step.checks) {
+    const derived = deriveAssertion(check)
+    // What is tried needs everything before it: packets pass through all of that.
+    const isTried = derived.test.by !== 'state'
+    const all = [...(earlier ?? []), ...findings]
+    const dependsOn = isTried ? all.map(({ id }) => id) : before.on(derived.needs)
+    const isReady = earlier !== undefined && (isTried ? all.every(isFulfilled) : before.hold(dependsOn))
+    const finding = isTried && !isReady ? skipped(check, step) : await assert(kernel, check, step.id, now, patient)
+    const passed = finding.passed === false && !isReady ? null : finding.passed
+    before.add(derived.id, passed, derived.provides)
+    findings.push({ ...finding, passed, dependsOn })
+  }
+  if (earlier !== undefined) return findings
+  return findings.map((finding) => (finding.passed === false ? { ...finding, passed: null } : finding))
+}
+
+/** Where a lab moves interfaces to: their namespaces, by the names that they were made with. */
+function homesOf(lab: Lab): Map<string, string> {
+  const all = lab.steps.flatMap(({ operations }) => operations)
+  return new Map(
+    all.flatMap((operation) => {
+      const { moves } = derive(operation)
+      return moves ? [[moves.ifname, moves.netns]] : []
+    }),
+  )
+}
+
+/** A cable goes with the namespace that one of its ends was moved to: where that is missing, it is no mistake of its own. */
+function withTheirHomes(
+  findings: readonly Finding[],
+  step: LabStep,
+  homes: ReadonlyMap<string, string>,
+  now: State,
+): Finding[] {
+  return findings.map((finding, i) => {
+    const operation = step.operations[i]
+    if (!operation || finding.passed !== false) return finding
+    const lost = derive(operation)
+      .provides.map(readResource)
+      .map(({ what, netns, ifname }) => (what === 'link' && netns === HOST ? homes.get(ifname) : undefined))
+    const missing = lost.filter((netns) => netns !== undefined && !now.has(netns))
+    if (missing.length === 0) return finding
+    return { ...finding, passed: null, dependsOn: missing.map((netns) => `netns.${netns}`) }
+  })
+}
+
+function skipped(check: Assertion, step: LabStep): Finding {
+  const { id, what, expected, why } = deriveAssertion(check)
+  const actual = 'skipped: something before it is missing'
+  return { id, step: step.id, passed: null, what, expected, actual, why, fix: [], dependsOn: [] }
+}

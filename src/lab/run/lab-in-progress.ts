@@ -1,0 +1,206 @@
+import { resolve } from 'node:path'
+import { CnilabError } from '../../errors.ts'
+import { exclusively } from '../../journal/exclusively.ts'
+import { readJournal } from '../../journal/journal.ts'
+import {
+  endProgress,
+  newProgress,
+  type Progress,
+  readProgress,
+  stepProgress,
+  type StepProgress,
+  updateProgress,
+  writeProgress,
+} from './progress.ts'
+import { flagsFor } from '../../kernel/host.ts'
+import type { Kernel } from '../../kernel/kernel.ts'
+import { isLabPath, type Lab, type LabStep } from '../format/lab.ts'
+import { refuseBinds } from '../../sandbox/binds.ts'
+import { ownSandbox } from '../../sandbox/find.ts'
+import { HOST, INTERNET, type Link, type State, UPLINK } from '../../state/state.ts'
+import { type Checked, checkLab } from './check.ts'
+import { doPlan } from '../../engine/do.ts'
+import { loadLab } from './load.ts'
+import { doStep, type StepResult } from './steps.ts'
+
+/** A lab that somebody works on: in a sandbox or on the machine, with how far they have come. */
+export interface RunningLab {
+  kernel: Kernel
+  lab: Lab
+  progress: Progress
+}
+
+/** The lab that runs on a host; undefined if none does. Throws CnilabError `usage` if its file cannot be read any more. */
+export async function runningLab(kernel: Kernel): Promise<RunningLab | undefined> {
+  const progress = readProgress(kernel.host)
+  return progress && { kernel, lab: await loadAgain(progress, flagsFor(kernel.host)), progress }
+}
+
+/** The lab whose progress this is, from its file, which may have changed or be gone. */
+async function loadAgain({ lab, set }: Progress, flags: string): Promise<Lab> {
+  try {
+    return await loadLab(lab, set)
+  } catch (error) {
+    if (!(error instanceof CnilabError)) throw error
+    throw new CnilabError(error.kind, error.message, {
+      fix: `put the lab's file right, or end the lab: cnilab lab stop${flags}`,
+    })
+  }
+}
+
+/** The lab that runs in a sandbox of this name, which need not be open; else the one called `otherwise`. */
+export async function labOf(place: { name: string }, otherwise: string): Promise<Lab> {
+  const progress = readProgress(ownSandbox() ?? place)
+  return loadLab(progress?.lab ?? otherwise, progress?.set ?? [])
+}
+
+/** The same where there has to be one. Throws CnilabError `state`. */
+export async function requireLab(kernel: Kernel): Promise<RunningLab> {
+  const running = await runningLab(kernel)
+  if (running) return running
+  const flags = flagsFor(kernel.host)
+  throw new CnilabError('state', 'no lab is running here', {
+    fix: `cnilab lab start eight-steps${flags}; cnilab lab list names the others`,
+  })
+}
+
+/** How a lab is noted: a path is meant from where it was typed, and is read again from elsewhere. */
+const noted = (name: string) => (isLabPath(name) ? resolve(name) : name)
+
+/** Whether the lab that runs is the one that was named. */
+export function isNamed({ lab, progress }: RunningLab, name: string): boolean {
+  return progress.lab === noted(name) || lab.id === name
+}
+
+/** Notes that a lab begins, which finds the network as it is. `name` is the lab's, or its file's path. */
+export function beginLab(kernel: Kernel, lab: Lab, name: string, set: readonly string[]): RunningLab {
+  refuseBinds(kernel.host)
+  const progress = newProgress(noted(name), set)
+  writeProgress(kernel.host, progress)
+  return { kernel, lab, progress }
+}
+
+/**
+ * Starts a lab on a host: its starting state, and nothing done yet. Throws CnilabError `state` if another one runs there,
+ * or another network stands there, and as `doPlan` does.
+ */
+export async function startLab(kernel: Kernel, name: string, set: readonly string[]): Promise<RunningLab> {
+  const lab = await loadLab(name, set) // a mistake in it comes first
+  return exclusively(kernel.host, () => startExclusively(kernel, lab, name, set))
+}
+
+async function startExclusively(kernel: Kernel, lab: Lab, name: string, set: readonly string[]): Promise<RunningLab> {
+  const { host } = kernel
+  const flags = flagsFor(host)
+  const other = readProgress(host)
+  if (other)
+    throw new CnilabError('state', `the lab ${other.lab} runs here already`, {
+      fix: `cnilab lab start --resume${flags} goes on with it, cnilab lab stop${flags} ends it; --sandbox with another name starts one beside it`,
+    })
+  if (readJournal(host).length > 0 || (host.kind === 'sandbox' && !isBare(await kernel.read())))
+    throw new CnilabError('state', 'there is a network here already', {
+      fix:
+        host.kind === 'machine'
+          ? 'cnilab clean --host'
+          : `cnilab sandbox delete ${host.name}, or --sandbox with another name`,
+    })
+  const running = beginLab(kernel, lab, name, set)
+  try {
+    await doPlan(kernel, lab.start)
+  } catch (error) {
+    endProgress(host)
+    throw error
+  }
+  return running
+}
+
+/** Whether a sandbox holds nothing but what it began with. */
+export function isBare(now: State): boolean {
+  const links = now.get(HOST)?.links ?? []
+  const isOwn = (link: Link) => link.name === 'lo' || link.name === UPLINK.ifname
+  return links.every(isOwn) && [...now.keys()].every((name) => name === HOST || name === INTERNET)
+}
+
+/** Changes what is noted. Throws CnilabError `state` if the lab was ended meanwhile, as from another terminal. */
+async function update(running: RunningLab, change: (progress: Progress) => void): Promise<void> {
+  const { host } = running.kernel
+  const progress = await updateProgress(host, running.progress.started, change)
+  if (!progress) throw ended(running)
+  running.progress = progress
+}
+
+function ended({ lab, kernel }: RunningLab): CnilabError {
+  return new CnilabError('state', `the lab ${lab.id} has been ended meanwhile`, {
+    fix: `cnilab lab start ${lab.id}${flagsFor(kernel.host)} begins it again`,
+  })
+}
+
+/** Whether the lab has not been ended meanwhile, as from another terminal. */
+export function isRunning({ kernel, progress }: RunningLab): boolean {
+  return readProgress(kernel.host)?.started === progress.started
+}
+
+/** Throws CnilabError `state` if it has. */
+export function requireRunning(running: RunningLab): void {
+  if (!isRunning(running)) throw ended(running)
+}
+
+/** Notes something about a step. Throws CnilabError `state` if the lab was ended meanwhile. */
+export function note(running: RunningLab, step: LabStep, what: Partial<StepProgress>): Promise<void> {
+  return update(running, (progress) => {
+    progress.steps[step.id] = { ...stepProgress(progress, step.id), ...what }
+  })
+}
+
+/** Notes that one more of a step's hints was shown. */
+export function noteHint(running: RunningLab, step: LabStep): Promise<void> {
+  return update(running, (progress) => {
+    const own = stepProgress(progress, step.id)
+    progress.steps[step.id] = { ...own, hints: Math.min(own.hints + 1, step.hints.length) }
+  })
+}
+
+/** Forgets what is noted of steps. */
+export function forget(running: RunningLab, steps: readonly LabStep[]): Promise<void> {
+  return update(running, (progress) => {
+    for (const { id } of steps) delete progress.steps[id]
+  })
+}
+
+/**
+ * Checks the lab, as far as the learner has ever come, and at least to the step `upTo`, and notes what is done. Unless
+ * `patient`, it waits for nothing. Throws CnilabError `state` if the lab was ended meanwhile.
+ */
+export async function checkRunning(running: RunningLab, patient = true, upTo?: LabStep): Promise<Checked> {
+  const { kernel, lab } = running
+  const latest = readProgress(kernel.host) // others may have written since
+  if (latest?.started !== running.progress.started) throw ended(running)
+  running.progress = latest
+  const reached = lab.steps.findLastIndex(({ id }) => stepProgress(latest, id).done !== undefined)
+  const checked = await checkLab(kernel, lab, Math.max(reached, upTo ? lab.steps.indexOf(upTo) : -1), patient)
+  const fresh = checked.steps.filter(
+    ({ step, status }) => status === 'done' && stepProgress(latest, step.id).done === undefined,
+  )
+  const done = new Date().toISOString()
+  if (fresh.length > 0)
+    await update(running, (progress) => {
+      for (const { step } of fresh) progress.steps[step.id] = { ...stepProgress(progress, step.id), done }
+    })
+  return checked
+}
+
+/**
+ * Does one step, after the ones in `first`, and checks it. Notes of those that were not done that the program did them.
+ * Throws as `doPlan` does.
+ */
+export async function doRunning(
+  running: RunningLab,
+  step: LabStep,
+  first: readonly LabStep[],
+  before: Checked,
+): Promise<StepResult> {
+  const result = await doStep(running.kernel, step, first, before, () => checkRunning(running))
+  const open = new Set(before.steps.flatMap((state) => (state.status === 'done' ? [] : [state.step])))
+  for (const one of [...first, step]) if (open.has(one)) await note(running, one, { solved: true })
+  return result
+}

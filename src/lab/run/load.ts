@@ -1,0 +1,84 @@
+import { readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { CnilabError } from '../../errors.ts'
+import { MIB, readText } from '../../kernel/read-file.ts'
+import { BOUNDS } from '../format/bounds.ts'
+import { isLabPath, type Lab, toLab, unknownLab } from '../format/lab.ts'
+import type { Source } from '../format/source.ts'
+import { packageFolder } from '../../kernel/package-folder.ts'
+
+/** The names of the labs that ship. */
+export function labNames(): string[] {
+  return readdirSync(join(packageFolder(), 'labs'))
+    .filter((file) => file.endsWith('.yaml'))
+    .map((file) => file.slice(0, -'.yaml'.length))
+    .toSorted()
+}
+
+/** The labs that ship, in the order in which to learn them. */
+export async function shippedLabs(): Promise<Lab[]> {
+  const last = Number.MAX_SAFE_INTEGER
+  const labs = await Promise.all(labNames().map((name) => loadLab(name)))
+  return labs.toSorted((a, b) => (a.order ?? last) - (b.order ?? last))
+}
+
+/** The language of the user's texts, from the environment (locale(7)): `ko` of `ko_KR.UTF-8`. */
+function language(): string | undefined {
+  const { LC_ALL, LC_MESSAGES, LANG } = process.env
+  return /^[a-z]{2,3}(?=[_.@]|$)/.exec(LC_ALL || LC_MESSAGES || LANG || '')?.[0]
+}
+
+/**
+ * Loads a lab by name, or by path (with a `/`, or ending in .yaml), with the parameters of `--set key=value`. Throws
+ * CnilabError `usage` for one that does not exist or holds a mistake.
+ */
+export async function loadLab(name: string, set: readonly string[] = []): Promise<Lab> {
+  const values = Object.fromEntries(
+    set.map((text) => {
+      const [, key, value] = /^(\w+)=(.*)$/.exec(text) ?? []
+      if (key === undefined || value === undefined)
+        throw new CnilabError('usage', `--set takes key=value, not '${text}'`, {
+          fix: 'for example: --set subnet=10.99.0.0/16',
+        })
+      return [key, value]
+    }),
+  )
+  if (isLabPath(name)) return parse(name, name, values)
+  const known = labNames()
+  if (!known.includes(name)) throw unknownLab(name, known)
+  const file = join(packageFolder(), 'labs', `${name}.yaml`)
+  return readCompiled(name, file, values) ?? parse(file, `labs/${name}.yaml`, values)
+}
+
+async function parse(file: string, shown: string, values: Readonly<Record<string, string>>): Promise<Lab> {
+  const { parseLab } = await import('../format/parse.ts') // YAML's parser takes longer to load than most commands to run
+  return parseLab(read(file, shown), shown, values, language())
+}
+
+/**
+ * A lab that ships, from what the build made of its file, which spares parsing it. Undefined where there is none that is
+ * up to date, or something is wrong with it: then the file itself can say what and where.
+ */
+function readCompiled(name: string, file: string, values: Readonly<Record<string, string>>): Lab | undefined {
+  const compiled = join(packageFolder(), 'dist', 'labs', `${name}.json`)
+  const made = statSync(compiled, { throwIfNoEntry: false })?.mtimeMs
+  if (made === undefined || made < (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Infinity)) return undefined
+  const mistake = () => new CnilabError('usage', 'a mistake')
+  try {
+    const source: Source = { tree: JSON.parse(readText(compiled, MIB)), errorAt: mistake, complaint: mistake }
+    return toLab(source, values, language())
+  } catch {
+    return undefined
+  }
+}
+
+function read(file: string, shown: string): string {
+  try {
+    return readText(file, BOUNDS.file)
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new CnilabError('usage', `cannot read the lab ${shown}: ${why}`, {
+      fix: 'cnilab lab list names those that ship; a lab of your own is a text file in YAML',
+    })
+  }
+}

@@ -1,0 +1,210 @@
+import { existsSync, rmSync, unlinkSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import * as z from 'zod'
+import { CnilabError } from '../../errors.ts'
+import { type Host, MACHINE } from '../../kernel/host.ts'
+import { withOwnFolder } from '../../kernel/host-root.ts'
+import { makeFolder } from '../../kernel/make-folder.ts'
+import { replaceFile } from '../../kernel/replace-file.ts'
+import { distrust, requireTrust } from '../../kernel/trust.ts'
+import { isLabPath } from '../format/lab.ts'
+import { exclusively } from '../../journal/exclusively.ts'
+import { readOwn } from '../../journal/journal.ts'
+import { progressFileOf } from './progress-file.ts'
+
+/** What goes to the terminal must not steer it. */
+const printable = z.string().regex(/^\P{Cc}*$/u)
+
+const stepProgressSchema = z.object({
+  /** When it was first found done (ISO 8601). */
+  done: z.iso.datetime().optional(),
+  /** How many of its hints were shown. */
+  hints: z.int().min(0).max(1000).default(0),
+  /** The program did it, not the learner. */
+  solved: z.boolean().default(false),
+  skipped: z.boolean().default(false),
+  /** Of each question, by its number from 0, whether the first answer was right. */
+  answers: z.record(z.string(), z.boolean()).default({}),
+})
+export type StepProgress = z.infer<typeof stepProgressSchema>
+
+const progressSchema = z.object({
+  version: z.literal(1),
+  /** The lab's name, or the absolute path of its file. */
+  lab: printable,
+  /** The values of `--set`, as key=value. */
+  set: z.array(printable),
+  /** When it was begun, and when this was written (ISO 8601). */
+  started: z.iso.datetime(),
+  written: z.iso.datetime(),
+  /** By the ids of the steps, which outlive a change of the lab file. */
+  steps: z.record(z.string(), stepProgressSchema),
+})
+
+/** How far a learner has come in the lab that runs in a sandbox. */
+export type Progress = z.infer<typeof progressSchema>
+
+/** The step's own part, also where nothing is noted yet. */
+export function stepProgress(progress: Progress, id: string): StepProgress {
+  return progress.steps[id] ?? { hints: 0, solved: false, skipped: false, answers: {} }
+}
+
+/** A lab that begins. */
+export function newProgress(lab: string, set: readonly string[]): Progress {
+  const now = new Date().toISOString()
+  return { version: 1, lab, set: [...set], started: now, written: now, steps: {} }
+}
+
+/** Where a lab runs: a host that is open, or a sandbox that may be gone. */
+type Place = Host | Pick<Host, 'name'>
+
+/**
+ * The progress of the lab that runs somewhere; undefined if none does. The sandbox's own copy may have been written by
+ * any program in it: seen from outside, it says no more than how far the lab is that we know of, that it was ended, or
+ * that a lab that ships was begun. Throws CnilabError `machine` where others may have written the user's own file.
+ */
+export function readProgress(place: Place): Progress | undefined {
+  if (!isInside(place)) requireOwnFile(place)
+  return readNoted(place)
+}
+
+function readNoted(place: Place): Progress | undefined {
+  const copy = parse(readCopy(place, COPY))
+  if (isInside(place)) return copy
+  const own = parse(readUsers(place))
+  const hasEnded = own !== undefined && endedInside(place).includes(own.started)
+  if (hasEnded) remove(progressFileOf(place.name)) // before the sandbox is gone
+  const known = hasEnded ? undefined : own
+  const shared = copy && !isLabPath(copy.lab) ? copy : undefined
+  if (known && copy?.started === known.started)
+    return known.written < copy.written ? { ...known, written: copy.written, steps: copy.steps } : known
+  return known && shared ? (known.started < shared.started ? shared : known) : (known ?? shared)
+}
+
+/**
+ * Changes what is noted, of the lab that was begun at `started`, while nobody else does. Returns it as it is then;
+ * undefined if that lab was ended meanwhile.
+ */
+export async function updateProgress(
+  host: Host,
+  started: string,
+  change: (progress: Progress) => void,
+): Promise<Progress | undefined> {
+  if (readProgress(host)?.started !== started) return undefined
+  return exclusively(host, () => {
+    const progress = readProgress(host)
+    if (progress?.started !== started) return Promise.resolve(undefined)
+    change(progress)
+    writeProgress(host, progress)
+    return Promise.resolve(progress)
+  })
+}
+
+/** Writes it down, atomically. Throws CnilabError `machine` where that is possible nowhere, or others could change it. */
+export function writeProgress(place: Place, progress: Progress): void {
+  if (!isInside(place)) requireOwnFile(place)
+  const text = `${JSON.stringify({ ...progress, written: new Date().toISOString() }, undefined, 2)}\n`
+  const isCopied = writeCopy(place, COPY, text)
+  const file = progressFileOf(place.name)
+  const isKept = !isInside(place) && replace(file, text, dirname(file))
+  if (!isCopied && !isKept)
+    throw new CnilabError('machine', `the progress of the lab could not be written to ${file}`, {
+      fix: `see who may write there: ls -ld ${dirname(file)}; or set XDG_STATE_HOME to a folder of your own`,
+    })
+}
+
+/** Forgets it. Inside a sandbox, where the user's own file is out of reach, it is written down that the lab has ended. */
+export function endProgress(place: Place): void {
+  const progress = readNoted(place)
+  if (isInside(place)) {
+    if (progress) writeCopy(place, ENDED, JSON.stringify([...endedInside(place), progress.started].slice(-MOST_MARKS)))
+  } else if (distrust(progressFileOf(place.name)) === undefined) remove(progressFileOf(place.name))
+  inSandbox(place, (folder) => rmSync(join(folder, COPY), { force: true }))
+}
+
+/** Throws what the system says, but for a path that leads to no file. */
+function remove(file: string): void {
+  if (existsSync(file)) unlinkSync(file)
+}
+
+/** The files in a sandbox's own folder: a copy of the progress, which is all that can be seen inside, and the marks of ended labs. */
+const COPY = 'progress.json'
+const ENDED = 'ended.json'
+
+/** So many labs that were ended inside are remembered. */
+const MOST_MARKS = 100
+const endedSchema = z.array(z.iso.datetime())
+
+/** When the labs were begun that were ended inside the sandbox. */
+function endedInside(place: Place): string[] {
+  return endedSchema.safeParse(parseJson(readCopy(place, ENDED))).data ?? []
+}
+
+/** Within a sandbox the user's own file is out of reach. */
+function isInside(place: Place): boolean {
+  return 'kind' in place && place.kind === 'sandbox' && place.inside
+}
+
+/** Calls `use` with the sandbox's own folder, as this process can reach it; undefined where there is none. */
+function inSandbox<T>(place: Place, use: (folder: string) => T): T | undefined {
+  if (!('kind' in place) || place.kind !== 'sandbox') return undefined
+  try {
+    return withOwnFolder(place, use)
+  } catch {
+    return undefined // what a program in the sandbox did to it is no reason to lose the rest
+  }
+}
+
+function readCopy(place: Place, name: string): string {
+  if (!('kind' in place) || place.kind !== 'sandbox') return ''
+  try {
+    return readOwn(place, join(place.folder, name))
+  } catch {
+    return ''
+  }
+}
+
+/** Returns whether it could. */
+function writeCopy(place: Place, name: string, text: string): boolean {
+  return inSandbox(place, (folder) => replace(join(folder, name), text)) === true
+}
+
+/** The user's own file, in their state folder (XDG Base Directory); '' where it cannot be read, or others could change it. */
+function readUsers({ name }: Place): string {
+  const file = progressFileOf(name)
+  try {
+    return distrust(file) === undefined ? readOwn(MACHINE, file) : ''
+  } catch {
+    return ''
+  }
+}
+
+function requireOwnFile({ name }: Place): void {
+  requireTrust(
+    progressFileOf(name),
+    'let XDG_STATE_HOME name a folder that is yours alone; with sudo, leave -E out, or add -H',
+  )
+}
+
+function parse(text: string): Progress | undefined {
+  return progressSchema.safeParse(parseJson(text)).data
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** Returns whether it could. Never through a link that a program of the sandbox may have put there. */
+function replace(file: string, text: string, folder?: string): boolean {
+  try {
+    if (folder !== undefined) makeFolder(folder, 0o700)
+    replaceFile(file, text, { mode: 0o644, flush: true })
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,91 @@
+import { CnilabError } from '../../errors.ts'
+import { exclusively } from '../../journal/exclusively.ts'
+import { endEntries, readJournal } from '../../journal/journal.ts'
+import { endProgress, stepProgress, writeProgress } from './progress.ts'
+import { flagsFor, type Host } from '../../kernel/host.ts'
+import { type Kernel, kernelOf } from '../../kernel/kernel.ts'
+import type { LabStep } from '../format/lab.ts'
+import { findSandbox } from '../../sandbox/open.ts'
+import { removeSandbox } from '../../sandbox/remove.ts'
+import { restoreSandbox } from '../../sandbox/restore.ts'
+import { doPlan } from '../../engine/do.ts'
+import { runCommands } from './steps.ts'
+import { type Checked, currentStep, isDone } from './check.ts'
+import { checkRunning, forget, isBare, type RunningLab } from './lab-in-progress.ts'
+import { undoEntries } from '../../engine/undo.ts'
+
+/**
+ * Goes on with a lab: where nothing of it is there any more, because its sandbox is another or the machine was started
+ * anew, the steps that were done are done again.
+ */
+export async function resumeLab(running: RunningLab): Promise<void> {
+  const { kernel, lab, progress } = running
+  const { host } = kernel
+  writeProgress(host, progress) // in a new sandbox, too
+  const isGone = host.kind === 'sandbox' ? isBare(await kernel.read()) : readJournal(host).length === 0
+  const done = lab.steps.filter(({ id }) => stepProgress(progress, id).done !== undefined)
+  if (isGone) return exclusively(host, () => rebuild(running, done))
+  const { steps } = await checkRunning(running)
+  const next = currentStep({ steps })
+  if (done.length > 0 && next && !done.some((step) => isDone(step, steps)))
+    throw new CnilabError('state', 'nothing of the lab is there any more, and another network is', {
+      fix: `cnilab lab reset ${done.at(-1)?.id ?? next.id}${flagsFor(host)} takes that away and builds the lab again`,
+    })
+}
+
+/**
+ * Rebuilds the exact state at the start of a step, whatever was done since; without one, that of the lab. What is noted
+ * of that step and those after it is forgotten. Returns where the lab stands then. On the machine only what the journal
+ * names is taken away; throws CnilabError `state` if some of that stays.
+ */
+export async function resetLab(running: RunningLab, step?: LabStep): Promise<Checked> {
+  const { kernel, lab } = running
+  const at = step ? lab.steps.indexOf(step) : 0
+  return exclusively(kernel.host, async () => {
+    const left = await clear(kernel)
+    if (left.length > 0)
+      throw new CnilabError('state', `could not be taken away: ${left.join('; ')}`, {
+        fix: 'see who uses it, then reset again',
+      })
+    await rebuild(running, lab.steps.slice(0, at))
+    await forget(running, lab.steps.slice(at))
+    return checkRunning(running)
+  })
+}
+
+/** Does the starting state and some steps of a lab on a host that holds nothing yet. */
+async function rebuild({ kernel, lab }: RunningLab, steps: readonly LabStep[]): Promise<void> {
+  await doPlan(kernel, lab.start)
+  for (const { operations, run } of steps) {
+    await doPlan(kernel, operations)
+    await runCommands(kernel, run)
+  }
+}
+
+/**
+ * Ends the lab that runs somewhere, if that is still there: its network is taken away, from outside with the whole
+ * sandbox, on the machine with all that cnilab made there, and its progress forgotten unless something stays. Returns
+ * what that is, in words.
+ */
+export async function stopLab(host: Host | undefined, name: string): Promise<string[]> {
+  const sandbox = host?.kind === 'sandbox' && !host.inside ? findSandbox(host.name) : undefined
+  const left = host && !sandbox ? await exclusively(host, () => clear(kernelOf(host))) : []
+  if (left.length === 0) endProgress(host ?? { name }) // first: who still works on it is to hear of that
+  if (sandbox) await removeSandbox(sandbox)
+  return left
+}
+
+async function clear(kernel: Kernel): Promise<string[]> {
+  const { host } = kernel
+  const entries = readJournal(host)
+  if (host.kind === 'machine') {
+    const { left, kept } = await undoEntries(kernel, entries)
+    return [...left, ...kept]
+  }
+  await restoreSandbox(host)
+  endEntries(
+    host,
+    entries.map(({ id }) => id),
+  )
+  return []
+}

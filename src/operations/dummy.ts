@@ -1,0 +1,75 @@
+import * as z from 'zod'
+import { findLink } from '../state/state.ts'
+import { alteredMade, findMade, type LinkParams, marksOf, withMac } from './made-link.ts'
+import { interfaceName, netnsPlace, wholeNumber } from './names.ts'
+import {
+  inNetns,
+  ip,
+  MARK_ALIAS,
+  markSchema,
+  missingNetns,
+  namedNetns,
+  type OperationKind,
+  placeId,
+  resource,
+} from './operation.ts'
+import { lyingOn, relyingOn } from './way-out.ts'
+
+interface Params extends LinkParams {
+  mtu?: number | undefined
+}
+
+/** An interface that takes all that is sent to it, and leads nowhere: ip-link(8), type dummy. The kernel needs CONFIG_DUMMY. */
+export const dummy: OperationKind<'dummy', Params> = {
+  kind: 'dummy',
+  step: () => 'veth',
+  get params() {
+    return z.strictObject({
+      name: interfaceName,
+      netns: netnsPlace.optional(),
+      mtu: wholeNumber.optional(),
+      mark: markSchema.optional(),
+    })
+  },
+  id: (p) => placeId(p.netns, p.name),
+  reads: (p) => ({ namespaces: namedNetns(p.netns) }),
+  modules: 'dummy',
+  mark: withMac,
+  marks: marksOf,
+  provides: (p) => [resource.link(p.name, p.netns)],
+  needs: (p) => namedNetns(p.netns).map(resource.netns),
+  apply: ({ name, netns, mtu, mark }) => [
+    ip(
+      netns,
+      'link',
+      'add',
+      'name',
+      name,
+      ...(mark ? ['address', mark.mac] : []),
+      ...(mtu === undefined ? [] : ['mtu', String(mtu)]),
+      'type',
+      'dummy',
+    ),
+    ...(mark ? [ip(netns, 'link', 'set', 'dev', name, 'alias', MARK_ALIAS)] : []),
+  ],
+  undo: (p, _before, now) => (findMade(p, 'dummy', now) ? [ip(p.netns, 'link', 'delete', 'dev', p.name)] : []),
+  altered: (p, _before, now) => alteredMade(p, 'dummy', now),
+  users: (p, now) =>
+    p.mark && p.netns === undefined ? [...lyingOn(p.name, now), ...relyingOn(p.name, undefined, now)] : [],
+  explain: (p) => ({
+    what: `Create the dummy interface ${p.name}${inNetns(p.netns)}`,
+    why: 'A dummy interface has no cable: it drops whatever is sent out. An address on it is there as long as the machine is, whatever becomes of its cables; other interfaces can lie on it.',
+  }),
+  expected: (p) => `${p.name}${inNetns(p.netns)} is a dummy interface`,
+  judge: (p, now) => {
+    const blocked = missingNetns(p.netns, now)
+    if (blocked) return blocked
+    const place = `${p.name}${inNetns(p.netns)}`
+    const link = findLink(now, p.name, p.netns)
+    if (!link) return { status: 'absent', actual: `there is no interface ${place}`, before: {} }
+    if (link.kind !== 'dummy') return { status: 'differs', actual: `${place} is something else` }
+    return p.mtu !== undefined && link.mtu !== p.mtu
+      ? { status: 'differs', actual: `${place} is a dummy interface with the MTU ${link.mtu}` }
+      : { status: 'present', actual: `${place} is a dummy interface` }
+  },
+}

@@ -1,0 +1,111 @@
+import * as z from 'zod'
+import { findLink, type Link, type State } from '../state/state.ts'
+import { alteredMade, findMade, type LinkParams, marksOf, withMac } from './made-link.ts'
+import { interfaceName, netnsPlace, wholeNumber } from './names.ts'
+import {
+  inNetns,
+  ip,
+  MARK_ALIAS,
+  markSchema,
+  missingLink,
+  missingNetns,
+  namedNetns,
+  type OperationKind,
+  placeId,
+  resource,
+} from './operation.ts'
+import { lyingOn, relyingOn } from './way-out.ts'
+
+/** How the interfaces on one parent see each other: ip-link(8), type macvlan. */
+export const MACVLAN_MODES = ['bridge', 'private', 'vepa', 'passthru'] as const
+
+interface Params extends LinkParams {
+  /** The interface of the host that it lies on. */
+  parent: string
+  mode?: (typeof MACVLAN_MODES)[number] | undefined
+  mtu?: number | undefined
+}
+
+const modeOf = ({ mode = 'bridge' }: Params) => mode
+
+/**
+ * An interface with a MAC address of its own that lies on another one and shares its cable: ip-link(8), type macvlan. It
+ * may be made in a container's namespace at once.
+ */
+export const macvlan: OperationKind<'macvlan', Params> = {
+  kind: 'macvlan',
+  step: () => 'veth',
+  get params() {
+    return z.strictObject({
+      name: interfaceName,
+      netns: netnsPlace.optional(),
+      parent: interfaceName,
+      mode: z
+        .enum(MACVLAN_MODES, {
+          error: `the mode of a macvlan is one of ${MACVLAN_MODES.join(', ')}, for example: bridge`,
+        })
+        .optional(),
+      mtu: wholeNumber.optional(),
+      mark: markSchema.optional(),
+    })
+  },
+  id: (p) => placeId(p.netns, p.name),
+  // Who deletes it need not know what it lies on.
+  isSame: (p, other) => p.name === other.name && p.netns === other.netns,
+  reads: (p) => ({ namespaces: namedNetns(p.netns) }),
+  modules: 'macvlan',
+  mark: withMac,
+  marks: marksOf,
+  provides: (p) => [resource.link(p.name, p.netns)],
+  needs: (p) => [resource.link(p.parent), ...namedNetns(p.netns).map(resource.netns)],
+  apply: ({ name, netns, parent, mtu, mark, ...rest }) => [
+    ip(
+      undefined,
+      'link',
+      'add',
+      'link',
+      parent,
+      'name',
+      name,
+      ...(netns === undefined ? [] : ['netns', netns]),
+      ...(mark ? ['address', mark.mac] : []),
+      ...(mtu === undefined ? [] : ['mtu', String(mtu)]),
+      'type',
+      'macvlan',
+      'mode',
+      modeOf({ name, parent, ...rest }),
+    ),
+    ...(mark ? [ip(netns, 'link', 'set', 'dev', name, 'alias', MARK_ALIAS)] : []),
+  ],
+  undo: (p, _before, now) => (findMade(p, 'macvlan', now) ? [ip(p.netns, 'link', 'delete', 'dev', p.name)] : []),
+  altered: (p, _before, now) => alteredMade(p, 'macvlan', now),
+  users: (p, now) =>
+    p.mark && p.netns === undefined ? [...lyingOn(p.name, now), ...relyingOn(p.name, undefined, now)] : [],
+  explain: (p) => ({
+    what: `Create the macvlan interface ${p.name} on ${p.parent}${inNetns(p.netns)}`,
+    why: 'A macvlan interface shares the cable of its parent and has a MAC address of its own: to the network it is one more machine, and no bridge is needed. The host itself does not reach it through the parent.',
+  }),
+  expected: (p) => `${p.name}${inNetns(p.netns)} is a macvlan interface on ${p.parent}, mode ${modeOf(p)}`,
+  judge: (p, now) => {
+    const blocked = missingNetns(p.netns, now)
+    if (blocked) return blocked
+    const place = `${p.name}${inNetns(p.netns)}`
+    const link = findLink(now, p.name, p.netns)
+    if (!link)
+      return findLink(now, p.parent)
+        ? { status: 'absent', actual: `there is no interface ${place}`, before: {} }
+        : missingLink(p.parent, undefined)
+    if (link.kind !== 'macvlan') return { status: 'differs', actual: `${place} is something else` }
+    const isOnIt = liesOn(link, p, now)
+    const actual = `${place} is a macvlan interface on ${isOnIt ? p.parent : 'another one'}, mode ${link.macvlanMode}`
+    if (!isOnIt || link.macvlanMode !== modeOf(p)) return { status: 'differs', actual }
+    return p.mtu !== undefined && link.mtu !== p.mtu
+      ? { status: 'differs', actual: `${actual}, with the MTU ${link.mtu}` }
+      : { status: 'present', actual }
+  },
+}
+
+/** In another namespace the parent is known by its index alone. */
+function liesOn(link: Link, { parent, netns }: Params, now: State): boolean {
+  return netns === undefined ? link.peer === parent : link.peerIndex === findLink(now, parent)?.index
+}

@@ -1,0 +1,32 @@
+import type { FolderSummary, SeenRuntime } from '../../cni/machine/summary.ts'
+import type { Text } from '../terminal/drawn.ts'
+import { indented } from '../terminal/layout.ts'
+import { style } from '../terminal/style.ts'
+import { draw, join } from '../terminal/text.ts'
+
+/** The runtimes that were found, their settings, who says so, and what is in their folders. */
+export function runtimesText(runtimes: readonly SeenRuntime[]): Text {
+  return join(runtimes.map(runtimeText), '\n\n')
+}
+
+function runtimeText(runtime: SeenRuntime): Text {
+  const { program, pid, endpoint, network, confDir, binDirs, notes, configurations, plugins } = runtime
+  const line = (what: string, value: string, from: string) =>
+    draw`  ${what.padEnd(16)}${value} ${style.quiet(`(${from})`)}`
+  const lines = [
+    draw`${style.title(program)} ${pid === undefined ? 'does not run; its file is there' : `runs with pid ${pid}`}`,
+    ...(endpoint ? [line('asks', endpoint.value, endpoint.from)] : []),
+    ...(confDir ? [line('configurations', confDir.value, confDir.from), ...content(configurations)] : []),
+    ...(binDirs ? [line('plugins', binDirs.value.join(', '), binDirs.from), ...content(plugins)] : []),
+    ...(network ? [line('takes network', network.value, network.from)] : []),
+    ...notes.map((note) => indented(note, 2)),
+  ]
+  return join(lines, '\n')
+}
+
+function content(folders: readonly FolderSummary[]): Text[] {
+  return folders.map(({ folder, names, wrong }) => {
+    const said = wrong ?? (names.length === 0 ? 'empty' : names.join(' '))
+    return style.quiet(indented(folders.length === 1 ? said : `${folder}: ${said}`, 18))
+  })
+}

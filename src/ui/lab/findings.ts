@@ -1,0 +1,43 @@
+import type { StepState } from '../../lab/run/check.ts'
+import type { Lab } from '../../lab/format/lab.ts'
+import type { Finding } from '../../plan/finding.ts'
+import type { Text } from '../terminal/drawn.ts'
+import { beside } from '../terminal/layout.ts'
+import { mark, style } from '../terminal/style.ts'
+import { draw } from '../terminal/text.ts'
+import type { View } from '../terminal/view.ts'
+
+/** How a finding is shown in a line. */
+export function findingLine({ passed, what, expected, actual }: Finding, plain = false): Text {
+  const sign = passed === true ? mark.done : passed === false ? mark.failed : mark.skipped
+  const word = passed === true ? 'passed:' : passed === false ? 'FAILED:' : 'skipped:'
+  return draw`${plain ? word : sign} ${what}: ${passed === false ? `expected ${expected}, but ${actual}` : actual}`
+}
+
+/** A finding that failed, in full: what was expected, what is there, and why that matters. */
+export function showFailure({ what, expected, actual, why }: Finding, { plain, log }: View): void {
+  log(draw`${plain ? 'FAILED:' : mark.failed} ${what}`)
+  log(beside('    expected: ', expected))
+  log(beside('    actual:   ', style.bad(actual)))
+  log(style.quiet(beside('    why:      ', why)))
+}
+
+/** The findings of a lab, step by step: what passed as a number, what failed in full, what was skipped by a word. */
+export function showFindings(lab: Lab, steps: readonly StepState[], findings: readonly Finding[], view: View): void {
+  const { plain, log } = view
+  for (const { step, number, status } of steps) {
+    const own = findings.filter((finding) => finding.step === step.id)
+    if (own.length === 0) continue
+    const failed = own.filter(({ passed }) => passed === false)
+    const passed = own.filter((finding) => finding.passed === true).length
+    const sign = failed.length > 0 ? mark.failed : status === 'done' ? mark.done : mark.skipped
+    const word = failed.length > 0 ? 'FAILED' : status === 'done' ? 'passed' : 'skipped'
+    const count = passed + failed.length === 0 ? 'not yet' : `${passed} of ${own.length} passed`
+    const title = draw`${number} ${style.command(step.id.padEnd(14))}`
+    log(draw`${plain ? word.padEnd(7) : sign} ${title} ${style.quiet(count)}`)
+    for (const finding of failed) showFailure(finding, view)
+  }
+  const failed = findings.filter(({ passed }) => passed === false)
+  const done = steps.filter(({ status }) => status === 'done').length
+  log(`\n${done} of ${lab.steps.length} steps done, ${failed.length} check${failed.length === 1 ? '' : 's'} failed`)
+}

@@ -1,0 +1,46 @@
+import type { RunningLab } from '../../lab/run/lab-in-progress.ts'
+import { stepProgress } from '../../lab/run/progress.ts'
+import { failureHints } from '../../lab/format/hints.ts'
+import type { Lab, LabStep } from '../../lab/format/lab.ts'
+import type { Finding } from '../../plan/finding.ts'
+import { showFailure } from './findings.ts'
+import { style } from '../terminal/style.ts'
+import { wrapped } from '../terminal/layout.ts'
+import { markdown } from '../terminal/markdown.ts'
+import type { View } from '../terminal/view.ts'
+
+/**
+ * Shows what is wrong, and one hint more than the last time; after the last one, the way to the `solution`. Returns how
+ * many of the step's hints have been shown.
+ */
+export function showHint(
+  { lab, progress }: RunningLab,
+  step: LabStep,
+  findings: readonly Finding[],
+  view: View,
+  solution: string,
+): number {
+  const { log, plain } = view
+  log(style.title(`Step ${lab.steps.indexOf(step) + 1}: ${step.title}`))
+  showFailureHints(lab, findings, view)
+  const { hints } = stepProgress(progress, step.id)
+  const number = Math.min(hints + 1, step.hints.length)
+  const hint = step.hints[number - 1]
+  if (hint !== undefined) log(markdown(`**Hint ${number} of ${step.hints.length}:** ${hint}`, plain))
+  if (hints >= step.hints.length)
+    log(
+      wrapped(
+        `${step.hints.length === 0 ? 'This step has no hints.' : 'That was the last hint.'} The solution: ${solution}`,
+      ),
+    )
+  return number
+}
+
+/** What the failures of a step tell: the first of them, and the hints that the lab has for just that. */
+export function showFailureHints(lab: Lab, findings: readonly Finding[], view: View): void {
+  const [first] = findings.filter(({ passed }) => passed === false)
+  if (!first) return
+  showFailure(first, view)
+  const step = lab.steps.find(({ id }) => id === first.step)
+  for (const text of step ? failureHints(step, findings) : []) view.log(markdown(text, view.plain))
+}

@@ -1,0 +1,33 @@
+import { currentStep, type StepState } from '../../lab/run/check.ts'
+import type { Lab } from '../../lab/format/lab.ts'
+import type { State } from '../../state/state.ts'
+import { showPicture, showPurpose } from './step-view.ts'
+import { markdown } from '../terminal/markdown.ts'
+import { style } from '../terminal/style.ts'
+import { draw } from '../terminal/text.ts'
+import type { View } from '../terminal/view.ts'
+
+/** What a lab is about, and the documents that it rests on. */
+export function showIntro({ title, text, links }: Lab, { plain, log }: Omit<View, 'flags'>): void {
+  log(style.title(title))
+  log(markdown(text, plain))
+  if (links.length > 0) log('\nIt rests on:')
+  for (const link of links) log(draw`  ${link.title}\n    ${style.quiet(link.url)}`)
+}
+
+/** How a lab begins for somebody who works by themselves: what it is about, the first step, and how to go on. */
+export function showStart(lab: Lab, steps: readonly StepState[], now: State, view: View): void {
+  const { log, flags } = view
+  showIntro(lab, view)
+  log('')
+  showPicture(undefined, now, [], view)
+  log('')
+  const next = currentStep({ steps })
+  if (next) showPurpose(lab, next, view)
+  log(`
+Work in:      cnilab shell${flags}
+Check it:     cnilab lab check${flags}     (or watch it: cnilab lab watch${flags})
+Stuck:        cnilab lab hint${flags}, cnilab lab solve${flags}
+Start over:   cnilab lab reset${flags}
+Leave it:     cnilab lab stop${flags}`)
+}

@@ -1,0 +1,109 @@
+import { Listr, ListrLogLevels } from 'listr2'
+import type { LabEvents, StepReport } from '../../lab/run/automatic.ts'
+import type { LabStep } from '../../lab/format/lab.ts'
+import { programLine } from '../../plan/command-line.ts'
+import { drawn, type Printable, type Text } from '../terminal/drawn.ts'
+import { findingLine } from './findings.ts'
+import { firstSentence } from '../terminal/layout.ts'
+import { duration, style } from '../terminal/style.ts'
+import { draw } from '../terminal/text.ts'
+
+/** More commands than this of one step are summed up. */
+const SHOWN = 6
+
+/** Draws a lab as it runs: one listr2 task for each step; `plain` without signs. */
+export function drawLab(count: number, plain: boolean, shown = SHOWN): LabEvents {
+  let number = 0
+  let current: Drawn | undefined
+  let lines: Printable[] = []
+  return {
+    stepStarts: (step, report) => {
+      number++
+      lines = []
+      current = drawStep(`${number}/${count} ${step.title}`, step, report, () => lines, { plain, shown })
+    },
+    progressed: (done, total) => {
+      if (total > SHOWN) current?.progressed(done / total)
+    },
+    ran: ({ command, output }) => {
+      lines.push(style.command(`$ ${programLine(command)}`), ...output.split(/\r?\n/).filter((line) => line !== ''))
+    },
+    checked: (finding) => {
+      lines.push(findingLine(finding, plain))
+    },
+    stepEnds: async (_step, report) => {
+      current?.end(report)
+      await current?.drawn
+      current = undefined
+    },
+  }
+}
+
+/** `███████─────────────  35%` */
+function bar(share: number): Text {
+  const width = 20
+  const full = Math.round(share * width)
+  return draw`${'█'.repeat(full)}${style.quiet('─'.repeat(width - full))} ${String(Math.round(share * 100)).padStart(3)}%`
+}
+
+/** In place of signs, for screen readers. */
+const WORDS = {
+  [ListrLogLevels.STARTED]: 'begins:',
+  [ListrLogLevels.OUTPUT]: ' ',
+  [ListrLogLevels.COMPLETED]: 'done:',
+  [ListrLogLevels.FAILED]: 'FAILED:',
+}
+
+/** A step on the screen. */
+interface Drawn {
+  /** Draws a bar, on a terminal; `share` is 0 to 1. */
+  progressed: (share: number) => void
+  end: (report: StepReport) => void
+  /** Resolves when all of it is on the screen. */
+  drawn: Promise<void>
+}
+
+function drawStep(
+  title: string,
+  step: LabStep,
+  report: StepReport,
+  lines: () => readonly Printable[],
+  { plain, shown }: { plain: boolean; shown: number },
+): Drawn {
+  let end: (report: StepReport) => void = () => undefined
+  let progressed: (share: number) => void = () => undefined
+  const ended = new Promise<StepReport>((resolve) => (end = resolve))
+  const commands = [
+    ...report.commands.slice(0, shown).map((command) => style.command(`$ ${command}`)),
+    ...(report.commands.length > shown ? [style.quiet(`… and ${report.commands.length - shown} more like these`)] : []),
+  ]
+  const list = new Listr(
+    [
+      {
+        title: drawn(title),
+        rendererOptions: { outputBar: Infinity, persistentOutput: true },
+        task: async (_context, task) => {
+          if (process.stdout.isTTY) progressed = (share) => (task.title = drawn(draw`${title} ${bar(share)}`))
+          const show = (line: Printable) => (task.output = drawn(line))
+          show(style.quiet(firstSentence(step.text)))
+          for (const command of commands) show(command)
+          const { status, ms, findings } = await ended
+          const failures = findings.filter((finding) => finding.passed === false)
+          for (const line of [...failures.map((finding) => findingLine(finding, plain)), ...lines()]) show(line)
+          const note = status === 'already' ? 'already there' : status === 'pending' ? 'stopped' : duration(ms)
+          task.title = drawn(draw`${title} ${style.quiet(`(${note})`)}`)
+          if (status === 'failed' || status === 'pending') throw new Error(drawn(title))
+        },
+      },
+    ],
+    {
+      registerSignalListeners: false,
+      exitOnError: false,
+      collectErrors: false,
+      fallbackRenderer: 'simple',
+      ...(plain ? { fallbackRendererCondition: true, fallbackRendererOptions: { icon: WORDS } } : {}),
+      rendererOptions: { showErrorMessage: false },
+    },
+  )
+  return { end, progressed: (share) => progressed(share), drawn: list.run().then(() => undefined) }
+}

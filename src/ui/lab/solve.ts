@@ -1,0 +1,30 @@
+import type { RunningLab } from '../../lab/run/lab-in-progress.ts'
+import type { LabStep } from '../../lab/format/lab.ts'
+import { derive } from '../../operations/registry.ts'
+import { programLine } from '../../plan/command-line.ts'
+import { showCommands } from './step-view.ts'
+import { style } from '../terminal/style.ts'
+import { draw } from '../terminal/text.ts'
+import type { View } from '../terminal/view.ts'
+
+/** Shows the solution of steps: their commands. */
+export function showSolution({ lab }: RunningLab, steps: readonly LabStep[], { log }: View): void {
+  for (const step of steps) {
+    log(style.title(`The solution of step ${lab.steps.indexOf(step) + 1}: ${step.title}`))
+    showCommands(
+      step.operations.flatMap((operation) => derive(operation).apply),
+      log,
+    )
+    for (const command of step.run) log(draw`  $ ${style.command(programLine(command))}\n`)
+  }
+}
+
+/** Asks somebody on a terminal whether to run it; elsewhere says how. */
+export async function askToRun({ log, plain }: View): Promise<boolean> {
+  if (!process.stdin.isTTY || !process.stdout.isTTY) {
+    log('Nothing was run: --yes runs it.')
+    return false
+  }
+  const { confirmed } = await import('../terminal/prompts.ts')
+  return confirmed('Run it?', false, { plain })
+}

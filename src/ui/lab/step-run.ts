@@ -1,0 +1,108 @@
+import { missingSteps, resultOf, type StepResult, undoStep } from '../../lab/run/steps.ts'
+import { checkRunning, doRunning, forget, type RunningLab } from '../../lab/run/lab-in-progress.ts'
+import { CnilabError } from '../../errors.ts'
+import { exec } from '../../kernel/exec.ts'
+import type { Kernel } from '../../kernel/kernel.ts'
+import { startInternet } from '../../kernel/packets.ts'
+import type { LabStep } from '../../lab/format/lab.ts'
+import { failureHints } from '../../lab/format/hints.ts'
+import { markdown } from '../terminal/markdown.ts'
+import { shellWithPrompt } from '../terminal/shell.ts'
+import { mapDocument, type StepDocument, stepDocument } from './step-document.ts'
+import { showMap, showNext, showPurpose, showResult, showStep, showUndone } from './step-view.ts'
+import { firstSentence, fitted, wrapped } from '../terminal/layout.ts'
+import { draw } from '../terminal/text.ts'
+import type { View } from '../terminal/view.ts'
+
+/** Shows the map of a lab's steps, and what comes next. */
+export async function mapOfSteps(running: RunningLab, view: View): Promise<StepDocument> {
+  const { lab, kernel, progress } = running
+  const { steps, now } = await checkRunning(running)
+  showMap(lab, steps, now, view, progress)
+  showNext(steps, view)
+  return mapDocument(lab, steps, kernel.host.name)
+}
+
+/** Does a step and shows it. What must come first is done, too, or refused, or somebody on a terminal is asked. */
+export async function takeStep(
+  running: RunningLab,
+  step: LabStep,
+  missingOnes: 'do' | 'ask' | 'refuse',
+  view: View,
+): Promise<StepDocument> {
+  const { lab } = running
+  const before = await checkRunning(running)
+  const missing = missingSteps(lab, step, before)
+  if (missing.length > 0 && missingOnes !== 'do') await askForMissing(step, missing, missingOnes === 'ask', view)
+  const result = await doRunning(running, step, missing, before)
+  showPurpose(lab, step, view)
+  return report(running, step, result, view)
+}
+
+/** Has the learner do a step in a shell on the host, and checks what came of it. */
+export async function takeStepByHand(running: RunningLab, step: LabStep, view: View): Promise<StepDocument> {
+  const { lab, kernel } = running
+  const before = await checkRunning(running)
+  showStep(lab, step, view, false)
+  await typeInShell(kernel, step, view)
+  const after = await checkRunning(running)
+  const document = report(running, step, resultOf(step, before, after), view)
+  for (const hint of failureHints(step, after.findings)) view.log(draw`\n${markdown(hint, view.plain)}`)
+  if (process.exitCode === 1) view.log(`\nStuck? cnilab lab hint${view.flags}`)
+  return document
+}
+
+/** Opens a shell on the host, in which the learner does a step. */
+export async function typeInShell(kernel: Kernel, step: LabStep, { log }: View): Promise<void> {
+  log(
+    draw`\n${wrapped('Type the commands in this shell. Leave it with exit, or Ctrl-D, and the kernel is checked.')}\n`,
+  )
+  const { argv, env } = shellWithPrompt(kernel.host, `${kernel.host.name}: ${step.id}`)
+  await startInternet(kernel.host)
+  await exec(kernel.host, undefined, argv, { env })
+}
+
+/** Takes back the last step that is done. Throws CnilabError `state` if none is. */
+export async function undoLastStep(running: RunningLab, view: View): Promise<StepDocument> {
+  const { lab, kernel } = running
+  const before = await checkRunning(running)
+  const last = before.steps.findLast(({ status }) => status === 'done')?.step
+  if (!last) throw new CnilabError('state', 'no step is done yet', { fix: `cnilab step${view.flags}` })
+  if (last.free)
+    throw new CnilabError('state', `how step ${last.id} was done is not known, so it cannot be taken back`, {
+      fix: `cnilab lab reset ${last.id}${view.flags} goes back to its start`,
+    })
+  const commands = await undoStep(kernel, last)
+  await forget(running, [last])
+  const after = await kernel.read()
+  showUndone(last, commands, before.now, after, view)
+  const result = { commands, before: before.now, after, findings: [] }
+  return stepDocument(lab, last, 'undone', kernel.host.name, result)
+}
+
+function report({ lab, kernel }: RunningLab, step: LabStep, result: StepResult, view: View): StepDocument {
+  showResult(step, result, view)
+  showNext(result.steps, view)
+  if (result.findings.some(({ passed }) => passed === false)) process.exitCode = 1
+  return stepDocument(lab, step, result.status, kernel.host.name, result)
+}
+
+/** Asks on a terminal whether the steps that must come first may be done; elsewhere refuses, and names the flag. */
+async function askForMissing(
+  step: LabStep,
+  missing: readonly LabStep[],
+  mayAsk: boolean,
+  { flags, plain, log }: View,
+): Promise<void> {
+  const names = missing.map(({ id, title }) => `${id} (${title})`).join(', ')
+  const message = `step ${step.id} needs ${missing.length === 1 ? 'an earlier step' : 'earlier steps'} first: ${names}`
+  const why = missing.map(({ id, text }) => `  ${id}: ${firstSentence(text)}`)
+  if (mayAsk && process.stdin.isTTY && process.stdout.isTTY) {
+    const { confirmed } = await import('../terminal/prompts.ts')
+    log(fitted([message, ...why].join('\n')))
+    if (await confirmed('Do that, too?', true, { plain })) return
+  }
+  throw new CnilabError('state', [message, ...why].join('\n'), {
+    fix: `cnilab step ${step.id} --with-missing${flags}`,
+  })
+}

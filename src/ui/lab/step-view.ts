@@ -1,0 +1,121 @@
+import { currentStep, type StepState } from '../../lab/run/check.ts'
+import type { CommandOutput, StepResult } from '../../lab/run/steps.ts'
+import type { Progress } from '../../lab/run/progress.ts'
+import type { Lab, LabStep } from '../../lab/format/lab.ts'
+import type { Command } from '../../operations/operation.ts'
+import { programLine, toLine } from '../../plan/command-line.ts'
+import { diff, summarize } from '../../state/diff.ts'
+import type { State } from '../../state/state.ts'
+import { findingLine } from './findings.ts'
+import { markdown } from '../terminal/markdown.ts'
+import { picture } from '../../picture/topology.ts'
+import { showLines, showStepText } from './show-step-text.ts'
+import { headingOf, stepText } from './step-text.ts'
+import { firstSentence, indented, wrapped } from '../terminal/layout.ts'
+import { hasColor, mark, marked, style } from '../terminal/style.ts'
+import { draw } from '../terminal/text.ts'
+import type { View } from '../terminal/view.ts'
+
+/** How far a step is, as a sign. */
+export const statusMark = { done: mark.done, next: style.warn('▸'), 'not yet': style.quiet('·') }
+
+/** The steps of a lab as a map, and the network as it is. */
+export function showMap(
+  lab: Lab,
+  steps: readonly StepState[],
+  now: State,
+  view: View,
+  progress: Progress | undefined,
+): void {
+  const { plain, log } = view
+  log(style.title(lab.title))
+  for (const { step, number, status } of steps) {
+    const own = progress?.steps[step.id]
+    const notes = [
+      ...(own?.solved === true ? ['solved for you'] : []),
+      ...(own?.skipped === true && status !== 'done' ? ['skipped'] : []),
+      ...(own && own.hints > 0 ? [`${own.hints} hint${own.hints === 1 ? '' : 's'}`] : []),
+    ]
+    const note = notes.length === 0 ? '' : style.quiet(` (${notes.join(', ')})`)
+    log(
+      draw`${plain ? status.padEnd(7) : statusMark[status]} ${number} ${style.command(step.id.padEnd(13))} ${step.title}${note}`,
+    )
+    log(style.quiet(indented(firstSentence(step.text))))
+  }
+  log('')
+  showPicture(undefined, now, [], view)
+}
+
+/** What a step is for and, unless the learner is to find that out, what it would run. */
+export function showStep(lab: Lab, step: LabStep, { log, plain }: Omit<View, 'flags'>, withCommands = true): void {
+  showStepText(stepText(lab, step, plain, hasColor), log, withCommands)
+}
+
+/** What a step did: commands, what changed in the kernel, the checks, and the picture. */
+export function showResult(
+  step: LabStep,
+  { status, commands, runs, before, after, findings }: StepResult,
+  view: View,
+): void {
+  const { log, plain } = view
+  if (status === 'already') log(draw`\n${marked(mark.already, 'Already there: nothing to do', plain)}\n`)
+  else showCommands(commands, log)
+  showRuns(runs, log)
+  showChange(before, after, view)
+  for (const finding of findings) log(wrapped(findingLine(finding, plain)))
+  log('')
+  showPicture(before, after, step.focus, view)
+}
+
+/** What comes after a step. */
+export function showNext(steps: readonly StepState[], { log, flags }: View): void {
+  const next = currentStep({ steps })
+  log(next ? `\nnext: cnilab step ${next.id}${flags} (${next.title})` : '\nAll steps are done.')
+}
+
+/** What a step that was taken back ran, and what changed. */
+export function showUndone(step: LabStep, commands: readonly Command[], before: State, after: State, view: View): void {
+  view.log(marked(mark.done, `Taken back: ${step.title}`, view.plain))
+  showCommands(commands, view.log)
+  showChange(before, after, view)
+}
+
+/** A step's title and its text. */
+export function showPurpose(lab: Lab, step: LabStep, { log, plain }: Omit<View, 'flags'>): void {
+  log(style.title(headingOf(lab, step)))
+  log(markdown(step.text, plain))
+}
+
+/** Commands as they are typed. */
+export function showCommands(commands: readonly Command[], log: View['log']): void {
+  showLines(
+    commands.map((command) => toLine(command, '1')),
+    log,
+  )
+}
+
+/** Programs that were run, and what they printed. */
+export function showRuns(runs: readonly CommandOutput[], log: View['log']): void {
+  for (const { command, output } of runs) {
+    log(draw`  $ ${style.command(programLine(command))}`)
+    for (const line of output.split(/\r?\n/)) if (line !== '') log(`  ${line}`)
+    log('')
+  }
+}
+
+/** The network as a picture; what is new since `before`, and the lines that name what is in `focus`, stand out. */
+export function showPicture(before: State | undefined, now: State, focus: readonly string[], view: View): void {
+  const old = before && new Set(picture(before, view.plain))
+  const isFocus = (line: string) => focus.some((name) => line.split(/[\s:]+/).includes(name))
+  for (const line of picture(now, view.plain)) {
+    const isNew = old?.has(line) === false
+    view.log(isNew || (!old && isFocus(line)) ? style.good(view.plain && isNew ? `${line} (new)` : line) : line)
+  }
+}
+
+/** The difference in the kernel, as `diff` shows it. */
+function showChange(before: State, after: State, { log }: View): void {
+  const { gone, added } = diff(summarize(before), summarize(after))
+  for (const line of gone) log(style.bad(`- ${line}`))
+  for (const line of added) log(style.good(`+ ${line}`))
+}

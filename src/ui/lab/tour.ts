@@ -1,0 +1,232 @@
+import { type Checked, isDone } from '../../lab/run/check.ts'
+import { missingSteps, resultOf, runCommands, type StepResult } from '../../lab/run/steps.ts'
+import {
+  checkRunning,
+  doRunning,
+  isRunning,
+  note,
+  noteHint,
+  requireRunning,
+  type RunningLab,
+} from '../../lab/run/lab-in-progress.ts'
+import { tryBefore } from '../../lab/run/automatic.ts'
+import { show, formatError } from '../terminal/error.ts'
+import { findingLine } from './findings.ts'
+import { showHint, showFailureHints } from './hint.ts'
+import { showIntro } from './lab-intro.ts'
+import { markdown } from '../terminal/markdown.ts'
+import { type Choice, choose } from '../terminal/prompts.ts'
+import { showLines } from './show-step-text.ts'
+import { showPicture, showPurpose, showResult, showRuns } from './step-view.ts'
+import { stepProgress } from '../../lab/run/progress.ts'
+import type { LabStep, Question } from '../../lab/format/lab.ts'
+import { derive } from '../../operations/registry.ts'
+import { programLine, toLine } from '../../plan/command-line.ts'
+import { indented, wrapped } from '../terminal/layout.ts'
+import { style } from '../terminal/style.ts'
+import { draw } from '../terminal/text.ts'
+import { typeInShell } from './step-run.ts'
+import type { View } from '../terminal/view.ts'
+
+/** A tour of a lab with somebody on a terminal. `signal` ends it from outside. */
+interface Tour {
+  running: RunningLab
+  view: View
+  signal: AbortSignal
+}
+
+/** How a tour ended: at the end of the lab, or because the learner left it. */
+export type TourEnd = 'finished' | 'left'
+
+/**
+ * Goes through the steps of a lab with a learner, from the first that is not done. Nothing advances by itself: each step
+ * waits to be done, by the program or by the learner, and the kernel says whether it is.
+ */
+export async function takeTour(running: RunningLab, view: View, signal: AbortSignal): Promise<TourEnd> {
+  const { lab, progress } = running
+  const tour = { running, view, signal }
+  let checked = await checkRunning(running)
+  const isResumed = Object.keys(progress.steps).length > 0
+  if (isResumed) view.log(draw`${style.title(lab.title)}: going on where you were`)
+  else showIntro(lab, view)
+  for (const step of lab.steps) {
+    if (isDone(step, checked.steps) || (isResumed && stepProgress(progress, step.id).skipped)) continue
+    const after = await takeTourStep(tour, step, checked)
+    if (!after) return 'left'
+    checked = after
+  }
+  return 'finished'
+}
+
+/** One step, until it is done or skipped. Returns where the lab stands then; undefined if the learner left. */
+async function takeTourStep(tour: Tour, step: LabStep, start: Checked): Promise<Checked | undefined> {
+  const { running, view, signal } = tour
+  const { lab, kernel } = running
+  view.log('')
+  showPurpose(lab, step, view)
+  view.log('')
+  showPicture(undefined, start.now, step.focus, view)
+  if (!(await askAll(tour, step, 'before'))) return undefined
+  if (start.findings.every((finding) => finding.passed !== false || finding.step === step.id)) {
+    if (step.before.length > 0) view.log('\nAs it is before this step:')
+    for (const finding of await tryBefore(kernel, step, start.now)) view.log(wrapped(findingLine(finding, view.plain)))
+  }
+  showWork(step, view)
+  let checked = start
+  for (;;) {
+    const choice = await choose('What now?', choicesFor(step, tour), { plain: view.plain, signal })
+    switch (choice) {
+      case undefined:
+      case 'quit':
+        return undefined
+      case 'run':
+        if (!(await runForMe(tour, step))) continue
+        break
+      case 'type':
+        if (!(await typeMyself(tour, step, checked))) {
+          checked = await checkRunning(running)
+          continue
+        }
+        break
+      case 'hint':
+        checked = await checkRunning(running)
+        if (isDone(step, checked.steps) && report(tour, step, resultOf(step, start, checked))) break
+        showHint(running, step, checked.findings, view, `choose '${RUN_IT}', or 'show me' where there is that`)
+        await noteHint(running, step)
+        continue
+      case 'more':
+        showMore(step, view)
+        continue
+      case 'skip':
+        await note(running, step, { skipped: true })
+        return checkRunning(running)
+    }
+    if (!(await askAll(tour, step, 'after'))) return undefined
+    if (!(await goOn(tour, step))) return undefined
+    return checkRunning(running)
+  }
+}
+
+type Work = 'run' | 'type' | 'hint' | 'more' | 'skip' | 'quit'
+
+function choicesFor(step: LabStep, { running }: Tour): Choice<Work>[] {
+  const { hints } = stepProgress(running.progress, step.id)
+  const hint =
+    step.hints.length === 0 ? 'hint' : `hint (${Math.min(hints, step.hints.length)} of ${step.hints.length} seen)`
+  return [
+    { name: step.free ? 'show me: run a solution' : RUN_IT, value: 'run' },
+    { name: "I'll type it", value: 'type' },
+    { name: hint, value: 'hint' },
+    { name: 'explain more', value: 'more' },
+    { name: 'skip', value: 'skip' },
+    { name: 'quit', value: 'quit' },
+  ]
+}
+
+const RUN_IT = 'run it for me'
+
+/** The commands of a step, unless they are for the learner to find. */
+function showWork(step: LabStep, { log }: View): void {
+  const commands = step.free ? [] : step.operations.flatMap((operation) => derive(operation).apply)
+  showLines([...commands.map((command) => toLine(command, '1')), ...step.run.map(programLine)], log)
+}
+
+function showMore(step: LabStep, { log, plain }: View): void {
+  if (step.more !== undefined) log(markdown(step.more, plain))
+  if (step.free && step.more === undefined) log('There is no more to say without giving the solution away: try a hint.')
+  if (step.free) return
+  for (const { explain } of step.operations.map(derive)) log(indented(`${explain.what}. ${explain.why}`))
+}
+
+/** Returns whether the step is done now. */
+async function runForMe({ running, view, signal }: Tour, step: LabStep): Promise<boolean> {
+  const before = await checkRunning(running) // it may have been done in another terminal
+  const missing = missingSteps(running.lab, step, before)
+  if (missing.length > 0) {
+    const names = missing.map(({ title }) => `'${title}'`).join(', ')
+    const message = `This needs what was skipped or undone: ${names}. Do that, too?`
+    if ((await choose(message, YES_OR_NO, { plain: view.plain, signal })) !== true) return false
+  }
+  try {
+    return report({ running, view, signal }, step, await doRunning(running, step, missing, before))
+  } catch (error) {
+    // What the kernel refuses is something to look into, and not the end of the tour.
+    const shown = show(error)
+    if (shown?.kind !== 'state' || !isRunning(running)) throw error
+    view.log(draw`${formatError(shown)}\n`)
+    return false
+  }
+}
+
+const YES_OR_NO: Choice<boolean>[] = [
+  { name: 'yes', value: true },
+  { name: 'no', value: false },
+]
+
+/** The same for what the learner did in a shell. */
+async function typeMyself(tour: Tour, step: LabStep, before: Checked): Promise<boolean> {
+  const { running, view } = tour
+  await typeInShell(running.kernel, step, view)
+  return report(tour, step, resultOf(step, before, await checkRunning(running)))
+}
+
+function report({ running, view }: Tour, step: LabStep, result: StepResult): boolean {
+  if (isDone(step, result.steps)) {
+    showResult(step, result, view)
+    return true
+  }
+  showFailureHints(running.lab, result.findings, view)
+  view.log(style.warn('Not yet. Look again, take a hint, or have it run for you.'))
+  return false
+}
+
+/** Asks the questions of a step that were not answered yet. Returns false if the learner left. */
+async function askAll(tour: Tour, step: LabStep, at: Question['at']): Promise<boolean> {
+  const { running } = tour
+  for (const [i, question] of step.questions.entries()) {
+    const { answers } = stepProgress(running.progress, step.id)
+    if (question.at !== at || answers[i] !== undefined) continue
+    const right = await ask(tour, question)
+    if (right === undefined) return false
+    await note(running, step, { answers: { ...stepProgress(running.progress, step.id).answers, [i]: right } })
+  }
+  return true
+}
+
+/** Whether the answer was right; the kernel shows it first. Undefined if the learner left. */
+async function ask({ running, view, signal }: Tour, question: Question): Promise<boolean | undefined> {
+  const { log, plain } = view
+  log(draw`\n${markdown(`**Question:** ${question.ask}`, plain)}`)
+  const choices = question.choices.map((name, value) => ({ name, value }))
+  const chosen = await choose('Your answer', choices, { plain, signal })
+  if (chosen === undefined) return undefined
+  if (question.try) {
+    requireRunning(running)
+    log('')
+    showRuns(await runCommands(running.kernel, [question.try]), log)
+  }
+  const isRight = chosen === question.answer
+  const verdict = isRight ? style.good('Right.') : style.warn(`Not quite: ${question.choices[question.answer]}.`)
+  log(draw`${verdict}\n${markdown(question.why, plain)}`)
+  return isRight
+}
+
+/** Waits until the learner wants to go on; meanwhile they may look around. */
+async function goOn(tour: Tour, step: LabStep): Promise<boolean> {
+  const { running, view, signal } = tour
+  const isLast = running.lab.steps.at(-1) === step
+  for (;;) {
+    const choice = await choose(
+      isLast ? 'That was the last step.' : 'Done.',
+      [
+        { name: isLast ? 'to the summary' : 'next step', value: 'next' },
+        { name: 'look around in a shell', value: 'shell' },
+        { name: 'quit', value: 'quit' },
+      ] as const,
+      { plain: view.plain, signal },
+    )
+    if (choice === 'next') return true
+    if (choice !== 'shell') return false
+    await typeInShell(running.kernel, step, view)
+  }
+}

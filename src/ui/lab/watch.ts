@@ -1,0 +1,228 @@
+import { emitKeypressEvents } from 'node:readline'
+import { createLogUpdate } from 'log-update'
+import { deriveAssertion } from '../../assertions/registry.ts'
+import { type Checked, currentStep } from '../../lab/run/check.ts'
+import { missingSteps } from '../../lab/run/steps.ts'
+import { resetLab } from '../../lab/run/reset.ts'
+import { checkRunning, doRunning, noteHint, type RunningLab } from '../../lab/run/lab-in-progress.ts'
+import { watchKernel } from '../../kernel/changes.ts'
+import type { LabStep } from '../../lab/format/lab.ts'
+import { drawn, type Printable, type Text } from '../terminal/drawn.ts'
+import { formatError, show } from '../terminal/error.ts'
+import { findingLine, showFindings } from './findings.ts'
+import { showHint } from './hint.ts'
+import { showSolution } from './solve.ts'
+import { showMap, showPicture, showPurpose, statusMark } from './step-view.ts'
+import { inRows, wrapped } from '../terminal/layout.ts'
+import { clearScreen, type Log } from '../terminal/output.ts'
+import { marked, mark, style } from '../terminal/style.ts'
+import { draw, join, linesOf } from '../terminal/text.ts'
+import type { View } from '../terminal/view.ts'
+
+/** How often everything is looked at again although nothing was heard of a change, in milliseconds. */
+const SLOW = 5000
+/** The same where the step has checks of what the kernel does not tell of, such as neighbours that it learned. */
+const UNTOLD = 400
+
+const KEYS = ['h hint', 'c check', 's solve', 'n next', 'l list', 'r reset', 'q quit']
+
+/** What is on the screen. */
+interface Shown {
+  running: RunningLab
+  view: View
+  checked: Checked
+  /** What a key led to; it stands where the picture would, so that both fit. */
+  message: Text[]
+  /** What was asked for and waits for a y. */
+  question?: { ask: string; yes: () => Promise<void> } | undefined
+}
+
+/** Does things one after the other. */
+interface Queue {
+  add: (act: () => Promise<unknown>) => void
+  /** How many are not done. */
+  waiting: () => number
+  /** Resolves when all are done. */
+  drained: () => Promise<void>
+}
+
+/**
+ * Shows a lab, its findings and the network, and again whenever the kernel changes, until q or Ctrl-C is pressed or
+ * `signal` comes. Needs a terminal.
+ */
+export async function watchLab(running: RunningLab, view: View, signal: AbortSignal): Promise<void> {
+  const screen = createLogUpdate(process.stdout)
+  const shown: Shown = { running, view, checked: await checkRunning(running, false), message: [] }
+  const refresh = () => screen(drawn(screenOf(shown)))
+  const queue = newQueue(refresh, (error) => (shown.message = errorLines(error)))
+  let last = performance.now()
+  const check = async () => {
+    shown.checked = await checkRunning(running, false)
+    last = performance.now()
+  }
+  const watcher = watchKernel(running.kernel.host, () => {
+    if (queue.waiting() < 2) queue.add(check) // of what changes during a check, one more sees all
+  })
+  const slowly = setInterval(() => {
+    const pause = hasUntold(shown.checked) ? UNTOLD : SLOW
+    if (queue.waiting() === 0 && performance.now() - last >= pause) queue.add(check)
+  }, UNTOLD)
+  const redraw = () => {
+    clearScreen() // what was drawn for another width is broken in other places now
+    screen.clear()
+    refresh()
+  }
+  process.stdout.on('resize', redraw)
+  refresh()
+  try {
+    await keysUntilEnd((key) => press(shown, key, queue, check), refresh, signal)
+  } finally {
+    clearInterval(slowly)
+    watcher.stop()
+    process.stdout.off('resize', redraw)
+    await queue.drained()
+    screen.done()
+  }
+}
+
+function newQueue(drained: () => void, failed: (error: unknown) => void): Queue {
+  let work: Promise<unknown> = Promise.resolve()
+  let waiting = 0
+  return {
+    add: (act) => {
+      waiting++
+      work = work
+        .then(act)
+        .catch(failed)
+        .finally(() => {
+          waiting--
+          drained()
+        })
+    },
+    waiting: () => waiting,
+    drained: () => work.then(() => undefined),
+  }
+}
+
+function errorLines(error: unknown): Text[] {
+  const what = show(error)
+  return what ? linesOf(formatError(what)) : []
+}
+
+/** Gives each key that is pressed to `pressed`, until q, Ctrl-C, Ctrl-D, the end of the input or the signal. */
+async function keysUntilEnd(pressed: (key: string) => void, refresh: () => void, signal: AbortSignal): Promise<void> {
+  const { stdin } = process
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>()
+  const onEnd = () => end()
+  const onKey = (text: string | undefined, key: { name?: string; ctrl?: boolean }) => {
+    if (text === 'q' || (key.ctrl === true && (key.name === 'c' || key.name === 'd'))) return end()
+    pressed(text ?? '')
+    refresh()
+  }
+  emitKeypressEvents(stdin)
+  stdin.setRawMode(true)
+  stdin.on('keypress', onKey).on('end', onEnd).resume()
+  signal.addEventListener('abort', onEnd)
+  try {
+    await ended
+  } finally {
+    stdin.off('keypress', onKey).off('end', onEnd).setRawMode(false)
+    stdin.pause()
+  }
+}
+
+/** What a key does; a y, or another key, after a question. */
+function press(shown: Shown, key: string, queue: Queue, check: () => Promise<void>): void {
+  const { running, view, checked, question } = shown
+  const step = currentStep(checked)
+  shown.message = []
+  shown.question = undefined
+  if (question) {
+    if (key === 'y') queue.add(question.yes)
+    return
+  }
+  const collect: View = { ...view, log: (text) => shown.message.push(...linesOf(text)) }
+  switch (key) {
+    case 'h':
+      queue.add(async () => {
+        await check()
+        const at = currentStep(shown.checked)
+        if (!at) return
+        showHint(running, at, shown.checked.findings, collect, 'press s')
+        await noteHint(running, at)
+      })
+      break
+    case 'c':
+      queue.add(async () => {
+        await check()
+        showFindings(running.lab, shown.checked.steps, shown.checked.findings, collect)
+      })
+      break
+    case 's':
+      if (step) askToSolve(shown, step, collect, check)
+      break
+    case 'n':
+      if (step) showPurpose(running.lab, step, collect)
+      break
+    case 'l':
+      showMap(running.lab, checked.steps, new Map(), collect, running.progress)
+      break
+    case 'r':
+      shown.question = {
+        ask: step ? `Rebuild the state at the start of step ${step.id}?` : 'Start the lab over?',
+        yes: async () => {
+          shown.checked = await resetLab(running, step)
+        },
+      }
+      break
+  }
+}
+
+function askToSolve(shown: Shown, step: LabStep, view: View, check: () => Promise<void>): void {
+  const { running, checked } = shown
+  const missing = missingSteps(running.lab, step, checked)
+  showSolution(running, [...missing, step], view)
+  shown.question = {
+    ask: 'Run it?',
+    yes: async () => {
+      await doRunning(running, step, missing, checked)
+      await check()
+    },
+  }
+}
+
+/** Whether the step that the learner is at has checks of what neither the snapshot nor the kernel's events tell. */
+function hasUntold(checked: Checked): boolean {
+  const step = currentStep(checked)
+  return step?.checks.some((check) => deriveAssertion(check).test.by === 'reading') === true
+}
+
+function screenOf({ running: { lab, kernel }, view, checked, message, question }: Shown): Text {
+  const { steps, findings, now } = checked
+  const { plain } = view
+  const lines: Text[] = []
+  const log: Log = (text) => lines.push(...linesOf(text))
+  log(draw`${style.title(lab.title)} ${style.quiet(`in '${kernel.host.name}'`)}`)
+  const states = steps.map(({ step, status }) => draw`${plain ? status : statusMark[status]} ${step.id}`)
+  log(inRows(states, plain ? ', ' : '  '))
+  const next = currentStep(checked)
+  log(
+    next
+      ? draw`\n${style.title(`Step ${lab.steps.indexOf(next) + 1}: ${next.title}`)}`
+      : draw`\n${marked(mark.done, 'All steps are done.', plain)}`,
+  )
+  const wrong = findings.filter((finding) => finding.passed === false || finding.step === next?.id)
+  for (const finding of wrong) log(wrapped(findingLine(finding, plain)))
+  log('')
+  if (message.length === 0) showPicture(undefined, now, next?.focus ?? [], { ...view, log })
+  for (const line of fitting(message, lines.length)) log(line)
+  log('')
+  log(question ? `${question.ask} y: yes, any other key: no` : style.quiet(wrapped(KEYS.join(plain ? ', ' : ' · '))))
+  return join(lines, '\n')
+}
+
+/** As many lines as there is room for below `above` lines, with a word that there are more. */
+function fitting(message: readonly Text[], above: number): readonly Printable[] {
+  const room = Math.max(5, (process.stdout.rows || 24) - above - 3)
+  return message.length <= room ? message : [...message.slice(0, room - 1), '… (more than fits here)']
+}

@@ -1,0 +1,95 @@
+import { existsSync } from 'node:fs'
+import { Command, Flags } from '@oclif/core'
+import { openHost } from '../../engine/open-host.ts'
+import { CnilabError } from '../../errors.ts'
+import { progressFileOf } from '../../lab/run/progress-file.ts'
+import { onWaiting } from '../../kernel/lock.ts'
+import { DEFAULT_SANDBOX, flagsFor, type Host, MACHINE } from '../../kernel/host.ts'
+import type { Printable } from './drawn.ts'
+import { errorDocument, formatError, show } from './error.ts'
+import { print, printJson, tell } from './output.ts'
+import { style } from './style.ts'
+
+/** What a command returns is what `--json` prints: one document that names its schema. */
+export interface Document {
+  schema: string
+}
+
+/** A sandbox's name becomes part of a folder's. */
+function sandboxName(name: string): Promise<string> {
+  if (name !== MACHINE.name && /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/.test(name)) return Promise.resolve(name)
+  throw new CnilabError(
+    'usage',
+    `'${name}' is not a sandbox name: letters, digits, _ . - and at most 64 of them, for example: --sandbox blue`,
+  )
+}
+
+/** The flags of every command that may act on the machine. */
+export const hostFlags = {
+  host: Flags.boolean({
+    description: 'act on this machine itself instead of a sandbox; needs root',
+    helpGroup: 'GLOBAL',
+  }),
+  sandbox: Flags.string({
+    description: 'sandbox to act in',
+    default: DEFAULT_SANDBOX,
+    env: 'CNILAB_SANDBOX',
+    helpGroup: 'GLOBAL',
+    parse: sandboxName,
+  }),
+}
+
+/** For the commands that run programs of the user's in a sandbox. */
+export const bindFlag = Flags.string({
+  multiple: true,
+  multipleNonGreedy: true,
+  helpValue: 'DIR',
+  description: 'folder of this machine to be seen in the sandbox, read-only, once or more; only when that is made',
+})
+
+/** What all commands have in common: how they show results and errors. */
+export abstract class BaseCommand extends Command {
+  static override enableJsonFlag = true
+
+  protected override async init(): Promise<void> {
+    await super.init()
+    onWaiting((words) => this.notice(words))
+  }
+
+  /** A part of the result, for people; with --json there is the document instead. */
+  override log(text: Printable = ''): void {
+    if (!this.jsonEnabled()) print(text)
+  }
+
+  /** A line about what happens besides the result; it never mixes with it. */
+  protected notice(text: string): void {
+    tell(style.quiet(text))
+  }
+
+  /** Opens where to act, and says so if a sandbox had to be made. */
+  protected async openHost(flags: { host: boolean; sandbox: string; bind?: string[] | undefined }): Promise<Host> {
+    const { host, state } = await openHost(flags)
+    if (state === 'created again') this.notice(`sandbox '${host.name}' had died, and what was in it is gone`)
+    if (state !== 'found') this.notice(`sandbox '${host.name}' started · cnilab clean removes it`)
+    if (state !== 'found' && existsSync(progressFileOf(host.name)))
+      this.notice(
+        `a lab had been begun in one of that name: cnilab lab start --resume${flagsFor(host)} builds that again, as far as you had come`,
+      )
+    return host
+  }
+
+  /** oclif's own takes the text apart again to colour it: 100 MB for a thousand containers. */
+  protected override logJson(document: unknown): void {
+    printJson(document)
+  }
+
+  override catch(error: unknown): Promise<void> {
+    const shown = show(error)
+    if (!shown) throw error
+    this.parsed = true // with NODE_ENV=test or development oclif would say that it is not
+    if (this.jsonEnabled()) this.logJson(errorDocument(shown))
+    else tell(formatError(shown))
+    process.exitCode = shown.exitCode
+    return Promise.resolve()
+  }
+}

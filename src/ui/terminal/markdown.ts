@@ -1,0 +1,50 @@
+import { render } from 'markdansi'
+import { visible } from '../../visible.ts'
+import { type Text, trusted } from './drawn.ts'
+import { fitted } from './layout.ts'
+import { hasColor } from './style.ts'
+
+/** Markdown for the terminal; `plain` without box characters. */
+export function markdown(text: string, plain: boolean): Text {
+  return fitted(unfitted(text, plain, hasColor))
+}
+
+/** The same before its lines are broken to the width of the terminal. */
+export function unfitted(text: string, plain: boolean, color: boolean): Text {
+  const source = visible(text).replaceAll(NUMERIC, shownReference)
+  // Without colour, only its marks tell what is to be typed.
+  const marked = color ? source : source.replaceAll(/`([^`\n]+)`/g, '`` `$1` ``')
+  const parts = rendered(marked.trim(), plain, color).trimEnd().split(COLOR)
+  return trusted(parts.map((part, i) => (i % 2 === 0 ? visible(part) : part)).join(''))
+}
+
+function rendered(text: string, plain: boolean, color: boolean): string {
+  try {
+    return render(text, {
+      wrap: false,
+      color,
+      hyperlinks: false,
+      codeBox: false,
+      tableBorder: plain ? 'ascii' : 'unicode',
+      quotePrefix: plain ? '> ' : '│ ',
+      theme: { inlineCode: { color: 'cyan' }, blockCode: { color: 'cyan' }, link: { underline: true } },
+    })
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    return text // quotations in quotations in …, too deep for the parser: nothing to be drawn
+  }
+}
+
+/** Markdown's numeric character references: `&#27;` is an escape character (CommonMark 0.31, section 2.5). */
+const NUMERIC = /&#(?:x([\da-f]+)|(\d+));/gi
+
+function shownReference(reference: string, hex: string | undefined, decimal: string | undefined): string {
+  const code = hex === undefined ? Number(decimal) : Number.parseInt(hex, 16)
+  const character = code <= 0x10ffff ? String.fromCodePoint(code) : ''
+  const shown = visible(character)
+  return shown === character ? reference : shown
+}
+
+/** The renderer's own colours. Between them may be what a character reference with a name stands for, such as `&rlm;`. */
+// oxlint-disable-next-line no-control-regex -- it is what they begin with
+const COLOR = /(\x1b\[[\d;]*m)/

@@ -1,0 +1,108 @@
+import { Flags } from '@oclif/core'
+import { doPlan } from '../../engine/do.ts'
+import { findHost } from '../../engine/open-host.ts'
+import { planRemoval, removeOperation } from '../../engine/remove.ts'
+import { kernelOf } from '../../kernel/kernel.ts'
+import type { Command } from '../../operations/operation.ts'
+import { type Derived, derive, type Operation } from '../../operations/registry.ts'
+import { toLine } from '../../plan/command-line.ts'
+import { BaseCommand, type Document, hostFlags } from './base-command.ts'
+import { mark, style } from './style.ts'
+import { draw } from './text.ts'
+
+/** What `--json` prints of operations. */
+export interface OperationsDocument extends Document {
+  ok: true
+  /** The sandbox's name, or `machine`; absent when nothing was done. */
+  host?: string
+  operations: { id: string; status: 'done' | 'already' | 'planned'; what: string; why?: string; commands: string[] }[]
+}
+
+interface Flags_ {
+  host: boolean
+  sandbox: string
+  'dry-run': boolean
+  explain: boolean
+}
+
+/** A command that does, or takes back, one or a few operations. */
+export abstract class OperationCommand extends BaseCommand {
+  static override baseFlags = {
+    ...hostFlags,
+    'dry-run': Flags.boolean({ description: 'print the commands and run nothing', helpGroup: 'GLOBAL' }),
+    explain: Flags.boolean({ description: 'say what it does and why, and run nothing', helpGroup: 'GLOBAL' }),
+  }
+
+  /** Does a plan, or with --dry-run or --explain only shows it. */
+  protected async perform(plan: readonly Operation[], flags: Flags_): Promise<OperationsDocument> {
+    if (flags.explain) return this.explain(plan.map(derive))
+    if (flags['dry-run'])
+      return this.dryRun(plan.map(derive).map((operation) => ({ operation, commands: operation.apply })))
+    const host = await this.openHost(flags)
+    const { done } = await doPlan(kernelOf(host), plan)
+    for (const { operation, status } of done) this.report(operation, status, operation.apply)
+    return {
+      schema,
+      ok: true,
+      host: host.name,
+      operations: done.map(({ operation, status }) => row(operation, status, status === 'done' ? operation.apply : [])),
+    }
+  }
+
+  /** Takes one operation back, which is called `what`. */
+  protected async takeBack(operation: Operation, flags: Flags_, what: string): Promise<OperationsDocument> {
+    const derived = derive(operation)
+    if (flags.explain) return this.explain([derived], what)
+    if (flags['dry-run']) {
+      const found = findHost(flags)
+      const { commands } = found ? await planRemoval(kernelOf(found), operation) : { commands: [] }
+      return this.dryRun([{ operation: derived, commands }])
+    }
+    const host = await this.openHost(flags)
+    const commands = await removeOperation(kernelOf(host), operation)
+    const status = commands.length > 0 ? 'done' : 'already'
+    this.log(status === 'done' ? draw`${mark.done} ${what}` : draw`${mark.already} Not there, nothing to do: ${what}`)
+    for (const command of commands) this.log(draw`  ${style.command(toLine(command, '1'))}`)
+    return { schema, ok: true, host: host.name, operations: [{ ...row(derived, status, commands), what }] }
+  }
+
+  private report({ explain, expected }: Derived, status: 'done' | 'already', commands: readonly Command[]): void {
+    this.log(status === 'done' ? draw`${mark.done} ${explain.what}` : draw`${mark.already} Already there: ${expected}`)
+    if (status === 'done') for (const command of commands) this.log(draw`  ${style.command(toLine(command, '1'))}`)
+  }
+
+  private explain(operations: readonly Derived[], undoing?: string): OperationsDocument {
+    if (undoing !== undefined) this.log(`${undoing}. What it undoes:`)
+    for (const { explain, apply } of operations) {
+      this.log(draw`${style.title(explain.what)}\n  ${explain.why}`)
+      for (const command of apply) this.log(draw`  ${style.command(toLine(command, '1'))}`)
+    }
+    return {
+      schema,
+      ok: true,
+      operations: operations.map((operation) => ({
+        ...row(operation, 'planned', operation.apply),
+        why: operation.explain.why,
+      })),
+    }
+  }
+
+  private dryRun(planned: readonly { operation: Derived; commands: readonly Command[] }[]): OperationsDocument {
+    for (const { commands } of planned) for (const command of commands) this.log(toLine(command, '1'))
+    return {
+      schema,
+      ok: true,
+      operations: planned.map(({ operation, commands }) => row(operation, 'planned', commands)),
+    }
+  }
+}
+
+const schema = 'cnilab/operations/v1'
+
+function row(
+  { id, explain }: Derived,
+  status: 'done' | 'already' | 'planned',
+  commands: readonly Command[],
+): OperationsDocument['operations'][number] {
+  return { id, status, what: explain.what, commands: commands.map((command) => toLine(command, '1')) }
+}

@@ -1,0 +1,37 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import { expect, it } from 'vitest'
+import { parse } from 'yaml'
+import { labNames } from '../../../src/lab/run/load.ts'
+import { editorSchema } from '../../../src/lab/format/editor-schema.ts'
+
+const labs = join(import.meta.dirname, '../../../labs')
+const validate = new Ajv2020({ allowUnionTypes: true }).compile(editorSchema())
+const lab = (name: string) => readFileSync(join(labs, `${name}.yaml`), 'utf8')
+
+it('the published schema is the one that the program has', () => {
+  expect(JSON.parse(readFileSync(join(labs, 'lab.schema.json'), 'utf8'))).toEqual(
+    JSON.parse(JSON.stringify(editorSchema())),
+  )
+})
+
+it.each(labNames())('%s is valid by the published schema, and names it', (name) => {
+  expect([validate(parse(lab(name))), validate.errors]).toEqual([true, null])
+  expect(lab(name).split('\n')[0]).toBe('# yaml-language-server: $schema=lab.schema.json')
+})
+
+it.each([
+  ['title:', 'titel:'],
+  ['- netns: {', '- nettns: {'],
+  ['- netns: { name', '- netns: { nmae'],
+  ['- ping: { from', '- ping: { form'],
+  ['version: 1', 'version: 2'],
+  ['version: 1', 'version: 1\ntext: { ko: only }'],
+])('%j → %j is not', (right, wrong) => {
+  const text = lab('eight-steps')
+  expect(text).toContain(right)
+  const changed = text.replace(right, wrong)
+  const isValid = validate(wrong.includes('ko:') ? { ...parse(text), text: { ko: 'only' } } : parse(changed))
+  expect(isValid).toBe(false)
+})
