@@ -27,6 +27,7 @@ interface Params {
 /** An address with prefix on an interface: ip-address(8). IPv6 addresses skip duplicate detection unless it is asked for. */
 export const address: OperationKind<'address', Params> = {
   kind: 'address',
+  title: 'an interface gets an address',
   step: () => 'ip',
   shared: true,
   get params() {

@@ -28,6 +28,7 @@ interface Params {
 /** Makes an interface a port of a bridge: bridge(8), ip-link(8) `master`. */
 export const attachBridge: OperationKind<'attach-bridge', Params> = {
   kind: 'attach-bridge',
+  title: 'an interface becomes a port of a bridge',
   step: () => 'attach-bridge',
   get params() {
     return z.strictObject({

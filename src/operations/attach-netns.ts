@@ -32,6 +32,7 @@ const nameThere = (p: Params) => p.name ?? p.ifname
 /** Moves an interface of the host into a namespace: ip-link(8), `link set … netns`. */
 export const attachNetns: OperationKind<'attach-netns', Params> = {
   kind: 'attach-netns',
+  title: 'an interface is moved into a namespace',
   step: () => 'attach-netns',
   get params() {
     return z

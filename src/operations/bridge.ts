@@ -27,6 +27,7 @@ interface Params extends LinkParams {
 /** A bridge, the kernel's virtual switch: ip-link(8), type bridge. */
 export const bridge: OperationKind<'bridge', Params> = {
   kind: 'bridge',
+  title: "a bridge, the kernel's virtual switch",
   step: () => 'bridge',
   shared: true,
   get params() {
@@ -45,7 +46,7 @@ export const bridge: OperationKind<'bridge', Params> = {
   mark: withMac,
   provides: (p) => [resource.link(p.name, p.netns)],
   needs: (p) => namedNetns(p.netns).map(resource.netns),
-  apply: ({ name, netns, mtu, vlanFiltering, mark }) => [
+  apply: ({ name, netns, mtu, vlanFiltering, mark, adopts }) => [
     ip(
       netns,
       'link',
@@ -53,11 +54,13 @@ export const bridge: OperationKind<'bridge', Params> = {
       'name',
       name,
       ...(mark ? ['address', mark.mac] : []),
-      ...(mtu === undefined ? [] : ['mtu', String(mtu)]),
+      ...(mtu === undefined || adopts !== true ? [] : ['mtu', String(mtu)]),
       'type',
       'bridge',
       ...(vlanFiltering === true ? ['vlan_filtering', '1'] : []),
     ),
+    // Only an MTU that is set later stays when ports with another one come (net/bridge, br_mtu_auto_adjust).
+    ...(mtu === undefined || adopts === true ? [] : [ip(netns, 'link', 'set', 'dev', name, 'mtu', String(mtu))]),
     ...(mark ? [ip(netns, 'link', 'set', 'dev', name, 'alias', MARK_ALIAS)] : []),
   ],
   undo: (p, _before, now) => (findMade(p, 'bridge', now) ? [ip(p.netns, 'link', 'delete', 'dev', p.name)] : []),

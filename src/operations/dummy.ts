@@ -22,6 +22,7 @@ interface Params extends LinkParams {
 /** An interface that takes all that is sent to it, and leads nowhere: ip-link(8), type dummy. The kernel needs CONFIG_DUMMY. */
 export const dummy: OperationKind<'dummy', Params> = {
   kind: 'dummy',
+  title: 'an interface without a cable, which drops what is sent to it',
   step: () => 'veth',
   get params() {
     return z.strictObject({

@@ -45,6 +45,7 @@ export function spoofCheckRemoval(ifname: string, rules: readonly NftObject[]): 
 /** Lets a port of a bridge send with its own MAC address alone: nft(8), family bridge. */
 export const macSpoofCheck: OperationKind<'mac-spoof-check', Params> = {
   kind: 'mac-spoof-check',
+  title: 'a port of a bridge may send with one MAC address only',
   step: () => 'attach-bridge',
   get params() {
     return z.strictObject({

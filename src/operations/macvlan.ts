@@ -34,6 +34,7 @@ const modeOf = ({ mode = 'bridge' }: Params) => mode
  */
 export const macvlan: OperationKind<'macvlan', Params> = {
   kind: 'macvlan',
+  title: 'a macvlan interface: one more machine on the cable of another interface',
   step: () => 'veth',
   get params() {
     return z.strictObject({

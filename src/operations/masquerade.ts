@@ -39,6 +39,7 @@ function ownTable(p: Params): OwnTable {
 /** Source NAT for a subnet, one nftables table each, so that undoing it is deleting the table: nft(8), masquerade. */
 export const masquerade: OperationKind<'masquerade', Params> = {
   kind: 'masquerade',
+  title: 'packets that leave a subnet get the address of the host (source NAT)',
   step: () => 'masquerade',
   get params() {
     return z.strictObject({

@@ -10,6 +10,7 @@ interface Params {
 /** A named network namespace: ip-netns(8). */
 export const netns: OperationKind<'netns', Params> = {
   kind: 'netns',
+  title: 'a network namespace',
   step: () => 'netns',
   get params() {
     return z.strictObject({ name: netnsName.describe('name of the namespace') })

@@ -47,6 +47,7 @@ function has({ kind, name, hook, comment }: TableObject): boolean {
  */
 export const networkMasquerade: OperationKind<'network-masquerade', NetworkParams> = {
   kind: 'network-masquerade',
+  title: 'a rule that masquerades the containers of a network of CNI',
   step: () => 'masquerade',
   shared: true,
   get params() {
@@ -97,6 +98,7 @@ export const networkMasquerade: OperationKind<'network-masquerade', NetworkParam
 /** A container's address in the set of those that its network masquerades. */
 export const masqueradedAddress: OperationKind<'masqueraded-address', MemberParams> = {
   kind: 'masqueraded-address',
+  title: 'the address of a container in the rule of its network',
   step: () => 'masquerade',
   get params() {
     return z.strictObject({

@@ -118,6 +118,8 @@ export interface Refusal {
  */
 export interface OperationKind<K extends string, P> {
   kind: K
+  /** What it brings about, as a noun or a short sentence, for its entry in the reference. */
+  title: string
   /** The step of the eight that it belongs to. */
   step(p: P): StepId
   /** Several containers may rely on it (bridge, gateway address, forwarding): undone only when nobody does. */

@@ -69,6 +69,7 @@ const named = ({ family, name }: SharedTable) => `${family} ${name}`
  */
 export const portForwarding: OperationKind<'port-forwarding', FamilyParams> = {
   kind: 'port-forwarding',
+  title: 'the rules that forward ports of the host to containers',
   step: () => 'masquerade',
   shared: true,
   get params() {
@@ -154,6 +155,7 @@ const port = wholeNumber.refine((n) => n >= 1 && n <= 65_535, { error: 'a port i
 /** A port of the host that leads to a container's. */
 export const portForward: OperationKind<'port-forward', PortParams> = {
   kind: 'port-forward',
+  title: 'a port of the host that leads to a port of a container',
   step: () => 'masquerade',
   get params() {
     return z.strictObject({
@@ -213,6 +215,7 @@ function isSamePort(p: PortParams, { set, value }: OwnedElement): boolean {
 /** Those who reach a container by a port of the host, and whose packets it would answer past the host. */
 export const forwardMasquerade: OperationKind<'forward-masquerade', SourceParams> = {
   kind: 'forward-masquerade',
+  title: 'who reaches a container by a port of the host is answered by way of the host',
   step: () => 'masquerade',
   get params() {
     return z.strictObject({

@@ -28,6 +28,7 @@ interface Params {
 /** The VLANs that a bridge's port belongs to: bridge(8), vlan. The kernel needs CONFIG_BRIDGE_VLAN_FILTERING. */
 export const portVlans: OperationKind<'port-vlans', Params> = {
   kind: 'port-vlans',
+  title: "the VLANs of a bridge's port",
   step: () => 'attach-bridge',
   shared: true,
   get params() {

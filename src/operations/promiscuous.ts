@@ -12,6 +12,7 @@ interface Params {
 /** Lets the host's own stack see every frame that an interface gets, whoever it is for: ip-link(8), `promisc`. */
 export const promiscuous: OperationKind<'promiscuous', Params> = {
   kind: 'promiscuous',
+  title: 'an interface takes every frame, whoever it is for',
   step: () => 'bridge',
   shared: true,
   get params() {

@@ -29,6 +29,7 @@ interface Params {
 /** A route by way of a gateway, or straight to an interface: ip-route(8). */
 export const route: OperationKind<'route', Params> = {
   kind: 'route',
+  title: 'a route, by way of a gateway or straight to an interface',
   step: () => 'up',
   get params() {
     return z

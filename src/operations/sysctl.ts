@@ -40,6 +40,7 @@ export const sysctlKey = z.string().regex(/^net(\.[a-zA-Z0-9_/-]+)+$/, {
 /** A kernel setting of a network namespace: sysctl(8). */
 export const sysctl: OperationKind<'sysctl', Params> = {
   kind: 'sysctl',
+  title: 'a setting of the kernel',
   // The bridge's own setting is part of making it.
   step: (p) => (p.key.endsWith('.accept_ra') ? 'bridge' : 'masquerade'),
   shared: true,

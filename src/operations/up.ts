@@ -24,6 +24,7 @@ interface Params {
 /** Brings an interface up: ip-link(8). */
 export const up: OperationKind<'up', Params> = {
   kind: 'up',
+  title: 'an interface is brought up',
   step: () => 'up',
   shared: true, // a bridge that others have ports on stays up
   get params() {

@@ -31,6 +31,7 @@ interface Params {
 /** A veth pair, a virtual cable: veth(4). Each end may be made in its namespace at once, which spares moving it. */
 export const veth: OperationKind<'veth', Params> = {
   kind: 'veth',
+  title: 'a veth pair, a virtual cable; each end may be made in a namespace at once',
   step: () => 'veth',
   get params() {
     return z
@@ -53,8 +54,8 @@ export const veth: OperationKind<'veth', Params> = {
       })
   },
   id: (p) => p.name,
-  // An end that was made on the host may have been moved anywhere.
-  reads: (p) => ({ namespaces: p.peerNetns === undefined ? 'everywhere' : namedNetns(p.netns, p.peerNetns) }),
+  // Both ends may have been moved anywhere; what belongs to an attachment is known by its names and MACs.
+  reads: (p) => ({ namespaces: p.mark?.owner === undefined ? 'everywhere' : namedNetns(p.netns, p.peerNetns) }),
   isSame: (p, other) => [p.name, p.peer].includes(other.name),
   modules: 'veth',
   mark: (p) => ({ ...p, mark: p.mark ?? { mac: randomMac(), peerMac: randomMac() } }),

@@ -28,6 +28,7 @@ interface Params extends LinkParams {
  */
 export const vlan: OperationKind<'vlan', Params> = {
   kind: 'vlan',
+  title: 'the interface of one VLAN on another interface',
   step: () => 'bridge',
   shared: true,
   get params() {
