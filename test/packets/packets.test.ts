@@ -165,6 +165,12 @@ it('reads any DNS message, whole, cut off or mixed up, without an error', () => 
   expect(answer(question.subarray(0, 11), find)).toBeUndefined()
   for (let cut = 12; cut < question.length; cut++)
     expect(readAnswer(answer(question.subarray(0, cut), find) ?? whole, 7)).toEqual({ refusal: 'FORMERR' })
+  for (let cut = 12; cut < whole.length; cut++) expect(readAnswer(whole.subarray(0, cut), 7)).toHaveProperty('refusal')
+  // a name that goes on elsewhere, or that is no text
+  for (const odd of [Buffer.from([0xc0, 4]), Buffer.from([1, 0xff, 0])]) {
+    const odder = Buffer.concat([question.subarray(0, 12), odd, question.subarray(-4)])
+    expect(readAnswer(answer(odder, () => '192.0.2.1') ?? whole, 7)).toEqual({ refusal: 'FORMERR' })
+  }
   for (const message of [question, whole])
     for (let at = 0; at < message.length; at++)
       for (let byte = 0; byte < 256; byte++) {
