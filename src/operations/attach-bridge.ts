@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { findLink, type Link } from '../state/state.ts'
-import { flag, interfaceName } from './names.ts'
+import { flag } from './scalars.ts'
+import { interfaceName } from './names.ts'
 import { type OperationKind, ip, missingLink, resource } from './operation.ts'
 import { alteredLink, findSame } from './same-link.ts'
 import { cutOff } from './way-out.ts'

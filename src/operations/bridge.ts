@@ -1,7 +1,8 @@
 import * as z from 'zod'
 import { findLink, portsOf } from '../state/state.ts'
 import { alteredMade, findMade, type LinkParams, marksOf, withMac } from './made-link.ts'
-import { flag, interfaceName, wholeNumber } from './names.ts'
+import { flag, wholeNumber } from './scalars.ts'
+import { interfaceName } from './names.ts'
 import { type OperationKind, ip, MARK_ALIAS, markSchema, resource, attachmentOf } from './operation.ts'
 import { lyingOn, relyingOn } from './way-out.ts'
 

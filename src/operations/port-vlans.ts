@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { findLink, HOST, isInVlan } from '../state/state.ts'
-import { flag, interfaceName, vlanNumber } from './names.ts'
+import { flag, vlanNumber } from './scalars.ts'
+import { interfaceName } from './names.ts'
 import { type Command, type OperationKind, missingLink, resource } from './operation.ts'
 import { findSame } from './same-link.ts'
 

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { findLink, portsOf } from '../state/state.ts'
-import { interfaceName, vlanNumber } from './names.ts'
+import { interfaceName } from './names.ts'
+import { vlanNumber } from './scalars.ts'
 import { alteredMade, findMade, type LinkParams, marksOf, withMac } from './made-link.ts'
 import { ip, MARK_ALIAS, markSchema, missingLink, type OperationKind, resource } from './operation.ts'
 import { alteredLink, findSame } from './same-link.ts'

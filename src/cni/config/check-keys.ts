@@ -1,5 +1,6 @@
 import * as z from 'zod'
-import { interfaceAddress, ipAddress, ownMac, subnet } from '../../operations/names.ts'
+import { interfaceAddress, ipAddress, subnet } from '../../operations/ip.ts'
+import { ownMac } from '../../operations/mac.ts'
 import { nearest } from './nearest.ts'
 import { wrongInterfaceName } from '../protocol/request.ts'
 import type { Path } from './json-source.ts'

@@ -74,7 +74,7 @@ const source = (file: string) => JSON.stringify(join(import.meta.dirname, '../..
 const entry = `
 import { readFileSync, writeSync } from 'node:fs'
 import { hostLocal } from ${source('ipam/host-local.ts')}
-import { runPlugin } from ${source('run-plugin.ts')}
+import { runPlugin } from ${source('protocol/run-plugin.ts')}
 const { code, stdout } = await runPlugin('host-local', hostLocal, process.env, () => readFileSync(0, 'utf8'), (text) => writeSync(1, text))
 writeSync(1, stdout)
 process.exitCode = code`
