@@ -6,7 +6,7 @@ import { present } from './folders.ts'
 import type { Path } from './json-source.ts'
 import { TYPES } from './keys.ts'
 import type { Tell } from './mistake.ts'
-import { nearest } from './nearest.ts'
+import { nearest } from '../../nearest.ts'
 import type { Network } from './read-network.ts'
 import { findPlugin, pluginNames, wrongFile } from '../programs/list.ts'
 

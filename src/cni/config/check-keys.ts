@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { interfaceAddress, ipAddress, subnet } from '../../operations/ip.ts'
 import { ownMac } from '../../operations/mac.ts'
-import { nearest } from './nearest.ts'
+import { nearest } from '../../nearest.ts'
 import { wrongInterfaceName } from '../protocol/request.ts'
 import type { Path } from './json-source.ts'
 import { type Keys, type Kind, lookup } from './keys.ts'

@@ -5,7 +5,7 @@ import { asText, checkKeys } from './check-keys.ts'
 import { checkPlugin } from './check-plugin.ts'
 import { LIST } from './keys.ts'
 import type { Tell } from './mistake.ts'
-import { nearest } from './nearest.ts'
+import { nearest } from '../../nearest.ts'
 import type { Network } from './read-network.ts'
 
 /** Checks a network by itself: form, name, version, and each plugin. */
