@@ -18,6 +18,7 @@ import { duration, mark, marked, style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
 import { takeTour, type TourEnd } from './tour.ts'
 import { type View, viewOf } from '../terminal/view.ts'
+import { interruptible } from '../terminal/interruptible.ts'
 
 /** What came of a guided tour. */
 export interface TourDocument extends Document {
@@ -42,16 +43,14 @@ export interface TourOptions {
  * where it was. At the end it is torn down, or kept if the learner wants that.
  */
 export async function guideThrough(name: string, options: TourOptions): Promise<TourDocument> {
-  const interrupt = new AbortController()
-  const stop = () => interrupt.abort()
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
-  const opened: OpenedSandbox = options.host ? { host: machine(), state: 'found' } : await openTied(options.sandbox)
-  try {
-    return await guideIn(opened, name, options, interrupt.signal)
-  } finally {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, stop)
-    opened.live?.end() // unless it was kept
-  }
+  return interruptible(async (signal) => {
+    const opened: OpenedSandbox = options.host ? { host: machine(), state: 'found' } : await openTied(options.sandbox)
+    try {
+      return await guideIn(opened, name, options, signal)
+    } finally {
+      opened.live?.end() // unless it was kept
+    }
+  })
 }
 
 async function guideIn(
