@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { asObject, asText } from './check-keys.ts'
 import { type Explained, explain } from './explain.ts'
 import { namesIn, type Network, readNetwork, type Unreadable, whyNotLoaded } from './read-network.ts'
-import { findPlugin } from '../programs/list.ts'
+import { pluginFile } from '../programs/find-plugin.ts'
 
 /** A configuration's file, as runtimes read it. */
 export interface ConfigFile {
@@ -42,7 +42,7 @@ function describe(network: Network | Unreadable, folders: readonly string[]): Co
     return { file: network.file, plugins: [], missing: [], ...(wrong === undefined ? {} : { wrong }) }
   const { file, name, version, plugins } = network
   const types = plugins.flatMap(({ config }) => [asText(config['type']), asText(asObject(config['ipam'])?.['type'])])
-  const missing = types.flatMap((type) => (type && findPlugin(type, folders) === undefined ? [type] : []))
+  const missing = types.flatMap((type) => (type && pluginFile(type, folders) === undefined ? [type] : []))
   return {
     file,
     ...(name === undefined ? {} : { name }),
