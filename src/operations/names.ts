@@ -4,36 +4,53 @@ import { HOST, INTERNET } from '../state/state.ts'
 // A command parses each thing once or twice: to compile a parser for it first costs more than that saves.
 z.config({ jitless: true })
 
+/** What keeps the kernel from naming an interface so (net/core/dev.c, dev_valid_name). */
+function againstTheKernel(name: string): string | undefined {
+  const bytes = Buffer.byteLength(name)
+  if (name === '') return 'must not be empty'
+  if (bytes > 15) return `is ${bytes} bytes long; the kernel allows 15`
+  if (name === '.' || name === '..') return 'must not be . or ..'
+  return /[\s/:]/.test(name) ? 'must not contain a space, / or :' : undefined
+}
+
 /**
- * An interface name as the kernel accepts it (net/core/dev.c, dev_valid_name): 1 to 15 bytes, not
- * `.` or `..`, no `/`, `:` or whitespace. Quotes, `#` and `\` are refused because `ip -batch` reads them as its own
- * (`a#b` would be `a` and a comment), `%` because the kernel turns `a%d` into `a0`;
- * `all` and `default` because sysctl means something else by them.
+ * What keeps us from it, too. Quotes, `#` and `\` are read by `ip -batch` as its own (`a#b` would be `a` and a comment),
+ * and the kernel turns `a%d` into `a0`.
  */
+function againstOurs(name: string): string | undefined {
+  if (/[%#"'\\]/.test(name)) return 'must not contain a quote or any of % # \\'
+  if (name.startsWith('-')) return 'must not begin with - (it would read as an option)'
+  if (/[^\x21-\x7e]/.test(name)) return 'must be printable ASCII'
+  return name === 'all' || name === 'default' ? 'is taken: sysctl means every interface by it' : undefined
+}
+
+/** An interface that operations may name. */
 export const interfaceName = z.string().check((ctx) => {
   const name = ctx.value
-  const rule =
-    name === ''
-      ? 'must not be empty'
-      : Buffer.byteLength(name) > 15
-        ? `is ${Buffer.byteLength(name)} bytes long; the kernel allows 15`
-        : name === '.' || name === '..'
-          ? 'must not be . or ..'
-          : /[\s/:%#"'\\]/.test(name)
-            ? 'must not contain a space, quote or any of / : % # \\'
-            : name.startsWith('-')
-              ? 'must not begin with - (it would read as an option)'
-              : /[^\x21-\x7e]/.test(name)
-                ? 'must be printable ASCII'
-                : name === 'all' || name === 'default'
-                  ? 'is taken: sysctl means every interface by it'
-                  : undefined
-  if (rule)
+  const rule = againstTheKernel(name) ?? againstOurs(name)
+  if (rule !== undefined)
     ctx.issues.push({ code: 'custom', input: name, message: `interface name '${name}' ${rule}, for example: veth-red` })
 })
 
-/** The grammar of CNI container ids and network names (CNI spec 1.1.0, "Parameters"). */
+/** What is wrong with the name of an interface that others may have made; undefined if the kernel takes it. */
+export function wrongInterfaceName(name: string): string | undefined {
+  const rule = againstTheKernel(name)
+  return rule === undefined ? undefined : `interface name '${name}' ${rule}`
+}
+
+/** The grammar of CNI container ids and network names (CNI spec 1.1.0, "Parameters" and "Configuration format"). */
 const identifier = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/
+const IDENTIFIER = 'must begin with a letter or digit and contain only letters, digits, _ . -'
+
+/** What is wrong with a container id, in words; undefined if nothing is. */
+export function wrongContainerId(id: string): string | undefined {
+  return identifier.test(id) ? undefined : `'${id}' is not a container id: it ${IDENTIFIER}`
+}
+
+/** The same for a network's name. */
+export function wrongNetworkName(name: string): string | undefined {
+  return identifier.test(name) ? undefined : `'${name}' is not a network name: it ${IDENTIFIER}`
+}
 
 function identifierOf(what: string, longest: number, example: string, reserved: readonly string[] = []) {
   return z.string().check((ctx) => {
@@ -43,7 +60,7 @@ function identifierOf(what: string, longest: number, example: string, reserved: 
       : /^\d+$/.test(name)
         ? 'must not be a number, which ip takes for a process id'
         : !identifier.test(name)
-          ? 'must begin with a letter or digit and contain only letters, digits, _ . -'
+          ? IDENTIFIER
           : name.length > longest
             ? `is ${name.length} characters long; ${longest} are allowed`
             : undefined
@@ -53,10 +70,7 @@ function identifierOf(what: string, longest: number, example: string, reserved: 
 }
 
 /** The name of a CNI network, as it becomes a part of the names of tables. */
-export const networkName = z.string().regex(identifier, {
-  error: (issue) =>
-    `'${String(issue.input)}' is not a network name: it must begin with a letter or digit and contain only letters, digits, _ . -`,
-})
+export const networkName = z.string().regex(identifier, { error: (issue) => wrongNetworkName(String(issue.input)) })
 
 /** Whose something is, as the comment of an element of nftables, which holds 128 bytes and stands in quotes. */
 export const ownerName = z.string().regex(/^[!#-[\]-~]{1,128}$/, {

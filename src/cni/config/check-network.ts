@@ -1,5 +1,6 @@
 import { extname } from 'node:path'
-import { SINCE, wrongNetworkName } from '../protocol/request.ts'
+import { SINCE } from '../protocol/request.ts'
+import { wrongNetworkName } from '../../operations/names.ts'
 import { atLeast, isVersion, LATEST, OLDEST, VERSIONS } from '../protocol/versions.ts'
 import { asText, checkKeys } from './check-keys.ts'
 import { checkPlugin } from './check-plugin.ts'

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { CnilabError } from '../../errors.ts'
 import { parseGiven } from '../protocol/given-json.ts'
-import { wrongNetworkName } from '../protocol/request.ts'
+import { wrongNetworkName } from '../../operations/names.ts'
 import { atLeast, isVersion, OLDEST, type Version, VERSIONS } from '../protocol/versions.ts'
 
 /** The configuration of one plugin of a network, as it was written. */
