@@ -7,7 +7,7 @@ import type { Path } from './json-source.ts'
 import { TYPES } from './keys.ts'
 import type { Tell } from './mistake.ts'
 import { nearest } from '../../nearest.ts'
-import type { Network } from './read-network.ts'
+import type { WrittenNetwork } from './written-network.ts'
 import { pluginFile } from '../programs/find-plugin.ts'
 import { pluginNames, wrongFile } from '../programs/list.ts'
 
@@ -28,7 +28,7 @@ export function installedIn(folders: readonly string[]): Installed {
 }
 
 /** Checks that the plugins that a network names are installed, and speak its version. */
-export async function checkInstalled(network: Network, installed: Installed, tell: Tell): Promise<void> {
+export async function checkInstalled(network: WrittenNetwork, installed: Installed, tell: Tell): Promise<void> {
   const { folders } = installed
   if (present(folders).length === 0) {
     const [first] = network.plugins

@@ -7,7 +7,7 @@ import { atLeast, isVersion, OLDEST, type Version, VERSIONS } from '../protocol/
 /** The configuration of one plugin of a network, as it was written. */
 export type PluginConfig = Readonly<Record<string, unknown>> & { type: string }
 
-/** A network: what a `.conflist` says (CNI spec 1.1.0, "Configuration format"), or a `.conf` wrapped as one. */
+/** A network that can be run: what a `.conflist` says (CNI spec 1.1.0, "Configuration format"), or a `.conf` wrapped as one. */
 export interface Network {
   name: string
   version: Version
