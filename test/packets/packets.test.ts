@@ -7,7 +7,7 @@ import { doPlan } from '../../src/engine/do.ts'
 import { APP, type Host } from '../../src/kernel/host.ts'
 import type { Kernel } from '../../src/kernel/kernel.ts'
 import { inside } from '../../src/kernel/inside.ts'
-import type { Answer, Call } from '../../src/assertions/assertion.ts'
+import type { Answer, PacketCall } from '../../src/assertions/assertion.ts'
 import { call, startInternet, whileAnswering } from '../../src/kernel/packets.ts'
 import { spawnDetached } from '../../src/kernel/detached.ts'
 import { environmentOn } from '../../src/kernel/environment.ts'
@@ -49,14 +49,19 @@ async function build(kernel: Kernel): Promise<void> {
 }
 
 /** A call of each protocol. */
-const calls = (to: string): Call[] => [
+const calls = (to: string): PacketCall[] => [
   { protocol: 'tcp', to, port: 7 },
   { protocol: 'udp', to, port: 7 },
   { protocol: 'http', to, port: 80, path: '/any' },
   { protocol: 'dns', server: to, name: 'whoami.test' },
 ]
 
-async function each(kernel: Kernel, from: string | undefined, whom: readonly Call[], seconds = 5): Promise<Answer[]> {
+async function each(
+  kernel: Kernel,
+  from: string | undefined,
+  whom: readonly PacketCall[],
+  seconds = 5,
+): Promise<Answer[]> {
   const answers: Answer[] = []
   for (const one of whom) answers.push(await call(kernel, from, one, seconds))
   return answers
@@ -189,7 +194,7 @@ it('one container calls another, or its host at any address, while something ans
     const { host } = kernel
     const [tcp, udp, http, dns] = calls('10.22.0.3')
     if (!tcp || !udp || !http || !dns) throw new Error('four calls')
-    const from = (whom: Call) => () => call(kernel, 'red', whom, 5)
+    const from = (whom: PacketCall) => () => call(kernel, 'red', whom, 5)
     const said = { ok: true, said: 'you are 10.22.0.2' }
     expect(await whileAnswering(host, 'blue', 'tcp:7', from(tcp))).toEqual(said)
     expect(await whileAnswering(host, 'blue', 'udp:7', from(udp))).toEqual(said)
