@@ -1,6 +1,6 @@
 import { currentStep, type StepState } from '../../lab/run/check.ts'
 import type { CommandOutput, StepResult } from '../../lab/run/steps.ts'
-import type { Progress } from '../../lab/run/progress.ts'
+import type { LabProgress } from '../../lab/run/progress.ts'
 import type { Lab, LabStep } from '../../lab/format/lab.ts'
 import type { Command } from '../../operations/operation.ts'
 import { programLine, toLine } from '../../plan/command-line.ts'
@@ -25,7 +25,7 @@ export function showMap(
   steps: readonly StepState[],
   now: State,
   view: View,
-  progress: Progress | undefined,
+  progress: LabProgress | undefined,
 ): void {
   const { plain, log } = view
   log(style.title(lab.title))
