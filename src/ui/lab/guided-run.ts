@@ -11,7 +11,7 @@ import { derive } from '../../operations/registry.ts'
 import type { Document } from '../terminal/base-command.ts'
 import { partsOf } from './lab-plan.ts'
 import { markdown } from '../terminal/markdown.ts'
-import { choose } from '../terminal/prompts.ts'
+import { askChoice } from '../terminal/prompts.ts'
 import { beside } from '../terminal/layout.ts'
 import type { Log } from '../terminal/output.ts'
 import { duration, mark, marked, style } from '../terminal/style.ts'
@@ -113,7 +113,7 @@ function askToKeep(end: TourEnd, { plain, flags }: View, signal: AbortSignal): P
   }
   const tearDown = { name: 'tear it down', value: false }
   const choices = end === 'finished' ? [tearDown, keep] : [keep, tearDown]
-  return choose('The network that you built:', choices, { plain, signal })
+  return askChoice('The network that you built:', choices, { plain, signal })
 }
 
 /** What was learned, the checks, the script of all commands, how long it took, and which hints were used. */
