@@ -7,7 +7,7 @@ import { bringPrograms } from '../programs/copy-in.ts'
 import { toVersion } from '../protocol/result.ts'
 import { SINCE } from '../protocol/request.ts'
 import { atLeast, type Version } from '../protocol/versions.ts'
-import { type Cached, type Given, readCached, removeCached, requireOwnCache } from './cache.ts'
+import { type Cached, type RuntimeConf, readCached, removeCached, requireOwnCache } from './cache.ts'
 import { callsOf, type Chain, type PluginCall } from './call.ts'
 import { add, delCalls, runAll, type RunCall } from './chain.ts'
 import { cachedNetwork, type Network, requireVersion } from '../config/network.ts'
@@ -131,7 +131,7 @@ export function prevResultOf(
 }
 
 /** What ADD was given, where nothing else was given now. */
-function asCached({ given, has }: Request, cached: Cached | 'bad' | undefined): Given {
+function asCached({ given, has }: Request, cached: Cached | 'bad' | undefined): RuntimeConf {
   if (cached === undefined || cached === 'bad') return given
   return {
     ...given,
@@ -140,7 +140,7 @@ function asCached({ given, has }: Request, cached: Cached | 'bad' | undefined): 
   }
 }
 
-function badEntry(cached: Cached | 'bad' | undefined, { network, containerId, ifname }: Given): string[] {
+function badEntry(cached: Cached | 'bad' | undefined, { network, containerId, ifname }: RuntimeConf): string[] {
   return cached === 'bad'
     ? [`the cached result of ${network}, ${containerId}, ${ifname} cannot be read, and is not used`]
     : []

@@ -85,17 +85,17 @@ export async function putOn(
       const report = await runLab(kernel, lab, draw(lab.steps.length), signal, ownerOf(call))
       if (!report.error && report.steps.every(({ status }) => status === 'done' || status === 'already'))
         return { report, result: await finish(kernel, job, lease, tell) }
-      await takeBack(kernel, call, earlier)
+      await rollBack(kernel, call, earlier)
       return { report }
     } catch (error) {
-      await takeBack(kernel, call, earlier)
+      await rollBack(kernel, call, earlier)
       throw error
     }
   })
 }
 
 /** Undoes what was done since, and gives the address back. */
-async function takeBack(kernel: Kernel, call: Call, earlier: ReadonlySet<string>): Promise<void> {
+async function rollBack(kernel: Kernel, call: Call, earlier: ReadonlySet<string>): Promise<void> {
   await undoEntries(
     kernel,
     readJournal(kernel.host).filter((entry) => !earlier.has(entry.id)),
