@@ -46,6 +46,8 @@ export type Test =
 
 /** A kind of assertion, defined once: its parameters, its words, and how it is judged. */
 export interface AssertionKind<P> {
+  /** What it asserts, in a few words, for its entry in the reference. */
+  title: string
   params: z.ZodType<P>
   /** With the kind in front, the id of its finding: `ping.red.10.22.0.1`. */
   id(p: P): string

@@ -156,7 +156,7 @@ async function attach<C>(
   const hasIpv6 = wanted.ips.some(({ address }) => isIpv6(address))
   const goBack = await type.makeWay?.(kernel, config, wanted, before)
   // The kernel rewrites every link's own setting when it begins to forward: to undo that they have to be known.
-  const isForwarding = scope.sysctls.every(
+  const isForwarding = (scope.sysctls.get(HOST) ?? []).every(
     (key) => !FORWARDINGS.includes(key) || before.get(HOST)?.sysctls[key] === '1',
   )
   let settled = before

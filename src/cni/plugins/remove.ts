@@ -87,7 +87,7 @@ export async function removeStale({ network }: Pick<Attachment, 'network'>, vali
   const isStale = (owner: string) => owner.startsWith(ownersOf(network)) && !owners.has(owner)
   const release = await lockMachine()
   try {
-    const now = await readToRemove(kernel, { namespaces: new Set(), rules: true })
+    const now = await readToRemove(kernel, { namespaces: new Set(), rules: new Set([HOST]) })
     const stale = (now.get(HOST)?.links ?? [])
       .filter((link) => link.alias?.startsWith(aliasOf({ owner: ownersOf(network) })) === true && !names.has(link.name))
       .map((link) => link.name)
@@ -117,7 +117,7 @@ export async function readToRemove(kernel: Kernel, scope: Scope): Promise<State>
     return await kernel.read(scope)
   } catch (error) {
     if (!(error instanceof CnilabError) || error.kind !== 'machine') throw error
-    return kernel.read({ ...scope, tables: [], rules: false })
+    return kernel.read({ ...scope, tables: [], rules: new Set() })
   }
 }
 

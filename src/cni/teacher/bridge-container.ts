@@ -226,10 +226,10 @@ const FORWARDINGS: readonly string[] = Object.values(FORWARDING)
 
 /** Whether an entry of the journal was made by `bridge add`, for this attachment or for what all of its network share. */
 function belongs({ operation, owner }: Entry, { call, config }: BridgeJob): boolean {
-  const { reads, needs, provides, tables } = derive(operation)
+  const { shared: isShared, reads, needs, provides, tables } = derive(operation)
   const isHostSetting = reads.sysctls !== undefined && reads.namespaces.length === 0
   if (owner === ownerOf(call)) return !isHostSetting // others may need those
-  if (owner?.startsWith(ownersOf(call.network)) !== true) return false
+  if (!isShared || owner?.startsWith(ownersOf(call.network)) !== true) return false
   const shared = new Set([config.bridge, gatewayOf(config)].map((ifname) => resource.link(ifname)))
   return tables.length > 0 || [...needs, ...provides].some((one) => shared.has(one))
 }
