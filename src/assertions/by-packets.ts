@@ -1,5 +1,7 @@
 import * as z from 'zod'
-import { anyNetns, ipAddress, yesOrNo } from '../operations/names.ts'
+import { anyNetns } from '../operations/names.ts'
+import { ipAddress } from '../operations/ip.ts'
+import { yesOrNo } from '../operations/scalars.ts'
 import { resource } from '../operations/operation.ts'
 import { HOST } from '../state/state.ts'
 import type { AssertionKind } from './assertion.ts'

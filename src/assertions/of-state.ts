@@ -1,13 +1,8 @@
 import * as z from 'zod'
-import {
-  anyNetns,
-  destination,
-  interfaceAddress,
-  interfaceName,
-  ipAddress,
-  macAddress,
-  yesOrNo,
-} from '../operations/names.ts'
+import { anyNetns, interfaceName } from '../operations/names.ts'
+import { destination, interfaceAddress, ipAddress } from '../operations/ip.ts'
+import { macAddress } from '../operations/mac.ts'
+import { yesOrNo } from '../operations/scalars.ts'
 import { inNetns, resource } from '../operations/operation.ts'
 import { findLink, HOST, type Link, type Route } from '../state/state.ts'
 import type { AssertionKind } from './assertion.ts'

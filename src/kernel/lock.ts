@@ -10,7 +10,7 @@ import { endedMeanwhile, openOwn } from './host-root.ts'
 import { remedyForLimit } from './limits.ts'
 import { makeFolder } from './make-folder.ts'
 import { readText } from './read-file.ts'
-import { lend } from './spawn.ts'
+import { passOn } from './spawn.ts'
 
 // All locks are flock(2)'s: they belong to the open file or folder, and so end with this process, however that ends.
 
@@ -74,9 +74,9 @@ export async function lockFile(path: string): Promise<() => void> {
  */
 export async function lockHost(): Promise<() => void> {
   const { fd, path } = await take(HOST_FOLDER, openHost)
-  lend(fd)
+  passOn(fd)
   return () => {
-    lend(undefined)
+    passOn(undefined)
     removeIfEmpty(path)
     closeSync(fd)
   }

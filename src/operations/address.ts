@@ -1,6 +1,9 @@
 import * as z from 'zod'
 import { type Address, findLink, type Link, portsOf } from '../state/state.ts'
-import { flag, interfaceAddress, interfaceName, isIpv6, netnsPlace } from './names.ts'
+import { flag } from './scalars.ts'
+import { interfaceAddress } from './ip.ts'
+import { interfaceName, netnsPlace } from './names.ts'
+import { isIpv6 } from '../ip-arithmetic.ts'
 import {
   type OperationKind,
   inNetns,

@@ -1,7 +1,8 @@
 import * as z from 'zod'
 import { findLink, portsOf } from '../state/state.ts'
 import { alteredMade, findMade, type LinkParams, makeAnew, marksOf, setMtu, withMac } from './made-link.ts'
-import { flag, interfaceName, netnsPlace, wholeNumber } from './names.ts'
+import { flag, wholeNumber } from './scalars.ts'
+import { interfaceName, netnsPlace } from './names.ts'
 import {
   attachmentOf,
   idIn,

@@ -1,7 +1,8 @@
 import * as z from 'zod'
 import { findLink } from '../state/state.ts'
 import { alteredMade, findMade, type LinkParams, makeAnew, marksOf, setMtu, withMac } from './made-link.ts'
-import { interfaceName, netnsPlace, wholeNumber } from './names.ts'
+import { interfaceName, netnsPlace } from './names.ts'
+import { wholeNumber } from './scalars.ts'
 import {
   inNetns,
   ip,

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { HOST, type NftObject } from '../state/state.ts'
-import { macAddress, ruleInterface } from './names.ts'
+import { macAddress } from './mac.ts'
+import { ruleInterface } from './names.ts'
 import {
   deleteTable,
   foreignTable,

@@ -1,7 +1,9 @@
 import * as z from 'zod'
 import { once } from '../once.ts'
 import { HOST, type NftObject, type Route } from '../state/state.ts'
-import { contains, isIpv6, netnsPlace, subnet } from './names.ts'
+import { contains, isIpv6 } from '../ip-arithmetic.ts'
+import { netnsPlace } from './names.ts'
+import { subnet } from './ip.ts'
 import { deleteTable, foreignTable, hasOwnRule, hasTable, type OwnTable, strangersIn } from './nft-tables.ts'
 import {
   type Command,

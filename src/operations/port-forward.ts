@@ -1,6 +1,9 @@
 import * as z from 'zod'
 import { HOST, type State } from '../state/state.ts'
-import { ipAddress, isIpv6, ownerName, subnet, wholeNumber } from './names.ts'
+import { ipAddress, subnet } from './ip.ts'
+import { isIpv6 } from '../ip-arithmetic.ts'
+import { ownerName } from './names.ts'
+import { wholeNumber } from './scalars.ts'
 import {
   elementsOf,
   type IpFamily,

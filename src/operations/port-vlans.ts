@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { findLink, HOST, isInVlan } from '../state/state.ts'
-import { flag, interfaceName, netnsPlace, vlanNumber } from './names.ts'
+import { flag, vlanNumber } from './scalars.ts'
+import { interfaceName, netnsPlace } from './names.ts'
 import {
   type Command,
   idIn,

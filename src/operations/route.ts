@@ -1,6 +1,9 @@
 import * as z from 'zod'
 import { findLink, HOST, type Route, type State } from '../state/state.ts'
-import { contains, destination, interfaceName, ipAddress, isIpv6, netnsPlace, wholeNumber } from './names.ts'
+import { contains, isIpv6 } from '../ip-arithmetic.ts'
+import { destination, ipAddress } from './ip.ts'
+import { interfaceName, netnsPlace } from './names.ts'
+import { wholeNumber } from './scalars.ts'
 import {
   type OperationKind,
   inNetns,

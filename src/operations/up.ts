@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { findLink, portsOf } from '../state/state.ts'
-import { flag, interfaceName, netnsPlace } from './names.ts'
+import { flag } from './scalars.ts'
+import { interfaceName, netnsPlace } from './names.ts'
 import {
   type OperationKind,
   inNetns,

@@ -1,7 +1,8 @@
 import * as z from 'zod'
 import { findLink, findLinkAnywhere, HOST, INTERNET, type State, isUplink } from '../state/state.ts'
 import { type CableEnd, otherEnd } from '../state/topology.ts'
-import { interfaceName, netnsPlace, wholeNumber } from './names.ts'
+import { interfaceName, netnsPlace } from './names.ts'
+import { wholeNumber } from './scalars.ts'
 import { clear, rename, setMtu } from './made-link.ts'
 import {
   type Command,

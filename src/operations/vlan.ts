@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { findLink, portsOf } from '../state/state.ts'
-import { interfaceName, netnsPlace, vlanNumber } from './names.ts'
+import { interfaceName, netnsPlace } from './names.ts'
+import { vlanNumber } from './scalars.ts'
 import { alteredMade, findMade, type LinkParams, makeAnew, marksOf, withMac } from './made-link.ts'
 import {
   idIn,

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { Scope } from '../../kernel/snapshot.ts'
-import { isIpv6 } from '../../operations/names.ts'
+import { isIpv6 } from '../../ip-arithmetic.ts'
 import { derive, type Operation, withoutIpv6 } from '../../operations/registry.ts'
 import { narrowScopeOf, type PlanScope } from '../../plan/scope.ts'
 import { FORWARDING } from '../../operations/sysctl.ts'

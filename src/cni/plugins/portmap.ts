@@ -1,5 +1,5 @@
 import type { Scope } from '../../kernel/snapshot.ts'
-import { subnetOf } from '../../operations/names.ts'
+import { subnetOf } from '../../ip-arithmetic.ts'
 import { removeOwned } from '../../operations/nft-elements.ts'
 import { readResource } from '../../operations/operation.ts'
 import { portTable } from '../../operations/port-forward.ts'

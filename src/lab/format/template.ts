@@ -1,4 +1,4 @@
-import { addressAt } from '../../operations/names.ts'
+import { addressAt } from '../../ip-arithmetic.ts'
 
 /** What `${…}` may name in a lab. */
 export type Variables = Readonly<Record<string, string>>
