@@ -39,3 +39,8 @@ function inJson(character: string): string {
     return `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`
   }).join('')
 }
+
+/** A value that somebody gave, for a message: text as it is, and all else as JSON, whatever methods it claims to have. */
+export function asText(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? typeof value)
+}
