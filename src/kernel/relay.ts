@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ReadStream, type WriteStream } from 'node:tty'
 import { visible } from '../visible.ts'
 import { environmentOn } from './environment.ts'
-import { readText } from './read-file.ts'
+import { childrenOf } from './processes.ts'
 import type { Host } from './host.ts'
 import { inside } from './inside.ts'
 import { dropInput, openPty, passOutput, setWindowSize } from './pty.ts'
@@ -146,10 +146,5 @@ function send(signal: NodeJS.Signals, pid: number): void {
 
 /** The processes that a process started (proc(5)), and those started: nsenter's is the program, which would outlive it. */
 function descendantsOf(pid: number | undefined): number[] {
-  try {
-    const children = readText(`/proc/${pid}/task/${pid}/children`).trim().split(' ').filter(Boolean)
-    return children.map(Number).flatMap((child) => [...descendantsOf(child), child])
-  } catch {
-    return []
-  }
+  return pid === undefined ? [] : childrenOf(pid).flatMap((child) => [...descendantsOf(child), child])
 }

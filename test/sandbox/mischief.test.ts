@@ -64,10 +64,6 @@ const MISCHIEF: readonly (readonly [string, string])[] = [
     '(i=0; while [ $i -lt 2500 ]; do sleep 1000 & i=$((i + 1)); done) >/dev/null 2>&1 </dev/null; :',
   ],
   [
-    'calls itself the holder of another sandbox',
-    `perl -e '$0 = "x"; exec {"/bin/sleep"} "sh", "1000"' & perl -e 'fork and exit; $0 = "sh\\0/opt/cnilab/holder\\0fake\\0" . $<; sleep 1000' >/dev/null 2>&1 </dev/null`,
-  ],
-  [
     'leaves a program behind that ends for nothing',
     'setsid sh -c \'trap "" HUP INT TERM; while :; do sleep 4711; done\' >/dev/null 2>&1 </dev/null &',
   ],
