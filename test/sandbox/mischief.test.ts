@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
-import { processesWith, eventually } from '../helpers.ts'
+import { cli, eventually, processesWith, removeSandboxes } from '../helpers.ts'
 import { isLong } from '../long.ts'
 import { users, Victim } from './victim.ts'
 
@@ -85,6 +85,21 @@ const COMMANDS = [
   ['lab status'],
   ['bridge list'],
 ] as const
+
+it('what was removed in a sandbox is told, and how to go on', async () => {
+  await cli(['exec', '--', 'rm', '-rf', '/run/cnilab'])
+  for (const words of ['netns create red', 'netns delete red', 'lab start eight-steps'])
+    expect([words, await cli(words.split(' '))]).toMatchObject([
+      words,
+      {
+        code: 1,
+        stderr:
+          "Error: a program in the sandbox 'default' changed /run/cnilab, which is cnilab's: it is not there any more\n" +
+          '  what to do: cnilab sandbox delete default, and begin anew\n',
+      },
+    ])
+  await removeSandboxes()
+})
 
 /** What is in no message. */
 const FAULT = /a fault in cnilab|\n\s+at .*:\d+:\d+/
