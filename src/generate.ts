@@ -4,18 +4,19 @@ import { cpSync, linkSync, mkdirSync, readFileSync, writeFileSync } from 'node:f
 import module from 'node:module'
 import { dirname } from 'node:path'
 import { Plugin } from '@oclif/core'
+import pkg from '../package.json' with { type: 'json' }
 import { types } from './cni/plugins/types.ts'
-import { labNames, loadLab } from './lab/run/load.ts'
+import { labNames, type PreparedLab } from './lab/run/load.ts'
+import { toLab } from './lab/format/lab.ts'
 import { APP } from './kernel/host.ts'
 import { PREBUILT } from './kernel/libc.ts'
 import { editorSchema } from './lab/format/editor-schema.ts'
 import { readSource } from './lab/format/source.ts'
-import { drawn } from './ui/terminal/drawn.ts'
-import type { StoredStepText } from './ui/lab/show-step-text.ts'
-import { stepText } from './ui/lab/step-text.ts'
 
 const plugin = new Plugin({
   root: process.cwd(),
+  pjson: { ...pkg, oclif: { ...pkg.oclif, topicSeparator: ' ', commands: './commands' } },
+  isRoot: true,
   ignoreManifest: true,
   errorOnManifestCreate: true,
   respectNoCacheDefault: true,
@@ -27,22 +28,14 @@ writeFileSync('labs/lab.schema.json', `${JSON.stringify(editorSchema(), undefine
 mkdirSync('dist/labs', { recursive: true })
 for (const name of labNames()) {
   const file = `labs/${name}.yaml`
-  const { tree } = readSource(readFileSync(file, 'utf8'), file)
-  writeFileSync(`dist/labs/${name}.json`, JSON.stringify(tree))
+  const source = readSource(readFileSync(file, 'utf8'), file)
+  const prepared: PreparedLab = { tree: source.tree, lab: toLab(source) }
+  writeFileSync(`dist/labs/${name}.json`, JSON.stringify(prepared))
 }
 
 // So that the program works wherever its folder is copied to.
 const prebuilt = dirname(module.createRequire(import.meta.url).resolve(`${PREBUILT}/package.json`))
 cpSync(prebuilt, 'dist/koffi', { recursive: true, filter: (file) => !/\.(md|js|json)$/.test(file) })
-
-process.env['LC_ALL'] = 'C' // in English
-const first = await loadLab('eight-steps')
-const texts = (color: boolean) =>
-  first.steps.map((step): StoredStepText => {
-    const shown = stepText(first, step, false, color)
-    return { ...shown, text: drawn(shown.text) }
-  })
-writeFileSync('dist/step-texts.json', JSON.stringify({ colored: texts(true), uncolored: texts(false) }))
 
 // The CNI plugins as they run from here, on the Node of the sandbox or whatever is on the path: one script under all names.
 const [firstType = '', ...otherTypes] = Object.keys(types)

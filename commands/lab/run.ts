@@ -38,8 +38,6 @@ export default class LabRun extends BaseCommand {
   }
 
   async run(): Promise<LabRunDocument | LabPlan | TourDocument> {
-    // Else a lab of a thousand containers lets 100 MB of garbage pile up before the first collection of all.
-    setFlagsFromString('--optimize-for-size')
     const { args, flags } = await this.parse(LabRun)
     const loadLab = async () => (await import('../../src/lab/run/load.ts')).loadLab(args.lab, flags.set)
     if (flags['dry-run'] || flags.script || flags.explain) {
@@ -62,6 +60,8 @@ export default class LabRun extends BaseCommand {
       if (!flags.auto && !this.jsonEnabled())
         this.notice('no terminal to ask on: all steps run by themselves, as with --auto')
       const { runLabHere } = await import('../../src/ui/lab/lab-run.ts')
+      // Else a lab of a thousand containers lets 100 MB of garbage pile up before the first collection of all.
+      setFlagsFromString('--optimize-for-size')
       const options = { ...flags, json: this.jsonEnabled(), log: (text: Printable) => this.log(text) }
       return await runLabHere(lab, options, sandbox)
     } finally {
