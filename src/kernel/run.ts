@@ -7,6 +7,7 @@ import { withFiles } from './files.ts'
 import type { Host } from './host.ts'
 import type { Launch } from './launcher.ts'
 import { spawnOn } from './on-host.ts'
+import { type Finished, wasKilled } from './spawn.ts'
 
 /** A command that the kernel refused. `commands` are those that its process carried, any of which may be the one. */
 export class KernelError extends CnilabError {
@@ -104,17 +105,17 @@ async function runBatch(host: Host, launch: Launch, batch: Batch): Promise<void>
       : tool === 'nft'
         ? [['nft', '-f', '-'], lines.join('\n')]
         : [['sysctl', '-qw', ...commands.flatMap((command) => command.argv.slice(1))], '']
-  const { code, stderr } = await launch(netns, argv, input === '' ? '' : `${input}\n`, LONGEST)
-  if (code === 0) return
-  const line = Number(/(?:Command failed -|\/dev\/stdin):(\d+)/.exec(stderr)?.[1] ?? 0)
-  throw refusal(stderr, commands, commands[line - 1] ?? commands.find(() => commands.length === 1))
+  const finished = await launch(netns, argv, input === '' ? '' : `${input}\n`, LONGEST)
+  if (finished.code === 0) return
+  const line = Number(/(?:Command failed -|\/dev\/stdin):(\d+)/.exec(finished.stderr)?.[1] ?? 0)
+  throw failure(finished, commands, commands[line - 1] ?? commands.find(() => commands.length === 1))
 }
 
 /** A command by itself needs nobody who writes to its standard input. */
 async function runSingle(host: Host, launch: Launch, command: Command): Promise<void> {
   const argv = command.argv.map((argument) => (argument === HOST_PID ? String(host.pid) : argument))
-  const { code, stderr } = await launch(command.netns, ['ip', ...argv], '', LONGEST)
-  if (code !== 0) throw refusal(stderr, [command], command)
+  const finished = await launch(command.netns, ['ip', ...argv], '', LONGEST)
+  if (finished.code !== 0) throw failure(finished, [command], command)
 }
 
 /** One batch file for each namespace, and one xargs that has four of them run at a time. */
@@ -123,7 +124,7 @@ async function runMany(host: Host, batches: readonly Batch[], signal?: AbortSign
   const files = new Map(
     [...byName].map(([name, { commands }]) => [name, commands.map((command) => ipLine(host, command))]),
   )
-  const { code, stderr } = await withFiles(host, files, (folder) =>
+  const finished = await withFiles(host, files, (folder) =>
     spawnOn(
       host,
       undefined,
@@ -131,19 +132,24 @@ async function runMany(host: Host, batches: readonly Batch[], signal?: AbortSign
       { input: [...byName.keys()].join('\0'), signal, limit: LONGEST },
     ),
   )
-  if (code === 0) return
-  const [, name = '', line = ''] = /Command failed \S*\/([^/\s]+):(\d+)/.exec(stderr) ?? []
-  throw refusal(
-    stderr,
+  if (finished.code === 0) return
+  const [, name = '', line = ''] = /Command failed \S*\/([^/\s]+):(\d+)/.exec(finished.stderr) ?? []
+  throw failure(
+    finished,
     batches.flatMap((batch) => batch.commands),
     byName.get(name)?.commands[Number(line) - 1],
   )
 }
 
-function refusal(stderr: string, commands: readonly Command[], culprit: Command | undefined): KernelError {
-  const said = stderr
+/** Of a program that was killed nobody knows whether its command was done: none is named as the one that was refused. */
+function failure(finished: Finished, commands: readonly Command[], culprit: Command | undefined): KernelError {
+  const said = finished.stderr
     .split('\n')
     .map((line) => line.replace(/^(RTNETLINK answers|Error|sysctl): /, '').trim())
     .filter((line) => line !== '' && !line.startsWith('Command failed'))
-  return new KernelError(said[0] ?? 'the command failed and said nothing', commands, culprit)
+  return new KernelError(
+    said[0] ?? 'the command failed and said nothing',
+    commands,
+    wasKilled(finished) ? undefined : culprit,
+  )
 }

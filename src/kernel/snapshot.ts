@@ -18,6 +18,7 @@ import type { Launch } from './launcher.ts'
 import { namesInNetns, netnsAt, type NetnsFile } from './netns-files.ts'
 import { spawnOn } from './on-host.ts'
 import { readText } from './read-file.ts'
+import { wasKilled } from './spawn.ts'
 
 /** What a snapshot should hold besides the host's links, addresses and routes; without a scope it holds everything. */
 export interface Scope {
@@ -84,8 +85,7 @@ export async function snapshot(host: Host, launcher: Launch, scope?: Scope): Pro
 function toItsEnd(launch: Launch): Launch {
   return async (netns, argv, input, seconds) => {
     const finished = await launch(netns, argv, input, seconds)
-    // A shell tells of a signal by a number above 128.
-    if (finished.code === undefined || finished.code > 128)
+    if (wasKilled(finished))
       throw new CnilabError('state', `could not read the network: ${argv[0]} was killed`, {
         fix: 'run the command again',
       })

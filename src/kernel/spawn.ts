@@ -13,6 +13,11 @@ export interface Finished {
   stderr: string
 }
 
+/** Whether a program was killed: a shell that waited for it tells so by a status above 128, xargs by 125. */
+export function wasKilled({ code }: Pick<Finished, 'code'>): boolean {
+  return code === undefined || code > 128 || code === 125
+}
+
 /** Names of the packages that bring a tool, for messages; `doctor` knows how to install them. */
 const packages = new Map([
   ['nft', 'nftables'],

@@ -131,7 +131,7 @@ const USUAL = [
   /^exec .*\/rm /,
   /^open .*(journal|by-attachment)/,
   /^open .*sandbox\.json/,
-  /^write .*journal/,
+  /^write .*(journal|ip_forward)/,
   /^mkdir /,
 ]
 
