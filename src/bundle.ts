@@ -48,10 +48,14 @@ const fileOf = (library: string) => library.replace(/^@/, '').replace('/', '-')
 
 const apart: Plugin = {
   name: 'apart',
-  setup({ onResolve }) {
-    onResolve({ filter: new RegExp(`^(?:${APART.join('|')})$`) }, ({ path, kind }) =>
-      kind === 'entry-point' ? undefined : { path: `../lib/${fileOf(path)}.cjs`, external: true },
-    )
+  setup(bundler) {
+    const fileOfLibrary = ({ path }: { path: string }) => ({ path: `../lib/${fileOf(path)}.cjs`, external: true })
+    // This one is loaded when something is drawn that the build has not drawn.
+    bundler.onResolve({ filter: /^markdansi$/, namespace: 'file' }, ({ path }) => ({ path, namespace: 'late' }))
+    bundler.onResolve({ filter: new RegExp(`^(?:${APART.join('|')})$`) }, fileOfLibrary)
+    bundler.onLoad({ filter: /./, namespace: 'late' }, ({ path }) => ({
+      contents: `export const render = (...given) => require('${path}').render(...given)`,
+    }))
   },
 }
 
@@ -73,14 +77,14 @@ function whenUsed(source: string, declaration: RegExp): string {
 /** Libraries that make more than most commands need as soon as they are loaded. */
 const late: Plugin = {
   name: 'late',
-  setup({ onLoad, onResolve }) {
+  setup(bundler) {
     const change = (filter: RegExp, declaration: RegExp) =>
-      onLoad({ filter }, ({ path }) => ({ contents: whenUsed(readFileSync(path, 'utf8'), declaration) }))
+      bundler.onLoad({ filter }, ({ path }) => ({ contents: whenUsed(readFileSync(path, 'utf8'), declaration) }))
     change(/\/@oclif\/core\/lib\/.*\.js$/, REQUIRED)
-    change(/\/string-width\/index\.js$/, OF_UNICODE)
+    change(/\/(?:string-width|wrap-ansi)\/index\.js$/, OF_UNICODE)
     // oclif asks it for WSL, which is Linux to us.
-    onResolve({ filter: /^wsl-utils$/ }, ({ path }) => ({ path, namespace: 'none' }))
-    onLoad({ filter: /./, namespace: 'none' }, () => ({ contents: 'export const isWsl = false' }))
+    bundler.onResolve({ filter: /^wsl-utils$/ }, ({ path }) => ({ path, namespace: 'none' }))
+    bundler.onLoad({ filter: /./, namespace: 'none' }, () => ({ contents: 'export const isWsl = false' }))
   },
 }
 
@@ -89,7 +93,10 @@ async function buildCommon(entryPoints: string[] | Record<string, string>, outdi
   const { outputFiles } = await build({ ...common, entryPoints, outdir, plugins, write: false })
   mkdirSync(outdir, { recursive: true })
   for (const { path, text } of outputFiles)
-    writeFileSync(path, text.replaceAll(/[^\0-\x7f]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`))
+    writeFileSync(
+      path,
+      text.replaceAll(/[^\0-\x7f]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`),
+    )
 }
 
 await buildCommon(['src/main.ts', 'src/start.ts'], 'dist/src', [apart, late])

@@ -1,7 +1,6 @@
 import { statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { setFlagsFromString } from 'node:v8'
 import { constants, Script } from 'node:vm'
 import { distrust } from './kernel/trust.ts'
 import { makeFolder } from './kernel/make-folder.ts'
@@ -68,9 +67,10 @@ export class CodeCache {
   /** Keeps what was compiled, at the end of a command. */
   save(): void {
     const folder = this.#folder
-    // It would be a part of it: what `lab run` sets.
-    setFlagsFromString('--no-optimize-for-size')
+    if ([...this.#loaded.values()].every(({ isKept }) => isKept)) return
     try {
+      // What `lab run` sets would be a part of it.
+      process.getBuiltinModule('node:v8').setFlagsFromString('--no-optimize-for-size')
       for (const { script, cache, version, isKept } of this.#loaded.values()) {
         if (folder === undefined || cache === undefined || isKept) continue
         makeFolder(folder, 0o700)

@@ -1,5 +1,5 @@
 // A step of the build: lists the commands with their flags in oclif.manifest.json, so that none is loaded to find another,
-// writes the JSON Schema of labs, and spares the program the parsing of those that ship.
+// writes the JSON Schema of labs, and spares the program the parsing and drawing of those that ship.
 import { cpSync, linkSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import module from 'node:module'
 import { dirname } from 'node:path'
@@ -12,6 +12,9 @@ import { APP } from './kernel/host.ts'
 import { PREBUILT } from './kernel/libc.ts'
 import { editorSchema } from './lab/format/editor-schema.ts'
 import { readSource } from './lab/format/source.ts'
+import { hintText } from './ui/lab/hint.ts'
+import { drawn } from './ui/terminal/drawn.ts'
+import { draw, drawingsFile } from './ui/terminal/markdown.ts'
 
 const plugin = new Plugin({
   root: process.cwd(),
@@ -26,12 +29,32 @@ writeFileSync('oclif.manifest.json', `${JSON.stringify(plugin.manifest, undefine
 writeFileSync('labs/lab.schema.json', `${JSON.stringify(editorSchema(), undefined, 2)}\n`)
 
 mkdirSync('dist/labs', { recursive: true })
-for (const name of labNames()) {
+const labs = labNames().map((name) => {
   const file = `labs/${name}.yaml`
   const source = readSource(readFileSync(file, 'utf8'), file)
   const prepared: PreparedLab = { tree: source.tree, lab: toLab(source) }
   writeFileSync(`dist/labs/${name}.json`, JSON.stringify(prepared))
-}
+  return prepared.lab
+})
+
+const texts = labs.flatMap(({ text, learned, steps }) => [
+  text,
+  learned ?? '',
+  ...steps.flatMap((step) => [
+    step.text,
+    step.more ?? '',
+    ...step.hints.map((_, i) => hintText(step, i + 1)),
+    ...step.when.map((hint) => hint.text),
+    ...step.questions.map(({ why }) => why),
+  ]),
+])
+mkdirSync('dist/drawings', { recursive: true })
+for (const plain of [true, false])
+  for (const color of [true, false])
+    writeFileSync(
+      drawingsFile(plain, color),
+      JSON.stringify(Object.fromEntries(texts.map((text) => [text, drawn(draw(text, plain, color))]))),
+    )
 
 // So that the program works wherever its folder is copied to.
 const prebuilt = dirname(module.createRequire(import.meta.url).resolve(`${PREBUILT}/package.json`))

@@ -20,8 +20,10 @@ function obstacle() {
 }
 
 /** The command that the words name, as far as can be told without knowing all commands. */
-function named([first = '', second = '', ...others]: readonly string[]): string {
-  if ([first, second, ...others].includes('--help')) return '--help'
+function named(words: readonly string[]): string {
+  const [first = '', second = ''] = words
+  const end = words.indexOf('--')
+  if ((end < 0 ? words : words.slice(0, end)).includes('--help')) return '--help'
   return first in pkg.oclif.topics ? `${first}:${second}` : first
 }
 

@@ -1,4 +1,3 @@
-import { setFlagsFromString } from 'node:v8'
 import { Flags } from '@oclif/core'
 import { installMissing, missingTools } from '../../src/engine/install.ts'
 import { createSandbox } from '../../src/sandbox/create.ts'
@@ -61,7 +60,7 @@ export default class LabRun extends BaseCommand {
         this.notice('no terminal to ask on: all steps run by themselves, as with --auto')
       const { runLabHere } = await import('../../src/ui/lab/lab-run.ts')
       // Else a lab of a thousand containers lets 100 MB of garbage pile up before the first collection of all.
-      setFlagsFromString('--optimize-for-size')
+      process.getBuiltinModule('node:v8').setFlagsFromString('--optimize-for-size')
       const options = { ...flags, json: this.jsonEnabled(), log: (text: Printable) => this.log(text) }
       return await runLabHere(lab, options, sandbox)
     } finally {

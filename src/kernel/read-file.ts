@@ -105,8 +105,7 @@ export function readDescriptor(fd: number, most: number, patience: number, expec
       since = Date.now()
     } catch (error) {
       if (codeOf(error) !== 'EAGAIN') throw explained(error)
-      if (Date.now() - since >= patience)
-        throw new UnreadableError('nothing is to be read from it without waiting')
+      if (Date.now() - since >= patience) throw new UnreadableError('nothing is to be read from it without waiting')
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAIT)
     }
     if (size > most) throw tooLarge(most)
