@@ -36,6 +36,7 @@ const common = {
   ...options,
   format: 'cjs',
   outExtension: { '.js': '.cjs' },
+  supported: { 'dynamic-import': false },
   define: {
     'import.meta.dirname': '__dirname',
     'import.meta.filename': '__filename',

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { constants, Script } from 'node:vm'
+import { Script } from 'node:vm'
 import { distrust } from './kernel/trust.ts'
 import { makeFolder } from './kernel/make-folder.ts'
 import { MIB, readBytes } from './kernel/read-file.ts'
@@ -47,7 +47,6 @@ export class CodeCache {
       `(function (exports, require, module, __filename, __dirname) {${readBytes(file, MOST).toString('latin1')}\n})`,
       {
         filename: file,
-        importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
         ...(kept ? { cachedData: kept } : {}),
       },
     )

@@ -21,6 +21,7 @@ function program(started: Started): Interfaces.Plugin {
     started(id)
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each file there has a command
     const file = (await import(`../commands/${id.replaceAll(':', '/')}.ts`)) as { default: Command.Class }
+    mindUnwritten() // oclif's own listener has come with the first command
     return Object.assign(file.default, { id, plugin })
   }
   const plugin: Interfaces.Plugin = {
