@@ -108,4 +108,6 @@ await build({
   entryPoints: ['src/cnilab.ts', 'src/packets/caller.ts', 'src/packets/responder.ts'],
   outbase: '.',
   outdir: 'dist',
+  // Of what they bundle, dns-packet is a CommonJS module.
+  banner: { js: "import{createRequire as r}from'node:module';const require=r(import.meta.url);" },
 })
