@@ -1,19 +1,21 @@
 import { exclusively } from '../journal/exclusively.ts'
 import { endEntries, type Entry } from '../journal/journal.ts'
 import type { Kernel } from '../kernel/kernel.ts'
-import type { Before, Command } from '../operations/operation.ts'
+import { type Before, type Command, inNetns } from '../operations/operation.ts'
 import { type Derived, derive } from '../operations/registry.ts'
-import type { State } from '../state/state.ts'
+import { findLink, type State } from '../state/state.ts'
 import { scopeOf } from '../plan/scope.ts'
+import { ownerOf } from './owner.ts'
 
 /**
  * What came of undoing: the commands that were run; and in words what could not be undone, because the kernel refuses or
- * somebody changed it, and what others still use.
+ * somebody changed it; what others still use; and what others made under a name of something that is gone.
  */
 export interface UndoResult {
   commands: Command[]
   left: string[]
   kept: string[]
+  foreign: string[]
 }
 
 /** An operation that was done, and what was there before. */
@@ -47,7 +49,25 @@ export async function undoExclusively(kernel: Kernel, entries: readonly Entry[])
       .filter((item) => !kept.includes(item))
       .map(({ derived, before }) => [derived.expected, derived.altered(before, now) ?? []].flat().join(', but ')),
     kept: kept.map(({ derived }) => `${derived.expected} (${derived.users(now).join(', ')})`),
+    foreign: kernel.host.kind === 'machine' ? foreignAmong(items, remaining, now) : [],
   }
+}
+
+/** What others made under the names of interfaces and namespaces that were made here and are gone, in words. */
+function foreignAmong(items: readonly Item[], remaining: readonly Item[], now: State): string[] {
+  const macs = new Set(items.flatMap(({ derived }) => derived.marks.map(({ mac }) => mac)))
+  const kept = new Set(remaining.map(({ derived }) => derived.id))
+  const foreign = items.flatMap(({ derived: { id, marks, makesNetns, operation } }) => {
+    if (kept.has(id)) return []
+    const links = marks.filter(({ ifname, netns }) => {
+      const link = findLink(now, ifname, netns)
+      return link !== undefined && !macs.has(link.mac)
+    })
+    const names = links.map(({ ifname, netns }) => `${ifname}${inNetns(netns)}`)
+    if (makesNetns !== undefined && now.has(makesNetns)) names.push(`namespace ${makesNetns}`)
+    return names.map((name) => `${name} (${ownerOf(operation, now)})`)
+  })
+  return [...new Set(foreign)]
 }
 
 /**

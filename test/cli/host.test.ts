@@ -36,7 +36,7 @@ it('--host leaves what others made anew under a name of ours', () => {
     ip link add name cni0 type bridge; ip address add 10.22.0.1/16 dev cni0; ip link set dev cni0 up
     ip netns delete red; ip netns add red
     cnilab clean --host; ip -br link show cni0 | cut -d' ' -f1; ip -br address show cni0 | grep -o 10.22.0.1/16; ip -o link show cni0 up | wc -l; ip netns`)
-  expect(output).toBe('nothing to remove\ncni0\n10.22.0.1/16\n1\nred\n')
+  expect(output).toBe('= left alone, not ours: namespace red (cnilab did not make it)\ncni0\n10.22.0.1/16\n1\nred\n')
 })
 
 it('--host leaves a namespace that was made long after an intent', () => {
@@ -44,7 +44,7 @@ it('--host leaves a namespace that was made long after an intent', () => {
     mkdir -m 700 /run/cnilab; boot=$(cat /proc/sys/kernel/random/boot_id)
     printf '%s\\n' '{"boot":"'$boot'"}' '{"intent":"a","operation":{"kind":"netns","params":{"name":"red"}},"before":{"intended":1000}}' >/run/cnilab/journal.jsonl
     ip netns add red; cnilab clean --host; ip netns`)
-  expect(output).toBe('nothing to remove\nred\n')
+  expect(output).toBe('= left alone, not ours: namespace red (cnilab did not make it)\nred\n')
 })
 
 it('--host tears a lab down although nobody reads what it prints', () => {
