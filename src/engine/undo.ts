@@ -38,7 +38,7 @@ export async function undoExclusively(kernel: Kernel, entries: readonly Entry[])
   const items = entries
     .filter((entry) => entry.status !== 'adopted')
     .map((entry) => ({ entry, before: entry.before, derived: derive(entry.operation) }))
-  const { remaining, commands, kept, now } = await undoAll(kernel, items)
+  const { remaining, commands, kept, now, refusals } = await undoAll(kernel, items)
   endEntries(
     kernel.host,
     items.filter((item) => !remaining.includes(item)).map(({ entry }) => entry.id),
@@ -47,7 +47,10 @@ export async function undoExclusively(kernel: Kernel, entries: readonly Entry[])
     commands,
     left: remaining
       .filter((item) => !kept.includes(item))
-      .map(({ derived, before }) => [derived.expected, derived.altered(before, now) ?? []].flat().join(', but ')),
+      .map((item) => {
+        const why = item.derived.altered(item.before, now) ?? refusals.get(item)
+        return `${item.derived.expected}${why === undefined ? '' : `, but ${why}`}`
+      }),
     kept: kept.map(({ derived }) => `${derived.expected} (${derived.users(now).join(', ')})`),
     foreign: kernel.host.kind === 'machine' ? foreignAmong(items, remaining, now) : [],
   }
@@ -77,10 +80,11 @@ function foreignAmong(items: readonly Item[], remaining: readonly Item[], now: S
 export async function undoAll<T extends Item>(
   kernel: Kernel,
   done: readonly T[],
-): Promise<{ commands: Command[]; remaining: T[]; kept: T[]; now: State }> {
+): Promise<{ commands: Command[]; remaining: T[]; kept: T[]; now: State; refusals: ReadonlyMap<Item, string> }> {
   const items = done.toReversed()
   const scope = scopeOf(items.map(({ derived }) => derived))
   const commands: Command[] = []
+  const refusals = new Map<Item, string>()
   // In a sandbox all is the user's own. On the machine others may have put something into what we made.
   const isMachine = kernel.host.kind === 'machine'
   const isUsed = ({ derived }: Item, now: State) => (derived.shared || isMachine) && derived.users(now).length > 0
@@ -92,7 +96,7 @@ export async function undoAll<T extends Item>(
     kernel,
     roots.filter((item) => !waiting.includes(item)),
     first,
-    commands,
+    { commands, refusals },
   )
 
   // Undoing one may free the next: forwarding when the last rule is gone, a bridge when its last port is.
@@ -100,14 +104,14 @@ export async function undoAll<T extends Item>(
   for (let used = waiting; used.length > 0;) {
     const free = used.filter((item) => !isUsed(item, last))
     if (free.length === 0) break
-    await undoEach(kernel, free, last, commands)
+    await undoEach(kernel, free, last, { commands, refusals })
     used = used.filter((item) => !free.includes(item))
     last = await kernel.read(scope)
   }
   const isThere = ({ derived, before }: Item) =>
     derived.undo(before, last).length > 0 || (isMachine && derived.altered(before, last) !== undefined)
   const remaining = items.filter((item) => !goesWithAnother(item, items, last) && isThere(item))
-  return { commands, remaining, kept: remaining.filter((item) => isUsed(item, last)), now: last }
+  return { commands, remaining, kept: remaining.filter((item) => isUsed(item, last)), now: last, refusals }
 }
 
 /** An address goes with its interface, an interface with its namespace, if those are undone for certain. */
@@ -125,14 +129,20 @@ function goesWithAnother({ derived }: Item, items: readonly Item[], now: State):
   )
 }
 
-async function undoEach(kernel: Kernel, items: readonly Item[], now: State, ran: Command[]): Promise<void> {
-  for (const { before, derived } of items) {
-    const commands = derived.undo(before, now)
+/** Whether something that the kernel refused is really still there is read at the end. */
+async function undoEach(
+  kernel: Kernel,
+  items: readonly Item[],
+  now: State,
+  { commands: ran, refusals }: { commands: Command[]; refusals: Map<Item, string> },
+): Promise<void> {
+  for (const item of items) {
+    const commands = item.derived.undo(item.before, now)
     try {
       await kernel.run(commands)
       ran.push(...commands)
-    } catch {
-      // whether it is really still there is read from the kernel at the end
+    } catch (error) {
+      refusals.set(item, error instanceof Error ? error.message : String(error))
     }
   }
 }
