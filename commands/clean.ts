@@ -24,12 +24,16 @@ export default class Clean extends BaseCommand {
   static override examples = ['<%= config.bin %> clean', 'sudo <%= config.bin %> clean --host']
   static override flags = {
     host: Flags.boolean({ description: 'undo what the journal of this machine names; needs root' }),
+    force: Flags.boolean({
+      description: 'undo it even if that cuts off the machine from the network, or from your terminal',
+      dependsOn: ['host'],
+    }),
   }
 
   async run(): Promise<CleanDocument> {
     const { flags } = await this.parse(Clean)
     refuseInside()
-    return flags.host ? this.cleanMachine() : this.cleanSandboxes()
+    return flags.host ? this.cleanMachine(flags) : this.cleanSandboxes()
   }
 
   private async cleanSandboxes(): Promise<CleanDocument> {
@@ -46,8 +50,8 @@ export default class Clean extends BaseCommand {
     return { schema: 'cnilab/clean/v1', ok: true, removed, kept: [], foreign: [] }
   }
 
-  private async cleanMachine(): Promise<CleanDocument> {
-    const host = machine()
+  private async cleanMachine(flags: { force: boolean }): Promise<CleanDocument> {
+    const host = machine(flags)
     const { commands, left, kept, foreign } = await undoEntries(kernelOf(host), readJournal(host))
     endProgress(host)
     const removed = commands.map((command) => toLine(command, '1'))

@@ -9,6 +9,7 @@ import { type Derived, derive, marked, type Operation } from '../operations/regi
 import { quote, toLine } from '../plan/command-line.ts'
 import { scopeOf } from '../plan/scope.ts'
 import { findLink, HOST, type State } from '../state/state.ts'
+import { guardOf, refuseToCutOff } from './guard.ts'
 import { fileOf, linkOf } from './marks.ts'
 import { ownerOf } from './owner.ts'
 import { undoExclusively } from './undo.ts'
@@ -56,6 +57,8 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
   const judged = operations.map((operation) => ({ operation, verdict: operation.judge(now) }))
   const isOurs = host.kind === 'machine' ? ownership(host) : undefined
   const todo = choose(host, judged, now, { isOurs, provided: known.provided })
+  const guard = guardOf(host, now)
+  for (const { explain, apply } of todo) refuseToCutOff(host, explain.what, apply, guard)
 
   const batch = `${process.pid}-${process.hrtime.bigint().toString(36)}`
   const entries = judged.map(({ operation, verdict }, i) => ({

@@ -24,12 +24,23 @@ export function networkOf(pid: number | 'self'): number | undefined {
 
 /** Start time of a process, field 22 of /proc/PID/stat (proc(5)); undefined for a process that is gone or a zombie. */
 export function startTime(pid: number): string | undefined {
+  const fields = statFields(pid)
+  return fields?.[0] === 'Z' ? undefined : fields?.[19]
+}
+
+/** The process that started another one; undefined if that is gone. */
+export function parentOf(pid: number): number | undefined {
+  const parent = statFields(pid)?.[1]
+  return parent === undefined ? undefined : Number(parent)
+}
+
+/** The fields of /proc/PID/stat from the third on: the second is a name, which may hold anything. */
+function statFields(pid: number): string[] | undefined {
   try {
-    const fields = readBytes(`/proc/${pid}/stat`, MIB)
+    return readBytes(`/proc/${pid}/stat`, MIB)
       .toString('latin1')
       .replace(/^.*\) /s, '')
       .split(' ')
-    return fields[0] === 'Z' ? undefined : fields[19]
   } catch {
     return undefined
   }

@@ -12,7 +12,6 @@ import {
   namedNetns,
 } from './operation.ts'
 import { alteredLink, findSame } from './same-link.ts'
-import { relyingOn } from './way-out.ts'
 
 interface Params {
   address: string
@@ -61,7 +60,7 @@ export const address: OperationKind<'address', Params> = {
     return link && has(link, p.address) ? [ip(p.netns, 'address', 'delete', p.address, 'dev', p.ifname)] : []
   },
   altered: (p, before, now) => alteredLink(before, p.ifname, p.netns, now, (link) => has(link, p.address)),
-  users: (p, now) => [...portsOf(now, p.ifname, p.netns), ...relyingOn(p.ifname, p.netns, now)],
+  users: (p, now) => portsOf(now, p.ifname, p.netns),
   explain: (p) => ({
     what: `Give ${p.ifname}${inNetns(p.netns)} the address ${p.address}`,
     why:

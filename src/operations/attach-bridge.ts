@@ -3,7 +3,6 @@ import { findLink, type Link } from '../state/state.ts'
 import { flag, interfaceName } from './names.ts'
 import { type OperationKind, ip, missingLink, resource } from './operation.ts'
 import { alteredLink, findSame } from './same-link.ts'
-import { cutOff } from './way-out.ts'
 
 interface Params {
   ifname: string
@@ -81,7 +80,7 @@ export const attachBridge: OperationKind<'attach-bridge', Params> = {
       }
     if (link.master === p.bridge) return { status: 'present', actual: `${p.ifname} is a port of ${p.bridge}` }
     if (link.master === undefined)
-      return cutOff(p.ifname, now) ?? { status: 'absent', actual: `${p.ifname} is no port of any bridge`, before: {} }
+      return { status: 'absent', actual: `${p.ifname} is no port of any bridge`, before: {} }
     return { status: 'differs', actual: `${p.ifname} is a port of ${link.master}` }
   },
 }

@@ -13,7 +13,6 @@ import {
   resource,
 } from './operation.ts'
 import { isOurs } from './same-link.ts'
-import { cutOff } from './way-out.ts'
 
 interface Params {
   ifname: string
@@ -78,7 +77,7 @@ export const attachNetns: OperationKind<'attach-netns', Params> = {
       }
     if (there) return { status: 'present', actual: `${nameThere(p)} is in namespace ${p.netns}` }
     if (here)
-      return cutOff(p.ifname, now) ?? { status: 'absent', actual: `${p.ifname} is still on the host`, before: {} }
+      return { status: 'absent', actual: `${p.ifname} is still on the host`, before: {} }
     return missingLink(p.ifname, undefined)
   },
 }

@@ -3,7 +3,7 @@ import { findLink, portsOf } from '../state/state.ts'
 import { alteredMade, findMade, type LinkParams, marksOf, withMac } from './made-link.ts'
 import { flag, interfaceName, wholeNumber } from './names.ts'
 import { type OperationKind, ip, MARK_ALIAS, markSchema, resource, attachmentOf } from './operation.ts'
-import { lyingOn, relyingOn } from './way-out.ts'
+import { lyingOn } from './lying-on.ts'
 
 interface Params extends LinkParams {
   mtu?: number | undefined
@@ -50,7 +50,7 @@ export const bridge: OperationKind<'bridge', Params> = {
   altered: (p, _before, now) => alteredMade(p, 'bridge', now),
   users: (p, now) => [
     ...portsOf(now, p.name),
-    ...(p.mark ? [...lyingOn(p.name, now), ...relyingOn(p.name, undefined, now)] : []),
+    ...(p.mark ? lyingOn(p.name, now) : []),
   ],
   refusal: (p, now, line) => {
     const [first, ...more] = portsOf(now, p.name)

@@ -12,7 +12,6 @@ import {
   namedNetns,
 } from './operation.ts'
 import { alteredLink, findSame } from './same-link.ts'
-import { relyingOn } from './way-out.ts'
 
 interface Params {
   ifname: string
@@ -51,7 +50,7 @@ export const up: OperationKind<'up', Params> = {
         ]
       : [],
   altered: (p, before, now) => alteredLink(before, p.ifname, p.netns, now, (link) => link.up && before.up !== true),
-  users: (p, now) => [...portsOf(now, p.ifname, p.netns), ...relyingOn(p.ifname, p.netns, now)],
+  users: (p, now) => portsOf(now, p.ifname, p.netns),
   explain: (p) => ({
     what: `Bring ${p.ifname}${inNetns(p.netns)} up`,
     why: 'Interfaces are born down, like a card without a cable. Routes through an interface exist only while it is up.',

@@ -15,7 +15,7 @@ import {
   randomMac,
 } from './operation.ts'
 import { isOurs } from './same-link.ts'
-import { lyingOn, relyingOn } from './way-out.ts'
+import { lyingOn } from './lying-on.ts'
 
 interface Params {
   name: string
@@ -51,7 +51,7 @@ export const veth: OperationKind<'veth', Params> = {
   id: (p) => p.name,
   // An end that was made on the host may have been moved anywhere.
   reads: (p) => ({ namespaces: p.peerNetns === undefined ? 'everywhere' : namedNetns(p.netns, p.peerNetns) }),
-  isSame: (p, other) => [p.name, p.peer].includes(other.name),
+  isSame: (p, other) => p.name === other.name || (p.name === other.peer && p.netns === other.peerNetns),
   modules: 'veth',
   mark: (p) => ({ ...p, mark: p.mark ?? { mac: randomMac(), peerMac: randomMac() } }),
   lingers: true,
@@ -104,7 +104,7 @@ export const veth: OperationKind<'veth', Params> = {
   ],
   altered: (p, _before, now) => alteredEnds(p, now),
   users: (p, now) =>
-    p.mark && p.netns === undefined ? [...lyingOn(p.name, now), ...relyingOn(p.name, undefined, now)] : [],
+    p.mark && p.netns === undefined ? lyingOn(p.name, now) : [],
   refusal: (p, now, line) =>
     isUplink(findLink(now, p.name))
       ? { actual: `${p.name} is the sandbox's uplink`, fix: `name one of your own: ${line('netns', 'list')}` }
