@@ -76,8 +76,7 @@ export const attachNetns: OperationKind<'attach-netns', Params> = {
         actual: `${p.netns} already has an interface ${nameThere(p)}, and ${p.ifname} is still on the host`,
       }
     if (there) return { status: 'present', actual: `${nameThere(p)} is in namespace ${p.netns}` }
-    if (here)
-      return { status: 'absent', actual: `${p.ifname} is still on the host`, before: {} }
+    if (here) return { status: 'absent', actual: `${p.ifname} is still on the host`, before: {} }
     return missingLink(p.ifname, undefined)
   },
 }

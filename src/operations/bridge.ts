@@ -48,10 +48,7 @@ export const bridge: OperationKind<'bridge', Params> = {
   undo: (p, _before, now) => (findMade(p, 'bridge', now) ? [ip(undefined, 'link', 'delete', 'dev', p.name)] : []),
   marks: marksOf,
   altered: (p, _before, now) => alteredMade(p, 'bridge', now),
-  users: (p, now) => [
-    ...portsOf(now, p.name),
-    ...(p.mark ? lyingOn(p.name, now) : []),
-  ],
+  users: (p, now) => [...portsOf(now, p.name), ...(p.mark ? lyingOn(p.name, now) : [])],
   refusal: (p, now, line) => {
     const [first, ...more] = portsOf(now, p.name)
     const users = bridge.users?.(p, now) ?? []

@@ -54,8 +54,7 @@ export const dummy: OperationKind<'dummy', Params> = {
   ],
   undo: (p, _before, now) => (findMade(p, 'dummy', now) ? [ip(p.netns, 'link', 'delete', 'dev', p.name)] : []),
   altered: (p, _before, now) => alteredMade(p, 'dummy', now),
-  users: (p, now) =>
-    p.mark && p.netns === undefined ? lyingOn(p.name, now) : [],
+  users: (p, now) => (p.mark && p.netns === undefined ? lyingOn(p.name, now) : []),
   explain: (p) => ({
     what: `Create the dummy interface ${p.name}${inNetns(p.netns)}`,
     why: 'A dummy interface has no cable: it drops whatever is sent out. An address on it is there as long as the machine is, whatever becomes of its cables; other interfaces can lie on it.',

@@ -79,8 +79,7 @@ export const macvlan: OperationKind<'macvlan', Params> = {
   ],
   undo: (p, _before, now) => (findMade(p, 'macvlan', now) ? [ip(p.netns, 'link', 'delete', 'dev', p.name)] : []),
   altered: (p, _before, now) => alteredMade(p, 'macvlan', now),
-  users: (p, now) =>
-    p.mark && p.netns === undefined ? lyingOn(p.name, now) : [],
+  users: (p, now) => (p.mark && p.netns === undefined ? lyingOn(p.name, now) : []),
   explain: (p) => ({
     what: `Create the macvlan interface ${p.name} on ${p.parent}${inNetns(p.netns)}`,
     why: 'A macvlan interface shares the cable of its parent and has a MAC address of its own: to the network it is one more machine, and no bridge is needed. The host itself does not reach it through the parent.',

@@ -103,8 +103,7 @@ export const veth: OperationKind<'veth', Params> = {
     ...(mark?.peerMac === undefined ? [] : [{ ifname: peer, netns: peerNetns, mac: mark.peerMac }]),
   ],
   altered: (p, _before, now) => alteredEnds(p, now),
-  users: (p, now) =>
-    p.mark && p.netns === undefined ? lyingOn(p.name, now) : [],
+  users: (p, now) => (p.mark && p.netns === undefined ? lyingOn(p.name, now) : []),
   refusal: (p, now, line) =>
     isUplink(findLink(now, p.name))
       ? { actual: `${p.name} is the sandbox's uplink`, fix: `name one of your own: ${line('netns', 'list')}` }

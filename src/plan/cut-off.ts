@@ -33,11 +33,7 @@ export function uplinkOf(now: State): Lifeline[] {
  * Those of a machine: its default routes, and the ways to the terminals that somebody sits at. A default route that
  * `undoing` deletes is ours, and not the machine's.
  */
-export function lifelinesOf(
-  now: State,
-  terminals: readonly Terminal[],
-  undoing: readonly Command[] = [],
-): Lifeline[] {
+export function lifelinesOf(now: State, terminals: readonly Terminal[], undoing: readonly Command[] = []): Lifeline[] {
   const host = now.get(HOST)
   const routes = [...(host?.routes ?? []), ...(host?.policyRoutes ?? [])]
   const defaults = routes
@@ -56,7 +52,9 @@ export function lifelinesOf(
 
 function lifeline(what: string, route: Route | undefined, neighbour: string | undefined, now: State): Lifeline[] {
   if (route?.dev === undefined) return []
-  return [{ what, dev: route.dev, below: below(route.dev, now), route, ...(neighbour === undefined ? {} : { neighbour }) }]
+  return [
+    { what, dev: route.dev, below: below(route.dev, now), route, ...(neighbour === undefined ? {} : { neighbour }) },
+  ]
 }
 
 /** The interfaces below one. Of a bridge's ports those that cnilab plugged in lead to containers, and carry nothing. */

@@ -153,7 +153,7 @@ describe('what others rely on', () => {
     const output = after(`ip link add name eth0 type veth peer name far; ip link set dev far up
       q up eth0; q ip assign 198.51.100.2/24 eth0; ip route add default via 198.51.100.1; clean; ip route show default
       ip route delete default; clean; ip -o link show eth0 up | wc -l`)
-    expect(output.match(/kept, still in use: eth0 .* \(the default route\)/g)).toHaveLength(2)
+    expect(output.match(/kept, still in use: eth0 .* \(eth0 carries the default route\)/g)).toHaveLength(2)
     expect(output).toMatch(/exit 0\ndefault via 198.51.100.1 dev eth0 \n(✔ .*\n){2}exit 0\n0\n$/)
   })
 })

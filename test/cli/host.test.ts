@@ -68,7 +68,7 @@ it('--host does not give the interface away by which the machine leaves', () => 
     ip link add name eth0 type veth peer name far; ip address add 198.51.100.2/24 dev eth0; ip link set dev eth0 up; ip link set dev far up
     ip route add default via 198.51.100.1; cnilab bridge create br0 --host >/dev/null; cnilab netns create red --host >/dev/null
     for place in '--bridge br0' '--netns red'; do cnilab attach eth0 $place --host; echo $?; done; ip -br address show eth0 | grep -o 198.*; ip route show default`)
-  expect(output.match(/eth0 has the default route: without it the host would be cut off/g)).toHaveLength(2)
+  expect(output.match(/eth0 carries the default route, and this machine would be cut off/g)).toHaveLength(2)
   expect(output).toMatch(/\n1\n198.51.100.2\/24 .*\ndefault via 198.51.100.1 dev eth0 \n$/)
 })
 

@@ -46,7 +46,9 @@ export async function guideThrough(name: string, options: TourOptions): Promise<
   const interrupt = new AbortController()
   const stop = () => interrupt.abort()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
-  const opened: OpenedSandbox = options.host ? { host: machine(options), state: 'found' } : await openTied(options.sandbox)
+  const opened: OpenedSandbox = options.host
+    ? { host: machine(options), state: 'found' }
+    : await openTied(options.sandbox)
   try {
     return await guideIn(opened, name, options, interrupt.signal)
   } finally {
