@@ -145,6 +145,8 @@ interface Definition<K extends string, P> {
   modules?: string
   /** What must be there before it can be done. */
   needs(p: P): readonly Resource[]
+  /** What of its kind has to be done first in this state, so that it takes nothing away from others. */
+  first?(p: P, now: State): readonly P[]
   /** The interface that it changes, if it makes none: on the machine it is undone on no other of that name. */
   target?(p: P): { ifname: string; netns?: string | undefined } | undefined
   /** The addresses that it gives to interfaces, with their prefixes. */
