@@ -60,7 +60,10 @@ export async function planRemoval(kernel: Kernel, operation: Operation): Promise
   refuseWhileUsed(kernel.host, derived, now)
   const unused = settings.filter((setting) => derive(setting.operation).users(now).every(isDeletedBy(commands)))
   return {
-    commands: [...commands, ...unused.toReversed().flatMap((setting) => derive(setting.operation).undo(setting.before, now))],
+    commands: [
+      ...commands,
+      ...unused.toReversed().flatMap((setting) => derive(setting.operation).undo(setting.before, now)),
+    ],
     ended: [...(entry ? [entry] : []), ...unused, ...(commands.length > 0 ? goingWith(derived, journal) : [])],
   }
 }

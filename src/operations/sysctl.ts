@@ -99,9 +99,9 @@ export const sysctl: OperationKind<'sysctl', Params> = {
         ? 'By default Linux drops packets that are not for itself. Forwarding makes it a router, which it must be between the bridge and the uplink.'
         : isListening(p)
           ? 'A router does not listen to other routers: the kernel would drop the routes that they advertised to it, such as the default route. With 2 it goes on to listen.'
-        : p.key.endsWith('.accept_ra')
-          ? 'Else a container could tell the host by IPv6 router advertisements where to send its packets.'
-          : 'A setting of this network stack alone; other namespaces keep theirs.',
+          : p.key.endsWith('.accept_ra')
+            ? 'Else a container could tell the host by IPv6 router advertisements where to send its packets.'
+            : 'A setting of this network stack alone; other namespaces keep theirs.',
   }),
   expected: (p) => `${p.key} is ${p.value}`,
   judge: (p, now) => {
