@@ -11,8 +11,8 @@ import { PREBUILT } from './kernel/libc.ts'
 import { editorSchema } from './lab/format/editor-schema.ts'
 import { readSource } from './lab/format/source.ts'
 import { drawn } from './ui/terminal/drawn.ts'
-import type { StoredStepText } from './ui/lab/show-step-text.ts'
-import { stepText } from './ui/lab/step-text.ts'
+import type { StoredStepText } from './ui/lab/show-description.ts'
+import { stepText } from './ui/lab/describe-step.ts'
 
 const plugin = new Plugin({
   root: process.cwd(),

@@ -5,7 +5,7 @@ import { progressFileOf } from './lab/run/progress-file.ts'
 import { distrust } from './kernel/trust.ts'
 import { trusted } from './ui/terminal/drawn.ts'
 import { print } from './ui/terminal/output.ts'
-import { showStepText, type StoredStepText } from './ui/lab/show-step-text.ts'
+import { showStepText, type StoredStepText } from './ui/lab/show-description.ts'
 import { hasColor } from './ui/terminal/style.ts'
 
 /**

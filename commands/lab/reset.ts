@@ -4,7 +4,7 @@ import { plainFlag, stepArgument } from '../../src/ui/terminal/flags.ts'
 import { changeFlags } from '../../src/ui/terminal/base-command.ts'
 import { LabCommand } from '../../src/ui/lab/lab-command.ts'
 import { type StatusDocument, statusDocument } from '../../src/ui/lab/step-document.ts'
-import { showMap, showNext } from '../../src/ui/lab/step-view.ts'
+import { showMap, showNext } from '../../src/ui/lab/show-lab.ts'
 
 export default class LabReset extends LabCommand {
   static override summary = 'Rebuild the exact state at the start of a step, or of the lab'

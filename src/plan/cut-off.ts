@@ -1,4 +1,4 @@
-import { contains, isIpv6 } from '../operations/names.ts'
+import { contains, isIpv6 } from '../ip-arithmetic.ts'
 import type { Command } from '../operations/operation.ts'
 import { isOurs } from '../operations/same-link.ts'
 import { findLink, HOST, isUplink, type Route, type State } from '../state/state.ts'
