@@ -2,7 +2,7 @@ import { Flags } from '@oclif/core'
 import { installMissing, missingTools } from '../../src/engine/install.ts'
 import { createSandbox } from '../../src/sandbox/create.ts'
 import { ownSandbox } from '../../src/sandbox/find.ts'
-import { BaseCommand, hostFlags } from '../../src/ui/terminal/base-command.ts'
+import { BaseCommand, changeFlags } from '../../src/ui/terminal/base-command.ts'
 import { askToInstall } from '../../src/ui/terminal/install.ts'
 import type { TourDocument } from '../../src/ui/lab/guided-run.ts'
 import { plainFlag } from '../../src/ui/terminal/flags.ts'
@@ -21,7 +21,7 @@ export default class LabRun extends BaseCommand {
     '<%= config.bin %> lab run scale --set containers=500',
     '<%= config.bin %> lab run eight-steps --script > network.sh',
   ]
-  static override baseFlags = hostFlags
+  static override baseFlags = changeFlags
   static override args = {
     lab: word({ description: 'name of a lab, or a path to a file', default: 'eight-steps' }),
   }

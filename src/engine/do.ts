@@ -9,6 +9,8 @@ import { type Derived, derive, marked, type Operation } from '../operations/regi
 import { quote, toLine } from '../plan/command-line.ts'
 import { scopeOf } from '../plan/scope.ts'
 import { findLink, HOST, type State } from '../state/state.ts'
+import { withFirst } from './first.ts'
+import { guardOf, refuseToCutOff } from './guard.ts'
 import { fileOf, linkOf } from './marks.ts'
 import { mendingOf } from './mending.ts'
 import { ownerOf } from './owner.ts'
@@ -56,9 +58,10 @@ export async function doPlan(kernel: Kernel, plan: readonly Operation[], known: 
 
 async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: Known): Promise<DoResult> {
   const { host } = kernel
-  const operations = (host.kind === 'machine' ? plan.map(marked) : plan).map(derive)
+  const wanted = (host.kind === 'machine' ? plan.map(marked) : plan).map(derive)
   // What was read before the lock was taken may be out of date where others act, too.
-  const now = (host.common ? undefined : known.now) ?? (await kernel.read(scopeOf(operations)))
+  const before = (host.common ? undefined : known.now) ?? (await kernel.read(scopeOf(wanted)))
+  const { operations, now } = await withFirst(wanted, before, (all) => kernel.read(scopeOf(all)))
   const judged = operations.map((operation) => ({ operation, verdict: operation.judge(now) }))
   const isOurs = host.kind === 'machine' ? ownership(host) : undefined
   const todo = choose(host, judged, now, {
@@ -66,6 +69,8 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
     provided: known.provided,
     ...(known.mend === true ? { mend: (operation: Derived) => mendingOf(host, operation, now) } : {}),
   })
+  const guard = guardOf(host, now)
+  for (const [{ explain }, commands] of todo) refuseToCutOff(host, explain.what, commands, guard)
 
   const batch = `${process.pid}-${process.hrtime.bigint().toString(36)}`
   const entries = judged.map(({ operation, verdict }, i) => ({

@@ -19,6 +19,8 @@ export interface Host {
   binds: readonly string[]
   /** Whether other commands may change it at the same time; false for a sandbox that lives for one run only. */
   common: boolean
+  /** Whether to do, too, what cuts it off from the network: `--force`. */
+  force?: boolean
 }
 
 /** The path of a namespace's file, on the host: a namespace that has no name is called by it. */

@@ -31,7 +31,7 @@ export interface Scope {
   /** The namespaces whose nftables rules to read. */
   rules?: ReadonlySet<string>
   /** The only links of the host to read, without its routes: where thousands are not to be read for one. */
-  links?: readonly string[]
+  links?: readonly string[] | undefined
   /** The only nftables tables of the host to read, as `ip NAME`; one that is not there has no rules. */
   tables?: readonly string[]
   /** Whether to read which links forward, besides these. */

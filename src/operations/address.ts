@@ -15,7 +15,6 @@ import {
   namedNetns,
 } from './operation.ts'
 import { alteredLink, findSame } from './same-link.ts'
-import { relyingOn } from './way-out.ts'
 
 interface Params {
   address: string
@@ -73,7 +72,7 @@ export const address: OperationKind<'address', Params> = {
     ...address.apply(p),
   ],
   altered: (p, before, now) => alteredLink(before, p.ifname, p.netns, now, (link) => has(link, p.address)),
-  users: (p, now) => [...portsOf(now, p.ifname, p.netns), ...relyingOn(p.ifname, p.netns, now)],
+  users: (p, now) => portsOf(now, p.ifname, p.netns),
   explain: (p) => ({
     undoing: `Take ${p.address} off ${p.ifname}${inNetns(p.netns)}`,
     what: `Give ${p.ifname}${inNetns(p.netns)} the address ${p.address}`,

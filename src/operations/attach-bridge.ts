@@ -14,7 +14,7 @@ import {
   resource,
 } from './operation.ts'
 import { alteredLink, findSame } from './same-link.ts'
-import { cutOff, isWayOut } from './way-out.ts'
+import { isWayOut } from './way-out.ts'
 
 interface Params {
   ifname: string
@@ -89,10 +89,7 @@ export const attachBridge: OperationKind<'attach-bridge', Params> = {
     if (link.master === p.bridge && link.port && setModes(p, link.port).length > 0)
       return { status: 'differs', actual: `${place} is ${port(link.port)} of ${p.bridge}` }
     if (link.master === p.bridge) return { status: 'present', actual: `${place} is a port of ${p.bridge}` }
-    if (link.master === undefined)
-      return (
-        cutOff(p.ifname, p.netns, now) ?? { status: 'absent', actual: `${place} is no port of any bridge`, before: {} }
-      )
+    if (link.master === undefined) return { status: 'absent', actual: `${place} is no port of any bridge`, before: {} }
     return { status: 'differs', actual: `${place} is a port of ${link.master}` }
   },
 }

@@ -16,7 +16,7 @@ import {
   resource,
 } from './operation.ts'
 import { isOurs } from './same-link.ts'
-import { cutOff, isWayOut } from './way-out.ts'
+import { isWayOut } from './way-out.ts'
 
 interface Params {
   ifname: string
@@ -99,8 +99,7 @@ export const attachNetns: OperationKind<'attach-netns', Params> = {
         actual: `${p.netns} already has an interface ${nameThere(p)}, and ${p.ifname} is still ${origin}`,
       }
     if (there) return { status: 'present', actual: `${nameThere(p)} is in namespace ${p.netns}` }
-    if (here)
-      return cutOff(p.ifname, p.from, now) ?? { status: 'absent', actual: `${p.ifname} is still ${origin}`, before: {} }
+    if (here) return { status: 'absent', actual: `${p.ifname} is still ${origin}`, before: {} }
     const astray = findAstray(p, now)
     return astray
       ? { status: 'differs', actual: `${astray.link.name} is ${whereIs(astray.netns)}, and no ${nameThere(p)}` }

@@ -15,7 +15,7 @@ import {
   type OperationKind,
   resource,
 } from './operation.ts'
-import { lyingOn, relyingOn } from './way-out.ts'
+import { lyingOn } from './way-out.ts'
 
 interface Params extends LinkParams {
   mtu?: number | undefined
@@ -78,10 +78,7 @@ export const bridge: OperationKind<'bridge', Params> = {
   },
   marks: marksOf,
   altered: (p, _before, now) => alteredMade(p, 'bridge', now),
-  users: (p, now) => [
-    ...portsOf(now, p.name, p.netns),
-    ...(p.mark ? [...lyingOn(p.name, p.netns, now), ...relyingOn(p.name, p.netns, now)] : []),
-  ],
+  users: (p, now) => [...portsOf(now, p.name, p.netns), ...(p.mark ? lyingOn(p.name, p.netns, now) : [])],
   refusal: (p, now, line) => {
     const [first, ...more] = portsOf(now, p.name, p.netns)
     const users = bridge.users?.(p, now) ?? []

@@ -14,7 +14,7 @@ import {
   placeId,
   resource,
 } from './operation.ts'
-import { lyingOn, relyingOn } from './way-out.ts'
+import { lyingOn } from './way-out.ts'
 
 interface Params extends LinkParams {
   mtu?: number | undefined
@@ -60,7 +60,7 @@ export const dummy: OperationKind<'dummy', Params> = {
     return link?.kind === 'dummy' ? setMtu(link, p.mtu, p.netns) : makeAnew(p, dummy.apply(p), now)
   },
   altered: (p, _before, now) => alteredMade(p, 'dummy', now),
-  users: (p, now) => (p.mark ? [...lyingOn(p.name, p.netns, now), ...relyingOn(p.name, p.netns, now)] : []),
+  users: (p, now) => (p.mark ? lyingOn(p.name, p.netns, now) : []),
   explain: (p) => ({
     undoing: `Delete the dummy interface ${p.name}${inNetns(p.netns)}`,
     what: `Create the dummy interface ${p.name}${inNetns(p.netns)}`,

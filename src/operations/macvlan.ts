@@ -15,7 +15,7 @@ import {
   placeId,
   resource,
 } from './operation.ts'
-import { lyingOn, relyingOn } from './way-out.ts'
+import { lyingOn } from './way-out.ts'
 
 /** How the interfaces on one parent see each other: ip-link(8), type macvlan. */
 export const MACVLAN_MODES = ['bridge', 'private', 'vepa', 'passthru'] as const
@@ -88,7 +88,7 @@ export const macvlan: OperationKind<'macvlan', Params> = {
       : makeAnew(p, macvlan.apply(p), now)
   },
   altered: (p, _before, now) => alteredMade(p, 'macvlan', now),
-  users: (p, now) => (p.mark ? [...lyingOn(p.name, p.netns, now), ...relyingOn(p.name, p.netns, now)] : []),
+  users: (p, now) => (p.mark ? lyingOn(p.name, p.netns, now) : []),
   explain: (p) => ({
     undoing: `Delete the macvlan interface ${p.name}${inNetns(p.netns)}`,
     what: `Create the macvlan interface ${p.name} on ${p.parent}${inNetns(p.netns)}`,

@@ -92,6 +92,7 @@ export interface Derived {
   altered(before: Before, now: State): string | undefined
   users(now: State): readonly string[]
   refusal(now: State, line: CommandLine): Refusal | undefined
+  first(now: State): Operation[]
   isSame(other: Operation): boolean
   judge(now: State): Verdict
 }
@@ -146,6 +147,10 @@ function bind<P>(definition: OperationKind<KindName, P>, p: P, operation: Operat
       return definition.marks?.(p) ?? []
     },
     refusal: (now, line) => definition.refusal?.(p, now, line),
+    first: (now) =>
+      // As above: the parameters are those of its kind.
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+      (definition.first?.(p, now) ?? []).map((params) => ({ kind: operation.kind, params }) as Operation),
     isSame: (other) => isSame(definition, p, operation, other),
     altered: (before, now) => definition.altered?.(p, before, now),
     undo: (before, now) => definition.undo(p, before, now),

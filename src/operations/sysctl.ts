@@ -27,6 +27,15 @@ export const FORWARDING = { inet: 'net.ipv4.ip_forward', inet6: 'net.ipv6.conf.a
 /** Whether ICMP redirects are believed: the kernel turns it round when ip_forward is written. */
 export const REDIRECTS = 'net.ipv4.conf.all.accept_redirects'
 
+/** The setting by which an interface listens to router advertisements. */
+export function acceptRa(ifname: string): string {
+  return `net.ipv6.conf.${ifname.replaceAll('.', '/')}.accept_ra`
+}
+
+/** Its value that has it listen also where the kernel forwards. */
+const LISTENING = '2'
+const isListening = ({ key, value }: Params) => key.endsWith('.accept_ra') && value === LISTENING
+
 const set = (netns: string | undefined, assignment: string): Command => ({
   tool: 'sysctl',
   argv: ['-w', assignment],
@@ -43,7 +52,7 @@ export const sysctl: OperationKind<'sysctl', Params> = {
   kind: 'sysctl',
   title: 'a setting of the kernel',
   // The bridge's own setting is part of making it.
-  step: (p) => (p.key.endsWith('.accept_ra') ? 'bridge' : 'masquerade'),
+  step: (p) => (isListening(p) || !p.key.endsWith('.accept_ra') ? 'masquerade' : 'bridge'),
   shared: true,
   get params() {
     return z.strictObject({
@@ -56,10 +65,27 @@ export const sysctl: OperationKind<'sysctl', Params> = {
     })
   },
   id: (p) => placeId(p.netns, p.key),
-  // The kernel writes redirects along with ip_forward; forwarding stays on as long as a rule masquerades.
-  reads: (p) => ({ namespaces: namedNetns(p.netns), netns: p.netns, sysctls: [p.key, REDIRECTS], rules: true }),
+  // The kernel writes redirects along with ip_forward; forwarding stays on as long as a rule masquerades, and so does
+  // what was set for it.
+  reads: (p) => ({
+    namespaces: namedNetns(p.netns),
+    netns: p.netns,
+    sysctls: [p.key, REDIRECTS, ...(isListening(p) ? [FORWARDING.inet6] : [])],
+    rules: true,
+  }),
   provides: () => [],
   needs: (p) => namedNetns(p.netns).map(resource.netns),
+  // Where the kernel begins to forward it drops the routes that routers advertised, unless it goes on to listen to them.
+  first: ({ netns, key, value }, now) => {
+    const namespace = now.get(netns ?? HOST)
+    if (key !== FORWARDING.inet6 || value !== '1' || namespace?.sysctls[key] === '1') return []
+    const advertised = (namespace?.routes ?? []).filter((route) => route.family === 'inet6' && route.protocol === 'ra')
+    const settings = new Set(advertised.flatMap(({ dev }) => (dev === undefined ? [] : acceptRa(dev))))
+    // With 0 it is another program that listens, and not the kernel.
+    return [...settings]
+      .filter((setting) => (namespace?.sysctls[setting] ?? '1') === '1')
+      .map((setting) => ({ netns, key: setting, value: LISTENING }))
+  },
   withoutIpv6: (p) => (p.key.startsWith('net.ipv6.') ? undefined : p),
   apply: (p) => [set(p.netns, `${p.key}=${p.value}`)],
   mend: (p) => sysctl.apply(p),
@@ -80,7 +106,7 @@ export const sysctl: OperationKind<'sysctl', Params> = {
   users: (p, now) =>
     p.key === FORWARDING.inet
       ? natTables('ip', now.get(p.netns ?? HOST))
-      : p.key === FORWARDING.inet6
+      : p.key === FORWARDING.inet6 || isListening(p)
         ? natTables('ip6', now.get(p.netns ?? HOST))
         : [],
   explain: (p) => ({
@@ -89,9 +115,11 @@ export const sysctl: OperationKind<'sysctl', Params> = {
     why:
       p.key === FORWARDING.inet || p.key === FORWARDING.inet6
         ? 'By default Linux drops packets that are not for itself. Forwarding makes it a router, which it must be between the bridge and the uplink.'
-        : p.key.endsWith('.accept_ra')
-          ? 'Else a container could tell the host by IPv6 router advertisements where to send its packets.'
-          : 'A setting of this network stack alone; other namespaces keep theirs.',
+        : isListening(p)
+          ? 'A router does not listen to other routers: the kernel would drop the routes that they advertised to it, such as the default route. With 2 it goes on to listen.'
+          : p.key.endsWith('.accept_ra')
+            ? 'Else a container could tell the host by IPv6 router advertisements where to send its packets.'
+            : 'A setting of this network stack alone; other namespaces keep theirs.',
   }),
   expected: (p) => `${p.key} is ${p.value}${inNetns(p.netns)}`,
   judge: (p, now) => {

@@ -13,7 +13,6 @@ import {
   namedNetns,
 } from './operation.ts'
 import { alteredLink, findSame } from './same-link.ts'
-import { relyingOn } from './way-out.ts'
 
 interface Params {
   ifname: string
@@ -56,7 +55,7 @@ export const up: OperationKind<'up', Params> = {
       : [],
   mend: (p) => up.apply(p),
   altered: (p, before, now) => alteredLink(before, p.ifname, p.netns, now, (link) => link.up && before.up !== true),
-  users: (p, now) => [...portsOf(now, p.ifname, p.netns), ...relyingOn(p.ifname, p.netns, now)],
+  users: (p, now) => portsOf(now, p.ifname, p.netns),
   explain: (p) => ({
     what: `Bring ${p.ifname}${inNetns(p.netns)} up`,
     undoing: `Take ${p.ifname}${inNetns(p.netns)} down`,

@@ -18,7 +18,7 @@ import {
   randomMac,
 } from './operation.ts'
 import { isOurs } from './same-link.ts'
-import { isWayOut, lyingOn, relyingOn } from './way-out.ts'
+import { isWayOut, lyingOn } from './way-out.ts'
 
 interface Params {
   name: string
@@ -57,7 +57,7 @@ export const veth: OperationKind<'veth', Params> = {
   id: (p) => p.name,
   // Both ends may have been moved anywhere; what belongs to an attachment is known by its names and MACs.
   reads: (p) => ({ namespaces: p.mark?.owner === undefined ? 'everywhere' : namedNetns(p.netns, p.peerNetns) }),
-  isSame: (p, other) => [p.name, p.peer].includes(other.name),
+  isSame: (p, other) => p.name === other.name || (p.name === other.peer && p.netns === other.peerNetns),
   modules: 'veth',
   mark: (p) => ({ ...p, mark: p.mark ?? { mac: randomMac(), peerMac: randomMac() } }),
   lingers: true,
@@ -110,7 +110,7 @@ export const veth: OperationKind<'veth', Params> = {
   ],
   mend: mendEnds,
   altered: (p, _before, now) => alteredEnds(p, now),
-  users: (p, now) => (p.mark ? [...lyingOn(p.name, p.netns, now), ...relyingOn(p.name, p.netns, now)] : []),
+  users: (p, now) => (p.mark ? lyingOn(p.name, p.netns, now) : []),
   refusal: (p, now, line) =>
     isUplink(findLink(now, p.name))
       ? { actual: `${p.name} is the sandbox's uplink`, fix: `name one of your own: ${line('netns', 'list')}` }

@@ -58,6 +58,8 @@ const routeSchema = z.object({
   scope: z.string().optional(),
   metrics: z.array(z.object({ mtu: z.number().optional(), advmss: z.number().optional() })).optional(),
   pref: z.string().optional(),
+  /** Of a route that goes several ways. */
+  nexthops: z.array(z.object({ gateway: z.string().optional(), dev: z.string().optional() })).optional(),
 })
 
 const netconfSchema = z.object({
@@ -120,20 +122,18 @@ function toRoutes(raw: z.infer<typeof routeSchema>): Route[] {
   // Only IPv6 routes have a preference; a default route without a gateway tells its family by nothing else.
   const isIpv6 = raw.dst.includes(':') || raw.gateway?.includes(':') === true || raw.pref !== undefined
   const family = isIpv6 ? 'inet6' : 'inet'
-  return [
-    {
-      family,
-      dst: raw.dst,
-      via: raw.gateway,
-      dev: raw.dev,
-      table: raw.table ?? 'main',
-      metric: raw.metric ?? 0,
-      mtu: raw.metrics?.[0]?.mtu,
-      advmss: raw.metrics?.[0]?.advmss,
-      scope: raw.scope ?? 'global',
-      protocol: raw.protocol ?? 'boot',
-    },
-  ]
+  return (raw.nexthops ?? [raw]).map(({ gateway, dev }) => ({
+    family,
+    dst: raw.dst,
+    via: gateway,
+    dev,
+    table: raw.table ?? 'main',
+    metric: raw.metric ?? 0,
+    mtu: raw.metrics?.[0]?.mtu,
+    advmss: raw.metrics?.[0]?.advmss,
+    scope: raw.scope ?? 'global',
+    protocol: raw.protocol ?? 'boot',
+  }))
 }
 
 /**

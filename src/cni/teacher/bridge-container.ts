@@ -6,14 +6,13 @@ import { type Entry, readJournal } from '../../journal/journal.ts'
 import { flagsFor, type Host } from '../../kernel/host.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import { netnsOf } from '../../operations/names.ts'
-import { attachmentOf, type Command, ip, resource } from '../../operations/operation.ts'
+import { attachmentOf, type Command, ip, type Resource, resource } from '../../operations/operation.ts'
 import { derive } from '../../operations/registry.ts'
-import { FORWARDING } from '../../operations/sysctl.ts'
+import { acceptRa, FORWARDING } from '../../operations/sysctl.ts'
 import { gatewayOf } from '../../plan/bridge-network.ts'
 import { quote } from '../../plan/command-line.ts'
 import { type Finding, toFindings } from '../../plan/finding.ts'
 import { scopeOf } from '../../plan/scope.ts'
-import { acceptRa } from '../../plan/container.ts'
 import { findLink, HOST, portsOf, type State } from '../../state/state.ts'
 import { type BridgeJob, fixOf, stepsFor } from './bridge-job.ts'
 import { CniError } from '../protocol/error.ts'
@@ -230,7 +229,7 @@ function belongs({ operation, owner }: Entry, { call, config }: BridgeJob): bool
   const isHostSetting = reads.sysctls !== undefined && reads.namespaces.length === 0
   if (owner === ownerOf(call)) return !isHostSetting // others may need those
   if (!isShared || owner?.startsWith(ownersOf(call.network)) !== true) return false
-  const shared = new Set([config.bridge, gatewayOf(config)].map((ifname) => resource.link(ifname)))
+  const shared = new Set<Resource>([config.bridge, gatewayOf(config)].map((ifname) => resource.link(ifname)))
   return tables.length > 0 || [...needs, ...provides].some((one) => shared.has(one))
 }
 

@@ -97,6 +97,12 @@ export async function runLab(
           owner,
         })
         for (const one of derived.flatMap((operation) => operation.provides)) provided.add(one)
+        const own = new Set(derived.map(({ id }) => id))
+        const first = done.filter(({ status, operation }) => status === 'done' && !own.has(operation.id))
+        for (const { tool, argv, netns } of first.flatMap(({ operation }) => operation.apply)) {
+          report.commands.unshift(toLine({ tool, argv, netns }, '1'))
+          events.ran?.({ command: { argv: [tool, ...argv], netns }, output: '' })
+        }
         report.ms = Math.round(ms * 10) / 10
         for (const run of await runCommands(kernel, step.run)) events.ran?.(run)
         if (judgeEach) {

@@ -32,6 +32,7 @@ export interface TourDocument extends Document {
 export interface TourOptions {
   host: boolean
   sandbox: string
+  force?: boolean
   set?: string[] | undefined
   keep: boolean
   plain: boolean
@@ -44,7 +45,9 @@ export interface TourOptions {
  */
 export async function guideThrough(name: string, options: TourOptions): Promise<TourDocument> {
   return interruptible(async (signal) => {
-    const opened: OpenedSandbox = options.host ? { host: machine(), state: 'found' } : await openTied(options.sandbox)
+    const opened: OpenedSandbox = options.host
+      ? { host: machine(options), state: 'found' }
+      : await openTied(options.sandbox)
     try {
       return await guideIn(opened, name, options, signal)
     } finally {

@@ -7,7 +7,7 @@ import { kernelOf } from '../../kernel/kernel.ts'
 import type { Command } from '../../operations/operation.ts'
 import { type Derived, derive, type Operation } from '../../operations/registry.ts'
 import { toLine } from '../../plan/command-line.ts'
-import { BaseCommand, type Document, hostFlags } from './base-command.ts'
+import { BaseCommand, type Document, changeFlags } from './base-command.ts'
 import { mark, style } from './style.ts'
 import { draw } from './text.ts'
 
@@ -23,6 +23,7 @@ type Status = DoResult['done'][number]['status'] | 'planned'
 
 interface Flags_ {
   host: boolean
+  force: boolean
   sandbox: string
   'dry-run': boolean
   explain: boolean
@@ -31,7 +32,7 @@ interface Flags_ {
 /** A command that does, or takes back, one or a few operations. */
 export abstract class OperationCommand extends BaseCommand {
   static override baseFlags = {
-    ...hostFlags,
+    ...changeFlags,
     'dry-run': Flags.boolean({ description: 'print the commands and run nothing', helpGroup: 'GLOBAL' }),
     explain: Flags.boolean({ description: 'say what it does and why, and run nothing', helpGroup: 'GLOBAL' }),
   }
