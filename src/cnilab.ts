@@ -23,7 +23,7 @@ function obstacle() {
 }
 
 /**
- * The user's own cache folder: the default one in /tmp belongs to whoever came first. What is in it is run, so that one
+ * The user's own cache folder: the default one in /tmp belongs to whichever user came first. What is in it is run, so that one
  * which somebody else could have filled is not used. Undefined then, or where the home is read-only: start a little slower.
  */
 function cacheFolder() {
