@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { asText } from '../visible.ts'
 import { anyNetns } from '../operations/names.ts'
 import { ipAddress } from '../operations/ip.ts'
 import { yesOrNo } from '../operations/scalars.ts'
@@ -9,7 +10,7 @@ import type { AssertionKind } from './assertion.ts'
 /** From where packets are sent: a namespace, or the host. */
 const sender = z
   .union([z.literal(HOST), anyNetns], {
-    error: (issue) => `'${String(issue.input)}' is not a namespace, for example: red or ${HOST}`,
+    error: (issue) => `'${asText(issue.input)}' is not a namespace, for example: red or ${HOST}`,
   })
   .describe(`the namespace that it is sent from, or ${HOST}`)
 
@@ -17,7 +18,7 @@ const target = ipAddress.describe('the address that it is sent to')
 const port = z
   .string()
   .refine((text) => /^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535, {
-    error: (issue) => `'${String(issue.input)}' is not a port, for example: 80`,
+    error: (issue) => `'${asText(issue.input)}' is not a port, for example: 80`,
   })
   .transform(Number)
 /** A word that goes to a program as one argument, and not as an option. */

@@ -17,7 +17,7 @@ import type { Host } from './host.ts'
 import type { Launch } from './launcher.ts'
 import { namesInNetns, netnsAt, type NetnsFile } from './netns-files.ts'
 import { spawnOn } from './on-host.ts'
-import { readText } from './read-file.ts'
+import { readText, UnreadableError } from './read-file.ts'
 import { wasKilled } from './spawn.ts'
 
 /** What a snapshot should hold in addition to the host's links, addresses and routes; without a scope it holds everything. */
@@ -167,19 +167,26 @@ async function readSysctls(
 ): Promise<Record<string, string>> {
   if (keys.length === 0) return {}
   if (netns === undefined && host.enter.length === 0) return readOwnSysctls(keys)
-  const { stdout } = await launch(netns, ['sysctl', '-e', ...new Set(keys)])
+  const { code, stdout, stderr } = await launch(netns, ['sysctl', '-e', ...new Set(keys)])
+  // A namespace may vanish meanwhile; a key that the kernel does not have is left out.
+  if (code !== 0 && !(netns !== undefined && /cannot open/.test(stderr)))
+    throw new CnilabError('state', `could not read the settings of the kernel: ${stderr.trim()}`)
   return parseSysctls(stdout)
 }
 
-/** Those of the namespace that this process is in, which takes no other process. */
+/**
+ * Those of the namespace that this process is in, which takes no other process. What could not be read must not be taken for
+ * missing: undo would not put it back.
+ */
 function readOwnSysctls(keys: readonly string[]): Record<string, string> {
   const files = keys.map((key) => [key, key.replaceAll(/[./]/g, (c) => (c === '.' ? '/' : '.'))] as const)
   return Object.fromEntries(
     files.flatMap(([key, file]) => {
       try {
         return [[key, readText(`/proc/sys/${file}`).trim().replaceAll(/\s+/g, ' ')]]
-      } catch {
-        return []
+      } catch (error) {
+        if (!(error instanceof UnreadableError) || error.code === 'ENOENT') return []
+        throw new CnilabError('state', `could not read ${key}: ${error.message}`, { cause: error })
       }
     }),
   )

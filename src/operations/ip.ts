@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { asText } from '../visible.ts'
 import { bitsOf, normalAddress, numberOf, readCidr, subnetOf } from '../ip-arithmetic.ts'
 
 /** An address without prefix, in the kernel's own notation. */
@@ -58,5 +59,5 @@ export const addressWithPrefix = z.string().transform((text, ctx) => {
 
 /** A route's destination: `default` or a subnet. */
 export const destination = z.union([z.literal('default'), subnet], {
-  error: (issue) => `'${String(issue.input)}' is not a destination, for example: default or 192.168.7.0/24`,
+  error: (issue) => `'${asText(issue.input)}' is not a destination, for example: default or 192.168.7.0/24`,
 })

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { asText } from '../visible.ts'
 import { HOST, INTERNET } from '../state/state.ts'
 
 // A command parses each thing once or twice: to compile a parser for it first costs more than that saves.
@@ -70,16 +71,16 @@ function identifierOf(what: string, longest: number, example: string, reserved: 
 }
 
 /** The name of a CNI network, as it becomes a part of the names of tables. */
-export const networkName = z.string().regex(identifier, { error: (issue) => wrongNetworkName(String(issue.input)) })
+export const networkName = z.string().regex(identifier, { error: (issue) => wrongNetworkName(asText(issue.input)) })
 
 /** Whose something is, as the comment of an element of nftables, which holds 128 bytes and stands in quotes. */
 export const ownerName = z.string().regex(/^[!#-[\]-~]{1,128}$/, {
-  error: (issue) => `'${String(issue.input)}' is not an owner, for example: mynet/web-1/eth0`,
+  error: (issue) => `'${asText(issue.input)}' is not an owner, for example: mynet/web-1/eth0`,
 })
 
 /** An interface as rules of nftables name it, and tables that are called after it: they read other signs as their own. */
 export const ruleInterface = interfaceName.refine((name) => /^[\w.-]+$/.test(name), {
-  error: (issue) => `interface name '${String(issue.input)}' must be of letters, digits, _ . -, for example: veth-red`,
+  error: (issue) => `interface name '${asText(issue.input)}' must be of letters, digits, _ . -, for example: veth-red`,
 })
 
 /** The name of a network namespace that a user may create. */
@@ -93,7 +94,7 @@ const netnsPath = z.string().regex(/^\/[^\s"'#\\]+$/)
 /** A namespace by its name, or by the path of its file. */
 export const netnsPlace = z.union([netnsPath, anyNetns], {
   error: (issue) =>
-    anyNetns.safeParse(issue.input).error?.issues[0]?.message ?? `'${String(issue.input)}' is no namespace`,
+    anyNetns.safeParse(issue.input).error?.issues[0]?.message ?? `'${asText(issue.input)}' is no namespace`,
 })
 
 /** A namespace's name, if its file is where `ip netns` has it; else its path. */

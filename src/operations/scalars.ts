@@ -1,15 +1,16 @@
 import * as z from 'zod'
+import { asText } from '../visible.ts'
 
 /** A yes or no of a lab file, where every scalar is text. */
 export const yesOrNo = z.stringbool({
   truthy: ['true', 'yes'],
   falsy: ['false', 'no'],
-  error: (issue) => `'${String(issue.input)}' is neither true nor false`,
+  error: (issue) => `'${asText(issue.input)}' is neither true nor false`,
 })
 
 /** A whole number, which a lab file has as text. */
 export const wholeNumber = z.union([z.int(), z.string().regex(/^\d+$/).transform(Number)], {
-  error: (issue) => `'${String(issue.input)}' is not a whole number`,
+  error: (issue) => `'${asText(issue.input)}' is not a whole number`,
 })
 
 /** A yes or no of JSON or of a lab file. */

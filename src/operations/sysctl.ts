@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { asText } from '../visible.ts'
 import { HOST, type Namespace } from '../state/state.ts'
 import { isMasquerade } from './masquerade.ts'
 import { netnsPlace } from './names.ts'
@@ -34,7 +35,7 @@ const set = (netns: string | undefined, assignment: string): Command => ({
 
 /** The name of a setting that each network namespace has for itself. */
 export const sysctlKey = z.string().regex(/^net(\.[a-zA-Z0-9_/-]+)+$/, {
-  error: (issue) => `'${String(issue.input)}' is not a sysctl of a network namespace, for example: net.ipv4.ip_forward`,
+  error: (issue) => `'${asText(issue.input)}' is not a sysctl of a network namespace, for example: net.ipv4.ip_forward`,
 })
 
 /** A kernel setting of a network namespace: sysctl(8). */

@@ -22,7 +22,7 @@ export interface LiveSandbox {
   sandbox: Sandbox
   /** Lets it outlive this process. */
   keep: () => void
-  /** Closes the lifeline: the holder ends and the kernel removes everything. */
+  /** Closes the lifeline: the holder is killed, and the kernel removes everything. */
   end: () => void
 }
 
@@ -40,7 +40,7 @@ export async function createSandbox(name: string, binds: readonly string[] = [])
   const folder = newSandboxFolder(name)
   let holder: Detached | undefined
   try {
-    holder = await spawnDetached(commandOf(name, folder, isRoot), environmentOn(hostNamed(name)))
+    holder = await spawnDetached(commandOf(name, folder, isRoot), environmentOn(hostNamed(name)), { pipes: 2 })
     const owner = isRoot ? NOBODY : undefined
     const pid = await birth(holder, () => {
       runtimeFolder() // throws if somebody else made it meanwhile
@@ -128,9 +128,10 @@ async function birth(holder: Detached, prepare: () => void): Promise<number> {
   prepare()
   holder.lifeline.write('begin\n')
   const pid = await expect(/^pid (\d+)$/)
-  holder.second.end(`${pid}\n`)
+  const [forOuter, forEnter] = holder.more
+  forOuter?.end(`${pid}\n`)
   await expect(/^mounted$/)
-  holder.lifeline.write('mounted\n')
+  forEnter?.end('mounted\n')
   await expect(/^ready$/)
   return Number(pid)
 }

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { asText } from '../../visible.ts'
 import { CnilabError } from '../../errors.ts'
 import { contains } from '../../ip-arithmetic.ts'
 import { interfaceName, netnsName } from '../../operations/names.ts'
@@ -71,7 +72,7 @@ function schemaOf(
     case 'number':
       return z.string().refine((text) => /^\d{1,15}$/.test(text) && Number(text) >= min && Number(text) <= max, {
         error: (issue) =>
-          `'${String(issue.input)}' is not a whole number from ${min} to ${max}${limit === undefined ? '' : `; ${pick(limit)}`}`,
+          `'${asText(issue.input)}' is not a whole number from ${min} to ${max}${limit === undefined ? '' : `; ${pick(limit)}`}`,
       })
   }
 }
