@@ -15,7 +15,7 @@ export interface Libc {
   openat2: (folder: number, path: string, how: Buffer) => number
   /** close_range(2). */
   closeRange: (first: number, last: number, flags: number) => void
-  /** A system call of numbers alone. */
+  /** A system call whose arguments are all numbers. */
   syscall: (name: string, number: number, a: number, b: number) => number
   /** prctl(2). */
   prctl: (option: number, value: number) => void

@@ -128,7 +128,7 @@ function refuseOther(stat: Stats, path: string): void {
     stat.isDirectory()
       ? 'it is a folder, not a file'
       : stat.isFIFO()
-        ? 'it is a pipe: whoever reads it waits for somebody to write'
+        ? 'it is a pipe: reading it would wait for somebody to write'
         : stat.isSocket()
           ? 'it is a socket, not a file'
           : 'it is a device, not a file',

@@ -1,7 +1,7 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 
 /**
- * Puts a file with this content in the place of whatever has the path, a link or a pipe too, but no folder: whoever reads it
+ * Puts a file with this text in the place of whatever has the path, a link or a pipe too, but no folder: a reader
  * sees the old one or the new one, with `flush` also after the power failed. `fresh` is its name until then. Throws what
  * the system says, and then leaves nothing.
  */

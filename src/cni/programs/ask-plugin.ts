@@ -14,7 +14,7 @@ export interface Introduction {
   madeBy: string
 }
 
-/** A plugin answers within milliseconds; what takes this many seconds is none. */
+/** A plugin answers within milliseconds; what takes this many seconds is not one. */
 const PATIENCE = '2'
 
 /** timeout(1) ends what the program has started, too, which would keep its output open. */
