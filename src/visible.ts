@@ -1,11 +1,12 @@
 /**
  * What must not reach a terminal as it is. Control characters steer it (all but line feed and tab: C0, DEL, C1);
- * bidirectional controls and characters without width make a text look like another one (Unicode TR #36, TR #9). Joiners
- * are left where writing systems need them: behind a character that is not ASCII.
+ * bidirectional controls and characters without a shape make a text look like another one (Unicode TR #36, TR #9, and
+ * Default_Ignorable_Code_Point). What has a use is left where it has that: joiners behind a character that is not ASCII, as
+ * writing systems and emoji need them, and the selectors of an emoji's presentation directly behind one, or in a keycap.
  */
 const HIDDEN =
-  // oxlint-disable-next-line no-control-regex -- these are what it is about
-  /[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]|(?<![^\x00-\x7f])[\u200c\u200d]|\p{Surrogate}/gu
+  // oxlint-disable-next-line no-control-regex, no-misleading-character-class -- these are what it is about
+  /[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u2800\ufff9-\ufffb]|(?![\u200c\u200d\ufe0e\ufe0f])\p{Default_Ignorable_Code_Point}|(?<![^\x00-\x7f])[\u200c\u200d]|(?<!\p{Extended_Pictographic}|[\d#*](?=\ufe0f\u20e3))[\ufe0e\ufe0f]|\p{Surrogate}/gu
 
 /** A text in which everything is to be seen: an escape sequence reads `\x1b[2K`, and a bidirectional override `\u{202e}`. */
 export function visible(text: string): string {
@@ -38,4 +39,9 @@ function inJson(character: string): string {
   return Array.from({ length: character.length }, (_, i) => {
     return `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`
   }).join('')
+}
+
+/** A value that somebody gave, for a message: text as it is, and all else as JSON, whatever methods it claims to have. */
+export function asText(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? typeof value)
 }

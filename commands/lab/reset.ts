@@ -3,7 +3,7 @@ import { resetLab } from '../../src/lab/run/reset.ts'
 import { plainFlag, stepArgument } from '../../src/ui/terminal/flags.ts'
 import { LabCommand } from '../../src/ui/lab/lab-command.ts'
 import { type StatusDocument, statusDocument } from '../../src/ui/lab/step-document.ts'
-import { showMap, showNext } from '../../src/ui/lab/step-view.ts'
+import { showMap, showNext } from '../../src/ui/lab/show-lab.ts'
 
 export default class LabReset extends LabCommand {
   static override summary = 'Rebuild the exact state at the start of a step, or of the lab'

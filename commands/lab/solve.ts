@@ -7,7 +7,7 @@ import { plainFlag, stepArgument } from '../../src/ui/terminal/flags.ts'
 import { LabCommand } from '../../src/ui/lab/lab-command.ts'
 import { askToRun, showSolution } from '../../src/ui/lab/solve.ts'
 import { type StepDocument, stepDocument } from '../../src/ui/lab/step-document.ts'
-import { showNext, showResult } from '../../src/ui/lab/step-view.ts'
+import { showNext, showResult } from '../../src/ui/lab/show-lab.ts'
 
 export default class LabSolve extends LabCommand {
   static override summary = 'Show the solution of a step, and run it if you say yes'

@@ -4,7 +4,7 @@ import { namesInNetns } from '../kernel/netns-files.ts'
 import { userId } from '../kernel/user.ts'
 import { quote } from '../plan/command-line.ts'
 import { readBinds } from '../sandbox/binds.ts'
-import { enter, ownSandbox } from '../sandbox/find.ts'
+import { enter, ownSandbox, requireIntact } from '../sandbox/find.ts'
 import { findSandbox, type OpenedSandbox, openSandbox } from '../sandbox/open.ts'
 
 /** Where a command is to act: on the machine itself, or in the sandbox of this name. */
@@ -69,7 +69,9 @@ export function findHost(flags: Place): Host | undefined {
   refuseAnother(own, flags.sandbox)
   if (own) return own
   const sandbox = findSandbox(flags.sandbox)
-  return sandbox && enter(sandbox)
+  if (!sandbox) return undefined
+  requireIntact(sandbox)
+  return enter(sandbox)
 }
 
 /** Refuses a namespace that does not exist: CnilabError `state`. */

@@ -40,7 +40,9 @@ export async function planRemoval(kernel: Kernel, operation: Operation): Promise
   const entry = findEntry(journal, operation)
   const derived = derive(entry?.operation ?? operation)
   const settings =
-    derived.reads.rules === true && derived.reads.sysctls === undefined ? journal.filter(isForwarding) : []
+    derived.reads.rules === true && derived.reads.sysctls === undefined
+      ? journal.filter((one) => isForwarding(one) && derive(one.operation).reads.netns === derived.reads.netns)
+      : []
   const now = await kernel.read(scopeOf([derived, ...settings.map((setting) => derive(setting.operation))]))
   const isMachine = kernel.host.kind === 'machine'
   const known = derived.undo(entry?.before ?? {}, now)

@@ -1,4 +1,4 @@
-import type { Writable } from 'node:stream'
+import { Writable } from 'node:stream'
 import { CnilabError } from '../errors.ts'
 import { notStarted, start } from './spawn.ts'
 
@@ -6,8 +6,8 @@ import { notStarted, start } from './spawn.ts'
 export interface Detached {
   /** Its standard input. While it is open, the process knows that we live. */
   lifeline: Writable
-  /** A further pipe that it reads, as descriptor 3. */
-  second: Writable
+  /** Further pipes that it reads, as descriptors 3 and up. */
+  more: Writable[]
   /** The next line that it prints; undefined when there is none any more. Throws CnilabError `state` after so many seconds. */
   nextLine: (seconds: number) => Promise<string | undefined>
   /** What it has said on stderr so far. */
@@ -23,12 +23,17 @@ export interface Detached {
 }
 
 /**
- * Starts a program in a session of its own, with / as its folder and no descriptors but these. Throws CnilabError
- * `machine` if it cannot be started.
+ * Starts a program in a session of its own, with / as its folder and no descriptors but these, of which so many further
+ * ones. Throws CnilabError `machine` if it cannot be started.
  */
-export async function spawnDetached(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<Detached> {
+export async function spawnDetached(
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+  { pipes = 0 }: { pipes?: number } = {},
+): Promise<Detached> {
   const [file = '', ...rest] = argv
-  const child = start(file, rest, { cwd: '/', detached: true, env, stdio: ['pipe', 'pipe', 'pipe', 'pipe'] })
+  const stdio = Array.from({ length: 3 + pipes }, () => 'pipe' as const)
+  const child = start(file, rest, { cwd: '/', detached: true, env, stdio })
   await new Promise<void>((resolve, reject) => {
     child.on('spawn', resolve)
     child.on('error', (error) => reject(notStarted(file, error)))
@@ -36,8 +41,8 @@ export async function spawnDetached(argv: readonly string[], env: NodeJS.Process
   child.unref()
   const exited = new Promise<void>((resolve) => child.on('exit', () => resolve()))
   const { stdin, stdout, stderr } = child
-  const [, , , second] = child.stdio
-  if (!stdin || !stdout || !stderr || !second || !('write' in second)) throw new Error(`${file} has no pipes`)
+  if (!stdin || !stdout || !stderr) throw new Error(`${file} has no pipes`)
+  const more = child.stdio.slice(3).filter((pipe) => pipe instanceof Writable)
   let said = ''
   let complaint = ''
   let isOver = false
@@ -61,7 +66,7 @@ export async function spawnDetached(argv: readonly string[], env: NodeJS.Process
     }
   }
   // It has ended before we let go of it; or it will never hear what it waits for.
-  for (const pipe of [stdin, second]) pipe.on('error', kill)
+  for (const pipe of [stdin, ...more]) pipe.on('error', kill)
   const nextLine = (seconds: number) =>
     new Promise<string | undefined>((resolve, reject) => {
       const late = setTimeout(() => {
@@ -80,14 +85,14 @@ export async function spawnDetached(argv: readonly string[], env: NodeJS.Process
     })
   return {
     lifeline: stdin,
-    second,
+    more,
     nextLine,
     complaint: () => complaint.trim(),
     ended: new Promise<void>((resolve) => stderr.on('close', resolve)),
     exited,
     release: () => {
       stdin.end()
-      second.destroy()
+      for (const pipe of more) pipe.destroy()
       stdout.destroy()
       stderr.destroy()
     },

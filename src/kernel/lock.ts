@@ -6,11 +6,11 @@ import { CnilabError } from '../errors.ts'
 import { searchPath } from './environment.ts'
 import { HOST_FOLDER, type Host, MACHINE } from './host.ts'
 import { codeOf } from './code-of.ts'
-import { endedMeanwhile, openOwn } from './host-root.ts'
+import { notOpened, openOwn } from './host-root.ts'
 import { remedyForLimit } from './limits.ts'
 import { makeFolder } from './make-folder.ts'
 import { readText } from './read-file.ts'
-import { lend } from './spawn.ts'
+import { passOn } from './spawn.ts'
 
 // All locks are flock(2)'s: they belong to the open file or folder, and so end with this process, however that ends.
 
@@ -37,7 +37,7 @@ export async function lockOwnFolder(host: Host): Promise<() => void> {
   if (host.kind === 'machine') return lockFolder(host.folder)
   const open = () => {
     const fd = openOwn(host, host.folder, constants.O_RDONLY | constants.O_DIRECTORY)
-    if (fd === undefined) throw endedMeanwhile()
+    if (fd === undefined) throw notOpened(host, host.folder, 'it is not there any more')
     return fd
   }
   const isStillThere = (locked: number) => {
@@ -74,9 +74,9 @@ export async function lockFile(path: string): Promise<() => void> {
  */
 export async function lockHost(): Promise<() => void> {
   const { fd, path } = await take(HOST_FOLDER, openHost)
-  lend(fd)
+  passOn(fd)
   return () => {
-    lend(undefined)
+    passOn(undefined)
     removeIfEmpty(path)
     closeSync(fd)
   }

@@ -1,5 +1,5 @@
 import { readdirSync, statSync } from 'node:fs'
-import { MIB, readBytes } from './read-file.ts'
+import { MIB, readBytes, readText } from './read-file.ts'
 
 /** The processes that this one can see, by their pids. */
 export function processes(): number[] {
@@ -22,14 +22,37 @@ export function networkOf(pid: number | 'self'): number | undefined {
   }
 }
 
-/** Start time of a process, field 22 of /proc/PID/stat (proc(5)); undefined for a process that is gone or a zombie. */
+/** The pids of a process: in the namespace of this one, and in those below it, of which the last is its own; none if it is gone. */
+export function pidsOf(pid: number): number[] {
+  try {
+    const status = readBytes(`/proc/${pid}/status`, MIB).toString('latin1') // its name may be any bytes
+    return /^NSpid:\t(.*)$/m.exec(status)?.[1]?.split('\t').map(Number) ?? []
+  } catch {
+    return []
+  }
+}
+
+/** The children of a process's first thread (proc(5)); none of one that has ended. */
+export function childrenOf(pid: number): number[] {
+  try {
+    return readText(`/proc/${pid}/task/${pid}/children`).trim().split(' ').filter(Boolean).map(Number)
+  } catch {
+    return []
+  }
+}
+
+/**
+ * Start time of a process, field 22 of /proc/PID/stat (proc(5)); undefined for a process that is gone, or a zombie. Of
+ * one whose first thread alone has ended, it is known.
+ */
 export function startTime(pid: number): string | undefined {
   try {
     const fields = readBytes(`/proc/${pid}/stat`, MIB)
       .toString('latin1')
       .replace(/^.*\) /s, '')
       .split(' ')
-    return fields[0] === 'Z' ? undefined : fields[19]
+    const isZombie = fields[0] === 'Z' && Number(fields[17]) <= 1
+    return isZombie ? undefined : fields[19]
   } catch {
     return undefined
   }

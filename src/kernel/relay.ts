@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ReadStream, type WriteStream } from 'node:tty'
 import { visible } from '../visible.ts'
 import { environmentOn } from './environment.ts'
-import { readText } from './read-file.ts'
+import { childrenOf } from './processes.ts'
 import type { Host } from './host.ts'
 import { inside } from './inside.ts'
 import { dropInput, openPty, passOutput, setWindowSize } from './pty.ts'
@@ -18,16 +18,19 @@ import { notStarted, start, statusOf } from './spawn.ts'
 /** Signals that are passed on. On a terminal, Ctrl-C comes as a character instead. */
 const PASSED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
 
-/** Runs a program in a sandbox, from outside. Returns its exit status as a shell would. */
+/**
+ * Runs a program in a sandbox, from outside. Returns its exit status as a shell would. It gets a terminal where both what it
+ * reads and what it prints is ours: else another program of the same pipeline, such as a pager, has ours, too, and must not
+ * find it in a mode that we set.
+ */
 export async function execRelayed(
   host: Host,
   netns: string | undefined,
   argv: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Promise<number> {
-  const screen = process.stdout.isTTY ? process.stdout : process.stderr.isTTY ? process.stderr : undefined
   const options = { detached: true, cwd: '/', env: { ...environmentOn(host), ...env } }
-  if (!process.stdin.isTTY || !screen) {
+  if (!process.stdin.isTTY || !process.stdout.isTTY) {
     const [file = '', ...rest] = inside(host, netns, argv)
     const child = start(file, rest, { ...options, stdio: 'pipe' })
     return untilEnd(child, file, carryPipes(child))
@@ -35,10 +38,9 @@ export async function execRelayed(
   // setsid makes the pseudo-terminal that of the session which it begins.
   const [file = '', ...rest] = inside(host, netns, ['setsid', '--ctty', ...argv])
   const { master, slave } = openPty(host)
-  const stdio = [slave, ...[process.stdout, process.stderr].map((stream) => (stream.isTTY ? slave : 'pipe'))]
-  const child = start(file, rest, { ...options, stdio })
+  const child = start(file, rest, { ...options, stdio: [slave, slave, process.stderr.isTTY ? slave : 'pipe'] })
   closeSync(slave)
-  return untilEnd(child, file, carryTerminal(child, master, screen))
+  return untilEnd(child, file, carryTerminal(child, master, process.stdout))
 }
 
 /** Puts an end to carrying over, once everything that was printed has been carried. */
@@ -112,7 +114,7 @@ function listenTo(stream: Readable): () => Promise<void> {
 
 /** The user's terminal, with nothing of its own any more, to a pseudo-terminal and back. */
 function carryTerminal(child: ChildProcess, master: number, screen: WriteStream): Stop {
-  const others = [carryOutput(child.stdout, process.stdout), carryOutput(child.stderr, process.stderr)]
+  const stopErrors = carryOutput(child.stderr, process.stderr)
   const terminal = new ReadStream(master)
   const untilQuiet = listenTo(terminal)
   terminal.on('data', (bytes: Buffer) => screen.write(bytes))
@@ -132,7 +134,7 @@ function carryTerminal(child: ChildProcess, master: number, screen: WriteStream)
     // What the terminal was asked for at the last moment must not be taken for a command.
     dropInput(stdin.fd)
     terminal.destroy()
-    await Promise.all(others.map((stop) => stop()))
+    await stopErrors()
   }
 }
 
@@ -146,10 +148,5 @@ function send(signal: NodeJS.Signals, pid: number): void {
 
 /** The processes that a process started (proc(5)), and those started: nsenter's is the program, which would outlive it. */
 function descendantsOf(pid: number | undefined): number[] {
-  try {
-    const children = readText(`/proc/${pid}/task/${pid}/children`).trim().split(' ').filter(Boolean)
-    return children.map(Number).flatMap((child) => [...descendantsOf(child), child])
-  } catch {
-    return []
-  }
+  return pid === undefined ? [] : childrenOf(pid).flatMap((child) => [...descendantsOf(child), child])
 }

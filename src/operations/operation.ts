@@ -86,7 +86,9 @@ export type StepId = 'netns' | 'bridge' | 'veth' | 'attach-netns' | 'attach-brid
 export interface Reads {
   /** The namespaces that it is about, besides the host; `everywhere` where what it makes may have been moved to any. */
   namespaces: readonly string[] | 'everywhere'
-  /** Keys of sysctls of the host. */
+  /** The namespace of which the following is read; the host without it. */
+  netns?: string | undefined
+  /** Keys of sysctls. */
   sysctls?: readonly string[]
   /** The rules of nftables. */
   rules?: boolean
@@ -116,6 +118,8 @@ export interface Refusal {
  */
 export interface OperationKind<K extends string, P> {
   kind: K
+  /** What it brings about, as a noun or a short sentence, for its entry in the reference. */
+  title: string
   /** The step of the eight that it belongs to. */
   step(p: P): StepId
   /** Several containers may rely on it (bridge, gateway address, forwarding): undone only when nobody does. */
@@ -163,7 +167,13 @@ export interface OperationKind<K extends string, P> {
   refusal?(p: P, now: State, line: CommandLine): Refusal | undefined
   /** Who else relies on what was made; undo of a shared kind, and on the machine of any, waits until nobody does. */
   users?(p: P, now: State): readonly string[]
-  explain(p: P): { what: string; why: string }
+  /**
+   * From what `judge` calls `differs` to the right state: what is in the place is changed, or removed and made anew. Empty
+   * where that must not be, as with the host's own way out. `now` is a state that differs.
+   */
+  mend(p: P, now: State): readonly Command[]
+  /** `what` and `undoing` are said as an order: `Create the bridge br0`, `Delete the bridge br0`. */
+  explain(p: P): { what: string; why: string; undoing: string }
   /** The end state in words, as a finding shows it. */
   expected(p: P): string
   /** The end state, not the moment: a veth is there wherever its ends were moved to. */
@@ -201,6 +211,11 @@ export function attachmentOf(alias: string | undefined): { network: string; cont
 /** The namespaces that a plan names, as far as they are not the host. */
 export function namedNetns(...names: readonly (string | undefined)[]): string[] {
   return names.filter((name) => name !== undefined)
+}
+
+/** The name of something in its namespace, for a finding's id; of the host's own only the name. */
+export function idIn(netns: string | undefined, name: string): string {
+  return netns === undefined ? name : `${netns}.${name}`
 }
 
 /** ` in namespace red`, or nothing for the host. */

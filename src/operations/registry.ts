@@ -79,7 +79,7 @@ export interface Derived {
   readonly needs: readonly Resource[]
   readonly tables: readonly string[]
   readonly apply: readonly Command[]
-  readonly explain: { what: string; why: string }
+  readonly explain: { what: string; why: string; undoing: string }
   readonly expected: string
   readonly target: { ifname: string; netns?: string | undefined } | undefined
   readonly addresses: readonly { address: string; ifname: string; netns?: string | undefined }[]
@@ -88,6 +88,7 @@ export interface Derived {
   readonly marks: readonly MarkedLink[]
   readonly lingers: boolean
   undo(before: Before, now: State): readonly Command[]
+  mend(now: State): readonly Command[]
   altered(before: Before, now: State): string | undefined
   users(now: State): readonly string[]
   refusal(now: State, line: CommandLine): Refusal | undefined
@@ -148,6 +149,7 @@ function bind<P>(definition: OperationKind<KindName, P>, p: P, operation: Operat
     isSame: (other) => isSame(definition, p, operation, other),
     altered: (before, now) => definition.altered?.(p, before, now),
     undo: (before, now) => definition.undo(p, before, now),
+    mend: (now) => definition.mend(p, now),
     users: (now) => definition.users?.(p, now) ?? [],
     judge: (now) => definition.judge(p, now),
   }

@@ -1,4 +1,4 @@
-import { isIpv6 } from '../operations/names.ts'
+import { isIpv6 } from '../ip-arithmetic.ts'
 import type { Operation } from '../operations/registry.ts'
 import { FORWARDING } from '../operations/sysctl.ts'
 

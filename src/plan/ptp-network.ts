@@ -1,4 +1,4 @@
-import { isIpv6 } from '../operations/names.ts'
+import { bitsOf, isIpv6 } from '../ip-arithmetic.ts'
 import type { Operation } from '../operations/registry.ts'
 import {
   bare,
@@ -80,5 +80,5 @@ export function ptpRoutes(leases: readonly Lease[], routes: readonly ContainerRo
 
 /** An address with the prefix that holds nothing else. */
 function alone(address: string): string {
-  return `${address}/${isIpv6(address) ? 128 : 32}`
+  return `${address}/${bitsOf(isIpv6(address))}`
 }

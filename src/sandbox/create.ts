@@ -22,7 +22,7 @@ export interface LiveSandbox {
   sandbox: Sandbox
   /** Lets it outlive this process. */
   keep: () => void
-  /** Closes the lifeline: the holder ends and the kernel removes everything. */
+  /** Closes the lifeline: the holder is killed, and the kernel removes everything. */
   end: () => void
 }
 
@@ -44,7 +44,7 @@ export async function createSandbox(
   const folder = newSandboxFolder(name)
   let holder: Detached | undefined
   try {
-    holder = await spawnDetached(commandOf(name, folder, isRoot), environmentOn(hostNamed(name)))
+    holder = await spawnDetached(commandOf(name, folder, isRoot), environmentOn(hostNamed(name)), { pipes: 2 })
     const owner = isRoot ? NOBODY : undefined
     const prepare = () => {
       runtimeFolder() // throws if somebody else made it meanwhile
@@ -134,9 +134,10 @@ async function birth(holder: Detached, prepare: () => void, begun: () => void): 
   holder.lifeline.write('begin\n')
   begun()
   const pid = await expect(/^pid (\d+)$/)
-  holder.second.end(`${pid}\n`)
+  const [forOuter, forEnter] = holder.more
+  forOuter?.end(`${pid}\n`)
   await expect(/^mounted$/)
-  holder.lifeline.write('mounted\n')
+  forEnter?.end('mounted\n')
   await expect(/^ready$/)
   return Number(pid)
 }

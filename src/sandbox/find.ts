@@ -1,11 +1,13 @@
 import { readdirSync, rmSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { CnilabError } from '../errors.ts'
 import { GIVEN_FOLDER, HOST_FOLDER, type Host, OWN_BATCHES } from '../kernel/host.ts'
-import { networkOf, processes, startTime } from '../kernel/processes.ts'
+import { childrenOf, networkOf, pidsOf, processes, startTime } from '../kernel/processes.ts'
 import { MIB, readBytes, readText } from '../kernel/read-file.ts'
 import { dropsPrivileges, NOBODY, userId } from '../kernel/user.ts'
-import { HOLDER, PARTS } from './root.ts'
+import { PARTS } from './root.ts'
 import { isOfDeadMaker, runtimeFolder } from './runtime-folder.ts'
+import { OUTSIDE } from './scripts.ts'
 
 /** What is written down about a sandbox. A pid alone would not do: it can be another process's by now. */
 export interface SandboxRecord {
@@ -98,25 +100,37 @@ function isRecord(value: unknown): value is SandboxRecord {
   )
 }
 
-/** Whether the process that a record names is still the one that it was written for. */
-export function isHolder(record: Pick<SandboxRecord, 'pid' | 'started' | 'netns'>): boolean {
-  return startTime(record.pid) === record.started && networkOf(record.pid) === record.netns
+/**
+ * Whether the process that a record names is still the one that it was written for: its pid, its start time, and that
+ * it is the first of its pid namespace say so. All else, such as its network and its argv, a program inside may change.
+ */
+export function isHolder(record: Pick<SandboxRecord, 'pid' | 'started'>): boolean {
+  return startTime(record.pid) === record.started && isFirst(record.pid)
+}
+
+function isFirst(pid: number): boolean {
+  const pids = pidsOf(pid)
+  return pids.length > 1 && pids.at(-1) === 1
 }
 
 /**
- * The holders of this user's sandboxes that have lost their folder: their argv says what they are. One whose maker is
- * still at it is none of them, and those of another runtime folder are left out, as `listSandboxes` does not know them
- * either.
+ * The holders of this user's sandboxes that have lost their folder. What started them is outside, where nothing in a sandbox
+ * can reach it, and its argv says what it is. One whose maker is still at it is none of them, and those of another
+ * runtime folder are left out, as `listSandboxes` does not know them either.
  */
 export function findLostHolders(): { pid: number; name: string }[] {
   const runtime = runtimeFolder()
   return processes().flatMap((pid) => {
     try {
-      const [, program, name = '', user, folder = ''] = readBytes(`/proc/${pid}/cmdline`, 8 * MIB)
+      const argv = readBytes(`/proc/${pid}/cmdline`, 8 * MIB)
         .toString('utf8')
         .split('\0')
-      const isOurs = program === HOLDER && user === String(userId()) && dirname(folder) === runtime && isFirst(pid)
-      return isOurs && readRecord(folder) === undefined && isOfDeadMaker(basename(folder)) ? [{ pid, name }] : []
+      const [mark, name = '', user, folder = ''] = argv.slice(-5)
+      const isOurs = mark === OUTSIDE && user === String(userId()) && dirname(folder) === runtime && isOutside(pid)
+      if (!isOurs || readRecord(folder) !== undefined || !isOfDeadMaker(basename(folder))) return []
+      return childrenOf(pid)
+        .filter(isFirst)
+        .map((holder) => ({ pid: holder, name }))
     } catch {
       return [] // it ended meanwhile
     }
@@ -124,13 +138,23 @@ export function findLostHolders(): { pid: number; name: string }[] {
 }
 
 /**
- * Whether a process is the first of a pid namespace of this user's, as a holder is. Any other, in a sandbox or of another
- * user, may call itself what it likes.
+ * Whether a process is one of this user's in no sandbox: in the pid namespace of this one. Any other may call itself what it
+ * likes.
  */
-function isFirst(pid: number): boolean {
+function isOutside(pid: number): boolean {
   const owner = dropsPrivileges() ? NOBODY : userId()
-  const status = readBytes(`/proc/${pid}/status`, MIB).toString('latin1')
-  return statSync(`/proc/${pid}`).uid === owner && /^NSpid:\t\d+\t1$/m.test(status)
+  return statSync(`/proc/${pid}`).uid === owner && pidsOf(pid).length === 1
+}
+
+/**
+ * Refuses to enter a sandbox whose first process is not as it was left, and would lead somewhere else. Throws CnilabError
+ * `state`.
+ */
+export function requireIntact({ name, pid, netns }: Sandbox): void {
+  if (networkOf(pid) === netns) return
+  throw new CnilabError('state', `a program in the sandbox '${name}' changed the process that holds it`, {
+    fix: `cnilab sandbox delete ${name}, and begin anew`,
+  })
 }
 
 /** How to act in a sandbox from outside. Root enters it as the unprivileged user that it was made by. */

@@ -2,7 +2,7 @@ import { CnilabError } from '../errors.ts'
 import type { Host } from '../kernel/host.ts'
 import { lockFolder, removeIfEmpty } from '../kernel/lock.ts'
 import { createSandbox, type LiveSandbox } from './create.ts'
-import { enter, findSandboxes, listSandboxes, ownSandbox, type Sandbox } from './find.ts'
+import { enter, findSandboxes, listSandboxes, ownSandbox, requireIntact, type Sandbox } from './find.ts'
 import { makeRuntimeFolder } from './runtime-folder.ts'
 
 /** Finds a living sandbox by name. */
@@ -54,13 +54,17 @@ export async function openTied(name: string, binds: readonly string[] = []): Pro
   }
 }
 
-/** What a sandbox sees of the machine is fixed when it is made. Throws CnilabError `usage` if it lacks one of the folders. */
+/**
+ * What a sandbox sees of the machine is fixed when it is made. Throws CnilabError `usage` if it lacks one of the folders, and
+ * `state` if it cannot be entered any more.
+ */
 function foundAlive(sandbox: Sandbox, binds: readonly string[]): OpenedSandbox {
   const lacking = binds.filter((bind) => !sandbox.binds.includes(bind))
   if (lacking.length > 0)
     throw new CnilabError('usage', `the sandbox '${sandbox.name}' was made without ${lacking.join(', ')}`, {
       fix: `cnilab sandbox delete ${sandbox.name}, and this command again, makes it anew, with nothing else in it; --sandbox with another name makes one beside it`,
     })
+  requireIntact(sandbox)
   return { host: enter(sandbox), state: 'found' }
 }
 

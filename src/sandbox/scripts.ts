@@ -2,6 +2,9 @@ import { isNamespace } from '../kernel/host-files.ts'
 import { UPLINK } from '../state/state.ts'
 import { HOLDER, MASKS, PARTS } from './root.ts'
 
+/** The name, in argv, of what starts process 1: of a process outside, that is unshare(1), whose child process 1 is. */
+export const OUTSIDE = 'cnilab-enter'
+
 /** A file in the folder of a sandbox that was to outlive its maker. */
 export const KEPT = 'kept'
 
@@ -9,6 +12,10 @@ export const KEPT = 'kept'
  * Makes the sandbox's folder, waits to hear that all is in it, and then for the sandbox to end, however that happens. Then it
  * removes the folder, and the one around it if that was the last. The folder of a kept one stays when somebody else
  * ended it: whoever asks for it next is told, and removes it. Arguments: the folder, then the command that makes the sandbox.
+ *
+ * Its standard input is the lifeline: when nobody holds the other end any more, and \`keep\` was not written into it, the
+ * sandbox is ended from here. Nothing inside can reach this process, nor the lifeline; process 1 inside would do as others
+ * there bid. To kill that one ends all, and unshare(1), whose child it is, waits for it.
  */
 export const WATCH = `folder=$1; shift
 status=1
@@ -17,8 +24,20 @@ mkdir -p "$folder" || mkdir -p "$folder" || exit # the last of the others may re
 trap '' PIPE # whoever makes it may have died: then nobody else would remove the folder
 if echo made && read -r word && [ "$word" = begin ]; then
   trap - PIPE
-  "$@"
+  exec 5<&0
+  "$@" </dev/null 5<&- &
+  sandbox=$!
+  {
+    read -r word && [ "$word" = keep ] || {
+      read -r first <"/proc/$sandbox/task/$sandbox/children"
+      kill -KILL \${first:-"$sandbox"}
+    }
+  } <&5 3<&- 4<&- 2>/dev/null &
+  lifeline=$!
+  exec 3<&- 4<&- 5<&-
+  wait "$sandbox"
   status=$?
+  kill "$lifeline" 2>/dev/null
   trap '' PIPE
 fi
 echo ended # whoever makes it holds the lock that is waited for below
@@ -73,7 +92,7 @@ ${READ_ONLY}exec "$@"
  * /sys from out here: what is there when the inner mounts are made cannot be taken away again, or the machine's would show
  * below. A cgroup namespace would let programs inside freeze or kill whatever is in this process's cgroup. Whoever it waits
  * for is whoever made the sandbox, at descriptor 3, and so not for ever. Arguments: the most processes, what starts
- * process 1, then what it gets.
+ * process 1, the sandbox's name, then what it is found by (\`findLostHolders\`): the user's id and the sandbox's folder.
  */
 export const OUTER = `set -eu
 echo 0 >/proc/sys/user/max_cgroup_namespaces
@@ -84,22 +103,20 @@ echo 0 >/proc/sys/user/max_cgroup_namespaces
   echo mounted
   trap - EXIT
 } &
-processes=$1 enter=$2
-shift 2
-exec prlimit --nproc="$processes" \\
-  unshare --user --map-root-user --net --ipc --pid --fork --kill-child -- sh -c "$enter" cnilab-enter "$@" 3<&-
+exec prlimit --nproc="$1" \\
+  unshare --user --map-root-user --net --ipc --pid --fork --kill-child -- sh -c "$2" ${OUTSIDE} "$3" "$4" "$5" 3<&-
 `
 
 /**
- * Process 1 of the sandbox, before it has mounts of its own: tells its pid, and waits to hear that /proc and /sys are
- * there. Arguments: as those of the holder.
+ * Process 1 of the sandbox, before it has mounts of its own: tells its pid, and waits to hear, at descriptor 4, that /proc
+ * and /sys are there. In a session of its own: who is in that of WATCH could signal it. Argument: the sandbox's name.
  */
 export const ENTER = `set -eu
 read -r pid _ </proc/self/stat
 echo "pid $pid"
-read -r mounted
+read -r mounted <&4
 [ "$mounted" = mounted ] || exit 1
-exec unshare --mount -- sh ${HOLDER} "$@"
+exec setsid unshare --mount -- sh ${HOLDER} "$1" 4<&-
 `
 
 /** Known settings, whatever a new namespace inherits from the machine. */
@@ -131,19 +148,15 @@ END
 
 /**
  * The holder: process 1 of the sandbox. It sets the starting state (known sysctls, the uplink and the internet beyond
- * it), says \`ready PID\`, and then lives as long as somebody holds the other end of its standard
- * input, or for good once \`keep\` was written into it. Processes that lost their parent are its children; the end of one
- * interrupts its reading, and is not the end of its input.
+ * it), says \`ready\`, and then lives until it is killed. Processes that lost their parent are its children; the end of one
+ * interrupts its reading.
  */
 export const HOLD = `set -eu
-${SETTINGS}${UPLINK_AND_INTERNET}echo ready
-exec >/dev/null 2>&1
-died=
-trap 'died=yes' CHLD
-until read -r word; do [ "$died" = yes ] || exit 0; died=; done
-[ "$word" = keep ] || exit 0
-mkfifo /opt/cnilab/wait
+${SETTINGS}${UPLINK_AND_INTERNET}mkfifo /opt/cnilab/wait
 exec <>/opt/cnilab/wait
+echo ready
+exec >/dev/null 2>&1
+trap : CHLD
 while :; do read -r word || :; done
 `
 

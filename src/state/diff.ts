@@ -46,7 +46,7 @@ const volatile = new Set(['handle', 'packets', 'bytes'])
 
 function describeLink(link: Link): string[] {
   return [
-    `link ${link.name}${link.kind === '' ? '' : ` ${link.kind}`} ${link.up ? 'up' : 'down'} mtu ${link.mtu}${link.master === undefined ? '' : ` master ${link.master}`}`,
+    `link ${link.name}${link.kind === '' ? '' : ` ${link.kind}`} ${link.up ? 'up' : 'down'} mtu ${link.mtu}${link.promiscuous ? ' promiscuous' : ''}${link.master === undefined ? '' : ` master ${link.master}`}`,
     ...link.addresses.filter((a) => a.scope !== 'link').map((a) => `address ${link.name} ${a.address}/${a.prefix}`),
   ]
 }

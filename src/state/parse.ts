@@ -35,6 +35,7 @@ const linkSchema = z.object({
         local: z.string().optional(),
         prefixlen: z.number().optional(),
         scope: z.string().optional(),
+        noprefixroute: z.boolean().optional(),
       }),
     )
     .default([]),
@@ -54,6 +55,8 @@ const routeSchema = z.object({
   table: z.string().optional(),
   protocol: z.string().optional(),
   metric: z.number().optional(),
+  scope: z.string().optional(),
+  metrics: z.array(z.object({ mtu: z.number().optional(), advmss: z.number().optional() })).optional(),
   pref: z.string().optional(),
 })
 
@@ -71,7 +74,15 @@ export const READ_DOCUMENTS = 3
 function toLink(raw: z.infer<typeof linkSchema>, vlans: Vlans): Link {
   const addresses = raw.addr_info.flatMap((a): Address[] =>
     a.local !== undefined && a.prefixlen !== undefined && (a.family === 'inet' || a.family === 'inet6')
-      ? [{ family: a.family, address: a.local, prefix: a.prefixlen, scope: a.scope ?? 'global' }]
+      ? [
+          {
+            family: a.family,
+            address: a.local,
+            prefix: a.prefixlen,
+            scope: a.scope ?? 'global',
+            prefixRoute: a.noprefixroute !== true,
+          },
+        ]
       : [],
   )
   return {
@@ -117,6 +128,9 @@ function toRoutes(raw: z.infer<typeof routeSchema>): Route[] {
       dev: raw.dev,
       table: raw.table ?? 'main',
       metric: raw.metric ?? 0,
+      mtu: raw.metrics?.[0]?.mtu,
+      advmss: raw.metrics?.[0]?.advmss,
+      scope: raw.scope ?? 'global',
       protocol: raw.protocol ?? 'boot',
     },
   ]

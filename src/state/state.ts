@@ -4,6 +4,8 @@ export interface Address {
   address: string
   prefix: number
   scope: string
+  /** Whether the kernel made a route to its subnet. */
+  prefixRoute: boolean
 }
 
 /** One network interface. `kind` is the kernel's (`bridge`, `veth`, …); '' for lo and for hardware. */
@@ -48,6 +50,11 @@ export interface Route {
   table: string
   /** Of routes to one destination the one with the lowest counts. */
   metric: number
+  /** The largest packet, and the largest segment of TCP, that it takes; undefined for those of the interface. */
+  mtu: number | undefined
+  advmss: number | undefined
+  /** `global`, `link`, or a number; IPv6 has none. */
+  scope: string
   /** `kernel` for the routes that come by themselves with an address. */
   protocol: string
 }

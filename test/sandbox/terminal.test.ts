@@ -56,6 +56,29 @@ it('what is printed reaches the terminal as it is', async () => {
   expect((await onTerminal("exec -- sh -c 'echo a; echo b'")).screen).toMatch(/a\r\nb\r\n$/)
 })
 
+it('what is printed into a pipe is not on a terminal, and who is behind it has that of the user as it was', async () => {
+  const script = 'tty; echo two; sleep 1; [ ! -t 2 ] || echo terminal'
+  const pager = `read line; stty -a </dev/tty | cmp - ${NOTED} && echo "same $line"; cat`
+  const { screen } = await shellOnTerminal(
+    `stty -a >${NOTED}; "${process.execPath}" "${program}" exec -- sh -c '${script}' | sh -c '${pager}'`,
+  )
+  expect(screen).toContain('same not a tty\r\ntwo\r\n')
+  expect(screen).not.toContain('terminal')
+})
+
+it('what is typed reaches a program that prints into a pipe', async () => {
+  const { screen } = await shellOnTerminal(
+    `"${process.execPath}" "${program}" exec -- sh -c 'echo ready; read line; echo "got $line"' | cat`,
+    [['ready', 'a line\r']],
+  )
+  expect(screen).toContain('got a line\r\n')
+})
+
+it('standard error alone may go elsewhere', async () => {
+  const { screen } = await onTerminal(`exec -- sh -c 'test -t 0 && test -t 1 && ! test -t 2 && echo well' 2>/dev/null`)
+  expect(screen).toContain('well\r\n')
+})
+
 it('the terminal of the user is afterwards as it was', async () => {
   const { screen } = await shellOnTerminal(
     `stty -a >${NOTED}; "${process.execPath}" "${program}" exec -- stty raw; stty -a | cmp - ${NOTED} && echo same`,

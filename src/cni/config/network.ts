@@ -1,13 +1,13 @@
 import * as z from 'zod'
 import { CnilabError } from '../../errors.ts'
 import { parseGiven } from '../protocol/given-json.ts'
-import { wrongNetworkName } from '../protocol/request.ts'
+import { wrongNetworkName } from '../../operations/names.ts'
 import { atLeast, isVersion, OLDEST, type Version, VERSIONS } from '../protocol/versions.ts'
 
 /** The configuration of one plugin of a network, as it was written. */
 export type PluginConfig = Readonly<Record<string, unknown>> & { type: string }
 
-/** A network: what a `.conflist` says (CNI spec 1.1.0, "Configuration format"), or a `.conf` wrapped as one. */
+/** A network that can be run: what a `.conflist` says (CNI spec 1.1.0, "Configuration format"), or a `.conf` wrapped as one. */
 export interface Network {
   name: string
   version: Version

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { Scope } from '../../kernel/snapshot.ts'
-import { isIpv6 } from '../../operations/names.ts'
+import { isIpv6 } from '../../ip-arithmetic.ts'
 import { derive, type Operation, withoutIpv6 } from '../../operations/registry.ts'
 import { narrowScopeOf, type PlanScope } from '../../plan/scope.ts'
 import { FORWARDING } from '../../operations/sysctl.ts'
@@ -156,7 +156,7 @@ async function attach<C>(
   const hasIpv6 = wanted.ips.some(({ address }) => isIpv6(address))
   const goBack = await type.makeWay?.(kernel, config, wanted, before)
   // The kernel rewrites every link's own setting when it begins to forward: to undo that they have to be known.
-  const isForwarding = scope.sysctls.every(
+  const isForwarding = (scope.sysctls.get(HOST) ?? []).every(
     (key) => !FORWARDINGS.includes(key) || before.get(HOST)?.sysctls[key] === '1',
   )
   let settled = before

@@ -1,5 +1,6 @@
 import * as z from 'zod'
-import { interfaceName, vlanNumber } from '../../operations/names.ts'
+import { interfaceName } from '../../operations/names.ts'
+import { vlanNumber } from '../../operations/scalars.ts'
 import { type BridgeNetwork, gatewayOf } from '../../plan/bridge-network.ts'
 import { CODE, CniError } from '../protocol/error.ts'
 import { bridgeMac } from './identity.ts'

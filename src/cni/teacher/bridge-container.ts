@@ -29,14 +29,14 @@ import { tellResult } from '../protocol/run-plugin.ts'
 import { atLeast } from '../protocol/versions.ts'
 import { EMPTY, ownResult, type Result, toVersion } from '../protocol/result.ts'
 import { readCached, removeCached, requireOwnCache, writeCached } from '../runtime/cache.ts'
-import { defaultPath, findPlugins } from '../programs/plugin-path.ts'
+import { defaultPath, findPluginsOn } from '../programs/plugin-path.ts'
 
 /** Asks the network's IPAM plugin for something, on the host. Returns what ADD gave, else nothing. Throws CnilabError. */
 async function askIpam(host: Host, command: CniCommand, call: Call): Promise<Result> {
   const type = ipamType(call.config)
   if (type === undefined) return EMPTY
   const path = defaultPath(host)
-  const file = (await findPlugins(host, [type], path)).get(type) ?? ''
+  const file = (await findPluginsOn(host, [type], path)).get(type) ?? ''
   const execution = await execute(
     host,
     file,
@@ -85,17 +85,17 @@ export async function putOn(
       const report = await runLab(kernel, lab, draw(lab.steps.length), signal, ownerOf(call))
       if (!report.error && report.steps.every(({ status }) => status === 'done' || status === 'already'))
         return { report, result: await finish(kernel, job, lease, tell) }
-      await takeBack(kernel, call, earlier)
+      await rollBack(kernel, call, earlier)
       return { report }
     } catch (error) {
-      await takeBack(kernel, call, earlier)
+      await rollBack(kernel, call, earlier)
       throw error
     }
   })
 }
 
 /** Undoes what was done since, and gives the address back. */
-async function takeBack(kernel: Kernel, call: Call, earlier: ReadonlySet<string>): Promise<void> {
+async function rollBack(kernel: Kernel, call: Call, earlier: ReadonlySet<string>): Promise<void> {
   await undoEntries(
     kernel,
     readJournal(kernel.host).filter((entry) => !earlier.has(entry.id)),

@@ -1,7 +1,7 @@
-import { distance } from 'fastest-levenshtein'
 import * as z from 'zod'
 import { type Assertion, assertionKinds, isAssertion, parseClaim } from '../../assertions/registry.ts'
 import { isKind, kinds, type Operation, parseOperation } from '../../operations/registry.ts'
+import { nearest } from '../../nearest.ts'
 import { BOUNDS } from './bounds.ts'
 import { complaints, unknown } from './complaints.ts'
 import type { Source } from './source.ts'
@@ -103,7 +103,7 @@ function theKind(
       path,
       `${what === 'check' ? 'a check' : 'an operation'} names its kind, for example: ${example}`,
     )
-  const [misspelt] = [kind, ...more].filter((key) => besides.some((one) => distance(key, one) <= 2))
+  const [misspelt] = [kind, ...more].filter((key) => nearest(key, besides) !== undefined)
   if (misspelt !== undefined) throw source.errorAt([...path, misspelt], unknown('key', misspelt, besides))
   if (more[0] !== undefined)
     throw source.errorAt(

@@ -5,6 +5,7 @@ import { MIB, readText } from '../../kernel/read-file.ts'
 import { BOUNDS } from '../format/bounds.ts'
 import type { Lab } from '../format/lab.ts'
 import { isLabPath, unknownLab } from '../format/lab-name.ts'
+import type { Operation } from '../../operations/registry.ts'
 import { packageFolder } from '../../kernel/package-folder.ts'
 
 /** The names of the labs that ship. */
@@ -33,7 +34,27 @@ function language(): string | undefined {
  * CnilabError `usage` for one that does not exist or holds a mistake.
  */
 export async function loadLab(name: string, set: readonly string[] = []): Promise<Lab> {
-  const values = Object.fromEntries(
+  const values = valuesOf(set)
+  if (isLabPath(name)) return parse(name, name, values)
+  const known = labNames()
+  if (!known.includes(name)) throw unknownLab(name, known)
+  const file = join(packageFolder(), 'labs', `${name}.yaml`)
+  return (await readPrepared(name, file, values)) ?? parse(file, `labs/${name}.yaml`, values)
+}
+
+/**
+ * Loads operations: those of a lab, by name or path as `loadLab` does, or of a file that is a list of them. Throws
+ * CnilabError `usage`.
+ */
+export async function loadOperations(name: string, set: readonly string[]): Promise<Operation[]> {
+  const { operationsOf, parseOperations } = await import('../format/parse.ts')
+  return isLabPath(name)
+    ? parseOperations(read(name, name), name, valuesOf(set))
+    : operationsOf(await loadLab(name, set))
+}
+
+function valuesOf(set: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
     set.map((text) => {
       const [, key, value] = /^(\w+)=(.*)$/.exec(text) ?? []
       if (key === undefined || value === undefined)
@@ -43,11 +64,6 @@ export async function loadLab(name: string, set: readonly string[] = []): Promis
       return [key, value]
     }),
   )
-  if (isLabPath(name)) return parse(name, name, values)
-  const known = labNames()
-  if (!known.includes(name)) throw unknownLab(name, known)
-  const file = join(packageFolder(), 'labs', `${name}.yaml`)
-  return (await readPrepared(name, file, values)) ?? parse(file, `labs/${name}.yaml`, values)
 }
 
 async function parse(file: string, shown: string, values: Readonly<Record<string, string>>): Promise<Lab> {

@@ -131,4 +131,7 @@ it('a network that there is not: names those that there are, the nearest, and ba
     fix: expect.stringContaining('did you mean mynet?'),
   })
   expect(() => findNetwork('mynet', join(folder, 'no-such-folder'))).toThrow(/there is none in/)
+  expect(() => findNetwork('storage', folder)).toThrow(
+    expect.objectContaining({ fix: 'write its configuration there, or name another folder with --conf-dir' }),
+  )
 })

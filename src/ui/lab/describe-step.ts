@@ -2,7 +2,7 @@ import type { Lab, LabStep } from '../../lab/format/lab.ts'
 import { derive } from '../../operations/registry.ts'
 import { toLine } from '../../plan/command-line.ts'
 import { unfitted } from '../terminal/markdown.ts'
-import type { StepText } from './show-step-text.ts'
+import type { StepText } from './show-description.ts'
 
 /** `Step 3 of 8: Create a veth pair` */
 export function headingOf(lab: Lab, step: LabStep): string {
