@@ -1,4 +1,5 @@
 // `npm run bench`: measures cnilab against what it replaces, side by side in one run, and prints ratios with their bounds.
+// Names of parts as arguments: only these, such as `npm run bench -- start eight-steps`.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +10,9 @@ import { baseline, build, cleanUp, cnilab, holders, installed, peak, run, scale,
 import { noneLeft, printTable, row } from './bench-table.ts'
 
 const notes: string[] = []
+
+/** The parts that are wanted; none for all. */
+const only = process.argv.slice(2)
 
 /** Where Debian's package containernetworking-plugins has the reference plugins. */
 const REFERENCE = '/usr/lib/cni'
@@ -29,18 +33,47 @@ async function medians(runs: number, n: number, ...measures: readonly Measure[])
 const wall = (argv: readonly string[]) => async () => (await run(argv)).ms
 const naive = (n: number, ends: Ends) => () => baseline(naiveBatch(n, ends))
 
+/** Commands that start no program. */
+const QUICK = [
+  ['--version'],
+  ['--help'],
+  ['netns', 'list', '--help'],
+  ['netns', 'create', 'red', '--dry-run'],
+  ['lab', 'list'],
+  ['lab', 'show', 'eight-steps'],
+  ['step', '--show', 'veth'],
+  ['cni', 'configs'],
+]
+
+const node = wall([process.execPath, '-e', '0'])
+
 async function start(): Promise<void> {
-  const [version = 0, show = 0, list = 0, node = 0] = await medians(
-    11,
-    0,
-    wall(cnilab('--version')),
-    wall(cnilab('step', '--show', 'veth')),
-    wall(cnilab('lab', 'list')),
-    wall([process.execPath, '-e', '0']),
+  const [bare = 0, ...taken] = await medians(21, 0, node, ...QUICK.map((words) => wall(cnilab(...words))))
+  for (const [i, words] of QUICK.entries())
+    row(`cnilab ${words.join(' ')} / node -e 0`, taken[i] ?? Number.NaN, bare, 3, 21)
+}
+
+/** A command without the programs that it starts, which are measured by a script that starts the same ones. */
+async function startWithout(words: readonly string[], programs: string): Promise<void> {
+  const script = wall(['sh', '-c', programs])
+  const [bare = 0, whole = 0, others = 0] = await medians(21, 0, node, wall(cnilab(...words)), script)
+  row(`cnilab ${words.slice(0, 2).join(' ')} - its programs / node -e 0`, whole - others, bare, 3, 21)
+}
+
+/** In a sandbox that runs, without namespaces. */
+async function netnsList(): Promise<void> {
+  const there = ['--sandbox', 'list']
+  await run(cnilab('exec', ...there, '--', 'true'))
+  const read = ['address show', 'route show table all', 'netconf show'].map((line) => `echo ${line}`).join('; ')
+  await startWithout(
+    ['netns', 'list', ...there],
+    `nsenter -t $$ -n -- sh -c '{ ${read}; } | ip -j -d -batch - >/dev/null'`,
   )
-  row('cnilab --version / node -e 0', version, node, 2.5, 11)
-  row('cnilab step --show veth / node -e 0', show, node, 3, 11)
-  row('cnilab lab list / node -e 0', list, node, undefined, 11)
+}
+
+async function cniPlugins(): Promise<void> {
+  const ask = `for plugin in ${REFERENCE}/*; do env -i timeout 2 $plugin </dev/null >/dev/null 2>&1 & done; wait`
+  await startWithout(['cni', 'plugins', '--bin-dir', REFERENCE], ask)
 }
 
 /** A sandbox of its own each time. It took 9.8 times as long before it had its own root and filter; 1.25 times that is the bound. */
@@ -50,8 +83,8 @@ async function freshSandbox(): Promise<void> {
     await run(cnilab('sandbox', 'delete', 'fresh'))
     return ms
   }
-  const [fresh = 0, node = 0] = await medians(9, 0, once, wall([process.execPath, '-e', '0']))
-  row('exec -- true in a fresh sandbox / node -e 0', fresh, node, 9.8 * 1.25, 9)
+  const [fresh = 0, bare = 0] = await medians(9, 0, once, node)
+  row('exec -- true in a fresh sandbox / node -e 0', fresh, bare, 9.8 * 1.25, 9)
 }
 
 /** In a sandbox that runs, with the steps before it done. */
@@ -83,7 +116,7 @@ async function watch(): Promise<void> {
 async function eightSteps(): Promise<void> {
   const lab = wall(cnilab('lab', 'run', 'eight-steps', '--auto'))
   const [ours = 0, script = 0] = await medians(7, 1, lab, () => baseline(EIGHT_STEPS))
-  row('lab run eight-steps / shell script', ours, script, 2, 7)
+  row('lab run eight-steps / shell script', ours, script, 1.5, 7)
 }
 
 async function scale100(): Promise<void> {
@@ -161,8 +194,8 @@ async function cni(): Promise<void> {
     const onNode = join(import.meta.dirname, '..', 'dist', 'plugins')
     const [ours = 0, reference = 0] = await cniCalls('add-and-del', compiled, REFERENCE)
     row('CNI ADD + DEL, 100 containers, compiled / reference', ours, reference, 1, 100)
-    const [node = 0, again = 0] = await cniCalls('add-and-del', onNode, REFERENCE)
-    row('CNI ADD + DEL, 100 containers, on node / reference', node, again, 1.5, 100)
+    const [onNodeMs = 0, again = 0] = await cniCalls('add-and-del', onNode, REFERENCE)
+    row('CNI ADD + DEL, 100 containers, on node / reference', onNodeMs, again, 1.5, 100)
     const [few = 0, many = 0] = await cniCalls('many-on-a-bridge', compiled)
     row('CNI ADD at 1000 attachments / at 10', many, few, 1.3, 20)
     const [empty = 0, full = 0] = await cniCalls('full-store', compiled)
@@ -174,6 +207,7 @@ async function cni(): Promise<void> {
 
 /** Runs a part if what it needs is installed; a part that fails does not stop the others. */
 async function part(name: string, needs: readonly string[], measure: () => Promise<void>): Promise<void> {
+  if (only.length > 0 && !only.includes(name)) return
   const missing = needs.filter((need) => !installed(need))
   if (missing.length > 0) {
     notes.push(`skipped: ${name}: not installed: ${missing.join(', ')}`)
@@ -200,12 +234,10 @@ for (const [signal, status] of [
 const KERNEL = ['unshare', 'ip', 'nft', 'ping', 'sysctl']
 try {
   // Fills the compile cache: the first start of a new build is not what is measured.
-  await part(
-    'warm-up',
-    [],
-    async () => void (await medians(1, 0, wall(cnilab('--version')), wall(cnilab('lab', 'list')))),
-  )
+  await part('warm-up', [], async () => void (await medians(1, 0, ...QUICK.map((words) => wall(cnilab(...words))))))
   await part('start', [], start)
+  await part('netns list', KERNEL, netnsList)
+  await part('cni plugins', [`${REFERENCE}/bridge`], cniPlugins)
   await part('fresh', KERNEL, freshSandbox)
   await part('step', KERNEL, stepVeth)
   await part('watch', [...KERNEL, 'script'], watch)

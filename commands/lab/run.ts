@@ -52,9 +52,11 @@ export default class LabRun extends BaseCommand {
     }
     const isPrivate = !flags.host && !flags.keep && !ownSandbox()
     // The kernel makes it while the rest of the program and the lab are loaded.
-    const sandbox = isPrivate ? createSandbox(`run-${process.pid}`) : undefined
-    sandbox?.catch(() => undefined) // told by whoever awaits it
+    const begun = Promise.withResolvers<void>()
+    const sandbox = isPrivate ? createSandbox(`run-${process.pid}`, [], begun.resolve) : undefined
+    sandbox?.catch(begun.resolve) // told by whoever awaits it
     try {
+      if (sandbox) await begun.promise
       const lab = await loadLab()
       if (!flags.auto && !this.jsonEnabled())
         this.notice('no terminal to ask on: all steps run by themselves, as with --auto')

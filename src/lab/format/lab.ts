@@ -1,5 +1,4 @@
 import { type Assertion, deriveAssertion } from '../../assertions/registry.ts'
-import { CnilabError } from '../../errors.ts'
 import { matches } from '../../wildcard.ts'
 import { anyNetns } from '../../operations/names.ts'
 import { derive, type Operation } from '../../operations/registry.ts'
@@ -199,16 +198,4 @@ function checkSubnets(lab: LabFile, source: Source): void {
       )
     if (definition.type === 'subnet') subnets.push(name)
   }
-}
-
-/** Refuses a name that is neither a lab's nor a path. */
-export function isLabPath(lab: string): boolean {
-  return lab.includes('/') || lab.endsWith('.yaml')
-}
-
-/** The error for a lab that does not exist. */
-export function unknownLab(name: string, known: readonly string[]): CnilabError {
-  return new CnilabError('usage', `there is no lab '${name}'`, {
-    fix: `the labs are: ${known.join(', ')}; a path to a file holds a / or ends in .yaml`,
-  })
 }

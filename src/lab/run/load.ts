@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { CnilabError } from '../../errors.ts'
 import { MIB, readText } from '../../kernel/read-file.ts'
 import { BOUNDS } from '../format/bounds.ts'
-import { isLabPath, type Lab, toLab, unknownLab } from '../format/lab.ts'
+import type { Lab } from '../format/lab.ts'
+import { isLabPath, unknownLab } from '../format/lab-name.ts'
 import type { Operation } from '../../operations/registry.ts'
 import { packageFolder } from '../../kernel/package-folder.ts'
 
@@ -38,7 +39,7 @@ export async function loadLab(name: string, set: readonly string[] = []): Promis
   const known = labNames()
   if (!known.includes(name)) throw unknownLab(name, known)
   const file = join(packageFolder(), 'labs', `${name}.yaml`)
-  return readPrepared(name, file, values) ?? parse(file, `labs/${name}.yaml`, values)
+  return (await readPrepared(name, file, values)) ?? parse(file, `labs/${name}.yaml`, values)
 }
 
 /**
@@ -82,7 +83,11 @@ export interface PreparedLab {
  * A lab that ships, from what the build made of its file, which spares parsing it. Undefined where there is none that is
  * up to date, or something is wrong with it: then the file itself can say what and where.
  */
-function readPrepared(name: string, file: string, values: Readonly<Record<string, string>>): Lab | undefined {
+async function readPrepared(
+  name: string,
+  file: string,
+  values: Readonly<Record<string, string>>,
+): Promise<Lab | undefined> {
   const made = join(packageFolder(), 'dist', 'labs', `${name}.json`)
   const since = statSync(made, { throwIfNoEntry: false })?.mtimeMs
   if (since === undefined || since < (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Infinity)) return undefined
@@ -92,6 +97,7 @@ function readPrepared(name: string, file: string, values: Readonly<Record<string
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     const { tree, lab } = JSON.parse(readText(made, MIB)) as PreparedLab
     if (Object.keys(values).length === 0) return lab
+    const { toLab } = await import('../format/lab.ts')
     return toLab({ tree, errorAt: mistake, complaint: mistake }, values, language())
   } catch {
     return undefined
