@@ -31,7 +31,7 @@ export function normalAddress(text: string): string | undefined {
   return number === undefined ? undefined : addressOf(number, isIpv6(text))
 }
 
-/** An address as a number; undefined if it is none. */
+/** An address as a number; undefined if it is not an address. */
 export function numberOf(text: string): bigint | undefined {
   if (isIPv4(text)) return parseIp(text).number
   if (!isIPv6(text) || text.includes('%')) return undefined
@@ -62,7 +62,7 @@ export function addressAt(subnet: string, n: number): string | undefined {
   return addressOf(cidr.first + BigInt(n), cidr.isSix)
 }
 
-/** The subnet in which an address with prefix lies: `10.22.0.5/16` gives `10.22.0.0/16`; '' if it is none. */
+/** The subnet in which an address with prefix lies: `10.22.0.5/16` gives `10.22.0.0/16`; '' if it is not an address with prefix. */
 export function subnetOf(address: string): string {
   const cidr = readCidr(address)
   return cidr ? `${addressOf(cidr.first, cidr.isSix)}/${cidr.prefix}` : ''

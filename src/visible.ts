@@ -23,7 +23,7 @@ export function hasHidden(text: string): boolean {
   return text.search(HIDDEN) >= 0
 }
 
-/** A value as JSON in which everything is to be seen; whoever reads it gets the same value. `indent`: spaces, none for one line. */
+/** A value as JSON in which everything is visible; parsing it gives the same value. `indent`: spaces, none for one line. */
 export function visibleJson(value: unknown, indent?: number): string {
   return JSON.stringify(value, undefined, indent).replaceAll(HIDDEN, inJson)
 }

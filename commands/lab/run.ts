@@ -1,4 +1,3 @@
-import { setFlagsFromString } from 'node:v8'
 import { Flags } from '@oclif/core'
 import { installMissing, missingTools } from '../../src/engine/install.ts'
 import { createSandbox } from '../../src/sandbox/create.ts'
@@ -38,8 +37,6 @@ export default class LabRun extends BaseCommand {
   }
 
   async run(): Promise<LabRunDocument | LabPlan | TourDocument> {
-    // Else a lab of a thousand containers lets 100 MB of garbage pile up before the first collection of all.
-    setFlagsFromString('--optimize-for-size')
     const { args, flags } = await this.parse(LabRun)
     const loadLab = async () => (await import('../../src/lab/run/load.ts')).loadLab(args.lab, flags.set)
     if (flags['dry-run'] || flags.script || flags.explain) {
@@ -62,6 +59,8 @@ export default class LabRun extends BaseCommand {
       if (!flags.auto && !this.jsonEnabled())
         this.notice('no terminal to ask on: all steps run by themselves, as with --auto')
       const { runLabHere } = await import('../../src/ui/lab/lab-run.ts')
+      // Else a lab of a thousand containers lets 100 MB of garbage pile up before the first collection of all.
+      process.getBuiltinModule('node:v8').setFlagsFromString('--optimize-for-size')
       const options = { ...flags, json: this.jsonEnabled(), log: (text: Printable) => this.log(text) }
       return await runLabHere(lab, options, sandbox)
     } finally {

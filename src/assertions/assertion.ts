@@ -34,7 +34,7 @@ export interface Answer {
 }
 
 /**
- * How an assertion is judged: from a snapshot of the kernel alone; by a program's output; or with packets: one ping, a
+ * How an assertion is judged: only from a snapshot of the kernel; by a program's output; or with packets: one ping, a
  * call, or the source address that the internet sees.
  */
 export type Test =

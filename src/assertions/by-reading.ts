@@ -68,7 +68,7 @@ interface MasqueradeParams {
   netns?: string | undefined
 }
 
-/** Some nftables rule masquerades what leaves a subnet, whoever wrote it. */
+/** Some nftables rule masquerades what leaves a subnet, no matter who wrote it. */
 export const masquerade: AssertionKind<MasqueradeParams> = {
   title: 'some rule masquerades what leaves a subnet',
   params: z.strictObject({ subnet: subnet.describe('the subnet'), netns: place }),

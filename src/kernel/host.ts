@@ -11,7 +11,7 @@ export interface Host {
   holder: number
   /** The pid, as commands on the host see it, of a process in the host's network namespace. */
   pid: number
-  /** Folder of the journal, a path of the host; whoever changes the host holds a lock on it. */
+  /** Folder of the journal, a path of the host; it is locked while the host is being changed. */
   folder: string
   /** Folder for files that commands on the host read: as this process sees it, and as they do, who cannot write there. */
   batches: { folder: string; seen: string }

@@ -94,7 +94,7 @@ export function onWaiting(tell: (words: string) => void): void {
 interface Opened {
   fd: number
   path: string
-  /** Whether its path still leads to it: an empty folder is removed by whoever held its lock. */
+  /** Whether its path still leads to it: the holder of its lock removes an empty folder. */
   isStillThere: () => boolean
 }
 
@@ -116,7 +116,7 @@ function openFolder(path: string): Opened {
     try {
       return openedAt(openSync(path, FOLDER), path)
     } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error // else whoever had it has removed it just now
+      if (codeOf(error) !== 'ENOENT') throw error // else its last holder has just removed it
     }
   }
 }
@@ -149,7 +149,7 @@ const LONGEST = 60
 const HELD = 75
 
 /**
- * Locks what `open` opens, and opens it anew while that was removed by whoever held it. Throws CnilabError `state` if
+ * Locks what `open` opens, and opens it again as long as its last holder has removed it. Throws CnilabError `state` if
  * somebody holds it for longer than a minute.
  */
 async function take(what: string, open: () => Opened): Promise<Opened> {

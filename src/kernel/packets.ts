@@ -11,6 +11,8 @@ import { environmentOn } from './environment.ts'
 import { APP, type Host } from './host.ts'
 import { endedMeanwhile, hasEnded } from './host-root.ts'
 import type { Kernel } from './kernel.ts'
+import { spawnOn } from './on-host.ts'
+import { StoppedError } from './spawn.ts'
 import { remedyForLimit } from './limits.ts'
 import { inside } from './inside.ts'
 import { netnsAt } from './netns-files.ts'
@@ -20,7 +22,7 @@ import { processesIn } from './processes.ts'
 const answerSchema = z.object({ ok: z.boolean(), said: z.string(), status: z.number().exactOptional() })
 
 /** So many seconds a responder may take to begin, and to end. */
-const PATIENCE = 10
+const PATIENCE = 8
 
 /** What the internet offers. */
 const OFFERS = ['http:80', 'tcp:7', 'udp:7', 'dns:53']
@@ -61,6 +63,9 @@ export async function startInternet(host: Host): Promise<void> {
   const responder = await startOn(host, INTERNET, ['sh', '-c', '"$@" &', 'sh', ...program])
   try {
     await firstLineOf(responder, host, INTERNET)
+  } catch (error) {
+    responder.kill() // it may hang
+    throw error
   } finally {
     responder.release()
   }
@@ -93,8 +98,9 @@ function startOn(host: Host, netns: string | undefined, argv: readonly string[])
 }
 
 async function firstLineOf(responder: Detached, host: Host, netns: string | undefined): Promise<void> {
-  const refused = (why: string) => {
+  const refused = async (said: string) => {
     if (hasEnded(host)) return endedMeanwhile()
+    const why = remedyForLimit(said) === undefined ? ((await limitOfProcesses(host)) ?? said) : said
     const fix = remedyForLimit(why)
     const message = `nothing could be made to answer in ${netns ?? 'the host'}: ${why}`
     return fix === undefined ? new CnilabError('state', message) : new CnilabError('machine', message, { fix })
@@ -103,9 +109,27 @@ async function firstLineOf(responder: Detached, host: Host, netns: string | unde
   try {
     line = await responder.nextLine(PATIENCE)
   } catch (error) {
-    throw refused(responder.complaint().split('\n')[0] || (error instanceof Error ? error.message : String(error)))
+    throw await refused(
+      responder.complaint().split('\n')[0] || (error instanceof Error ? error.message : String(error)),
+    )
   }
-  if (line === undefined) throw refused(responder.complaint().split('\n')[0] || 'it ended without a word')
+  if (line === undefined) throw await refused(responder.complaint().split('\n')[0] || 'it ended without a word')
+}
+
+/** So many threads and processes one of our programs takes to start, and a few more. */
+const NEEDED = 16
+
+/**
+ * What the kernel says where as many processes run as may; undefined where there is room for one of our programs. Node
+ * says nothing of it: where it cannot start all of its threads it waits for ever, or aborts without a word.
+ */
+async function limitOfProcesses(host: Host): Promise<string | undefined> {
+  const script = `i=0; while [ $i -lt ${NEEDED} ]; do sleep 1 & i=$((i + 1)); done`
+  const said = await spawnOn(host, undefined, ['sh', '-c', script], { limit: 2, mayLeave: true }).then(
+    ({ stderr }) => stderr,
+    (error: unknown) => `${error instanceof StoppedError ? error.printed : ''}\n${String(error)}`,
+  )
+  return said.split('\n').find((line) => remedyForLimit(line) !== undefined)
 }
 
 /** One of our programs, as the host runs it. What the user tells Node of other programs may not exist there. */

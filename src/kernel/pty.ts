@@ -3,7 +3,7 @@ import { CnilabError } from '../errors.ts'
 import type { Host } from './host.ts'
 import { openDevice } from './host-root.ts'
 import { libc } from './libc.ts'
-import { dropsPrivileges, NOBODY } from './user.ts'
+import { sandboxUser } from './user.ts'
 
 // Requests of ioctl_tty(2).
 const TIOCSPTLCK = 0x40045431
@@ -37,7 +37,8 @@ export function openPty(host: Host): Pty {
     libc().ioctlWith(master, TIOCSPTLCK, Buffer.alloc(4))
     // By its path it could be another one by now.
     const slave = libc().ioctl(master, TIOCGPTPEER, constants.O_RDWR | constants.O_NOCTTY | O_CLOEXEC)
-    if (dropsPrivileges()) fchownSync(slave, NOBODY, NOBODY)
+    const owner = sandboxUser()
+    if (owner !== undefined) fchownSync(slave, owner, owner)
     return { master, slave }
   } catch (error) {
     closeSync(master)

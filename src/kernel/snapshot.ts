@@ -20,11 +20,11 @@ import { spawnOn } from './on-host.ts'
 import { readText, UnreadableError } from './read-file.ts'
 import { wasKilled } from './spawn.ts'
 
-/** What a snapshot should hold besides the host's links, addresses and routes; without a scope it holds everything. */
+/** What a snapshot should hold in addition to the host's links, addresses and routes; without a scope it holds everything. */
 export interface Scope {
   /** Namespaces to read; undefined for all that have a name. The others appear by name only. */
   namespaces: ReadonlySet<string> | undefined
-  /** Namespaces without a name to read besides, by their paths. */
+  /** Namespaces without a name to read as well, by their paths. */
   paths?: readonly string[]
   /** Sysctls to read, by namespace. */
   sysctls?: ReadonlyMap<string, readonly string[]>
@@ -109,7 +109,7 @@ function toItsEnd(launch: Launch): Launch {
   }
 }
 
-/** Undefined for a namespace that has vanished meanwhile, or a file that is none. */
+/** Undefined for a namespace that has vanished meanwhile, or a file that is not a namespace. */
 async function readNetns(launch: Launch, netns: string): Promise<string[] | undefined> {
   const { code, stdout } = await launch(netns, ['ip', '-j', '-d', '-batch', '-'], READ_BATCH)
   return code === 0 ? stdout.trimEnd().split('\n') : undefined

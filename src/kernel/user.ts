@@ -5,15 +5,23 @@ export function userId(): number {
   return process.getuid?.() ?? 0
 }
 
-/** The unprivileged user, and group, that a sandbox of root's belongs to. */
+/** Who owns, for this user namespace, what belongs to a user that it does not know. Daemons run as this one, too. */
 export const NOBODY = 65534
 
 /**
- * Whether sandboxes are to be made as an unprivileged user, because this is root. Root of a rootless container that
- * knows of no other users is none: there it is an ordinary user by another name.
+ * Users, and groups, of which sandboxes of root's belong to the first that there is: in ranges that are given to no people,
+ * services or containers ("Users, Groups, UIDs and GIDs on systemd Systems"), so that nobody else can be one of them and
+ * enter, or kill, what is in a sandbox. The second is for containers, which often know of 65536 users.
  */
-export function dropsPrivileges(): boolean {
-  return userId() === 0 && ['uid_map', 'gid_map'].every((map) => isMapped(NOBODY, map))
+const OF_SANDBOXES = [2_112_112_112, 65_523]
+
+/**
+ * The unprivileged user, and group, that sandboxes are to be made as, because this is root; else undefined. Root of a
+ * rootless container that knows of no other users is none: there it is an ordinary user by another name.
+ */
+export function sandboxUser(): number | undefined {
+  if (userId() !== 0) return undefined
+  return OF_SANDBOXES.find((id) => ['uid_map', 'gid_map'].every((map) => isMapped(id, map)))
 }
 
 /** Whether this user namespace knows all users of the machine, as the first one does: the files of others show as nobody's. */

@@ -76,7 +76,7 @@ export function readAnswer(message: Buffer, id: number): { address: string } | {
   const packet = parse(message)
   if (!packet) return { refusal: 'an answer that is no DNS' }
   for (const record of packet.answers ?? [])
-    // of a record that is cut off, the parser makes an address that is none
+    // of a record that is cut off, the parser makes something that is not an address
     if (record.type === 'A' && isIPv4(record.data)) return { address: record.data }
   return { refusal: 'no IPv4 address' }
 }

@@ -10,7 +10,7 @@ import { isNamespaceLimit, remedyForLimit, SANDBOX_LIMITS } from '../kernel/limi
 import { packageFolder } from '../kernel/package-folder.ts'
 import { networkOf, startTime } from '../kernel/processes.ts'
 import { readText } from '../kernel/read-file.ts'
-import { dropsPrivileges, NOBODY, userId } from '../kernel/user.ts'
+import { sandboxUser, userId } from '../kernel/user.ts'
 import { enter, RECORD, type Sandbox, type SandboxRecord } from './find.ts'
 import { PARTS, prepareRoot } from './root.ts'
 import { newSandboxFolder, runtimeFolder } from './runtime-folder.ts'
@@ -35,13 +35,12 @@ const PATIENCE = 20
  */
 export async function createSandbox(name: string, binds: readonly string[] = []): Promise<LiveSandbox> {
   confine()
-  const isRoot = dropsPrivileges()
-  if (isRoot) refuseUnreadable()
+  const owner = sandboxUser()
+  if (owner !== undefined) refuseUnreadable()
   const folder = newSandboxFolder(name)
   let holder: Detached | undefined
   try {
-    holder = await spawnDetached(commandOf(name, folder, isRoot), environmentOn(hostNamed(name)), { pipes: 2 })
-    const owner = isRoot ? NOBODY : undefined
+    holder = await spawnDetached(commandOf(name, folder, owner), environmentOn(hostNamed(name)), { pipes: 2 })
     const pid = await birth(holder, () => {
       runtimeFolder() // throws if somebody else made it meanwhile
       prepareRoot({ program: packageFolder(), folder, owner, holder: HOLD, binds })
@@ -49,7 +48,7 @@ export async function createSandbox(name: string, binds: readonly string[] = [])
     const record = recordOf(name, pid, binds)
     for (const place of [join(folder, PARTS.given), folder])
       writeFileSync(join(place, RECORD), JSON.stringify(record), { mode: 0o644 })
-    if (isRoot) chmodSync(join(folder, PARTS.given, RECORD), 0o644) // whatever the umask: root inside is another user
+    if (owner !== undefined) chmodSync(join(folder, PARTS.given, RECORD), 0o644) // whatever the umask: root inside is another user
     return live({ ...record, folder }, holder)
   } catch (error) {
     // One that was refused tidies up by itself, as soon as the lock is free: its folder, and the one around it.
@@ -69,7 +68,7 @@ export async function createSandbox(name: string, binds: readonly string[] = [])
   }
 }
 
-/** The sandbox ended before it held, and whoever watches it said so. */
+/** The sandbox ended before it held, and its watcher said so. */
 class RefusedError extends Error {}
 
 /** What is said where the folder of a sandbox cannot be made, or filled. */
@@ -92,13 +91,14 @@ function hostNamed(name: string): Host {
   return enter({ name, pid: 0, started: '', netns: 0, created: '', binds: [], folder: '' })
 }
 
-function commandOf(name: string, folder: string, isRoot: boolean): string[] {
+function commandOf(name: string, folder: string, owner: number | undefined): string[] {
   const unshare = ['unshare', '--user', '--map-root-user', '--mount', '--propagation', 'private', '--']
-  const drop = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', ...unshare]
-  const owner = isRoot ? `,uid=${NOBODY},gid=${NOBODY}` : ''
+  const isRoot = owner !== undefined
+  const drop = ['setpriv', `--reuid=${owner}`, `--regid=${owner}`, '--clear-groups', ...unshare]
+  const owned = isRoot ? `,uid=${owner},gid=${owner}` : ''
   const watch = ['sh', '-c', WATCH, 'cnilab-watch', folder]
   const mounts = isRoot ? ['unshare', '--mount', '--propagation', 'private', '--'] : unshare
-  const prepare = ['sh', '-c', PREPARE, 'cnilab-prepare', folder, `mode=755,size=${SANDBOX_LIMITS.files}${owner}`]
+  const prepare = ['sh', '-c', PREPARE, 'cnilab-prepare', folder, `mode=755,size=${SANDBOX_LIMITS.files}${owned}`]
   const holder = [ENTER, name, String(userId()), folder]
   const outer = ['sh', '-c', OUTER, 'cnilab-outer', processLimit(), ...holder]
   return [...watch, ...mounts, ...prepare, ...(isRoot ? drop : []), ...outer]

@@ -4,12 +4,12 @@ import { CnilabError } from '../errors.ts'
 import { GIVEN_FOLDER, HOST_FOLDER, type Host, OWN_BATCHES } from '../kernel/host.ts'
 import { childrenOf, networkOf, pidsOf, processes, startTime } from '../kernel/processes.ts'
 import { MIB, readBytes, readText } from '../kernel/read-file.ts'
-import { dropsPrivileges, NOBODY, userId } from '../kernel/user.ts'
+import { sandboxUser, userId } from '../kernel/user.ts'
 import { PARTS } from './root.ts'
 import { isOfDeadMaker, runtimeFolder } from './runtime-folder.ts'
 import { OUTSIDE } from './scripts.ts'
 
-/** What is written down about a sandbox. A pid alone would not do: it can be another process's by now. */
+/** What is written down about a sandbox. A pid is not enough: by now it can belong to another process. */
 export interface SandboxRecord {
   name: string
   pid: number
@@ -84,7 +84,7 @@ function readRecord(folder: string): SandboxRecord | undefined {
   }
 }
 
-/** Every command opens a sandbox, and most would load zod for this alone. */
+/** Every command opens a sandbox, and most would load zod only for this. */
 function isRecord(value: unknown): value is SandboxRecord {
   const is = (key: keyof SandboxRecord, type: 'string' | 'number') =>
     typeof value === 'object' && value !== null && typeof Reflect.get(value, key) === type
@@ -142,7 +142,7 @@ export function findLostHolders(): { pid: number; name: string }[] {
  * likes.
  */
 function isOutside(pid: number): boolean {
-  const owner = dropsPrivileges() ? NOBODY : userId()
+  const owner = sandboxUser() ?? userId()
   return statSync(`/proc/${pid}`).uid === owner && pidsOf(pid).length === 1
 }
 
@@ -159,7 +159,7 @@ export function requireIntact({ name, pid, netns }: Sandbox): void {
 
 /** How to act in a sandbox from outside. Root enters it as the unprivileged user that it was made by. */
 export function enter(sandbox: Sandbox): Host {
-  const as = dropsPrivileges() ? ['-S', '0', '-G', '0'] : ['--preserve-credentials']
+  const as = sandboxUser() !== undefined ? ['-S', '0', '-G', '0'] : ['--preserve-credentials']
   return {
     kind: 'sandbox',
     name: sandbox.name,

@@ -53,7 +53,7 @@ function describeLink(link: Link): string[] {
 
 /**
  * The same for a learner: links, addresses, routes and rules, without the settings that follow from others. A rule is
- * named by its place alone.
+ * named only by its place.
  */
 export function summarize(state: State): string[] {
   return linesOf(state, nftName).filter((line) => !/: forwarding |accept_redirects/.test(line))
@@ -66,7 +66,7 @@ const nftSchema = z.looseObject({
   name: z.string().optional(),
 })
 
-/** `rule in ip nat postrouting` of an object of `nft -j`; of one that is none, its kind alone. */
+/** `rule in ip nat postrouting` of an object of `nft -j`; of anything else, only its kind. */
 function nftName(object: NftObject): string {
   const [[kind, value] = ['', undefined]] = Object.entries(object)
   const { family, table, chain, name } = nftSchema.safeParse(value).data ?? {}

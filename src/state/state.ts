@@ -24,7 +24,7 @@ export interface Link {
   peerIndex: number | undefined
   /** The number by which its namespace knows the one that the other end is in (rtnetlink(7), IFLA_LINK_NETNSID). */
   peerNetnsId: number | undefined
-  /** The modes of a bridge's port; undefined for what is none. */
+  /** The modes of a bridge's port; undefined for anything that is not a port. */
   port: { hairpin: boolean; isolated: boolean } | undefined
   /** Of a bridge: whether it keeps VLANs apart. */
   vlanFiltering: boolean

@@ -166,6 +166,21 @@ describe.skipIf(!isRoot)('few processes, of a user who has no others (needs root
   })
 })
 
+// Of root itself nothing is counted: the limit holds in the sandbox alone.
+it.skipIf(!isRoot).each([2, 4])(
+  '%i processes in a sandbox: exec says that they are too few (needs root)',
+  async (most) => {
+    const script = `$as $cnilab netns list && prlimit --nproc=${most} $as $cnilab exec -- true`
+    const started = performance.now()
+    expect(await run(`${script}; status=$?; $as $cnilab clean; exit $status`)).toEqual({
+      code: 3,
+      stdout: expect.anything(),
+      stderr: expect.stringMatching(/could be made to answer in internet: .*\n.*what to do: too many processes run/),
+    })
+    expect(performance.now() - started).toBeLessThan(20_000)
+  },
+)
+
 describe('closed and odd descriptors', () => {
   it.each(['<&-', '<&- >&- 2>&-', '</dev/zero', '</'])('%s', async (after) => {
     expect(await command('netns create red', { after })).toEqual({

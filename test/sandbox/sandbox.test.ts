@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -176,6 +176,18 @@ it('has settings of its own, whatever the machine has, and changes none of the m
     expect(machine()).toEqual(before)
   })
 })
+
+it.skipIf(process.getuid?.() !== 0)('of root is out of reach for daemons that run as nobody (needs root)', () =>
+  withSandbox((_kernel, live) => {
+    const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups', '--']
+    const { pid } = live.sandbox
+    for (const words of [`kill -0 ${pid}`, `nsenter -t ${pid} -U true`, `ls /proc/${pid}/root`]) {
+      const { status } = spawnSync('setpriv', [...nobody, 'sh', '-c', words])
+      expect([words, status === 0]).toEqual([words, false])
+    }
+    return Promise.resolve()
+  }),
+)
 
 it('is kept in no folder that others can look into', async () => {
   const open = mkdtempSync(join(tmpdir(), 'cnilab-test-'))

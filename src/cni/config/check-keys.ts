@@ -12,17 +12,17 @@ export type Json = Readonly<Record<string, unknown>>
 
 const jsonSchema = z.record(z.string(), z.unknown())
 
-/** A value as an object; undefined if it is none. */
+/** A value as an object; undefined if it is something else. */
 export function asObject(value: unknown): Json | undefined {
   return Array.isArray(value) ? undefined : jsonSchema.safeParse(value).data
 }
 
-/** A value as a list; nothing if it is none. */
+/** A value as a list; an empty one if it is something else. */
 export function asList(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : []
 }
 
-/** A value as text; undefined if it is none. */
+/** A value as text; undefined if it is something else. */
 export function asText(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined
 }

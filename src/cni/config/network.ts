@@ -75,7 +75,7 @@ function versionOf(given: string | undefined, others: readonly string[] = []): V
   if (named.length === 0) return OLDEST
   const [best] = named.filter(isVersion).toSorted((a, b) => (atLeast(a, b) ? -1 : 1))
   if (best === undefined)
-    throw new Error(`cniVersion ${named.join(', ')} is none that cnilab speaks: ${VERSIONS.join(', ')}`)
+    throw new Error(`cniVersion ${named.join(', ')} is not among those that cnilab speaks: ${VERSIONS.join(', ')}`)
   return best
 }
 

@@ -54,7 +54,7 @@ const schema = z
     path: ['hairpinMode'],
   })
 
-/** A bridge network, with the keys that concern the calling alone. */
+/** A bridge network, with the keys that only concern the call. */
 export interface BridgeConfig extends BridgeNetwork {
   forceAddress: boolean
   isDefaultGateway: boolean

@@ -21,7 +21,7 @@ export function containerEnd(
   return { netns, ifname: call.ifname, mac, host: hostEnd(call), owner: ownerOf(call), isNew }
 }
 
-/** An empty one is none. */
+/** An empty one counts as missing. */
 const given = z.preprocess((mac) => (mac === '' || mac === null ? undefined : mac), ownMac.optional())
 const macSchema = z.object({
   runtimeConfig: z.object({ mac: given }).nullish(),

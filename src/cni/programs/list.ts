@@ -30,7 +30,7 @@ export async function listPlugins(folders: readonly string[]): Promise<PluginFil
     throw new CnilabError(
       'usage',
       `there are ${files.length} files in ${folders.join(' and ')}, and no more than ${MOST} plugins are asked`,
-      { fix: 'name the folder of the plugins alone: --bin-dir /opt/cni/bin' },
+      { fix: 'name only the folder of the plugins: --bin-dir /opt/cni/bin' },
     )
   return Promise.all(
     files.map(async ({ type, file }) => {

@@ -21,7 +21,7 @@ export const REQUIRED: Readonly<Record<CniCommand, readonly string[]>> = {
 /** The version of the spec that brought a command. */
 export const SINCE: Readonly<Partial<Record<CniCommand, Version>>> = { CHECK: '0.4.0', GC: '1.1.0', STATUS: '1.1.0' }
 
-/** Which command the environment asks for; throws CniError `environment` if it is none or lacks what that requires. */
+/** Which command the environment asks for; throws CniError `environment` if there is no such command, or a variable that it requires is missing. */
 export function readCommand(env: Environment): CniCommand {
   const given = env['CNI_COMMAND'] ?? ''
   const command = COMMANDS.find((one) => one === given)

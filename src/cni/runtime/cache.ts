@@ -66,7 +66,7 @@ export function encode(given: RuntimeConf, config: string, result: unknown, made
   })
 }
 
-/** Reads the text of a cache file. Throws an Error if it is none. */
+/** Reads the text of a cache file. Throws an Error if it is not one. */
 export function decode(text: string): Cached {
   const file = schema.parse(parseGiven(text))
   return {
@@ -82,7 +82,7 @@ export function decode(text: string): Cached {
   }
 }
 
-/** Cached attachments, and the files that are none. */
+/** Cached attachments, and the files that are not in its form. */
 export interface Cache {
   entries: Cached[]
   bad: string[]

@@ -19,7 +19,7 @@ export interface Job {
   network: Network
   /** The calls of the plugins in their order. `prevResult` of ADD's later ones is not known yet. */
   calls: readonly PluginCall[]
-  /** What the user should know, besides how the network was found. */
+  /** What the user should know, apart from how the network was found. */
   notices: readonly string[]
   /** Does it. `tell` writes the result of ADD, in the network's version, or throws. Throws CniError, CnilabError. */
   run: (run: RunCall, tell: (text: string) => void) => Promise<unknown>

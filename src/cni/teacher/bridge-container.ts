@@ -94,7 +94,7 @@ async function refuseAgain(kernel: Kernel, { call, config }: BridgeJob): Promise
   }
 }
 
-/** What to do about an interface that is there: whoever has it on one of our networks is told by its other end. */
+/** What to do about an interface that is there: its other end tells which container has it on one of our networks. */
 function remedyFor(host: Host, call: Call, now: State): string {
   const netns = netnsOf(call.netns)
   const near = findLink(now, call.ifname, netns)
@@ -137,7 +137,7 @@ export interface TakenOff {
 }
 
 /**
- * Takes a container off its bridge, whoever put it there: its cable, its rules, its address; with the last port the
+ * Takes a container off its bridge, no matter who put it there: its cable, its rules, its address; with the last port the
  * bridge, its address, and the network's table, if they are ours. What an earlier call did not finish is finished. Throws
  * CnilabError `state` if somebody changed something of it.
  */

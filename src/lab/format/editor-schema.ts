@@ -38,11 +38,11 @@ function object(properties: Json, required: readonly string[]): Json {
   return { type: 'object', properties, required, additionalProperties: false }
 }
 
-/** An item that names one of several kinds with its parameters, and may have other keys besides. */
-function oneOf(all: Readonly<Record<string, Described>>, besides: Json): Json {
+/** An item that names one of several kinds with its parameters, and may have other keys, too. */
+function oneOf(all: Readonly<Record<string, Described>>, others: Json): Json {
   return {
     oneOf: Object.entries(all).map(([kind, { title, params }]) =>
-      object({ [kind]: { description: title, ...inLab(schemaOf(params)) }, ...besides }, [kind]),
+      object({ [kind]: { description: title, ...inLab(schemaOf(params)) }, ...others }, [kind]),
     ),
   }
 }

@@ -9,7 +9,7 @@ import { BOUNDS } from './bounds.ts'
 import type { Localized, ParameterDefinition } from './schema.ts'
 import { fill, TemplateError, type Variables } from './template.ts'
 
-/** The values that every lab may use besides its own parameters. */
+/** The values that every lab may use in addition to its own parameters. */
 const builtIn: Variables = { internet: UPLINK.gateway, uplink: UPLINK.address }
 
 /**

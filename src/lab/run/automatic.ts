@@ -35,7 +35,7 @@ export interface LabReport {
   error?: CnilabError
 }
 
-/** What whoever draws the run wants to know while it goes on. */
+/** What a view of the run wants to know while it goes on. */
 export interface LabEvents {
   /** Called before each step. */
   stepStarts?: (step: LabStep, report: StepReport) => void

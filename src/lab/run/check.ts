@@ -23,7 +23,7 @@ export interface Checked {
 }
 
 /**
- * Checks a lab in the kernel, whoever did what. Steps are judged up to the first that is not done, and at least as far
+ * Checks a lab in the kernel, no matter who did what. Steps are judged up to the first that is not done, and at least as far
  * as the learner has come, to the step with index `reached`; of those after it, what is not there yet is skipped. So is
  * what depends on something that failed: one mistake is one red line. Unless `patient`, no check waits for long.
  */

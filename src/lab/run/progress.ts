@@ -182,7 +182,7 @@ function readUsers({ name }: Place): string {
 function requireOwnFile({ name }: Place): void {
   requireTrust(
     progressFileOf(name),
-    'let XDG_STATE_HOME name a folder that is yours alone; with sudo, leave -E out, or add -H',
+    'let XDG_STATE_HOME name a folder that only you can use; with sudo, leave -E out, or add -H',
   )
 }
 

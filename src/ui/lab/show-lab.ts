@@ -12,7 +12,7 @@ import { picture } from '../../picture/topology.ts'
 import { showLines, showStepText } from './show-description.ts'
 import { headingOf, stepText } from './describe-step.ts'
 import { firstSentence, indented, wrapped } from '../terminal/layout.ts'
-import { hasColor, mark, marked, style } from '../terminal/style.ts'
+import { mark, marked, style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
 import type { View } from '../terminal/view.ts'
 
@@ -48,7 +48,7 @@ export function showMap(
 
 /** What a step is for and, unless the learner is to find that out, what it would run. */
 export function showStep(lab: Lab, step: LabStep, { log, plain }: Omit<View, 'flags'>, withCommands = true): void {
-  showStepText(stepText(lab, step, plain, hasColor), log, withCommands)
+  showStepText(stepText(lab, step, plain), log, withCommands)
 }
 
 /** What a step did: commands, what changed in the kernel, the checks, and the picture. */

@@ -70,7 +70,7 @@ export abstract class BaseCommand extends Command {
     if (!this.jsonEnabled()) print(text)
   }
 
-  /** A line about what happens besides the result; it never mixes with it. */
+  /** A line about anything but the result; the two never mix. */
   protected notice(text: string): void {
     tell(style.quiet(text))
   }

@@ -3,7 +3,7 @@ import { print } from './output.ts'
 import { style } from './style.ts'
 import { draw } from './text.ts'
 
-/** A command that the menu leads to. `edit`: its words are an example, which whoever chose it may change first. */
+/** A command that the menu leads to. `edit`: its words are an example, which the user may change first. */
 interface Entry {
   name: string
   command: string
