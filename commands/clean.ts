@@ -1,4 +1,6 @@
 import { Flags } from '@oclif/core'
+import { forgetContainers } from '../src/cni/teacher/containers.ts'
+import { exclusively } from '../src/journal/exclusively.ts'
 import { machine, refuseInside } from '../src/engine/open-host.ts'
 import { undoEntries } from '../src/engine/undo.ts'
 import { CnilabError } from '../src/errors.ts'
@@ -52,11 +54,16 @@ export default class Clean extends BaseCommand {
 
   private async cleanMachine(flags: { force: boolean }): Promise<CleanDocument> {
     const host = machine(flags)
-    const { commands, left, kept, foreign } = await undoEntries(kernelOf(host), readJournal(host))
+    const { commands, kept, foreign, forgotten, left } = await exclusively(host, async () => {
+      const undone = await undoEntries(kernelOf(host), readJournal(host))
+      const containers = await forgetContainers(host)
+      return { ...undone, ...containers, left: [...undone.left, ...containers.left] }
+    })
     endProgress(host)
-    const removed = commands.map((command) => toLine(command, '1'))
+    const removed = [...commands.map((command) => toLine(command, '1')), ...forgotten]
     if (removed.length + kept.length + foreign.length + left.length === 0) this.log('nothing to remove')
-    for (const line of removed) this.log(draw`${mark.done} ${style.command(line)}`)
+    for (const command of commands) this.log(draw`${mark.done} ${style.command(toLine(command, '1'))}`)
+    for (const what of forgotten) this.log(draw`${mark.done} given back: ${what}`)
     for (const what of kept) this.log(draw`${mark.already} kept, still in use: ${what}`)
     for (const what of foreign) this.log(draw`${mark.already} left alone, not ours: ${what}`)
     if (left.length > 0)

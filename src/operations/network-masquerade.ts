@@ -3,7 +3,15 @@ import { HOST } from '../state/state.ts'
 import { ipAddress, subnet } from './ip.ts'
 import { isIpv6 } from '../ip-arithmetic.ts'
 import { networkName, ownerName } from './names.ts'
-import { elementsOf, type IpFamily, removeElement, removeOwned, type SharedTable } from './nft-elements.ts'
+import {
+  elementsOf,
+  type IpFamily,
+  refuseShared,
+  removeElement,
+  removeOwned,
+  removeShared,
+  type SharedTable,
+} from './nft-elements.ts'
 import { deleteTable, foreignTable, hasRule, MARK_COMMENT, type TableObject } from './nft-tables.ts'
 import { type Command, MARK_ALIAS, type OperationKind } from './operation.ts'
 
@@ -76,10 +84,10 @@ export const networkMasquerade: OperationKind<'network-masquerade', NetworkParam
       nft('add', 'rule', ...at, chainOf(p), family, 'saddr', `@${setOf(p)}`, ...outside, 'masquerade', ...MARK_COMMENT),
     ]
   },
-  // It goes with the last address in it.
-  undo: (p, _before, now) => removeOwned(ownTable(p), () => false, now.get(HOST)?.rules ?? []),
+  undo: (p, _before, now) => removeShared(ownTable(p), now.get(HOST)?.rules ?? []),
   mend: (p) => [deleteTable(ownTable(p)), ...networkMasquerade.apply(p)],
   users: (p, now) => elementsOf(now.get(HOST)?.rules ?? [], ownTable(p)).map(({ owner }) => owner),
+  refusal: (p, now) => refuseShared(ownTable(p), now.get(HOST)?.rules ?? []),
   explain: (p) => ({
     undoing: `Stop masquerading containers in ${p.subnet}`,
     what: `Prepare the masquerading of containers in ${p.subnet}`,
@@ -120,7 +128,13 @@ export const masqueradedAddress: OperationKind<'masqueraded-address', MemberPara
     const { family, name } = ownTable(p)
     return [nft('create', 'element', family, name, setOf(p), `{ ${p.address} comment "${p.owner}" }`)]
   },
-  undo: (p, _before, now) => removeOwned(ownTable(p), (owner) => owner === p.owner, now.get(HOST)?.rules ?? []),
+  // With the last address in it the table goes.
+  undo: (p, _before, now) => {
+    const rules = now.get(HOST)?.rules ?? []
+    const isOwn = (owner: string) => owner === p.owner
+    const isThere = elementsOf(rules, ownTable(p)).some(({ owner }) => isOwn(owner))
+    return isThere ? removeOwned(ownTable(p), isOwn, rules) : []
+  },
   mend: (p, now) => [
     ...elementsOf(now.get(HOST)?.rules ?? [], ownTable(p))
       .filter(({ set, value }) => set === setOf(p) && value === p.address)

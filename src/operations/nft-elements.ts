@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import type { NftObject } from '../state/state.ts'
 import { deleteTable, hasOwnRule, type OwnTable, strangersIn } from './nft-tables.ts'
-import type { Command } from './operation.ts'
+import type { Command, Refusal } from './operation.ts'
 
 /** The families of tables that tell IPv4 from IPv6. */
 export type IpFamily = 'ip' | 'ip6'
@@ -74,6 +74,21 @@ export function removeOwned(
   const isMarked = () => gone.length > 0 || hasOwnRule(rules, table)
   if (gone.length === all.length && isMarked() && strangersIn(rules, table).length === 0) return [deleteTable(table)]
   return gone.map((element) => removeElement(table, element))
+}
+
+/** The command that deletes a table, whose elements are in it, if it bears our mark and nothing else is in it; none if it is not there. */
+export function removeShared(table: SharedTable, rules: readonly NftObject[]): Command[] {
+  return hasOwnRule(rules, table) && strangersIn(rules, table).length === 0 ? [deleteTable(table)] : []
+}
+
+/** Why a table is not deleted although that is asked for: containers have elements in it. Undefined if none has. */
+export function refuseShared(table: SharedTable, rules: readonly NftObject[]): Refusal | undefined {
+  const owners = elementsOf(rules, table).map(({ owner }) => owner)
+  if (owners.length === 0) return undefined
+  return {
+    actual: `table ${table.family} ${table.name} is in use by ${[...new Set(owners)].join(', ')}`,
+    fix: 'take these containers off their network first',
+  }
 }
 
 /** The command that takes one element out. */

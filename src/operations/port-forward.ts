@@ -9,7 +9,8 @@ import {
   type IpFamily,
   type OwnedElement,
   removeElement,
-  removeOwned,
+  refuseShared,
+  removeShared,
   type SharedTable,
 } from './nft-elements.ts'
 import { deleteTable, foreignTable, hasRule, MARK_COMMENT, type TableObject } from './nft-tables.ts'
@@ -119,8 +120,9 @@ export const portForwarding: OperationKind<'port-forwarding', FamilyParams> = {
     ]
   },
   // It goes with the last port in it.
-  undo: ({ family }, _before, now) => removeOwned(portTable(family), () => false, rulesOf(now)),
+  undo: ({ family }, _before, now) => removeShared(portTable(family), rulesOf(now)),
   users: ({ family }, now) => elementsOf(rulesOf(now), portTable(family)).map(({ owner }) => owner),
+  refusal: ({ family }, now) => refuseShared(portTable(family), rulesOf(now)),
   mend: (p) => [deleteTable(portTable(p.family)), ...portForwarding.apply(p)],
   explain: ({ family }) => ({
     undoing: `Stop forwarding ports to containers (IPv${family === 'ip' ? 4 : 6})`,

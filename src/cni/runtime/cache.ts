@@ -24,6 +24,8 @@ export interface Cached extends RuntimeConf {
   /** The configuration list, as text. */
   config: string
   result: Result
+  /** The command of ours that put it there, if it was not the runtime. */
+  madeBy?: string | undefined
 }
 
 const schema = z.object({
@@ -36,6 +38,7 @@ const schema = z.object({
   cniArgs: z.array(z.tuple([z.string(), z.string()])).nullish(),
   capabilityArgs: z.record(z.string(), z.unknown()).nullish(),
   result: z.unknown(),
+  madeBy: z.string().optional(),
 })
 
 /** The name of an attachment's file. */
@@ -43,8 +46,11 @@ function cacheName({ network, containerId, ifname }: Attachment): string {
   return `${network}-${containerId}-${ifname}`
 }
 
-/** The text of a cache file, in libcni's format `cniCacheV1`; `result` is the JSON that ADD gave, in its version. */
-export function encode(given: RuntimeConf, config: string, result: unknown): string {
+/**
+ * The text of a cache file, in libcni's format `cniCacheV1`; `result` is the JSON that ADD gave, in its version. Of
+ * `madeBy` libcni knows nothing, and leaves it alone.
+ */
+export function encode(given: RuntimeConf, config: string, result: unknown, madeBy?: string): string {
   const { network, containerId, ifname, netns, args, capabilityArgs } = given
   return JSON.stringify({
     kind: 'cniCacheV1',
@@ -56,6 +62,7 @@ export function encode(given: RuntimeConf, config: string, result: unknown): str
     ...(args.length === 0 ? {} : { cniArgs: args }),
     ...(Object.keys(capabilityArgs).length === 0 ? {} : { capabilityArgs }),
     result,
+    ...(madeBy === undefined ? {} : { madeBy }),
   })
 }
 
@@ -71,6 +78,7 @@ export function decode(text: string): Cached {
     capabilityArgs: file.capabilityArgs ?? {},
     config: Buffer.from(file.config, 'base64').toString('utf8'),
     result: parseResult(file.result),
+    madeBy: file.madeBy,
   }
 }
 
@@ -119,9 +127,15 @@ export async function readCached(host: Host, attachment: Attachment): Promise<Ca
 }
 
 /** Writes what ADD gave, atomically. Throws CnilabError `state`, `machine`. */
-export async function writeCached(host: Host, given: RuntimeConf, config: string, result: unknown): Promise<void> {
+export async function writeCached(
+  host: Host,
+  given: RuntimeConf,
+  config: string,
+  result: unknown,
+  madeBy?: string,
+): Promise<void> {
   requireOwnCache(host)
-  await writeHostFile(host, CACHE_FOLDER, cacheName(given), `${encode(given, config, result)}\n`)
+  await writeHostFile(host, CACHE_FOLDER, cacheName(given), `${encode(given, config, result, madeBy)}\n`)
 }
 
 /** Forgets an attachment. Throws CnilabError `state`, `machine`. */

@@ -14,45 +14,20 @@ import { quote } from '../../plan/command-line.ts'
 import { type Finding, toFindings } from '../../plan/finding.ts'
 import { scopeOf } from '../../plan/scope.ts'
 import { findLink, HOST, portsOf, type State } from '../../state/state.ts'
+import { askIpam } from './ask-ipam.ts'
 import { type BridgeJob, fixOf, stepsFor } from './bridge-job.ts'
+import { cacheContainer, cacheIntent } from './containers.ts'
 import { CniError } from '../protocol/error.ts'
-import { callVariables, errorOf, execute, resultOf } from '../protocol/execute.ts'
 import { hostEnd, ownerOf, ownersOf } from '../plugins/identity.ts'
-import { ipamType } from '../ipam/ipam.ts'
 import { refuseIfThere, toResult } from '../plugins/attach.ts'
 import { bridgeType } from '../plugins/bridge.ts'
 import type { BridgeConfig } from '../plugins/bridge-config.ts'
 import { foreignTablesOf, removalOf, remove } from '../plugins/remove.ts'
-import type { Call, CniCommand } from '../protocol/plugin-type.ts'
+import type { Call } from '../protocol/plugin-type.ts'
 import { tellResult } from '../protocol/run-plugin.ts'
 import { atLeast } from '../protocol/versions.ts'
 import { EMPTY, ownResult, type Result, toVersion } from '../protocol/result.ts'
-import { readCached, removeCached, requireOwnCache, writeCached } from '../runtime/cache.ts'
-import { defaultPath, findPluginsOn } from '../programs/plugin-path.ts'
-
-/** Asks the network's IPAM plugin for something, on the host. Returns what ADD gave, else nothing. Throws CnilabError. */
-async function askIpam(host: Host, command: CniCommand, call: Call): Promise<Result> {
-  const type = ipamType(call.config)
-  if (type === undefined) return EMPTY
-  const path = defaultPath(host)
-  const file = (await findPluginsOn(host, [type], path)).get(type) ?? ''
-  const execution = await execute(
-    host,
-    file,
-    callVariables(command, { ...call, args: '', path }),
-    JSON.stringify(call.config),
-  )
-  try {
-    if (command === 'ADD') return resultOf(type, execution)
-    const error = errorOf(type, execution)
-    if (error) throw error
-    return EMPTY
-  } catch (error) {
-    if (error instanceof CniError)
-      throw new CnilabError('state', `${type}, ${command}: ${error.message}`, { cause: error, ...fixOf(error) })
-    throw error
-  }
-}
+import { readCached, removeCached, requireOwnCache } from '../runtime/cache.ts'
 
 /** What came of putting a container on its bridge: the steps, and the CNI result if all of them were done. */
 export interface PutOn {
@@ -78,7 +53,11 @@ export async function putOn(
   return exclusively(host, async () => {
     await refuseAgain(kernel, job)
     const earlier = new Set(readJournal(host).map((entry) => entry.id))
-    const lease = await askIpam(host, 'ADD', call)
+    const forget = await cacheIntent(host, job)
+    const lease = await askIpam(host, 'ADD', call).catch(async (error: unknown) => {
+      await forget()
+      throw error
+    })
     try {
       const lab = stepsFor(job, lease)
       const report = await runLab(kernel, lab, draw(lab.steps.length), signal, ownerOf(call))
@@ -131,17 +110,17 @@ function remedyFor(host: Host, call: Call, now: State): string {
 /** The CNI result of what was made, also in the runtime's cache, and told. Throws CnilabError `state` if it cannot be. */
 async function finish(
   kernel: Kernel,
-  { call, config, network }: BridgeJob,
+  job: BridgeJob,
   lease: Result,
   tell: (text: string) => void = () => undefined,
 ): Promise<Result> {
+  const { call, config, network } = job
   const netns = netnsOf(call.netns)
   const wanted = bridgeType.completed(config, lease)
   const now = await kernel.read(scopeOf(bridgeType.plan(call, config, netns, wanted).map(derive)))
   const result = toResult(bridgeType, call, config, netns, wanted, now)
-  const given = { ...call, args: [], capabilityArgs: {} }
   const shown = toVersion(result, network.version)
-  await writeCached(kernel.host, given, network.text, shown)
+  await cacheContainer(kernel.host, job, shown)
   try {
     tellResult(shown, tell)
   } catch (error) {

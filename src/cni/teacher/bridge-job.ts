@@ -47,7 +47,7 @@ function pluginOf({ plugins }: Network) {
 }
 
 /** A container with eth0 in the namespace of a path, on a network with a bridge. Throws CnilabError `usage`. */
-function jobOn(network: Network, containerId: string, netns: string): BridgeJob {
+export function jobOn(network: Network, containerId: string, netns: string): BridgeJob {
   const call: Call = {
     network: network.name,
     containerId,
