@@ -15,6 +15,8 @@ interface CleanDocument extends Document {
   ok: true
   removed: string[]
   kept: string[]
+  /** What others made under a name of something of ours that is gone. */
+  foreign: string[]
 }
 
 export default class Clean extends BaseCommand {
@@ -22,12 +24,16 @@ export default class Clean extends BaseCommand {
   static override examples = ['<%= config.bin %> clean', 'sudo <%= config.bin %> clean --host']
   static override flags = {
     host: Flags.boolean({ description: 'undo what the journal of this machine names; needs root' }),
+    force: Flags.boolean({
+      description: 'undo it even if that cuts off the machine from the network, or from your terminal',
+      dependsOn: ['host'],
+    }),
   }
 
   async run(): Promise<CleanDocument> {
     const { flags } = await this.parse(Clean)
     refuseInside()
-    return flags.host ? this.cleanMachine() : this.cleanSandboxes()
+    return flags.host ? this.cleanMachine(flags) : this.cleanSandboxes()
   }
 
   private async cleanSandboxes(): Promise<CleanDocument> {
@@ -41,21 +47,22 @@ export default class Clean extends BaseCommand {
           ),
     )
     for (const name of removed) endProgress({ name }) // of the labs that ran in them
-    return { schema: 'cnilab/clean/v1', ok: true, removed, kept: [] }
+    return { schema: 'cnilab/clean/v1', ok: true, removed, kept: [], foreign: [] }
   }
 
-  private async cleanMachine(): Promise<CleanDocument> {
-    const host = machine()
-    const { commands, left, kept } = await undoEntries(kernelOf(host), readJournal(host))
+  private async cleanMachine(flags: { force: boolean }): Promise<CleanDocument> {
+    const host = machine(flags)
+    const { commands, left, kept, foreign } = await undoEntries(kernelOf(host), readJournal(host))
     endProgress(host)
     const removed = commands.map((command) => toLine(command, '1'))
-    if (removed.length + kept.length + left.length === 0) this.log('nothing to remove')
+    if (removed.length + kept.length + foreign.length + left.length === 0) this.log('nothing to remove')
     for (const line of removed) this.log(draw`${mark.done} ${style.command(line)}`)
     for (const what of kept) this.log(draw`${mark.already} kept, still in use: ${what}`)
+    for (const what of foreign) this.log(draw`${mark.already} left alone, not ours: ${what}`)
     if (left.length > 0)
       throw new CnilabError('state', `could not undo: ${left.join('; ')}`, {
         fix: 'see what it is with ip -d link, put it back or remove it by hand, and run cnilab clean --host again',
       })
-    return { schema: 'cnilab/clean/v1', ok: true, removed, kept }
+    return { schema: 'cnilab/clean/v1', ok: true, removed, kept, foreign }
   }
 }

@@ -1,5 +1,5 @@
 import { Flags } from '@oclif/core'
-import { isIpv6 } from '../src/operations/names.ts'
+import { isIpv6 } from '../src/ip-arithmetic.ts'
 import { parseOperation } from '../src/operations/registry.ts'
 import { FORWARDING } from '../src/operations/sysctl.ts'
 import { OperationCommand, type OperationsDocument } from '../src/ui/terminal/operation-command.ts'

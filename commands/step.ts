@@ -5,12 +5,12 @@ import { beginLab, labOf, runningLab, type RunningLab } from '../src/lab/run/lab
 import { CnilabError } from '../src/errors.ts'
 import { MACHINE } from '../src/kernel/host.ts'
 import { type Kernel, kernelOf } from '../src/kernel/kernel.ts'
-import { BaseCommand, hostFlags } from '../src/ui/terminal/base-command.ts'
+import { BaseCommand, changeFlags } from '../src/ui/terminal/base-command.ts'
 import { plainFlag } from '../src/ui/terminal/flags.ts'
 import type { Log } from '../src/ui/terminal/output.ts'
 import { type StepDocument, stepDocument } from '../src/ui/lab/step-document.ts'
-import { mapOfSteps, takeStep, takeStepByHand, undoLastStep } from '../src/ui/lab/step-run.ts'
-import { showStep } from '../src/ui/lab/step-view.ts'
+import { mapOfSteps, takeStep, takeStepByHand, undoLastStep } from '../src/ui/lab/take-step.ts'
+import { showStep } from '../src/ui/lab/show-lab.ts'
 import { viewOf } from '../src/ui/terminal/view.ts'
 import { word } from '../src/ui/terminal/word.ts'
 
@@ -29,7 +29,7 @@ export default class Step extends BaseCommand {
     '<%= config.bin %> step attach-netns --with-missing',
     '<%= config.bin %> step --undo',
   ]
-  static override baseFlags = hostFlags
+  static override baseFlags = changeFlags
   static override args = {
     step: word({
       description: 'netns, bridge, veth, attach-netns, attach-bridge, ip, up, masquerade, or its number',

@@ -1,21 +1,25 @@
 // A step of the build: lists the commands with their flags in oclif.manifest.json, so that none is loaded to find another,
-// writes the JSON Schema of labs, and spares the program the parsing of those that ship.
+// writes the JSON Schema of labs, and spares the program the parsing and drawing of those that ship.
 import { cpSync, linkSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import module from 'node:module'
 import { dirname } from 'node:path'
 import { Plugin } from '@oclif/core'
+import pkg from '../package.json' with { type: 'json' }
 import { types } from './cni/plugins/types.ts'
-import { labNames, loadLab } from './lab/run/load.ts'
+import { labNames, type PreparedLab } from './lab/run/load.ts'
+import { toLab } from './lab/format/lab.ts'
 import { APP } from './kernel/host.ts'
 import { PREBUILT } from './kernel/libc.ts'
 import { editorSchema } from './lab/format/editor-schema.ts'
 import { readSource } from './lab/format/source.ts'
+import { hintText } from './ui/lab/hint.ts'
 import { drawn } from './ui/terminal/drawn.ts'
-import type { StoredStepText } from './ui/lab/show-step-text.ts'
-import { stepText } from './ui/lab/step-text.ts'
+import { draw, drawingsFile } from './ui/terminal/markdown.ts'
 
 const plugin = new Plugin({
   root: process.cwd(),
+  pjson: { ...pkg, oclif: { ...pkg.oclif, topicSeparator: ' ', commands: './commands' } },
+  isRoot: true,
   ignoreManifest: true,
   errorOnManifestCreate: true,
   respectNoCacheDefault: true,
@@ -25,24 +29,36 @@ writeFileSync('oclif.manifest.json', `${JSON.stringify(plugin.manifest, undefine
 writeFileSync('labs/lab.schema.json', `${JSON.stringify(editorSchema(), undefined, 2)}\n`)
 
 mkdirSync('dist/labs', { recursive: true })
-for (const name of labNames()) {
+const labs = labNames().map((name) => {
   const file = `labs/${name}.yaml`
-  const { tree } = readSource(readFileSync(file, 'utf8'), file)
-  writeFileSync(`dist/labs/${name}.json`, JSON.stringify(tree))
-}
+  const source = readSource(readFileSync(file, 'utf8'), file)
+  const prepared: PreparedLab = { tree: source.tree, lab: toLab(source) }
+  writeFileSync(`dist/labs/${name}.json`, JSON.stringify(prepared))
+  return prepared.lab
+})
+
+const texts = labs.flatMap(({ text, learned, steps }) => [
+  text,
+  learned ?? '',
+  ...steps.flatMap((step) => [
+    step.text,
+    step.more ?? '',
+    ...step.hints.map((_, i) => hintText(step, i + 1)),
+    ...step.when.map((hint) => hint.text),
+    ...step.questions.map(({ why }) => why),
+  ]),
+])
+mkdirSync('dist/drawings', { recursive: true })
+for (const plain of [true, false])
+  for (const color of [true, false])
+    writeFileSync(
+      drawingsFile(plain, color),
+      JSON.stringify(Object.fromEntries(texts.map((text) => [text, drawn(draw(text, plain, color))]))),
+    )
 
 // So that the program works wherever its folder is copied to.
 const prebuilt = dirname(module.createRequire(import.meta.url).resolve(`${PREBUILT}/package.json`))
 cpSync(prebuilt, 'dist/koffi', { recursive: true, filter: (file) => !/\.(md|js|json)$/.test(file) })
-
-process.env['LC_ALL'] = 'C' // in English
-const first = await loadLab('eight-steps')
-const texts = (color: boolean) =>
-  first.steps.map((step): StoredStepText => {
-    const shown = stepText(first, step, false, color)
-    return { ...shown, text: drawn(shown.text) }
-  })
-writeFileSync('dist/step-texts.json', JSON.stringify({ colored: texts(true), uncolored: texts(false) }))
 
 // The CNI plugins as they run from here, on the Node of the sandbox or whatever is on the path: one script under all names.
 const [firstType = '', ...otherTypes] = Object.keys(types)

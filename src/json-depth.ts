@@ -1,4 +1,4 @@
-/** So deep may lists and objects lie in each other: whoever walks through them calls itself for each. */
+/** How deep lists and objects may be nested: what walks through them calls itself for each level. */
 const DEEPEST = 100
 
 const [QUOTE, BACKSLASH, LIST, LIST_END, OBJECT, OBJECT_END] = [0x22, 0x5c, 0x5b, 0x5d, 0x7b, 0x7d]

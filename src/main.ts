@@ -1,19 +1,64 @@
-import { fileURLToPath } from 'node:url'
-import { Config, run, settings } from '@oclif/core'
+import { join } from 'node:path'
+import { type Command, type Interfaces, run, settings } from '@oclif/core'
 import pkg from '../package.json' with { type: 'json' }
+import { packageFolder } from './kernel/package-folder.ts'
+import { readText } from './kernel/read-file.ts'
 import { commandFirst } from './ui/terminal/command-first.ts'
 import { mindUnwritten } from './unwritten.ts'
 import { errorDocument, formatError, show } from './ui/terminal/error.ts'
 import { printJson, tell } from './ui/terminal/output.ts'
 
-/** No plugins of oclif: it would run whatever a folder of data names, also one that somebody else filled. */
-const OPTIONS = { root: fileURLToPath(import.meta.url), userPlugins: false, devPlugins: false, jitPlugins: false }
+type Started = (command: string) => unknown
+
+/** All commands, as oclif would find them, from what the build wrote down of them. Tells which of them is started. */
+function program(started: Started): Interfaces.Plugin {
+  const root = packageFolder()
+  // Written by src/generate.ts.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  const { commands } = JSON.parse(readText(join(root, 'oclif.manifest.json'))) as Interfaces.Manifest
+  const { name, version } = pkg
+  const findCommand = async (id: string): Promise<Command.Class> => {
+    started(id)
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each file there has a command
+    const file = (await import(`../commands/${id.replaceAll(':', '/')}.ts`)) as { default: Command.Class }
+    mindUnwritten() // oclif's own listener has come with the first command
+    return Object.assign(file.default, { id, plugin })
+  }
+  const plugin: Interfaces.Plugin = {
+    _base: '',
+    alias: name,
+    commandIDs: Object.keys(commands),
+    commands: Object.values(commands).map((command) => ({
+      ...command,
+      pluginAlias: name,
+      pluginType: 'core',
+      load: () => findCommand(command.id),
+    })),
+    commandsDir: undefined,
+    findCommand,
+    hasManifest: true,
+    hooks: {},
+    isRoot: true,
+    load: () => Promise.resolve(),
+    moduleType: 'module',
+    name,
+    options: { root },
+    pjson: { ...pkg, oclif: { ...pkg.oclif, topicSeparator: ' ' } },
+    root,
+    topics: Object.entries(pkg.oclif.topics).map(([topic, about]) => ({ name: topic, ...about })),
+    type: 'core',
+    valid: true,
+    version,
+  }
+  return plugin
+}
+
 process.env['CNILAB_DISABLE_THEME'] = '1' // a file that the environment names
 // With NODE_ENV=development, which is meant for other programs, it would look for our sources.
 settings.enableAutoTranspile = false
 
 /** Runs the command that the arguments name. Errors before a command is found are shown as all others are. */
-export async function main(): Promise<void> {
+export async function main(started: Started = () => undefined): Promise<void> {
   mindUnwritten()
   process.on('uncaughtException', (error) => {
     showError(error)
@@ -23,7 +68,10 @@ export async function main(): Promise<void> {
   if (process.stdout.columns === 0) process.stdout.columns = 80
   try {
     const words = await given()
-    if (words) await run(await asOclifWants(words), OPTIONS)
+    if (!words) return
+    const plugin = program(started)
+    // No plugins of oclif's beside it: it would run whatever a folder of data names, also one that somebody else filled.
+    await run(asOclifWants(words, plugin.commands), { root: plugin.root, plugins: new Map([[plugin.name, plugin]]) })
   } catch (error) {
     showError(error)
   }
@@ -37,11 +85,11 @@ function showError(error: unknown): void {
   process.exitCode = shown.exitCode
 }
 
-/** Options may come before the command, or between its words; to look for that all commands have to be read. */
-async function asOclifWants(words: string[]): Promise<string[]> {
+/** Options may come before the command, or between its words. */
+function asOclifWants(words: string[], commands: readonly Command.Loadable[]): string[] {
   const [first = '', second = ''] = words
   const isUnsaid = first.startsWith('-') || (first in pkg.oclif.topics && second.startsWith('-'))
-  return isUnsaid ? commandFirst(words, (await Config.load(OPTIONS)).commands) : words
+  return isUnsaid ? commandFirst(words, commands) : words
 }
 
 /** The words that were typed; where there are none, those that are chosen on a terminal: undefined for none. */

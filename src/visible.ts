@@ -23,7 +23,7 @@ export function hasHidden(text: string): boolean {
   return text.search(HIDDEN) >= 0
 }
 
-/** A value as JSON in which everything is to be seen; whoever reads it gets the same value. `indent`: spaces, none for one line. */
+/** A value as JSON in which everything is visible; parsing it gives the same value. `indent`: spaces, none for one line. */
 export function visibleJson(value: unknown, indent?: number): string {
   return JSON.stringify(value, undefined, indent).replaceAll(HIDDEN, inJson)
 }
@@ -39,4 +39,9 @@ function inJson(character: string): string {
   return Array.from({ length: character.length }, (_, i) => {
     return `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`
   }).join('')
+}
+
+/** A value that somebody gave, for a message: text as it is, and all else as JSON, whatever methods it claims to have. */
+export function asText(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? typeof value)
 }

@@ -6,7 +6,15 @@ const root = join(import.meta.dirname, '..')
 
 /** The rooms in layers: a file imports from its own room and from the layers above its own in this list, and nothing else. */
 const LAYERS: readonly (readonly string[])[] = [
-  ['src/errors.ts', 'src/json-depth.ts', 'src/once.ts', 'src/visible.ts', 'src/wildcard.ts'],
+  [
+    'src/errors.ts',
+    'src/ip-arithmetic.ts',
+    'src/json-depth.ts',
+    'src/nearest.ts',
+    'src/once.ts',
+    'src/visible.ts',
+    'src/wildcard.ts',
+  ],
   ['src/state/'],
   ['src/operations/', 'src/packets/'],
   ['src/assertions/', 'src/plan/'],

@@ -5,6 +5,7 @@ import { ContainerCommand, containerArgs, containerFlags } from '../../src/ui/cn
 import { type LabPlan, printPlan } from '../../src/ui/lab/lab-plan.ts'
 import { writeResult } from '../../src/ui/terminal/output.ts'
 import { netnsOf } from '../../src/operations/names.ts'
+import { changeFlags } from '../../src/ui/terminal/base-command.ts'
 import { mark, marked, style } from '../../src/ui/terminal/style.ts'
 
 export default class BridgeAdd extends ContainerCommand {
@@ -19,6 +20,7 @@ export default class BridgeAdd extends ContainerCommand {
   static override args = containerArgs
   static override baseFlags = {
     ...containerFlags,
+    force: changeFlags.force,
     'dry-run': Flags.boolean({ description: 'print the commands and run nothing', helpGroup: 'GLOBAL' }),
     explain: Flags.boolean({ description: 'say what each step does and why, and run nothing', helpGroup: 'GLOBAL' }),
   }

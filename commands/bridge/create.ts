@@ -1,3 +1,4 @@
+import { Flags } from '@oclif/core'
 import { CnilabError } from '../../src/errors.ts'
 import { parseOperation } from '../../src/operations/registry.ts'
 import { quote } from '../../src/plan/command-line.ts'
@@ -13,12 +14,16 @@ export default class BridgeCreate extends OperationCommand {
     netns: word({ hidden: true }),
   }
 
+  static override flags = {
+    netns: Flags.string({ description: 'the namespace that it is made in; the host without it' }),
+  }
+
   async run(): Promise<OperationsDocument> {
     const { args, flags } = await this.parse(BridgeCreate)
     if (args.netns !== undefined)
       throw new CnilabError('usage', 'bridge create takes the name of one bridge', {
         fix: `cnilab bridge add ${quote(args.name)} ${quote(args.netns)} puts the container ${args.name} on a bridge`,
       })
-    return this.perform([parseOperation('bridge', { name: args.name })], flags)
+    return this.perform([parseOperation('bridge', { name: args.name, netns: flags.netns })], flags)
   }
 }

@@ -2,6 +2,7 @@ import { Flags } from '@oclif/core'
 import { takeOff, wouldTakeOff } from '../../src/cni/teacher/bridge-container.ts'
 import { toLine } from '../../src/plan/command-line.ts'
 import { addedFlags, ContainerCommand, containerArgs } from '../../src/ui/cni/container-command.ts'
+import { changeFlags } from '../../src/ui/terminal/base-command.ts'
 import { mark, marked, style } from '../../src/ui/terminal/style.ts'
 import { draw } from '../../src/ui/terminal/text.ts'
 
@@ -13,6 +14,7 @@ export default class BridgeDel extends ContainerCommand {
   static override args = containerArgs
   static override baseFlags = {
     ...addedFlags,
+    force: changeFlags.force,
     'dry-run': Flags.boolean({ description: 'print the commands and run nothing', helpGroup: 'GLOBAL' }),
   }
 

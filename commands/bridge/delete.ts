@@ -1,3 +1,4 @@
+import { Flags } from '@oclif/core'
 import { CnilabError } from '../../src/errors.ts'
 import { parseOperation } from '../../src/operations/registry.ts'
 import { quote } from '../../src/plan/command-line.ts'
@@ -12,12 +13,20 @@ export default class BridgeDelete extends OperationCommand {
     netns: word({ hidden: true }),
   }
 
+  static override flags = {
+    netns: Flags.string({ description: 'the namespace that it is in; the host without it' }),
+  }
+
   async run(): Promise<OperationsDocument> {
     const { args, flags } = await this.parse(BridgeDelete)
     if (args.netns !== undefined)
       throw new CnilabError('usage', 'bridge delete takes the name of one bridge', {
         fix: `cnilab bridge del ${quote(args.name)} ${quote(args.netns)} takes the container ${args.name} off its bridge`,
       })
-    return this.takeBack(parseOperation('bridge', { name: args.name }), flags, `Delete the bridge ${args.name}`)
+    return this.takeBack(
+      parseOperation('bridge', { name: args.name, netns: flags.netns }),
+      flags,
+      `Delete the bridge ${args.name}`,
+    )
   }
 }

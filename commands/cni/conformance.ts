@@ -2,7 +2,7 @@ import { basename } from 'node:path'
 import { Flags } from '@oclif/core'
 import { FORMATS, toJunit, toTap } from '../../src/cni/conformance/reports.ts'
 import { type ConformanceReport, runConformance } from '../../src/cni/conformance/run.ts'
-import { findPlugin } from '../../src/cni/conformance/subject.ts'
+import { findSubject } from '../../src/cni/conformance/subject.ts'
 import { refuseInside } from '../../src/engine/open-host.ts'
 import { BaseCommand, type Document } from '../../src/ui/terminal/base-command.ts'
 import { drawOutcomes, drawPlugin, drawTotals } from '../../src/ui/cni/conformance.ts'
@@ -33,7 +33,7 @@ export default class CniConformance extends BaseCommand {
     refuseInside()
     const isQuiet = flags.report !== undefined || this.jsonEnabled()
     const log: Log = (text) => this.log(text)
-    if (!isQuiet) drawPlugin({ type: basename(args.plugin), file: findPlugin(args.plugin) }, log)
+    if (!isQuiet) drawPlugin({ type: basename(args.plugin), file: findSubject(args.plugin) }, log)
     const report = await runConformance({
       plugin: args.plugin,
       config: flags.config,

@@ -5,6 +5,7 @@ import { uninstall, type Uninstalled } from '../../src/cni/install/uninstall.ts'
 import { refuseInside } from '../../src/engine/open-host.ts'
 import { CnilabError } from '../../src/errors.ts'
 import { BaseCommand, type Document } from '../../src/ui/terminal/base-command.ts'
+import { interruptible } from '../../src/ui/terminal/interruptible.ts'
 import { installedText, uninstalledText } from '../../src/ui/cni/install.ts'
 
 type InstallDocument = Document & (Installed | Uninstalled)
@@ -37,17 +38,5 @@ export default class CniInstall extends BaseCommand {
     const done = await interruptible((signal) => install(folder, flags.force, signal))
     this.log(installedText(done))
     return { schema: 'cnilab/cni-install/v1', ...done }
-  }
-}
-
-/** A signal ends the compiler, and what it began is removed. */
-async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const interrupt = new AbortController()
-  const stop = () => interrupt.abort()
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
-  try {
-    return await work(interrupt.signal)
-  } finally {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, stop)
   }
 }

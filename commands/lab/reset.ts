@@ -1,9 +1,10 @@
 import { findStep } from '../../src/lab/run/steps.ts'
 import { resetLab } from '../../src/lab/run/reset.ts'
 import { plainFlag, stepArgument } from '../../src/ui/terminal/flags.ts'
+import { changeFlags } from '../../src/ui/terminal/base-command.ts'
 import { LabCommand } from '../../src/ui/lab/lab-command.ts'
 import { type StatusDocument, statusDocument } from '../../src/ui/lab/step-document.ts'
-import { showMap, showNext } from '../../src/ui/lab/step-view.ts'
+import { showMap, showNext } from '../../src/ui/lab/show-lab.ts'
 
 export default class LabReset extends LabCommand {
   static override summary = 'Rebuild the exact state at the start of a step, or of the lab'
@@ -11,6 +12,7 @@ export default class LabReset extends LabCommand {
     'Whatever was done to the sandbox since, by whom and how, is taken away. Shells that are open in it stay open.'
   static override examples = ['<%= config.bin %> lab reset', '<%= config.bin %> lab reset up']
   static override args = { step: stepArgument('the step to go back to') }
+  static override baseFlags = changeFlags
   static override flags = { plain: plainFlag }
 
   async run(): Promise<StatusDocument> {

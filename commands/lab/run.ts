@@ -1,9 +1,8 @@
-import { setFlagsFromString } from 'node:v8'
 import { Flags } from '@oclif/core'
 import { installMissing, missingTools } from '../../src/engine/install.ts'
 import { createSandbox } from '../../src/sandbox/create.ts'
 import { ownSandbox } from '../../src/sandbox/find.ts'
-import { BaseCommand, hostFlags } from '../../src/ui/terminal/base-command.ts'
+import { BaseCommand, changeFlags } from '../../src/ui/terminal/base-command.ts'
 import { askToInstall } from '../../src/ui/terminal/install.ts'
 import type { TourDocument } from '../../src/ui/lab/guided-run.ts'
 import { plainFlag } from '../../src/ui/terminal/flags.ts'
@@ -22,7 +21,7 @@ export default class LabRun extends BaseCommand {
     '<%= config.bin %> lab run scale --set containers=500',
     '<%= config.bin %> lab run eight-steps --script > network.sh',
   ]
-  static override baseFlags = hostFlags
+  static override baseFlags = changeFlags
   static override args = {
     lab: word({ description: 'name of a lab, or a path to a file', default: 'eight-steps' }),
   }
@@ -38,8 +37,6 @@ export default class LabRun extends BaseCommand {
   }
 
   async run(): Promise<LabRunDocument | LabPlan | TourDocument> {
-    // Else a lab of a thousand containers lets 100 MB of garbage pile up before the first collection of all.
-    setFlagsFromString('--optimize-for-size')
     const { args, flags } = await this.parse(LabRun)
     const loadLab = async () => (await import('../../src/lab/run/load.ts')).loadLab(args.lab, flags.set)
     if (flags['dry-run'] || flags.script || flags.explain) {
@@ -62,6 +59,8 @@ export default class LabRun extends BaseCommand {
       if (!flags.auto && !this.jsonEnabled())
         this.notice('no terminal to ask on: all steps run by themselves, as with --auto')
       const { runLabHere } = await import('../../src/ui/lab/lab-run.ts')
+      // Else a lab of a thousand containers lets 100 MB of garbage pile up before the first collection of all.
+      process.getBuiltinModule('node:v8').setFlagsFromString('--optimize-for-size')
       const options = { ...flags, json: this.jsonEnabled(), log: (text: Printable) => this.log(text) }
       return await runLabHere(lab, options, sandbox)
     } finally {

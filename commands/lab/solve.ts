@@ -4,15 +4,17 @@ import { currentStep } from '../../src/lab/run/check.ts'
 import { checkRunning, doRunning } from '../../src/lab/run/lab-in-progress.ts'
 import { CnilabError } from '../../src/errors.ts'
 import { plainFlag, stepArgument } from '../../src/ui/terminal/flags.ts'
+import { changeFlags } from '../../src/ui/terminal/base-command.ts'
 import { LabCommand } from '../../src/ui/lab/lab-command.ts'
 import { askToRun, showSolution } from '../../src/ui/lab/solve.ts'
 import { type StepDocument, stepDocument } from '../../src/ui/lab/step-document.ts'
-import { showNext, showResult } from '../../src/ui/lab/step-view.ts'
+import { showNext, showResult } from '../../src/ui/lab/show-lab.ts'
 
 export default class LabSolve extends LabCommand {
   static override summary = 'Show the solution of a step, and run it if you say yes'
   static override examples = ['<%= config.bin %> lab solve', '<%= config.bin %> lab solve veth --yes']
   static override args = { step: stepArgument('the step to solve, if it is not the one that you are at') }
+  static override baseFlags = changeFlags
   static override flags = {
     yes: Flags.boolean({ description: 'run it without asking' }),
     plain: plainFlag,

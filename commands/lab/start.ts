@@ -5,7 +5,7 @@ import { resumeLab } from '../../src/lab/run/reset.ts'
 import { checkRunning, isNamed, requireLab, startLab } from '../../src/lab/run/lab-in-progress.ts'
 import { CnilabError } from '../../src/errors.ts'
 import { kernelOf } from '../../src/kernel/kernel.ts'
-import { BaseCommand, hostFlags } from '../../src/ui/terminal/base-command.ts'
+import { BaseCommand, changeFlags } from '../../src/ui/terminal/base-command.ts'
 import { plainFlag } from '../../src/ui/terminal/flags.ts'
 import { showStart } from '../../src/ui/lab/lab-intro.ts'
 import { type StatusDocument, statusDocument } from '../../src/ui/lab/step-document.ts'
@@ -21,7 +21,7 @@ export default class LabStart extends BaseCommand {
     '<%= config.bin %> lab start by-hand --sandbox exam',
     '<%= config.bin %> lab start --resume',
   ]
-  static override baseFlags = hostFlags
+  static override baseFlags = changeFlags
   static override args = { lab: word({ description: 'name of a lab, or a path to a file' }) }
   static override flags = {
     set: Flags.string({ description: 'set a parameter: key=value', multiple: true, multipleNonGreedy: true }),

@@ -2,7 +2,7 @@ import { checkRunning } from '../../src/lab/run/lab-in-progress.ts'
 import { plainFlag } from '../../src/ui/terminal/flags.ts'
 import { LabCommand } from '../../src/ui/lab/lab-command.ts'
 import { type StatusDocument, statusDocument } from '../../src/ui/lab/step-document.ts'
-import { showMap, showNext } from '../../src/ui/lab/step-view.ts'
+import { showMap, showNext } from '../../src/ui/lab/show-lab.ts'
 
 export default class LabStatus extends LabCommand {
   static override summary = 'Show how far you are in the running lab'

@@ -3,7 +3,7 @@ import { stopLab } from '../../src/lab/run/reset.ts'
 import { CnilabError } from '../../src/errors.ts'
 import { readProgress } from '../../src/lab/run/progress.ts'
 import { MACHINE } from '../../src/kernel/host.ts'
-import { BaseCommand, type Document, hostFlags } from '../../src/ui/terminal/base-command.ts'
+import { BaseCommand, type Document, changeFlags } from '../../src/ui/terminal/base-command.ts'
 import { plainFlag } from '../../src/ui/terminal/flags.ts'
 import { mark, marked } from '../../src/ui/terminal/style.ts'
 
@@ -16,7 +16,7 @@ interface StopDocument extends Document {
 export default class LabStop extends BaseCommand {
   static override summary = 'End the running lab: its network and its progress are removed'
   static override examples = ['<%= config.bin %> lab stop']
-  static override baseFlags = hostFlags
+  static override baseFlags = changeFlags
   static override flags = { plain: plainFlag }
 
   async run(): Promise<StopDocument> {

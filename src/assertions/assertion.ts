@@ -18,7 +18,7 @@ interface Reading {
 }
 
 /** Whom to call, and how, with real packets. `to` and `server` are addresses, IPv4 or IPv6. */
-export type Call =
+export type PacketCall =
   | { protocol: 'tcp' | 'udp'; to: string; port: number }
   | { protocol: 'http'; to: string; port: number; path: string }
   | { protocol: 'dns'; server: string; name: string }
@@ -34,18 +34,20 @@ export interface Answer {
 }
 
 /**
- * How an assertion is judged: from a snapshot of the kernel alone; by a program's output; or with packets: one ping, a
+ * How an assertion is judged: only from a snapshot of the kernel; by a program's output; or with packets: one ping, a
  * call, or the source address that the internet sees.
  */
 export type Test =
   | { by: 'state'; judge: (now: State) => Found }
   | { by: 'reading'; reading: Reading }
   | { by: 'ping'; from: string | undefined; to: string }
-  | { by: 'call'; from: string | undefined; call: Call; listen: boolean; judge: (answer: Answer) => Found }
+  | { by: 'call'; from: string | undefined; call: PacketCall; listen: boolean; judge: (answer: Answer) => Found }
   | { by: 'seen'; from: string; as: string }
 
 /** A kind of assertion, defined once: its parameters, its words, and how it is judged. */
 export interface AssertionKind<P> {
+  /** What it asserts, in a few words, for its entry in the reference. */
+  title: string
   params: z.ZodType<P>
   /** With the kind in front, the id of its finding: `ping.red.10.22.0.1`. */
   id(p: P): string

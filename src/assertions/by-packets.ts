@@ -1,17 +1,24 @@
 import * as z from 'zod'
-import { anyNetns, ipAddress, yesOrNo } from '../operations/names.ts'
+import { asText } from '../visible.ts'
+import { anyNetns } from '../operations/names.ts'
+import { ipAddress } from '../operations/ip.ts'
+import { yesOrNo } from '../operations/scalars.ts'
 import { resource } from '../operations/operation.ts'
 import { HOST } from '../state/state.ts'
 import type { AssertionKind } from './assertion.ts'
 
 /** From where packets are sent: a namespace, or the host. */
-const sender = z.union([z.literal(HOST), anyNetns], {
-  error: (issue) => `'${String(issue.input)}' is not a namespace, for example: red or ${HOST}`,
-})
+const sender = z
+  .union([z.literal(HOST), anyNetns], {
+    error: (issue) => `'${asText(issue.input)}' is not a namespace, for example: red or ${HOST}`,
+  })
+  .describe(`the namespace that it is sent from, or ${HOST}`)
+
+const target = ipAddress.describe('the address that it is sent to')
 const port = z
   .string()
   .refine((text) => /^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535, {
-    error: (issue) => `'${String(issue.input)}' is not a port, for example: 80`,
+    error: (issue) => `'${asText(issue.input)}' is not a port, for example: 80`,
   })
   .transform(Number)
 /** A word that goes to a program as one argument, and not as an option. */
@@ -19,7 +26,9 @@ const word = (example: string) =>
   z.string().regex(/^[^\s\p{Cc}-][^\s\p{Cc}]*$/u, { error: `must be one word, for example: ${example}` })
 
 /** Whether cnilab itself is to listen at the target while it tries, where nobody else does; the internet always answers. */
-const listen = yesOrNo.default(false)
+const listen = yesOrNo
+  .default(false)
+  .describe('whether cnilab itself listens there while it tries, where nobody else does')
 
 const needsSender = (p: { from: string }) => (p.from === HOST ? [] : [resource.netns(p.from)])
 const place = (from: string) => (from === HOST ? undefined : from)
@@ -31,7 +40,8 @@ interface PingParams {
 
 /** One echo request gets an answer: ping(8). */
 export const ping: AssertionKind<PingParams> = {
-  params: z.strictObject({ from: sender, to: ipAddress }),
+  title: 'one echo request is answered',
+  params: z.strictObject({ from: sender, to: target }),
   id: (p) => `${p.from}.${p.to}`,
   what: (p, not) => `${p.from} ${not ? 'does not reach' : 'reaches'} ${p.to}`,
   expected: (p, not) => (not ? 'no answer' : `${p.to} answers a ping from ${p.from}`),
@@ -47,7 +57,11 @@ interface SeenParams {
 
 /** The source address that the internet sees when `from` calls it; the call need not be answered. */
 export const seen: AssertionKind<SeenParams> = {
-  params: z.strictObject({ from: anyNetns, as: ipAddress }),
+  title: 'the source address that the internet sees',
+  params: z.strictObject({
+    from: anyNetns.describe('the namespace that calls'),
+    as: ipAddress.describe('the address that the internet sees'),
+  }),
   id: (p) => `${p.from}.${p.as}`,
   what: (p, not) => `The internet ${not ? 'does not see' : 'sees'} ${p.from} as ${p.as}`,
   expected: (p, not) => `${not ? 'not ' : ''}${p.as}`,
@@ -63,10 +77,11 @@ interface ServiceParams {
   listen: boolean
 }
 
-function service(protocol: 'tcp' | 'udp', why: string): AssertionKind<ServiceParams> {
+function service(protocol: 'tcp' | 'udp', title: string, why: string): AssertionKind<ServiceParams> {
   const name = protocol.toUpperCase()
   return {
-    params: z.strictObject({ from: sender, to: ipAddress, port, listen }),
+    title,
+    params: z.strictObject({ from: sender, to: target, port: port.describe('the port'), listen }),
     id: (p) => `${p.from}.${p.to}.${p.port}`,
     what: (p, not) => `${p.from} ${not ? 'does not reach' : 'reaches'} ${name} port ${p.port} of ${p.to}`,
     expected: (p, not) => `${not ? 'no' : 'an'} answer from ${name} port ${p.port} of ${p.to}`,
@@ -83,9 +98,17 @@ function service(protocol: 'tcp' | 'udp', why: string): AssertionKind<ServicePar
 }
 
 /** A TCP connection is accepted. */
-export const tcp = service('tcp', 'A TCP connection needs packets in both directions, and somebody who listens.')
+export const tcp = service(
+  'tcp',
+  'a TCP connection is accepted',
+  'A TCP connection needs packets in both directions, and somebody who listens.',
+)
 /** A datagram is answered. */
-export const udp = service('udp', 'UDP has no connection: only an answer shows that a datagram arrived.')
+export const udp = service(
+  'udp',
+  'a datagram is answered',
+  'UDP has no connection: only an answer shows that a datagram arrived.',
+)
 
 interface HttpParams {
   from: string
@@ -99,17 +122,19 @@ interface HttpParams {
 
 /** A web server answers with a status, and a text that contains another. */
 export const http: AssertionKind<HttpParams> = {
+  title: 'a web server answers with a page',
   params: z.strictObject({
     from: sender,
-    to: ipAddress,
-    port: port.default(80),
-    path: word('/index.html').default('/'),
+    to: target,
+    port: port.default(80).describe('the port; 80 without it'),
+    path: word('/index.html').default('/').describe('the path of the page; / without it'),
     status: z
       .string()
       .regex(/^[1-5]\d\d$/, { error: 'is an HTTP status, for example: 200' })
       .transform(Number)
-      .default(200),
-    contains: z.string().optional(),
+      .default(200)
+      .describe('the status; 200 without it'),
+    contains: z.string().optional().describe('a text that the page contains'),
     listen,
   }),
   id: (p) => [p.from, p.to, p.port, p.path, p.status, ...(p.contains === undefined ? [] : [p.contains])].join('.'),
@@ -139,11 +164,12 @@ interface DnsParams {
 
 /** A name server knows the address of a name. */
 export const dns: AssertionKind<DnsParams> = {
+  title: 'a name server knows the address of a name',
   params: z.strictObject({
     from: sender,
-    server: ipAddress,
-    name: word('www.example.com'),
-    address: ipAddress.optional(),
+    server: ipAddress.describe('the address of the name server'),
+    name: word('www.example.com').describe('the name'),
+    address: ipAddress.optional().describe('the address that it should have'),
   }),
   id: (p) => `${p.from}.${p.server}.${p.name}`,
   what: (p, not) => `${p.from} ${not ? 'does not learn' : 'learns'} the address of ${p.name} from ${p.server}`,

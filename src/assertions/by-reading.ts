@@ -1,6 +1,8 @@
 import * as z from 'zod'
 import { masqueradeRule } from '../operations/masquerade.ts'
-import { anyNetns, interfaceName, ipAddress, macAddress, subnet } from '../operations/names.ts'
+import { anyNetns, interfaceName } from '../operations/names.ts'
+import { ipAddress, subnet } from '../operations/ip.ts'
+import { macAddress } from '../operations/mac.ts'
 import { inNetns, resource } from '../operations/operation.ts'
 import { sysctlKey } from '../operations/sysctl.ts'
 import { readJson } from '../state/json.ts'
@@ -9,6 +11,8 @@ import { HOST } from '../state/state.ts'
 import type { AssertionKind } from './assertion.ts'
 
 const needsNetns = (p: { netns?: string | undefined }) => (p.netns === undefined ? [] : [resource.netns(p.netns)])
+
+const place = anyNetns.optional().describe('the namespace that it is about; the host without it')
 
 interface NeighbourParams {
   address: string
@@ -23,11 +27,12 @@ const neighboursSchema = z.array(
 
 /** The neighbour table (ARP, or NDP) knows the MAC address of an address: ip-neighbour(8). */
 export const neighbour: AssertionKind<NeighbourParams> = {
+  title: 'the neighbour table knows the MAC address of an address',
   params: z.strictObject({
-    address: ipAddress,
-    netns: anyNetns.optional(),
-    dev: interfaceName.optional(),
-    mac: macAddress.optional(),
+    address: ipAddress.describe('the address'),
+    netns: place,
+    dev: interfaceName.optional().describe('the interface by which it is known'),
+    mac: macAddress.optional().describe('the MAC address that it should have'),
   }),
   id: (p) => `${p.netns ?? HOST}.${p.address}`,
   what: (p, not) => `${p.netns ?? 'the host'} knows ${not ? 'no' : 'the'} MAC address of ${p.address}`,
@@ -63,9 +68,10 @@ interface MasqueradeParams {
   netns?: string | undefined
 }
 
-/** Some nftables rule masquerades what leaves a subnet, whoever wrote it. */
+/** Some nftables rule masquerades what leaves a subnet, no matter who wrote it. */
 export const masquerade: AssertionKind<MasqueradeParams> = {
-  params: z.strictObject({ subnet, netns: anyNetns.optional() }),
+  title: 'some rule masquerades what leaves a subnet',
+  params: z.strictObject({ subnet: subnet.describe('the subnet'), netns: place }),
   id: (p) => `${p.netns ?? HOST}.${p.subnet}`,
   what: (p, not) => `${p.netns ?? 'the host'} ${not ? 'does not masquerade' : 'masquerades'} ${p.subnet}`,
   expected: (p, not) => `${not ? 'no' : 'a'} rule that masquerades ${p.subnet}`,
@@ -96,7 +102,12 @@ interface SysctlParams {
 
 /** A kernel setting of a namespace has a value: sysctl(8). */
 export const sysctl: AssertionKind<SysctlParams> = {
-  params: z.strictObject({ key: sysctlKey, value: z.string(), netns: anyNetns.optional() }),
+  title: 'a setting of the kernel has a value',
+  params: z.strictObject({
+    key: sysctlKey.describe('name of the setting'),
+    value: z.string().describe('the value that it should have'),
+    netns: place,
+  }),
   id: (p) => `${p.netns ?? HOST}.${p.key}`,
   what: (p, not) => `${p.key}${inNetns(p.netns)} is ${not ? 'not ' : ''}${p.value}`,
   expected: (p, not) => `${not ? 'not ' : ''}${p.value}`,

@@ -1,20 +1,16 @@
 import * as z from 'zod'
-import {
-  anyNetns,
-  destination,
-  interfaceAddress,
-  interfaceName,
-  ipAddress,
-  macAddress,
-  yesOrNo,
-} from '../operations/names.ts'
+import { anyNetns, interfaceName } from '../operations/names.ts'
+import { destination, interfaceAddress, ipAddress } from '../operations/ip.ts'
+import { macAddress } from '../operations/mac.ts'
+import { yesOrNo } from '../operations/scalars.ts'
 import { inNetns, resource } from '../operations/operation.ts'
 import { findLink, HOST, type Link, type Route } from '../state/state.ts'
 import type { AssertionKind } from './assertion.ts'
 
 /** A namespace of this name exists. */
 export const netns: AssertionKind<{ name: string }> = {
-  params: z.strictObject({ name: anyNetns }),
+  title: 'a namespace exists',
+  params: z.strictObject({ name: anyNetns.describe('its name') }),
   id: (p) => p.name,
   what: (p, not) => `There is ${not ? 'no' : 'a'} namespace ${p.name}`,
   expected: (p, not) => `${not ? 'no' : 'a'} namespace ${p.name}`,
@@ -28,6 +24,8 @@ export const netns: AssertionKind<{ name: string }> = {
     }),
   }),
 }
+
+const inPlace = anyNetns.optional().describe('the namespace that it is in; the host without it')
 
 /** What an interface may be asked for. */
 interface InterfaceParams {
@@ -43,22 +41,25 @@ interface InterfaceParams {
 
 /** An interface exists, and is as it is asked to be. */
 const interfaceKind: AssertionKind<InterfaceParams> = {
+  title: 'an interface exists, and is as it is asked to be',
   params: z.strictObject({
-    name: interfaceName,
-    netns: anyNetns.optional(),
+    name: interfaceName.describe('its name'),
+    netns: inPlace,
     kind: z
       .string()
       .regex(/^[a-z0-9_]+$/, { error: 'is the kernel’s word for a kind of interface, for example: veth or bridge' })
-      .optional(),
-    up: yesOrNo.optional(),
-    master: interfaceName.optional(),
-    address: interfaceAddress.optional(),
-    mac: macAddress.optional(),
+      .optional()
+      .describe('what kind of interface it is'),
+    up: yesOrNo.optional().describe('whether it is up'),
+    master: interfaceName.optional().describe('the bridge that it is a port of'),
+    address: interfaceAddress.optional().describe('an address that it has, with its prefix'),
+    mac: macAddress.optional().describe('its MAC address'),
     mtu: z
       .string()
       .regex(/^\d{2,5}$/, { error: 'is a number of bytes, for example: 1500' })
       .transform(Number)
-      .optional(),
+      .optional()
+      .describe('the largest packet that it carries, in bytes'),
   }),
   id: (p) => [p.netns ?? HOST, p.name, ...wantedOf(p).flat()].join('.'),
   what: (p, not) => `${p.name}${inNetns(p.netns)} is ${not ? 'not ' : ''}${listOf(p)}`,
@@ -155,11 +156,12 @@ interface RouteParams {
 
 /** The main table has a route. */
 export const route: AssertionKind<RouteParams> = {
+  title: 'the main table has a route',
   params: z.strictObject({
-    dst: destination,
-    via: ipAddress.optional(),
-    dev: interfaceName.optional(),
-    netns: anyNetns.optional(),
+    dst: destination.describe('where it leads: default, or a subnet'),
+    via: ipAddress.optional().describe('the gateway'),
+    dev: interfaceName.optional().describe('the interface by which packets leave'),
+    netns: inPlace,
   }),
   id: (p) => [p.netns ?? HOST, p.dst, p.via, p.dev].filter((word) => word !== undefined).join('.'),
   what: (p, not) => `${p.netns ?? 'the host'} has ${not ? 'no' : 'a'} route ${words(p)}`,

@@ -21,7 +21,7 @@ export async function doUnrecorded(
 ): Promise<() => Promise<void>> {
   const judged = operations.map((operation) => ({ operation, verdict: operation.judge(now) }))
   const todo = choose(kernel.host, judged, now)
-  const made = new Set([...todo].flatMap(({ provides }) => provides))
+  const made = new Set([...todo.keys()].flatMap(({ provides }) => provides))
   const items = judged
     .filter(({ operation }) => todo.has(operation))
     .map(({ operation, verdict }) => ({
@@ -30,13 +30,10 @@ export async function doUnrecorded(
     }))
   const undo = async () => void (await undoAll(kernel, items))
   try {
-    await runBoth(
-      kernel,
-      [...todo].flatMap((operation) => operation.apply),
-    )
+    await runBoth(kernel, [...todo.values()].flat())
     await prove?.()
   } catch (error) {
-    const blamed = error instanceof KernelError ? await blame(kernel, error, [...todo]) : error
+    const blamed = error instanceof KernelError ? await blame(kernel, error, [...todo.keys()]) : error
     await undo()
     throw blamed
   }

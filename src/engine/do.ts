@@ -9,14 +9,20 @@ import { type Derived, derive, marked, type Operation } from '../operations/regi
 import { quote, toLine } from '../plan/command-line.ts'
 import { scopeOf } from '../plan/scope.ts'
 import { findLink, HOST, type State } from '../state/state.ts'
+import { withFirst } from './first.ts'
+import { guardOf, refuseToCutOff } from './guard.ts'
 import { fileOf, linkOf } from './marks.ts'
+import { mendingOf } from './mending.ts'
 import { ownerOf } from './owner.ts'
 import { undoExclusively } from './undo.ts'
 
 /** What became of one operation. */
 interface Done {
   operation: Derived
-  status: 'done' | 'already'
+  /** `mended`: something else was in its place. */
+  status: 'done' | 'mended' | 'already'
+  /** The commands that it took. */
+  commands: readonly Command[]
 }
 
 /** What came of doing a plan: each operation's fate, and the milliseconds that applying them took. */
@@ -28,13 +34,15 @@ export interface DoResult {
 /** What the caller of `doPlan` knows already. */
 export interface Known {
   /** The state, if it was read just now. */
-  now?: State
+  now?: State | undefined
   /** What was provided since `now` was read. */
   provided?: ReadonlySet<Resource>
   /** Stops between two batches. */
   signal?: AbortSignal
   /** Is told how many of the commands are done. */
   progress?: Progress | undefined
+  /** What is in the way is changed or removed, if it is ours to change. */
+  mend?: boolean
   /** The attachment for which it is done, for the journal: `network/container/interface`. */
   owner?: string | undefined
 }
@@ -50,12 +58,19 @@ export async function doPlan(kernel: Kernel, plan: readonly Operation[], known: 
 
 async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: Known): Promise<DoResult> {
   const { host } = kernel
-  const operations = (host.kind === 'machine' ? plan.map(marked) : plan).map(derive)
+  const wanted = (host.kind === 'machine' ? plan.map(marked) : plan).map(derive)
   // What was read before the lock was taken may be out of date where others act, too.
-  const now = (host.common ? undefined : known.now) ?? (await kernel.read(scopeOf(operations)))
+  const before = (host.common ? undefined : known.now) ?? (await kernel.read(scopeOf(wanted)))
+  const { operations, now } = await withFirst(wanted, before, (all) => kernel.read(scopeOf(all)))
   const judged = operations.map((operation) => ({ operation, verdict: operation.judge(now) }))
   const isOurs = host.kind === 'machine' ? ownership(host) : undefined
-  const todo = choose(host, judged, now, { isOurs, provided: known.provided })
+  const todo = choose(host, judged, now, {
+    isOurs,
+    provided: known.provided,
+    ...(known.mend === true ? { mend: (operation: Derived) => mendingOf(host, operation, now) } : {}),
+  })
+  const guard = guardOf(host, now)
+  for (const [{ explain }, commands] of todo) refuseToCutOff(host, explain.what, commands, guard)
 
   const batch = `${process.pid}-${process.hrtime.bigint().toString(36)}`
   const entries = judged.map(({ operation, verdict }, i) => ({
@@ -85,12 +100,9 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
 
   const started = performance.now()
   try {
-    await kernel.run(
-      [...todo].flatMap((operation) => operation.apply),
-      { signal: known.signal, progress: known.progress },
-    )
+    await kernel.run([...todo.values()].flat(), { signal: known.signal, progress: known.progress })
   } catch (error) {
-    const blamed = error instanceof KernelError ? await blame(kernel, error, [...todo]) : error
+    const blamed = error instanceof KernelError ? await blame(kernel, error, [...todo.keys()]) : error
     const refused = error instanceof KernelError ? error.command : undefined
     // Where its first command was refused, nothing of an operation is there, or it is somebody else's.
     const isRefused = ({ apply: [first] }: Derived) => first !== undefined && toLine(first, '1') === refused
@@ -112,26 +124,40 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
     host,
     entries.filter((entry) => entry.isTodo).map((entry) => ({ created: entry.id, ...fileOf(host, entry.operation) })),
   )
-  return { done: operations.map((operation) => ({ operation, status: todo.has(operation) ? 'done' : 'already' })), ms }
+  const done = judged.map(({ operation, verdict }): Done => {
+    const commands = todo.get(operation)
+    if (!commands) return { operation, status: 'already', commands: [] }
+    return { operation, status: verdict.status === 'differs' ? 'mended' : 'done', commands }
+  })
+  return { done, ms }
 }
 
 /** Tells whether something that is there is ours. */
 type IsOurs = (operation: Derived, now: State) => boolean
 
+/** How it is decided what has to be done: whether what is there is ours, what else is there by now, and how to mend. */
+interface Choosing {
+  isOurs?: IsOurs | undefined
+  provided?: ReadonlySet<Resource> | undefined
+  /** The commands for what differs; none if it is to stay. Without it all stays. */
+  mend?: (operation: Derived) => readonly Command[]
+}
+
 /**
- * Picks what has to be done; throws CnilabError `state` if the state refuses any of it, or if what is there is not ours,
- * where that matters.
+ * Picks what has to be done, with the commands for it; throws CnilabError `state` if the state refuses any of it, or if what
+ * is there is not ours, where that matters.
  */
 export function choose(
   host: Host,
   judged: readonly { operation: Derived; verdict: Verdict }[],
   now: State,
-  { isOurs, provided = new Set() }: { isOurs?: IsOurs | undefined; provided?: ReadonlySet<Resource> | undefined } = {},
-): Set<Derived> {
-  const todo = new Set<Derived>()
+  { isOurs, provided = new Set(), mend = () => [] }: Choosing = {},
+): Map<Derived, readonly Command[]> {
+  const todo = new Map<Derived, readonly Command[]>()
   const coming = new Set<Resource>(provided)
   for (const { operation, verdict } of judged) {
-    if (verdict.status === 'differs') throw inTheWay(host, operation, verdict)
+    const mending = verdict.status === 'differs' ? mend(operation) : []
+    if (verdict.status === 'differs' && mending.length === 0) throw inTheWay(host, operation, verdict)
     if (verdict.status === 'blocked') {
       const lacking = coming.has(verdict.missing)
         ? operation.needs.find((need) => !coming.has(need) && !isThere(need, now))
@@ -142,7 +168,7 @@ export function choose(
       if (isOurs?.(operation, now) === false) throw foreign(operation, now)
       continue
     }
-    todo.add(operation)
+    todo.set(operation, verdict.status === 'differs' ? mending : operation.apply)
     for (const one of operation.provides) coming.add(one)
   }
   return todo

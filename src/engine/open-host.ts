@@ -13,10 +13,12 @@ interface Place {
   sandbox: string
   /** Folders of this machine to be seen in a sandbox that is made. */
   bind?: readonly string[] | undefined
+  /** What cuts it off from the network is done, too. */
+  force?: boolean | undefined
 }
 
 /** The machine itself, for `--host`. Throws CnilabError `machine` unless we are root there. */
-export function machine(): Host {
+export function machine({ force = false }: Pick<Place, 'force'> = {}): Host {
   const own = ownSandbox()
   if (own)
     throw new CnilabError('usage', `--host means the machine, and this is inside the sandbox '${own.name}'`, {
@@ -26,7 +28,7 @@ export function machine(): Host {
     throw new CnilabError('machine', '--host changes this machine itself and needs root', {
       fix: 'sudo cnilab …, or leave --host out to act in your own sandbox',
     })
-  return MACHINE
+  return { ...MACHINE, force }
 }
 
 /** Refuses, within a sandbox, what concerns all of them, or the machine: it cannot be seen from there. Throws `usage`. */
@@ -56,15 +58,16 @@ export async function openHost(flags: Place): Promise<OpenedSandbox> {
   if (flags.host) {
     if (binds.length > 0)
       throw new CnilabError('usage', '--bind is for a sandbox, and --host means this machine itself')
-    return { host: machine(), state: 'found' }
+    return { host: machine(flags), state: 'found' }
   }
   refuseAnother(ownSandbox(), flags.sandbox)
-  return openSandbox(flags.sandbox, binds)
+  const opened = await openSandbox(flags.sandbox, binds)
+  return { ...opened, host: { ...opened.host, force: flags.force ?? false } }
 }
 
 /** The same for a command that changes nothing: undefined if there is no such sandbox. */
 export function findHost(flags: Place): Host | undefined {
-  if (flags.host) return machine()
+  if (flags.host) return machine(flags)
   const own = ownSandbox()
   refuseAnother(own, flags.sandbox)
   if (own) return own

@@ -9,6 +9,7 @@ import { FORWARDING } from '../operations/sysctl.ts'
 import { scopeOf } from '../plan/scope.ts'
 import type { State } from '../state/state.ts'
 import { lineOn } from './do.ts'
+import { guardOf, refuseToCutOff } from './guard.ts'
 import { ownerOf } from './owner.ts'
 
 /** What taking an operation back comes to: its commands, none if it is gone already, and the journal's entries that end. */
@@ -40,7 +41,9 @@ export async function planRemoval(kernel: Kernel, operation: Operation): Promise
   const entry = findEntry(journal, operation)
   const derived = derive(entry?.operation ?? operation)
   const settings =
-    derived.reads.rules === true && derived.reads.sysctls === undefined ? journal.filter(isForwarding) : []
+    derived.reads.rules === true && derived.reads.sysctls === undefined
+      ? journal.filter((one) => isForwarding(one) && derive(one.operation).reads.netns === derived.reads.netns)
+      : []
   const now = await kernel.read(scopeOf([derived, ...settings.map((setting) => derive(setting.operation))]))
   const isMachine = kernel.host.kind === 'machine'
   const known = derived.undo(entry?.before ?? {}, now)
@@ -54,10 +57,15 @@ export async function planRemoval(kernel: Kernel, operation: Operation): Promise
   if (isMachine && commands.length === 0 && derive(operation).undo({}, now).length > 0)
     throw notOurs(operation, derived, now)
   if (isMachine && !entry && commands.length > 0) throw notOurs(operation, derived, now)
+  if (isMachine)
+    refuseToCutOff(kernel.host, `not undone (${derived.explain.what})`, commands, guardOf(kernel.host, now, commands))
   refuseWhileUsed(kernel.host, derived, now)
   const unused = settings.filter((setting) => derive(setting.operation).users(now).every(isDeletedBy(commands)))
   return {
-    commands: [...commands, ...unused.flatMap((setting) => derive(setting.operation).undo(setting.before, now))],
+    commands: [
+      ...commands,
+      ...unused.toReversed().flatMap((setting) => derive(setting.operation).undo(setting.before, now)),
+    ],
     ended: [...(entry ? [entry] : []), ...unused, ...(commands.length > 0 ? goingWith(derived, journal) : [])],
   }
 }

@@ -1,19 +1,23 @@
 import { exclusively } from '../journal/exclusively.ts'
 import { endEntries, type Entry } from '../journal/journal.ts'
+import type { Host } from '../kernel/host.ts'
 import type { Kernel } from '../kernel/kernel.ts'
-import type { Before, Command } from '../operations/operation.ts'
+import { type Before, type Command, inNetns } from '../operations/operation.ts'
 import { type Derived, derive } from '../operations/registry.ts'
-import type { State } from '../state/state.ts'
+import { findLink, type State } from '../state/state.ts'
 import { scopeOf } from '../plan/scope.ts'
+import { guardOf } from './guard.ts'
+import { ownerOf } from './owner.ts'
 
 /**
  * What came of undoing: the commands that were run; and in words what could not be undone, because the kernel refuses or
- * somebody changed it, and what others still use.
+ * somebody changed it; what others still use; and what others made under a name of something that is gone.
  */
 export interface UndoResult {
   commands: Command[]
   left: string[]
   kept: string[]
+  foreign: string[]
 }
 
 /** An operation that was done, and what was there before. */
@@ -36,7 +40,7 @@ export async function undoExclusively(kernel: Kernel, entries: readonly Entry[])
   const items = entries
     .filter((entry) => entry.status !== 'adopted')
     .map((entry) => ({ entry, before: entry.before, derived: derive(entry.operation) }))
-  const { remaining, commands, kept, now, refusals } = await undoAll(kernel, items)
+  const { remaining, commands, kept, now, refusals, usersOf } = await undoAll(kernel, items)
   endEntries(
     kernel.host,
     items.filter((item) => !remaining.includes(item)).map(({ entry }) => entry.id),
@@ -49,8 +53,26 @@ export async function undoExclusively(kernel: Kernel, entries: readonly Entry[])
         const why = item.derived.altered(item.before, now) ?? refusals.get(item)
         return `${item.derived.expected}${why === undefined ? '' : `, but ${why}`}`
       }),
-    kept: kept.map(({ derived }) => `${derived.expected} (${derived.users(now).join(', ')})`),
+    kept: kept.map((item) => `${item.derived.expected} (${usersOf(item).join(', ')})`),
+    foreign: kernel.host.kind === 'machine' ? foreignAmong(items, remaining, now) : [],
   }
+}
+
+/** What others made under the names of interfaces and namespaces that were made here and are gone, in words. */
+function foreignAmong(items: readonly Item[], remaining: readonly Item[], now: State): string[] {
+  const macs = new Set(items.flatMap(({ derived }) => derived.marks.map(({ mac }) => mac)))
+  const kept = new Set(remaining.map(({ derived }) => derived.id))
+  const foreign = items.flatMap(({ derived: { id, marks, makesNetns, operation } }) => {
+    if (kept.has(id)) return []
+    const links = marks.filter(({ ifname, netns }) => {
+      const link = findLink(now, ifname, netns)
+      return link !== undefined && !macs.has(link.mac)
+    })
+    const names = links.map(({ ifname, netns }) => `${ifname}${inNetns(netns)}`)
+    if (makesNetns !== undefined && now.has(makesNetns)) names.push(`namespace ${makesNetns}`)
+    return names.map((name) => `${name} (${ownerOf(operation, now)})`)
+  })
+  return [...new Set(foreign)]
 }
 
 /**
@@ -60,18 +82,27 @@ export async function undoExclusively(kernel: Kernel, entries: readonly Entry[])
 export async function undoAll<T extends Item>(
   kernel: Kernel,
   done: readonly T[],
-): Promise<{ commands: Command[]; remaining: T[]; kept: T[]; now: State; refusals: ReadonlyMap<Item, string> }> {
+): Promise<{
+  commands: Command[]
+  remaining: T[]
+  kept: T[]
+  now: State
+  refusals: ReadonlyMap<Item, string>
+  usersOf: UsersOf
+}> {
   const items = done.toReversed()
   const scope = scopeOf(items.map(({ derived }) => derived))
   const commands: Command[] = []
   const refusals = new Map<Item, string>()
   // In a sandbox all is the user's own. On the machine others may have put something into what we made.
   const isMachine = kernel.host.kind === 'machine'
-  const isUsed = ({ derived }: Item, now: State) => (derived.shared || isMachine) && derived.users(now).length > 0
+  const usersIn = (now: State) => usersAmong(kernel.host, items, now)
+  const isUsed = (item: Item, usersOf: UsersOf) => (item.derived.shared || isMachine) && usersOf(item).length > 0
 
   const first = await kernel.read(scope)
-  const roots = items.filter((item) => !goesWithAnother(item, items, first))
-  const waiting = roots.filter((item) => item.derived.shared || isUsed(item, first))
+  const firstUsers = usersIn(first)
+  const roots = items.filter((item) => !goesWithAnother(item, items, first, firstUsers))
+  const waiting = roots.filter((item) => item.derived.shared || isUsed(item, firstUsers))
   await undoEach(
     kernel,
     roots.filter((item) => !waiting.includes(item)),
@@ -81,30 +112,42 @@ export async function undoAll<T extends Item>(
 
   // Undoing one may free the next: forwarding when the last rule is gone, a bridge when its last port is.
   let last = await kernel.read(scope)
+  let usersOf = usersIn(last)
   for (let used = waiting; used.length > 0;) {
-    const free = used.filter((item) => !isUsed(item, last))
+    const free = used.filter((item) => !isUsed(item, usersOf))
     if (free.length === 0) break
     await undoEach(kernel, free, last, { commands, refusals })
     used = used.filter((item) => !free.includes(item))
     last = await kernel.read(scope)
+    usersOf = usersIn(last)
   }
   const isThere = ({ derived, before }: Item) =>
     derived.undo(before, last).length > 0 || (isMachine && derived.altered(before, last) !== undefined)
-  const remaining = items.filter((item) => !goesWithAnother(item, items, last) && isThere(item))
-  return { commands, remaining, kept: remaining.filter((item) => isUsed(item, last)), now: last, refusals }
+  const remaining = items.filter((item) => !goesWithAnother(item, items, last, usersOf) && isThere(item))
+  const kept = remaining.filter((item) => isUsed(item, usersOf))
+  return { commands, remaining, kept, now: last, refusals, usersOf }
+}
+
+/** Who relies on what was made, in words: others, and on the machine whatever it would be cut off from without it. */
+type UsersOf = (item: Item) => string[]
+
+function usersAmong(host: Host, items: readonly Item[], now: State): UsersOf {
+  const undoing = ({ derived, before }: Item) => derived.undo(before, now)
+  const guard = host.kind === 'machine' ? guardOf(host, now, items.flatMap(undoing)) : () => undefined
+  return (item) => [...item.derived.users(now), ...undoing(item).flatMap((command) => guard(command) ?? [])]
 }
 
 /** An address goes with its interface, an interface with its namespace, if those are undone for certain. */
-function goesWithAnother({ derived }: Item, items: readonly Item[], now: State): boolean {
+function goesWithAnother({ derived }: Item, items: readonly Item[], now: State, usersOf: UsersOf): boolean {
   if (derived.lingers) return false
   const containers = derived.needs.filter((need) => need.startsWith('netns:') || need.startsWith('link:'))
   return containers.some((need) =>
     items.some(
-      ({ derived: other, before }) =>
-        other !== derived &&
-        other.provides.includes(need) &&
-        other.users(now).length === 0 &&
-        other.undo(before, now).length > 0,
+      (other) =>
+        other.derived !== derived &&
+        other.derived.provides.includes(need) &&
+        other.derived.undo(other.before, now).length > 0 &&
+        usersOf(other).length === 0,
     ),
   )
 }

@@ -43,7 +43,7 @@ const TRIES = 100
 
 /**
  * A neighbour that the kernel found, or did not find, by itself. That is no change of the network, and each ping makes
- * some: whoever pings because of a change would be told of the next one, for ever.
+ * some: a caller that pings on every change would cause the next change itself, for ever.
  */
 const LEARNED = /^(?!.*Deleted ).* (?:INCOMPLETE|REACHABLE|STALE|DELAY|PROBE|FAILED) *$/
 
@@ -95,7 +95,7 @@ export function watchKernel(host: Host, changed: () => void): { stop: () => void
   }
 }
 
-/** Puts a call off until nothing was noticed for a while; after `cancel` there is none any more. */
+/** Puts a call off until nothing was noticed for a while; after `cancel` it never comes. */
 function merge(call: () => void): { notice: () => void; cancel: () => void } {
   let timer: NodeJS.Timeout | undefined
   let first: number | undefined
@@ -179,6 +179,6 @@ function watchNames(host: Host, call: () => void): { close: () => void } {
 /** The namespaces to watch: none of them if they are too many. */
 function watchedNames(host: Host): string[] {
   const { namespaces, strays } = seenInNetns(host)
-  const names = [...namespaces.keys(), ...strays].filter((name) => name !== INTERNET) // what is none may become one
+  const names = [...namespaces.keys(), ...strays].filter((name) => name !== INTERNET) // what is not a namespace may become one
   return names.length > MOST ? [] : names
 }

@@ -15,7 +15,7 @@ const LIMITS = [
 
 /**
  * Takes from this process, and so from all that it starts, what nothing in a sandbox may have: descriptors that it was
- * started with, new privileges, and the system calls of seccomp.ts. Whoever is about to start a program in a sandbox
+ * started with, new privileges, and the system calls of seccomp.ts. A process that is about to start a program in a sandbox
  * calls it; a program that came in without would lend its rights to those that are inside already. It cannot be taken
  * back. Throws CnilabError `machine` where the C library cannot be called.
  */

@@ -5,7 +5,7 @@ import { inside } from './inside.ts'
 import { execRelayed } from './relay.ts'
 import { statusOf } from './spawn.ts'
 
-/** What a program that runs for the user gets, besides its words. */
+/** What a program that runs for the user gets, apart from its arguments. */
 export interface ExecOptions {
   env?: Readonly<Record<string, string>>
   /** Where its standard output goes; `stderr` keeps our own stdout clean. */

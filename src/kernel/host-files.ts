@@ -61,7 +61,7 @@ export function isIncomplete(name: string): boolean {
 }
 
 /**
- * Writes a text file that only its owner may read, and its folder: whoever reads it sees the old one or the new one, never
+ * Writes a text file that only its owner may read, and its folder: a reader sees the old one or the new one, never
  * a part, also after the power failed. Throws CnilabError `state`.
  */
 export async function writeHostFile(host: Host, folder: string, name: string, text: string): Promise<void> {

@@ -73,7 +73,7 @@ export function openOwn(host: Host, path: string, flags: number): number | undef
   throw notOpened(host, path, 'it is something else')
 }
 
-/** Opens a device of a sandbox that may have been replaced: whoever calls this looks what it is. Throws errors like those of node:fs. */
+/** Opens a device of a sandbox that may have been replaced: the caller checks what it is. Throws errors like those of node:fs. */
 export function openDevice(host: Host, path: string, flags: number): number {
   return openIn(host, path, flags | constants.O_NONBLOCK, 0, RESOLVE_NO_SYMLINKS)
 }

@@ -11,7 +11,7 @@ export interface Host {
   holder: number
   /** The pid, as commands on the host see it, of a process in the host's network namespace. */
   pid: number
-  /** Folder of the journal, a path of the host; whoever changes the host holds a lock on it. */
+  /** Folder of the journal, a path of the host; it is locked while the host is being changed. */
   folder: string
   /** Folder for files that commands on the host read: as this process sees it, and as they do, who cannot write there. */
   batches: { folder: string; seen: string }
@@ -19,6 +19,8 @@ export interface Host {
   binds: readonly string[]
   /** Whether other commands may change it at the same time; false for a sandbox that lives for one run only. */
   common: boolean
+  /** Whether to do, too, what cuts it off from the network: `--force`. */
+  force?: boolean
 }
 
 /** The path of a namespace's file, on the host: a namespace that has no name is called by it. */

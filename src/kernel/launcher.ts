@@ -88,7 +88,7 @@ interface Printed {
 
 const unprinted: Printed = { text: '', end: -1, last: '' }
 
-/** Looks for the token in what is new alone: whoever looks through all of it each time takes ever longer. */
+/** Looks for the token only in what is new: searching all of it each time would take ever longer. */
 function grown({ text, end, last }: Printed, more: string, token: string): Printed {
   const fresh = last + more
   const at = end < 0 ? fresh.indexOf(token) : -1

@@ -15,7 +15,7 @@ export interface Libc {
   openat2: (folder: number, path: string, how: Buffer) => number
   /** close_range(2). */
   closeRange: (first: number, last: number, flags: number) => void
-  /** A system call of numbers alone. */
+  /** A system call whose arguments are all numbers. */
   syscall: (name: string, number: number, a: number, b: number) => number
   /** prctl(2). */
   prctl: (option: number, value: number) => void
@@ -70,7 +70,7 @@ export const PREBUILT = `@koromix/koffi-${process.platform}-${process.arch}`
 
 /** Its prebuilt part by itself, which takes a fifth of the time that the package around it takes. */
 function loadKoffi(): typeof Koffi {
-  const require = module.createRequire(import.meta.url)
+  const require = module.createRequire(import.meta.filename)
   const built = join(packageFolder(), 'dist', 'koffi') // of the platform on which it was built
   for (const folder of [built, PREBUILT])
     for (const library of ['linux', 'musl'])

@@ -10,7 +10,7 @@ import { notOpened, openOwn } from './host-root.ts'
 import { remedyForLimit } from './limits.ts'
 import { makeFolder } from './make-folder.ts'
 import { readText } from './read-file.ts'
-import { lend } from './spawn.ts'
+import { passOn } from './spawn.ts'
 
 // All locks are flock(2)'s: they belong to the open file or folder, and so end with this process, however that ends.
 
@@ -74,9 +74,9 @@ export async function lockFile(path: string): Promise<() => void> {
  */
 export async function lockHost(): Promise<() => void> {
   const { fd, path } = await take(HOST_FOLDER, openHost)
-  lend(fd)
+  passOn(fd)
   return () => {
-    lend(undefined)
+    passOn(undefined)
     removeIfEmpty(path)
     closeSync(fd)
   }
@@ -94,7 +94,7 @@ export function onWaiting(tell: (words: string) => void): void {
 interface Opened {
   fd: number
   path: string
-  /** Whether its path still leads to it: an empty folder is removed by whoever held its lock. */
+  /** Whether its path still leads to it: the holder of its lock removes an empty folder. */
   isStillThere: () => boolean
 }
 
@@ -116,7 +116,7 @@ function openFolder(path: string): Opened {
     try {
       return openedAt(openSync(path, FOLDER), path)
     } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error // else whoever had it has removed it just now
+      if (codeOf(error) !== 'ENOENT') throw error // else its last holder has just removed it
     }
   }
 }
@@ -149,7 +149,7 @@ const LONGEST = 60
 const HELD = 75
 
 /**
- * Locks what `open` opens, and opens it anew while that was removed by whoever held it. Throws CnilabError `state` if
+ * Locks what `open` opens, and opens it again as long as its last holder has removed it. Throws CnilabError `state` if
  * somebody holds it for longer than a minute.
  */
 async function take(what: string, open: () => Opened): Promise<Opened> {

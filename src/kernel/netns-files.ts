@@ -1,6 +1,7 @@
 import { readdirSync, statfsSync, statSync } from 'node:fs'
 import { namespacesAmong, NSFS } from './host-files.ts'
 import { type Host, netnsFile } from './host.ts'
+import { codeOf } from './code-of.ts'
 import { withPath } from './host-root.ts'
 
 /** What a namespace's file tells: its identity, and since when it has that name, in milliseconds since the epoch. */
@@ -60,7 +61,9 @@ export async function namesInNetns(host: Host): Promise<Names> {
 function namesUnder(host: Host, path: string): string[] {
   try {
     return withPath(host, path, (folder) => readdirSync(folder)).toSorted()
-  } catch {
+  } catch (error) {
+    // What cannot be listed for want of descriptors or memory must not be taken for empty.
+    if (['EMFILE', 'ENFILE', 'ENOMEM'].includes(codeOf(error) ?? '')) throw error
     return [] // the folder comes with the first namespace
   }
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
-import type { Answer, Call } from '../assertions/assertion.ts'
+import type { Answer, PacketCall } from '../assertions/assertion.ts'
 import { CnilabError } from '../errors.ts'
 import { READY } from '../packets/names.ts'
 import { readJson } from '../state/json.ts'
@@ -31,7 +31,12 @@ const OFFERS = ['http:80', 'tcp:7', 'udp:7', 'dns:53']
  * Calls from a namespace (undefined: the host itself) with real packets, once, and waits so many seconds for the answer.
  * Throws CnilabError `state` if it cannot be tried, as in a namespace that does not exist.
  */
-export async function call(kernel: Kernel, from: string | undefined, whom: Call, seconds: number): Promise<Answer> {
+export async function call(
+  kernel: Kernel,
+  from: string | undefined,
+  whom: PacketCall,
+  seconds: number,
+): Promise<Answer> {
   const args =
     whom.protocol === 'dns'
       ? [whom.protocol, whom.server, whom.name, String(seconds)]

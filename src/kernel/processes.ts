@@ -46,13 +46,24 @@ export function childrenOf(pid: number): number[] {
  * one whose first thread alone has ended, it is known.
  */
 export function startTime(pid: number): string | undefined {
+  const fields = statFields(pid)
+  const isZombie = fields?.[0] === 'Z' && Number(fields[17]) <= 1
+  return isZombie ? undefined : fields?.[19]
+}
+
+/** The process that started another one; undefined if that is gone. */
+export function parentOf(pid: number): number | undefined {
+  const parent = statFields(pid)?.[1]
+  return parent === undefined ? undefined : Number(parent)
+}
+
+/** The fields of /proc/PID/stat from the third on: the second is a name, which may hold anything. */
+function statFields(pid: number): string[] | undefined {
   try {
-    const fields = readBytes(`/proc/${pid}/stat`, MIB)
+    return readBytes(`/proc/${pid}/stat`, MIB)
       .toString('latin1')
       .replace(/^.*\) /s, '')
       .split(' ')
-    const isZombie = fields[0] === 'Z' && Number(fields[17]) <= 1
-    return isZombie ? undefined : fields[19]
   } catch {
     return undefined
   }

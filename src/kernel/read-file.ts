@@ -51,7 +51,7 @@ export function readBytes(path: string, most: number): Buffer {
       const stat = fstatSync(fd)
       refuseOther(stat, path)
       if (stat.size > most) throw tooLarge(most)
-      return readDescriptor(fd, most, stat.isFIFO() ? PATIENCE : 0)
+      return readDescriptor(fd, most, stat.isFIFO() ? PATIENCE : 0, stat.size + 1)
     } finally {
       closeSync(fd)
     }
@@ -89,24 +89,23 @@ const PATIENCE = 5000
 
 /**
  * All that can be read from a descriptor, `most` bytes at most. Where that would have to wait, it waits `patience`
- * milliseconds for each piece. Throws UnreadableError.
+ * milliseconds for each piece; the first one is expected to have so many bytes. Throws UnreadableError.
  */
-export function readDescriptor(fd: number, most: number, patience: number): Buffer {
+export function readDescriptor(fd: number, most: number, patience: number, expected = 0): Buffer {
   const pieces: Buffer[] = []
   let size = 0
-  let since = performance.now()
+  let since = Date.now()
   for (;;) {
-    const piece = Buffer.allocUnsafe(Math.min(64 * 1024, most + 1 - size))
+    const piece = Buffer.allocUnsafe(Math.min(Math.max(64 * 1024, expected - size), most + 1 - size))
     try {
       const read = readSync(fd, piece)
       if (read === 0) return Buffer.concat(pieces)
       pieces.push(piece.subarray(0, read))
       size += read
-      since = performance.now()
+      since = Date.now()
     } catch (error) {
       if (codeOf(error) !== 'EAGAIN') throw explained(error)
-      if (performance.now() - since >= patience)
-        throw new UnreadableError('nothing is to be read from it without waiting')
+      if (Date.now() - since >= patience) throw new UnreadableError('nothing is to be read from it without waiting')
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAIT)
     }
     if (size > most) throw tooLarge(most)
@@ -129,7 +128,7 @@ function refuseOther(stat: Stats, path: string): void {
     stat.isDirectory()
       ? 'it is a folder, not a file'
       : stat.isFIFO()
-        ? 'it is a pipe: whoever reads it waits for somebody to write'
+        ? 'it is a pipe: reading it would wait for somebody to write'
         : stat.isSocket()
           ? 'it is a socket, not a file'
           : 'it is a device, not a file',

@@ -26,7 +26,7 @@ export class KernelError extends CnilabError {
 /** How far `run` has come, in commands. */
 export type Progress = (done: number, total: number) => void
 
-/** What the caller of `run` may want besides: to stop it between two processes, and to be told how far it is. */
+/** Options of `run`: to stop it between two processes, and to hear how far it is. */
 export interface RunOptions {
   signal?: AbortSignal | undefined
   progress?: Progress | undefined
@@ -44,7 +44,7 @@ const MANY = 4
 /**
  * Runs commands on a host, in order, in as few processes as they allow. Throws KernelError at the first refusal;
  * what came before it has then been done, and perhaps some of what came after: read the kernel again. `signal` stops it
- * between two processes; a sandbox of our own alone is not worth waiting for the one that runs.
+ * between two processes; a sandbox that only we use is not worth waiting for the one that runs.
  */
 export async function run(
   host: Host,

@@ -16,7 +16,7 @@ const DENIED: Readonly<Record<string, readonly [number, number]>> = {
   fanotify_init: [300, 262],
   // Opens a file without its path, and so without the mounts that hide it.
   open_by_handle_at: [304, 265],
-  // Lets a program hold up whoever reads its memory.
+  // Lets a program stall any process that reads its memory.
   userfaultfd: [323, 282],
 }
 

@@ -17,29 +17,29 @@ import type { Host } from './host.ts'
 import type { Launch } from './launcher.ts'
 import { namesInNetns, netnsAt, type NetnsFile } from './netns-files.ts'
 import { spawnOn } from './on-host.ts'
-import { readText } from './read-file.ts'
+import { readText, UnreadableError } from './read-file.ts'
 import { wasKilled } from './spawn.ts'
 
-/** What a snapshot should hold besides the host's links, addresses and routes; without a scope it holds everything. */
+/** What a snapshot should hold in addition to the host's links, addresses and routes; without a scope it holds everything. */
 export interface Scope {
   /** Namespaces to read; undefined for all that have a name. The others appear by name only. */
   namespaces: ReadonlySet<string> | undefined
-  /** Namespaces without a name to read besides, by their paths. */
+  /** Namespaces without a name to read as well, by their paths. */
   paths?: readonly string[]
-  /** Sysctls to read on the host. */
-  sysctls?: readonly string[]
-  /** Whether to read the host's nftables rules. */
-  rules?: boolean
+  /** Sysctls to read, by namespace. */
+  sysctls?: ReadonlyMap<string, readonly string[]>
+  /** The namespaces whose nftables rules to read. */
+  rules?: ReadonlySet<string>
   /** The only links of the host to read, without its routes: where thousands are not to be read for one. */
-  links?: readonly string[]
+  links?: readonly string[] | undefined
   /** The only nftables tables of the host to read, as `ip NAME`; one that is not there has no rules. */
   tables?: readonly string[]
   /** Whether to read which links forward, besides these. */
   forwarding?: boolean
   /** Whether to leave out what is in the sets of these tables, which a thousand containers share. */
   withoutElements?: boolean
-  /** Whether to read the VLANs of bridges' ports. */
-  vlans?: boolean
+  /** The namespaces whose VLANs of bridges' ports to read. */
+  vlans?: ReadonlySet<string>
 }
 
 const usual = [...Object.values(FORWARDING), REDIRECTS]
@@ -57,20 +57,16 @@ export async function snapshot(host: Host, launcher: Launch, scope?: Scope): Pro
   const files = new Map([...namespaces, ...others])
   const names = [...files.keys()]
   const wanted = names.filter((name) => scope?.namespaces?.has(name) ?? true)
-  // What takes longest begins first.
-  const [inner, own, rules, sysctls, vlans] = await Promise.all([
-    readNamespaces(host, launch, wanted, files),
+  const everything = { sysctls: new Map([[HOST, usual]]), rules: new Set([HOST]), vlans: new Set<string>() }
+  const settings = { ...(scope ?? everything), host, launch }
+  // Start the slowest read first: they run in parallel.
+  const [inner, own, rest] = await Promise.all([
+    readNamespaces(settings, wanted, files),
     scope?.links ? readLinks(launch, scope.links, scope.forwarding === true) : readHost(launch),
-    scope?.tables
-      ? readTables(launch, scope.tables, scope.withoutElements === true)
-      : (scope?.rules ?? scope === undefined)
-        ? readRules(launch)
-        : [],
-    readSysctls(host, launch, scope ? (scope.sysctls ?? []) : usual),
-    scope?.vlans === true ? readVlans(launch) : undefined,
+    readSettings(settings, HOST),
   ])
   const state = new Map<string, Namespace | undefined>([
-    [HOST, { ...parseNamespace(own, { ...nowhere, rules, sysctls, ...(vlans ? { vlans } : {}) }), strays }],
+    [HOST, { ...parseNamespace(own, { ...nowhere, ...rest }), strays }],
     ...names.map((name) => [name, inner.get(name)] as const),
   ])
   for (const name of scope?.links ? [] : ambiguous(state)) {
@@ -80,6 +76,26 @@ export async function snapshot(host: Host, launcher: Launch, scope?: Scope): Pro
   }
   return state
 }
+
+/** What of a namespace is read by other programs than ip: rules, sysctls, and the VLANs of bridges' ports. */
+async function readSettings(
+  { host, launch, tables, withoutElements, ...scope }: Settings,
+  netns: string,
+): Promise<Pick<Namespace, 'rules' | 'sysctls'> & { vlans?: Vlans }> {
+  const place = netns === HOST ? undefined : netns
+  const [rules, sysctls, vlans] = await Promise.all([
+    tables && place === undefined
+      ? readTables(launch, tables, withoutElements === true)
+      : scope.rules?.has(netns) === true
+        ? readRules(launch, place)
+        : [],
+    readSysctls(host, launch, scope.sysctls?.get(netns) ?? [], place),
+    scope.vlans?.has(netns) === true ? readVlans(launch, place) : undefined,
+  ])
+  return { rules, sysctls, ...(vlans ? { vlans } : {}) }
+}
+
+type Settings = Omit<Scope, 'namespaces'> & { host: Host; launch: Launch }
 
 /** What a program could not say because it was killed must not be taken for missing, and made again, or forgotten. */
 function toItsEnd(launch: Launch): Launch {
@@ -93,7 +109,7 @@ function toItsEnd(launch: Launch): Launch {
   }
 }
 
-/** Undefined for a namespace that has vanished meanwhile, or a file that is none. */
+/** Undefined for a namespace that has vanished meanwhile, or a file that is not a namespace. */
 async function readNetns(launch: Launch, netns: string): Promise<string[] | undefined> {
   const { code, stdout } = await launch(netns, ['ip', '-j', '-d', '-batch', '-'], READ_BATCH)
   return code === 0 ? stdout.trimEnd().split('\n') : undefined
@@ -119,8 +135,8 @@ async function readLinks(launch: Launch, names: readonly string[], forwarding: b
   return [`[${documents.map((line) => line.slice(1, -1)).join(',')}]`, '[]', netconf ?? '[]']
 }
 
-async function readVlans(launch: Launch): Promise<Vlans> {
-  const { code, stdout } = await launch(undefined, ['bridge', '-j', '-compressvlans', 'vlan', 'show'])
+async function readVlans(launch: Launch, netns: string | undefined): Promise<Vlans> {
+  const { code, stdout } = await launch(netns, ['bridge', '-j', '-compressvlans', 'vlan', 'show'])
   return code === 0 ? parseVlans(stdout) : new Map()
 }
 
@@ -135,28 +151,42 @@ async function readTables(launch: Launch, tables: readonly string[], terse: bool
   })
 }
 
-async function readRules(launch: Launch): Promise<NftObject[]> {
-  const { code, stdout, stderr } = await launch(undefined, ['nft', '-j', 'list', 'ruleset'])
+async function readRules(launch: Launch, netns: string | undefined): Promise<NftObject[]> {
+  const { code, stdout, stderr } = await launch(netns, ['nft', '-j', 'list', 'ruleset'])
+  // A namespace may vanish meanwhile.
+  if (code !== 0 && netns !== undefined && /cannot open/.test(stderr)) return []
   if (code !== 0) throw new CnilabError('state', `could not read the nftables rules: ${stderr.trim()}`)
   return parseRuleset(stdout)
 }
 
-async function readSysctls(host: Host, launch: Launch, keys: readonly string[]): Promise<Record<string, string>> {
+async function readSysctls(
+  host: Host,
+  launch: Launch,
+  keys: readonly string[],
+  netns: string | undefined,
+): Promise<Record<string, string>> {
   if (keys.length === 0) return {}
-  if (host.enter.length === 0) return readOwnSysctls(keys)
-  const { stdout } = await launch(undefined, ['sysctl', '-e', ...new Set(keys)])
+  if (netns === undefined && host.enter.length === 0) return readOwnSysctls(keys)
+  const { code, stdout, stderr } = await launch(netns, ['sysctl', '-e', ...new Set(keys)])
+  // A namespace may vanish meanwhile; a key that the kernel does not have is left out.
+  if (code !== 0 && !(netns !== undefined && /cannot open/.test(stderr)))
+    throw new CnilabError('state', `could not read the settings of the kernel: ${stderr.trim()}`)
   return parseSysctls(stdout)
 }
 
-/** Those of the namespace that this process is in, which takes no other process. */
+/**
+ * Those of the namespace that this process is in, which takes no other process. What could not be read must not be taken for
+ * missing: undo would not put it back.
+ */
 function readOwnSysctls(keys: readonly string[]): Record<string, string> {
   const files = keys.map((key) => [key, key.replaceAll(/[./]/g, (c) => (c === '.' ? '/' : '.'))] as const)
   return Object.fromEntries(
     files.flatMap(([key, file]) => {
       try {
         return [[key, readText(`/proc/sys/${file}`).trim().replaceAll(/\s+/g, ' ')]]
-      } catch {
-        return []
+      } catch (error) {
+        if (!(error instanceof UnreadableError) || error.code === 'ENOENT') return []
+        throw new CnilabError('state', `could not read ${key}: ${error.message}`, { cause: error })
       }
     }),
   )
@@ -171,11 +201,11 @@ const LONGEST = 30
 const CHUNK = 100
 
 async function readNamespaces(
-  host: Host,
-  launch: Launch,
+  settings: Settings,
   names: readonly string[],
   files: ReadonlyMap<string, NetnsFile>,
 ): Promise<Map<string, Namespace>> {
+  const { host, launch } = settings
   const read = new Map<string, Namespace>()
   for (let at = 0; at < names.length; at += CHUNK) {
     const some = names.slice(at, at + CHUNK)
@@ -183,9 +213,11 @@ async function readNamespaces(
       some.length <= FEW || some.some((name) => name.startsWith('/'))
         ? await Promise.all(some.map((name) => readNetns(launch, name)))
         : await readMany(host, launch, some)
+    const rest = await Promise.all(some.map((name) => readSettings(settings, name)))
     for (const [i, name] of some.entries()) {
       const own = documents[i]
-      if (own) read.set(name, parseNamespace(own, { ...(files.get(name) ?? nowhere), rules: [], sysctls: {} }))
+      if (own)
+        read.set(name, parseNamespace(own, { ...(files.get(name) ?? nowhere), rules: [], sysctls: {}, ...rest[i] }))
     }
   }
   return read

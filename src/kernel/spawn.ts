@@ -183,7 +183,7 @@ export function notStarted(file: string, error: NodeJS.ErrnoException): CnilabEr
 
 /**
  * The same for a process that starts few programs and ends: what they read and print goes through files without a name,
- * since to load the streams of pipes takes longer than such a program. Where no folder has room for them, it is pipes.
+ * since loading Node's streams for pipes takes longer than such a program. Where no folder has room for files, it uses pipes.
  */
 export function spawnByFiles(argv: readonly string[], input = ''): Promise<Finished> {
   const files = openFiles(input)
@@ -191,7 +191,7 @@ export function spawnByFiles(argv: readonly string[], input = ''): Promise<Finis
   const [file = '', ...rest] = argv
   const env = usualEnvironment()
   const { promise, resolve, reject } = Promise.withResolvers<Finished>()
-  const child = start(file, rest, { env, stdio: [...files, ...(lent === undefined ? [] : [lent])] })
+  const child = start(file, rest, { env, stdio: [...files, ...(inherited === undefined ? [] : [inherited])] })
   child.on('error', (error: NodeJS.ErrnoException) => reject(notStarted(file, error)))
   child.on('exit', (code, by) => {
     const [, stdout, stderr] = files
@@ -207,12 +207,12 @@ function refuseMissing(finished: Finished): Finished {
   return finished
 }
 
-/** The descriptor that programs get besides: a lock lasts until the last of them has ended. */
-let lent: number | undefined
+/** A descriptor that programs inherit: the lock that it holds lasts until the last of them has ended. */
+let inherited: number | undefined
 
-/** Lends a descriptor to the programs that `spawnByFiles` starts from now on; none with undefined. */
-export function lend(fd: number | undefined): void {
-  lent = fd
+/** Lets the programs that `spawnByFiles` starts from now on inherit a descriptor; undefined: none. */
+export function passOn(fd: number | undefined): void {
+  inherited = fd
 }
 
 /** O_TMPFILE of open(2), to which Node gives no name. */

@@ -11,7 +11,7 @@ const MOST_LINKS = 40
  * Why what is at a path cannot be trusted, in words: somebody other than this user and root may have put it
  * there, or may change it. Every link and folder on the way has to belong to one of the two, and nobody else may write
  * there; in a sticky folder such as /tmp others may, since there they can neither rename nor remove what is not theirs,
- * but never in the last one. Undefined if it can be trusted, or as far as it is not there: whoever makes it asks again.
+ * but never in the last one. Undefined if it can be trusted, or as far as it does not exist yet: the caller asks again once it has made it.
  */
 export function distrust(path: string): string | undefined {
   const names = parts(path.startsWith('/') ? path : `${process.cwd()}/${path}`)

@@ -1,6 +1,9 @@
 import * as z from 'zod'
-import { findLink, type Link, portsOf } from '../state/state.ts'
-import { flag, interfaceAddress, interfaceName, isIpv6, netnsPlace } from './names.ts'
+import { type Address, findLink, type Link, portsOf } from '../state/state.ts'
+import { flag } from './scalars.ts'
+import { interfaceAddress } from './ip.ts'
+import { interfaceName, netnsPlace } from './names.ts'
+import { isIpv6 } from '../ip-arithmetic.ts'
 import {
   type OperationKind,
   inNetns,
@@ -12,7 +15,6 @@ import {
   namedNetns,
 } from './operation.ts'
 import { alteredLink, findSame } from './same-link.ts'
-import { relyingOn } from './way-out.ts'
 
 interface Params {
   address: string
@@ -27,15 +29,18 @@ interface Params {
 /** An address with prefix on an interface: ip-address(8). IPv6 addresses skip duplicate detection unless it is asked for. */
 export const address: OperationKind<'address', Params> = {
   kind: 'address',
+  title: 'an interface gets an address',
   step: () => 'ip',
   shared: true,
   get params() {
     return z.strictObject({
-      address: interfaceAddress,
-      ifname: interfaceName,
-      netns: netnsPlace.optional(),
-      detectDuplicates: flag.optional(),
-      prefixRoute: flag.optional(),
+      address: interfaceAddress.describe('the address with its prefix, for example: 10.22.0.2/16'),
+      ifname: interfaceName.describe('the interface that gets it'),
+      netns: netnsPlace.optional().describe('the namespace that the interface is in; the host without it'),
+      detectDuplicates: flag
+        .optional()
+        .describe('IPv6: whether to look first for others that have it, which takes 2 s (RFC 4862)'),
+      prefixRoute: flag.optional().describe("whether the kernel makes a route to the address's subnet; yes without it"),
     })
   },
   id: (p) => `${placeId(p.netns, p.ifname)}.${p.address.split('/')[0] ?? ''}`,
@@ -58,11 +63,18 @@ export const address: OperationKind<'address', Params> = {
   target: ({ ifname, netns }) => ({ ifname, netns }),
   undo: (p, before, now) => {
     const link = findSame(before, p.ifname, p.netns, now)
-    return link && has(link, p.address) ? [ip(p.netns, 'address', 'delete', p.address, 'dev', p.ifname)] : []
+    return link && has(link, p.address) ? [remove(p, p.address)] : []
   },
+  mend: (p, now) => [
+    ...sameAddress(findLink(now, p.ifname, p.netns), p).map(({ address: one, prefix }) =>
+      remove(p, `${one}/${prefix}`),
+    ),
+    ...address.apply(p),
+  ],
   altered: (p, before, now) => alteredLink(before, p.ifname, p.netns, now, (link) => has(link, p.address)),
-  users: (p, now) => [...portsOf(now, p.ifname, p.netns), ...relyingOn(p.ifname, p.netns, now)],
+  users: (p, now) => portsOf(now, p.ifname, p.netns),
   explain: (p) => ({
+    undoing: `Take ${p.address} off ${p.ifname}${inNetns(p.netns)}`,
     what: `Give ${p.ifname}${inNetns(p.netns)} the address ${p.address}`,
     why:
       p.prefixRoute === false
@@ -78,10 +90,20 @@ export const address: OperationKind<'address', Params> = {
     const own = link.addresses.filter((a) => a.scope !== 'link')
     const text = own.map((a) => `${a.address}/${a.prefix}`).join(', ')
     const actual = `${p.ifname}${inNetns(p.netns)} has ${text === '' ? 'no address' : text}`
-    if (has(link, p.address)) return { status: 'present', actual }
-    const sameHost = own.some((a) => p.address.startsWith(`${a.address}/`))
-    return sameHost ? { status: 'differs', actual } : { status: 'absent', actual, before: {} }
+    const [there] = sameAddress(link, p)
+    if (!there) return { status: 'absent', actual, before: {} }
+    if (!has(link, p.address)) return { status: 'differs', actual }
+    if (p.prefixRoute !== undefined && p.prefixRoute !== there.prefixRoute)
+      return { status: 'differs', actual: `${actual}, ${there.prefixRoute ? 'with' : 'without'} a route to its subnet` }
+    return { status: 'present', actual }
   },
+}
+
+const remove = ({ ifname, netns }: Params, cidr: string) => ip(netns, 'address', 'delete', cidr, 'dev', ifname)
+
+/** The same address, whatever its prefix. */
+function sameAddress(link: Link | undefined, p: Params): Address[] {
+  return link?.addresses.filter((a) => p.address.startsWith(`${a.address}/`)) ?? []
 }
 
 function has(link: Link, cidr: string): boolean {

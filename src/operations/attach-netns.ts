@@ -1,8 +1,11 @@
 import * as z from 'zod'
-import { findLink, type State } from '../state/state.ts'
-import { interfaceName, netnsName } from './names.ts'
+import { findLink, HOST, INTERNET, type State } from '../state/state.ts'
+import { type CableEnd, otherEnd } from '../state/topology.ts'
+import { clear, rename } from './made-link.ts'
+import { interfaceName, netnsName, netnsPlace } from './names.ts'
 import {
   type Before,
+  type Command,
   type OperationKind,
   HOST_PID,
   inNetns,
@@ -13,11 +16,13 @@ import {
   resource,
 } from './operation.ts'
 import { isOurs } from './same-link.ts'
-import { cutOff } from './way-out.ts'
+import { isWayOut } from './way-out.ts'
 
 interface Params {
   ifname: string
   netns: string
+  /** The namespace that it is taken from; the host without it. */
+  from?: string | undefined
   /** The name it gets there; its own if not given. */
   name?: string | undefined
 }
@@ -27,26 +32,33 @@ const nameThere = (p: Params) => p.name ?? p.ifname
 /** Moves an interface of the host into a namespace: ip-link(8), `link set … netns`. */
 export const attachNetns: OperationKind<'attach-netns', Params> = {
   kind: 'attach-netns',
+  title: 'an interface is moved into a namespace',
   step: () => 'attach-netns',
   get params() {
     return z
-      .strictObject({ ifname: interfaceName, netns: netnsName, name: interfaceName.optional() })
+      .strictObject({
+        ifname: interfaceName.describe('the interface'),
+        netns: netnsName.describe('the namespace that it goes into'),
+        from: netnsPlace.optional().describe('the namespace that it is taken from; the host without it'),
+        name: interfaceName.optional().describe('the name that it gets there; its own without it'),
+      })
       .refine((p) => p.ifname !== 'lo' && p.name !== 'lo', {
         error: 'every namespace has a lo of its own, which cannot be moved or replaced, for example: veth-red',
         path: ['ifname'],
       })
   },
   id: (p) => placeId(p.netns, nameThere(p)),
-  reads: (p) => ({ namespaces: [p.netns] }),
+  // It may have been moved to another one, and renamed.
+  reads: () => ({ namespaces: 'everywhere' }),
   moves: ({ ifname, netns }) => ({ ifname, netns }),
   provides: (p) => [resource.link(nameThere(p), p.netns)],
-  needs: (p) => [resource.netns(p.netns), resource.link(p.ifname)],
+  needs: (p) => [resource.netns(p.netns), resource.link(p.ifname, p.from)],
   apply: (p) => [
-    ip(undefined, 'link', 'set', 'dev', p.ifname, 'netns', p.netns, ...(p.name === undefined ? [] : ['name', p.name])),
+    ip(p.from, 'link', 'set', 'dev', p.ifname, 'netns', p.netns, ...(p.name === undefined ? [] : ['name', p.name])),
   ],
-  target: ({ ifname }) => ({ ifname }),
+  target: ({ ifname, from }) => ({ ifname, netns: from }),
   undo: (p, before, now) =>
-    findMoved(p, before, now).isSame && !findLink(now, p.ifname)
+    findMoved(p, before, now).isSame && !findLink(now, p.ifname, p.from)
       ? [
           ip(
             p.netns,
@@ -55,32 +67,69 @@ export const attachNetns: OperationKind<'attach-netns', Params> = {
             'dev',
             nameThere(p),
             'netns',
-            HOST_PID,
+            p.from ?? HOST_PID,
             ...(p.name === undefined ? [] : ['name', p.ifname]),
           ),
         ]
       : [],
+  mend: (p, now) => {
+    const astray = findAstray(p, now)
+    if (astray?.netns === p.netns) return rename(astray, nameThere(p))
+    if (astray) return move(astray, p)
+    // Something else has its name there.
+    const removal = clear(nameThere(p), p.netns, now)
+    return removal.length === 0 ? [] : [...removal, ...attachNetns.apply(p)]
+  },
   altered: (p, before, now) => findMoved(p, before, now).altered,
   explain: (p) => ({
+    undoing: `Take ${nameThere(p)} out of namespace ${p.netns}, back to ${p.from === undefined ? 'the host' : `namespace ${p.from}`}`,
     what: `Move ${p.ifname} into namespace ${p.netns}${p.name === undefined ? '' : ` and call it ${p.name}`}`,
     why: "An interface lives in exactly one namespace. Once moved, it is gone from the host's list and is the container's own network card.",
   }),
   expected: (p) => `${nameThere(p)} is in namespace ${p.netns}`,
   judge: (p, now) => {
-    const blocked = missingNetns(p.netns, now)
+    const blocked = missingNetns(p.netns, now) ?? missingNetns(p.from, now)
     if (blocked) return blocked
-    const here = findLink(now, p.ifname)
+    const origin = whereIs(p.from ?? HOST)
+    const here = findLink(now, p.ifname, p.from)
     const there = findLink(now, nameThere(p), p.netns)
     if (there && here)
       return {
         status: 'differs',
-        actual: `${p.netns} already has an interface ${nameThere(p)}, and ${p.ifname} is still on the host`,
+        actual: `${p.netns} already has an interface ${nameThere(p)}, and ${p.ifname} is still ${origin}`,
       }
     if (there) return { status: 'present', actual: `${nameThere(p)} is in namespace ${p.netns}` }
-    if (here)
-      return cutOff(p.ifname, now) ?? { status: 'absent', actual: `${p.ifname} is still on the host`, before: {} }
-    return missingLink(p.ifname, undefined)
+    if (here) return { status: 'absent', actual: `${p.ifname} is still ${origin}`, before: {} }
+    const astray = findAstray(p, now)
+    return astray
+      ? { status: 'differs', actual: `${astray.link.name} is ${whereIs(astray.netns)}, and no ${nameThere(p)}` }
+      : missingLink(p.ifname, p.from)
   },
+}
+
+const whereIs = (netns: string) => (netns === HOST ? 'on the host' : `in namespace ${netns}`)
+
+/**
+ * The interface where it should not be: in a third namespace, or in the right one under another name. Of a name that nobody
+ * knows that is the only cable which leads there.
+ */
+function findAstray({ ifname, netns, from, name = ifname }: Params, now: State): CableEnd | undefined {
+  for (const [place, namespace] of now) {
+    if (place === INTERNET || (place === netns && name === ifname) || place === (from ?? HOST)) continue
+    const link = namespace?.links.find((one) => one.name === ifname)
+    if (link && !isWayOut(ifname, place === HOST ? undefined : place, now)) return { netns: place, link }
+  }
+  const cables = (now.get(netns)?.links ?? []).filter(
+    (link) => link.kind === 'veth' && otherEnd(now, { netns, link })?.netns === (from ?? HOST),
+  )
+  const [link, another] = cables
+  return link && !another ? { netns, link } : undefined
+}
+
+function move({ netns, link }: CableEnd, p: Params): Command[] {
+  return [
+    ip(netns === HOST ? undefined : netns, 'link', 'set', 'dev', link.name, 'netns', p.netns, 'name', nameThere(p)),
+  ]
 }
 
 /** The interface that was moved. Its index may be another one there; of one that is ours the alias tells, too. */

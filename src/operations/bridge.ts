@@ -1,59 +1,86 @@
 import * as z from 'zod'
 import { findLink, portsOf } from '../state/state.ts'
-import { alteredMade, findMade, type LinkParams, marksOf, withMac } from './made-link.ts'
-import { flag, interfaceName, wholeNumber } from './names.ts'
-import { type OperationKind, ip, MARK_ALIAS, markSchema, resource, attachmentOf } from './operation.ts'
-import { lyingOn, relyingOn } from './way-out.ts'
+import { alteredMade, findMade, type LinkParams, makeAnew, marksOf, setMtu, withMac } from './made-link.ts'
+import { flag, wholeNumber } from './scalars.ts'
+import { interfaceName, netnsPlace } from './names.ts'
+import {
+  attachmentOf,
+  idIn,
+  inNetns,
+  ip,
+  MARK_ALIAS,
+  markSchema,
+  missingNetns,
+  namedNetns,
+  type OperationKind,
+  resource,
+} from './operation.ts'
+import { lyingOn } from './way-out.ts'
 
 interface Params extends LinkParams {
   mtu?: number | undefined
   /** It keeps VLANs apart: ip-link(8), `vlan_filtering`. */
   vlanFiltering?: boolean | undefined
+  /** A bridge that is there is taken with the settings that it has, as CNI's bridge plugin does. */
+  adopts?: boolean | undefined
 }
 
 /** A bridge, the kernel's virtual switch: ip-link(8), type bridge. */
 export const bridge: OperationKind<'bridge', Params> = {
   kind: 'bridge',
+  title: "a bridge, the kernel's virtual switch",
   step: () => 'bridge',
   shared: true,
   get params() {
     return z.strictObject({
-      name: interfaceName,
-      mtu: wholeNumber.optional(),
-      vlanFiltering: flag.optional(),
+      name: interfaceName.describe('name of the bridge'),
+      netns: netnsPlace.optional().describe('the namespace that it is in; the host without it'),
+      mtu: wholeNumber.optional().describe('the largest packet that it carries, in bytes; the kernel begins with 1500'),
+      vlanFiltering: flag.optional().describe('whether it keeps VLANs apart'),
+      adopts: flag.optional().describe('whether a bridge that is there is taken with the settings that it has'),
       mark: markSchema.optional(),
     })
   },
-  id: (p) => p.name,
-  reads: () => ({ namespaces: [] }),
+  id: (p) => idIn(p.netns, p.name),
+  reads: (p) => ({ namespaces: namedNetns(p.netns) }),
   modules: 'bridge',
   mark: withMac,
-  provides: (p) => [resource.link(p.name)],
-  needs: () => [],
-  apply: ({ name, mtu, vlanFiltering, mark }) => [
+  provides: (p) => [resource.link(p.name, p.netns)],
+  needs: (p) => namedNetns(p.netns).map(resource.netns),
+  apply: ({ name, netns, mtu, vlanFiltering, mark, adopts }) => [
     ip(
-      undefined,
+      netns,
       'link',
       'add',
       'name',
       name,
       ...(mark ? ['address', mark.mac] : []),
-      ...(mtu === undefined ? [] : ['mtu', String(mtu)]),
+      ...(mtu === undefined || adopts !== true ? [] : ['mtu', String(mtu)]),
       'type',
       'bridge',
       ...(vlanFiltering === true ? ['vlan_filtering', '1'] : []),
     ),
-    ...(mark ? [ip(undefined, 'link', 'set', 'dev', name, 'alias', MARK_ALIAS)] : []),
+    // Only an MTU that is set later stays when ports with another one come (net/bridge, br_mtu_auto_adjust).
+    ...(mtu === undefined || adopts === true ? [] : [ip(netns, 'link', 'set', 'dev', name, 'mtu', String(mtu))]),
+    ...(mark ? [ip(netns, 'link', 'set', 'dev', name, 'alias', MARK_ALIAS)] : []),
   ],
-  undo: (p, _before, now) => (findMade(p, 'bridge', now) ? [ip(undefined, 'link', 'delete', 'dev', p.name)] : []),
+  undo: (p, _before, now) => (findMade(p, 'bridge', now) ? [ip(p.netns, 'link', 'delete', 'dev', p.name)] : []),
+  mend: (p, now) => {
+    const link = findLink(now, p.name, p.netns)
+    if (link?.kind !== 'bridge') return makeAnew(p, bridge.apply(p), now)
+    const filtering = p.vlanFiltering === undefined || p.vlanFiltering === link.vlanFiltering
+    return [
+      ...setMtu(link, p.mtu, p.netns),
+      ...(filtering
+        ? []
+        : [ip(p.netns, 'link', 'set', 'dev', p.name, 'type', 'bridge', 'vlan_filtering', p.vlanFiltering ? '1' : '0')]),
+    ]
+  },
   marks: marksOf,
   altered: (p, _before, now) => alteredMade(p, 'bridge', now),
-  users: (p, now) => [
-    ...portsOf(now, p.name),
-    ...(p.mark ? [...lyingOn(p.name, now), ...relyingOn(p.name, undefined, now)] : []),
-  ],
+  users: (p, now) => [...portsOf(now, p.name, p.netns), ...(p.mark ? lyingOn(p.name, p.netns, now) : [])],
   refusal: (p, now, line) => {
-    const [first, ...more] = portsOf(now, p.name)
+    const [first, ...more] = portsOf(now, p.name, p.netns)
     const users = bridge.users?.(p, now) ?? []
     if (first === undefined)
       return users.length === 0
@@ -62,7 +89,7 @@ export const bridge: OperationKind<'bridge', Params> = {
             actual: `${bridge.expected(p)}, and this relies on it: ${users.join(', ')}`,
             fix: 'see it with ip -d link and ip route; what lies on a bridge goes with it',
           }
-    const container = attachmentOf(findLink(now, first)?.alias)
+    const container = attachmentOf(findLink(now, first, p.netns)?.alias)
     return {
       actual: `${bridge.expected(p)} and has ${more.length + 1} port${more.length === 0 ? '' : 's'}: ${[first, ...more].join(', ')}`,
       fix: container
@@ -71,19 +98,35 @@ export const bridge: OperationKind<'bridge', Params> = {
     }
   },
   explain: (p) => ({
-    what: `Create the bridge ${p.name}`,
+    what: `Create the bridge ${p.name}${inNetns(p.netns)}`,
+    undoing: `Delete the bridge ${p.name}${inNetns(p.netns)}`,
     why: 'A bridge is a virtual switch. Every container on it can reach the others, and it can carry the address that they use as their gateway.',
   }),
-  expected: (p) => `${p.name} is a bridge`,
+  expected: (p) => `${p.name}${inNetns(p.netns)} is a bridge${how(p)}`,
   judge: (p, now) => {
-    const link = findLink(now, p.name)
-    if (!link) return { status: 'absent', actual: `there is no interface ${p.name}`, before: {} }
-    if (link.kind === 'bridge' && p.vlanFiltering === true && !link.vlanFiltering)
-      return { status: 'differs', actual: `${p.name} is a bridge that does not filter VLANs` }
-    if (link.kind === 'bridge') return { status: 'present', actual: `${p.name} is a bridge` }
-    return {
-      status: 'differs',
-      actual: `${p.name} is ${link.kind === '' ? 'no bridge' : `a ${link.kind}, not a bridge`}`,
-    }
+    const blocked = missingNetns(p.netns, now)
+    if (blocked) return blocked
+    const place = `${p.name}${inNetns(p.netns)}`
+    const link = findLink(now, p.name, p.netns)
+    if (!link) return { status: 'absent', actual: `there is no interface ${place}`, before: {} }
+    if (link.kind !== 'bridge')
+      return {
+        status: 'differs',
+        actual: `${place} is ${link.kind === '' ? 'no bridge' : `a ${link.kind}, not a bridge`}`,
+      }
+    // Without filtering the kernel has no VLANs to keep apart.
+    if (p.vlanFiltering === true && !link.vlanFiltering)
+      return { status: 'differs', actual: `${place} is a bridge that does not filter VLANs` }
+    if (p.adopts !== true && p.vlanFiltering === false && link.vlanFiltering)
+      return { status: 'differs', actual: `${place} is a bridge that filters VLANs` }
+    return p.adopts !== true && p.mtu !== undefined && link.mtu !== p.mtu
+      ? { status: 'differs', actual: `${place} is a bridge with the MTU ${link.mtu}` }
+      : { status: 'present', actual: `${place} is a bridge` }
   },
+}
+
+/** ` with the MTU 9000 that filters VLANs`, as far as it is asked for. */
+function how({ mtu, vlanFiltering, adopts }: Params): string {
+  if (adopts === true) return ''
+  return `${mtu === undefined ? '' : ` with the MTU ${mtu}`}${vlanFiltering === true ? ' that filters VLANs' : ''}`
 }

@@ -1,7 +1,8 @@
 import * as z from 'zod'
 import { findLink } from '../state/state.ts'
-import { alteredMade, findMade, type LinkParams, marksOf, withMac } from './made-link.ts'
-import { interfaceName, netnsPlace, wholeNumber } from './names.ts'
+import { alteredMade, findMade, type LinkParams, makeAnew, marksOf, setMtu, withMac } from './made-link.ts'
+import { interfaceName, netnsPlace } from './names.ts'
+import { wholeNumber } from './scalars.ts'
 import {
   inNetns,
   ip,
@@ -13,7 +14,7 @@ import {
   placeId,
   resource,
 } from './operation.ts'
-import { lyingOn, relyingOn } from './way-out.ts'
+import { lyingOn } from './way-out.ts'
 
 interface Params extends LinkParams {
   mtu?: number | undefined
@@ -22,12 +23,13 @@ interface Params extends LinkParams {
 /** An interface that takes all that is sent to it, and leads nowhere: ip-link(8), type dummy. The kernel needs CONFIG_DUMMY. */
 export const dummy: OperationKind<'dummy', Params> = {
   kind: 'dummy',
+  title: 'an interface without a cable, which drops what is sent to it',
   step: () => 'veth',
   get params() {
     return z.strictObject({
-      name: interfaceName,
-      netns: netnsPlace.optional(),
-      mtu: wholeNumber.optional(),
+      name: interfaceName.describe('name of the interface'),
+      netns: netnsPlace.optional().describe('the namespace that it is made in; the host without it'),
+      mtu: wholeNumber.optional().describe('the largest packet that it takes, in bytes'),
       mark: markSchema.optional(),
     })
   },
@@ -53,10 +55,14 @@ export const dummy: OperationKind<'dummy', Params> = {
     ...(mark ? [ip(netns, 'link', 'set', 'dev', name, 'alias', MARK_ALIAS)] : []),
   ],
   undo: (p, _before, now) => (findMade(p, 'dummy', now) ? [ip(p.netns, 'link', 'delete', 'dev', p.name)] : []),
+  mend: (p, now) => {
+    const link = findLink(now, p.name, p.netns)
+    return link?.kind === 'dummy' ? setMtu(link, p.mtu, p.netns) : makeAnew(p, dummy.apply(p), now)
+  },
   altered: (p, _before, now) => alteredMade(p, 'dummy', now),
-  users: (p, now) =>
-    p.mark && p.netns === undefined ? [...lyingOn(p.name, now), ...relyingOn(p.name, undefined, now)] : [],
+  users: (p, now) => (p.mark ? lyingOn(p.name, p.netns, now) : []),
   explain: (p) => ({
+    undoing: `Delete the dummy interface ${p.name}${inNetns(p.netns)}`,
     what: `Create the dummy interface ${p.name}${inNetns(p.netns)}`,
     why: 'A dummy interface has no cable: it drops whatever is sent out. An address on it is there as long as the machine is, whatever becomes of its cables; other interfaces can lie on it.',
   }),

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { HOST, type NftObject } from '../state/state.ts'
-import { macAddress, ruleInterface } from './names.ts'
+import { macAddress } from './mac.ts'
+import { ruleInterface } from './names.ts'
 import {
   deleteTable,
   foreignTable,
@@ -45,9 +46,13 @@ export function spoofCheckRemoval(ifname: string, rules: readonly NftObject[]): 
 /** Lets a port of a bridge send with its own MAC address alone: nft(8), family bridge. */
 export const macSpoofCheck: OperationKind<'mac-spoof-check', Params> = {
   kind: 'mac-spoof-check',
+  title: 'a port of a bridge may send with one MAC address only',
   step: () => 'attach-bridge',
   get params() {
-    return z.strictObject({ ifname: ruleInterface, mac: macAddress })
+    return z.strictObject({
+      ifname: ruleInterface.describe('the port of a bridge'),
+      mac: macAddress.describe('the only MAC address that it may send with'),
+    })
   },
   id: (p) => p.ifname,
   reads: () => ({ namespaces: [], rules: true }),
@@ -65,7 +70,9 @@ export const macSpoofCheck: OperationKind<'mac-spoof-check', Params> = {
     ]
   },
   undo: ({ ifname }, _before, now) => spoofCheckRemoval(ifname, now.get(HOST)?.rules ?? []),
+  mend: (p) => [deleteTable(spoofCheckTable(p.ifname)), ...macSpoofCheck.apply(p)],
   explain: ({ ifname, mac }) => ({
+    undoing: `Let ${ifname} send with any MAC`,
     what: `Drop what comes from ${ifname} with another MAC than ${mac}`,
     why: 'A container could send in the name of another one: the bridge believes any source address. The rule lets it use its own alone.',
   }),

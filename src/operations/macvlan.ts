@@ -1,7 +1,8 @@
 import * as z from 'zod'
 import { findLink, type Link, type State } from '../state/state.ts'
-import { alteredMade, findMade, type LinkParams, marksOf, withMac } from './made-link.ts'
-import { interfaceName, netnsPlace, wholeNumber } from './names.ts'
+import { alteredMade, findMade, type LinkParams, makeAnew, marksOf, setMtu, withMac } from './made-link.ts'
+import { interfaceName, netnsPlace } from './names.ts'
+import { wholeNumber } from './scalars.ts'
 import {
   inNetns,
   ip,
@@ -14,7 +15,7 @@ import {
   placeId,
   resource,
 } from './operation.ts'
-import { lyingOn, relyingOn } from './way-out.ts'
+import { lyingOn } from './way-out.ts'
 
 /** How the interfaces on one parent see each other: ip-link(8), type macvlan. */
 export const MACVLAN_MODES = ['bridge', 'private', 'vepa', 'passthru'] as const
@@ -34,18 +35,20 @@ const modeOf = ({ mode = 'bridge' }: Params) => mode
  */
 export const macvlan: OperationKind<'macvlan', Params> = {
   kind: 'macvlan',
+  title: 'a macvlan interface: one more machine on the cable of another interface',
   step: () => 'veth',
   get params() {
     return z.strictObject({
-      name: interfaceName,
-      netns: netnsPlace.optional(),
-      parent: interfaceName,
+      name: interfaceName.describe('name of the interface'),
+      netns: netnsPlace.optional().describe('the namespace that it is made in; the host without it'),
+      parent: interfaceName.describe('the interface of the host that it lies on'),
       mode: z
         .enum(MACVLAN_MODES, {
           error: `the mode of a macvlan is one of ${MACVLAN_MODES.join(', ')}, for example: bridge`,
         })
-        .optional(),
-      mtu: wholeNumber.optional(),
+        .optional()
+        .describe('how the interfaces on one parent see each other; bridge without it'),
+      mtu: wholeNumber.optional().describe('the largest packet that it carries, in bytes'),
       mark: markSchema.optional(),
     })
   },
@@ -78,10 +81,16 @@ export const macvlan: OperationKind<'macvlan', Params> = {
     ...(mark ? [ip(netns, 'link', 'set', 'dev', name, 'alias', MARK_ALIAS)] : []),
   ],
   undo: (p, _before, now) => (findMade(p, 'macvlan', now) ? [ip(p.netns, 'link', 'delete', 'dev', p.name)] : []),
+  mend: (p, now) => {
+    const link = findLink(now, p.name, p.netns)
+    return link?.kind === 'macvlan' && liesOn(link, p, now) && link.macvlanMode === modeOf(p)
+      ? setMtu(link, p.mtu, p.netns)
+      : makeAnew(p, macvlan.apply(p), now)
+  },
   altered: (p, _before, now) => alteredMade(p, 'macvlan', now),
-  users: (p, now) =>
-    p.mark && p.netns === undefined ? [...lyingOn(p.name, now), ...relyingOn(p.name, undefined, now)] : [],
+  users: (p, now) => (p.mark ? lyingOn(p.name, p.netns, now) : []),
   explain: (p) => ({
+    undoing: `Delete the macvlan interface ${p.name}${inNetns(p.netns)}`,
     what: `Create the macvlan interface ${p.name} on ${p.parent}${inNetns(p.netns)}`,
     why: 'A macvlan interface shares the cable of its parent and has a MAC address of its own: to the network it is one more machine, and no bridge is needed. The host itself does not reach it through the parent.',
   }),

@@ -1,7 +1,9 @@
 import type * as z from 'zod'
 import { findLink, HOST, type Link, type State } from '../state/state.ts'
-import { type markSchema, type MarkedLink, randomMac } from './operation.ts'
+import type { CableEnd } from '../state/topology.ts'
+import { type Command, ip, type markSchema, type MarkedLink, randomMac } from './operation.ts'
 import { isOurs } from './same-link.ts'
+import { isWayOut } from './way-out.ts'
 
 /** What the kinds have in common that make one interface, with a mark on the machine. */
 export interface LinkParams {
@@ -35,4 +37,29 @@ export function alteredMade({ name, netns, mark }: LinkParams, kind: string, now
   if (named && isOurs(named)) return `${name} has another MAC address now`
   const renamed = all.find(({ mac }) => mac === mark.mac)
   return renamed && `${name} is called ${renamed.name} now`
+}
+
+/** Commands that take away whatever has a name, and what goes with it; none for the host's way out, or where nothing has it. */
+export function clear(name: string, netns: string | undefined, now: State): Command[] {
+  const link = findLink(now, name, netns)
+  return link && name !== 'lo' && !isWayOut(name, netns, now) ? [ip(netns, 'link', 'delete', 'dev', name)] : []
+}
+
+/** Commands that remove what is in an interface's place, and then make it; none where it must not be removed. */
+export function makeAnew({ name, netns }: LinkParams, make: readonly Command[], now: State): Command[] {
+  const removal = clear(name, netns, now)
+  return removal.length === 0 ? [] : [...removal, ...make]
+}
+
+/** The command that gives an interface its MTU, unless it has it or none is asked for. */
+export function setMtu(link: Link, mtu: number | undefined, netns: string | undefined): Command[] {
+  return mtu === undefined || link.mtu === mtu ? [] : [ip(netns, 'link', 'set', 'dev', link.name, 'mtu', String(mtu))]
+}
+
+/** Commands that give an interface another name: it must be down for that. */
+export function rename({ netns, link }: CableEnd, name: string): Command[] {
+  const set = (...words: string[]) => ip(netns === HOST ? undefined : netns, 'link', 'set', 'dev', ...words)
+  return link.up
+    ? [set(link.name, 'down'), set(link.name, 'name', name), set(name, 'up')]
+    : [set(link.name, 'name', name)]
 }

@@ -1,12 +1,24 @@
 import * as z from 'zod'
 import { once } from '../once.ts'
 import { HOST, type NftObject, type Route } from '../state/state.ts'
-import { contains, isIpv6, subnet } from './names.ts'
+import { contains, isIpv6 } from '../ip-arithmetic.ts'
+import { netnsPlace } from './names.ts'
+import { subnet } from './ip.ts'
 import { deleteTable, foreignTable, hasOwnRule, hasTable, type OwnTable, strangersIn } from './nft-tables.ts'
-import { type OperationKind, MARK_ALIAS, placeId } from './operation.ts'
+import {
+  type Command,
+  inNetns,
+  MARK_ALIAS,
+  missingNetns,
+  namedNetns,
+  type OperationKind,
+  placeId,
+  resource,
+} from './operation.ts'
 
 interface Params {
   subnet: string
+  netns?: string | undefined
   /** On the machine: what stands in the comment of its rule and of no other. */
   mark?: { id: string } | undefined
 }
@@ -29,24 +41,28 @@ function ownTable(p: Params): OwnTable {
 /** Source NAT for a subnet, one nftables table each, so that undoing it is deleting the table: nft(8), masquerade. */
 export const masquerade: OperationKind<'masquerade', Params> = {
   kind: 'masquerade',
+  title: 'packets that leave a subnet get the address of the host (source NAT)',
   step: () => 'masquerade',
   get params() {
     return z.strictObject({
-      subnet: subnet.refine((text) => !text.endsWith('/0'), {
-        error: 'a subnet of everything has no outside to masquerade towards, for example: 10.22.0.0/16',
-      }),
+      subnet: subnet
+        .refine((text) => !text.endsWith('/0'), {
+          error: 'a subnet of everything has no outside to masquerade towards, for example: 10.22.0.0/16',
+        })
+        .describe('the subnet whose packets leave with the address of the host, or of netns'),
+      netns: netnsPlace.optional().describe('the namespace by which they leave; the host without it'),
       mark: z.strictObject({ id: z.string().regex(/^\w+$/) }).optional(),
     })
   },
-  id: (p) => placeId(undefined, p.subnet),
-  reads: () => ({ namespaces: [], rules: true }),
+  id: (p) => placeId(p.netns, p.subnet),
+  reads: (p) => ({ namespaces: namedNetns(p.netns), netns: p.netns, rules: true }),
   modules: 'nf_tables nft_masq nft_chain_nat',
   mark: (p) => ({ ...p, mark: p.mark ?? { id: crypto.randomUUID().slice(0, 8) } }),
   provides: () => [],
-  needs: () => [],
+  needs: (p) => namedNetns(p.netns).map(resource.netns),
   apply: (p) => {
     const [family, table] = [familyOf(p), tableOf(p)]
-    const nft = (...argv: string[]) => ({ tool: 'nft', argv }) as const
+    const nft = (...argv: string[]): Command => ({ tool: 'nft', argv, netns: p.netns })
     return [
       nft('add', 'table', family, table),
       nft('add', 'chain', family, table, CHAIN, '{ type nat hook postrouting priority srcnat; policy accept; }'),
@@ -70,24 +86,28 @@ export const masquerade: OperationKind<'masquerade', Params> = {
     ]
   },
   undo: (p, _before, now) => {
-    const rules = now.get(HOST)?.rules ?? []
+    const rules = now.get(p.netns ?? HOST)?.rules ?? []
     if (!hasTable(rules, ownTable(p))) return []
     // It may be there without its rule, if something stopped us between the two.
     const isOurs = !p.mark || hasOwnRule(rules, ownTable(p)) || strangersIn(rules, ownTable(p)).length === 0
-    return isOurs ? [deleteTable(ownTable(p))] : []
+    return isOurs ? [{ ...deleteTable(ownTable(p)), netns: p.netns }] : []
   },
+  mend: (p) => [{ ...deleteTable(ownTable(p)), netns: p.netns }, ...masquerade.apply(p)],
   users: (p, now) => {
-    const rules = now.get(HOST)?.rules ?? []
+    const rules = now.get(p.netns ?? HOST)?.rules ?? []
     const isOurs = p.mark !== undefined && hasOwnRule(rules, ownTable(p))
     return isOurs ? strangersIn(rules, ownTable(p)).map((what) => `${what} of table ${tableOf(p)}`) : []
   },
   explain: (p) => ({
-    what: `Masquerade ${p.subnet}`,
+    what: `Masquerade ${p.subnet}${inNetns(p.netns)}`,
+    undoing: `Stop masquerading ${p.subnet}${inNetns(p.netns)}`,
     why: `The outside has no route back to ${p.subnet}. Masquerading replaces the source address of every packet that leaves the subnet with the host's own, and translates the replies back. With iptables: ${isIpv6(p.subnet) ? 'ip6tables' : 'iptables'} -t nat -A POSTROUTING -s ${p.subnet} ! -d ${p.subnet} -j MASQUERADE`,
   }),
-  expected: (p) => `a rule masquerades ${p.subnet}`,
+  expected: (p) => `a rule masquerades ${p.subnet}${inNetns(p.netns)}`,
   judge: (p, now) => {
-    const host = now.get(HOST)
+    const blocked = missingNetns(p.netns, now)
+    if (blocked) return blocked
+    const host = now.get(p.netns ?? HOST)
     const table = masqueradeRule(p.subnet, host?.rules ?? [], host?.routes ?? [])
     const foreign = p.mark ? foreignTable(host?.rules ?? [], ownTable(p)) : undefined
     return table !== undefined

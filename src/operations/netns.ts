@@ -10,9 +10,10 @@ interface Params {
 /** A named network namespace: ip-netns(8). */
 export const netns: OperationKind<'netns', Params> = {
   kind: 'netns',
+  title: 'a network namespace',
   step: () => 'netns',
   get params() {
-    return z.strictObject({ name: netnsName })
+    return z.strictObject({ name: netnsName.describe('name of the namespace') })
   },
   id: (p) => p.name,
   reads: (p) => ({ namespaces: [p.name] }),
@@ -25,12 +26,14 @@ export const netns: OperationKind<'netns', Params> = {
     if (!now.has(p.name) && !isStray(p, now)) return []
     return namespace && isAnother(namespace, before) ? [] : [ip(undefined, 'netns', 'delete', p.name)]
   },
+  mend: (p) => [ip(undefined, 'netns', 'delete', p.name), ...netns.apply(p)],
   users: (p, now) =>
     (now.get(p.name)?.links ?? [])
       .filter(({ name, alias }) => !KERNELS_OWN.includes(name) && alias !== MARK_ALIAS)
       .map((link) => link.name),
   explain: (p) => ({
     what: `Create the network namespace ${p.name}`,
+    undoing: `Delete the network namespace ${p.name}`,
     why: 'A network namespace is a private network stack: its own interfaces, addresses, routes and rules. A container is little more than processes that live in one.',
   }),
   expected: (p) => `namespace ${p.name} is there`,

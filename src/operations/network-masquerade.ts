@@ -1,8 +1,10 @@
 import * as z from 'zod'
 import { HOST } from '../state/state.ts'
-import { ipAddress, isIpv6, networkName, ownerName, subnet } from './names.ts'
-import { elementsOf, type IpFamily, removeOwned, type SharedTable } from './nft-elements.ts'
-import { foreignTable, hasRule, MARK_COMMENT, type TableObject } from './nft-tables.ts'
+import { ipAddress, subnet } from './ip.ts'
+import { isIpv6 } from '../ip-arithmetic.ts'
+import { networkName, ownerName } from './names.ts'
+import { elementsOf, type IpFamily, removeElement, removeOwned, type SharedTable } from './nft-elements.ts'
+import { deleteTable, foreignTable, hasRule, MARK_COMMENT, type TableObject } from './nft-tables.ts'
 import { type Command, MARK_ALIAS, type OperationKind } from './operation.ts'
 
 interface NetworkParams {
@@ -47,10 +49,14 @@ function has({ kind, name, hook, comment }: TableObject): boolean {
  */
 export const networkMasquerade: OperationKind<'network-masquerade', NetworkParams> = {
   kind: 'network-masquerade',
+  title: 'a rule that masquerades the containers of a network of CNI',
   step: () => 'masquerade',
   shared: true,
   get params() {
-    return z.strictObject({ network: networkName, subnet })
+    return z.strictObject({
+      network: networkName.describe('name of the network'),
+      subnet: subnet.describe('a subnet of its containers'),
+    })
   },
   id: (p) => `${p.network}.${p.subnet}`,
   reads: () => ({ namespaces: [], rules: true }),
@@ -72,8 +78,10 @@ export const networkMasquerade: OperationKind<'network-masquerade', NetworkParam
   },
   // It goes with the last address in it.
   undo: (p, _before, now) => removeOwned(ownTable(p), () => false, now.get(HOST)?.rules ?? []),
+  mend: (p) => [deleteTable(ownTable(p)), ...networkMasquerade.apply(p)],
   users: (p, now) => elementsOf(now.get(HOST)?.rules ?? [], ownTable(p)).map(({ owner }) => owner),
   explain: (p) => ({
+    undoing: `Stop masquerading containers in ${p.subnet}`,
     what: `Prepare the masquerading of containers in ${p.subnet}`,
     why: "All containers of the network share one rule; each has its address in the rule's set, so that one can leave without touching the others.",
   }),
@@ -92,9 +100,15 @@ export const networkMasquerade: OperationKind<'network-masquerade', NetworkParam
 /** A container's address in the set of those that its network masquerades. */
 export const masqueradedAddress: OperationKind<'masqueraded-address', MemberParams> = {
   kind: 'masqueraded-address',
+  title: 'the address of a container in the rule of its network',
   step: () => 'masquerade',
   get params() {
-    return z.strictObject({ network: networkName, subnet, address: ipAddress, owner: ownerName })
+    return z.strictObject({
+      network: networkName.describe('name of the network'),
+      subnet: subnet.describe('the subnet of the container'),
+      address: ipAddress.describe('its address'),
+      owner: ownerName.describe('whose address it is, as network/container/interface'),
+    })
   },
   id: (p) => `${p.network}.${p.address}`,
   reads: () => ({ namespaces: [], rules: true }),
@@ -107,7 +121,14 @@ export const masqueradedAddress: OperationKind<'masqueraded-address', MemberPara
     return [nft('create', 'element', family, name, setOf(p), `{ ${p.address} comment "${p.owner}" }`)]
   },
   undo: (p, _before, now) => removeOwned(ownTable(p), (owner) => owner === p.owner, now.get(HOST)?.rules ?? []),
+  mend: (p, now) => [
+    ...elementsOf(now.get(HOST)?.rules ?? [], ownTable(p))
+      .filter(({ set, value }) => set === setOf(p) && value === p.address)
+      .map((element) => removeElement(ownTable(p), element)),
+    ...masqueradedAddress.apply(p),
+  ],
   explain: (p) => ({
+    undoing: `Stop masquerading ${p.address}`,
     what: `Masquerade ${p.address} when it leaves ${p.subnet}`,
     why: `Nobody outside this host has a route back to ${p.address}. Masquerading replaces the source address of its packets with the host's own, and translates the replies back.`,
   }),

@@ -58,16 +58,18 @@ export type Verdict =
   | { status: 'blocked'; actual: string; missing: Resource; by?: readonly string[] }
 
 /** Names one thing in the kernel, such as `netns:red` or `link:red/eth0`. Made by `resource`. */
-export type Resource = `${'netns' | 'link' | 'onlink' | 'port'}:${string}`
+export type Resource = LinkResource | OtherResource
+type LinkResource = `link:${string}`
+type OtherResource = `${'netns' | 'onlink' | 'port'}:${string}`
 
 /** The resource names that operations use to say what they provide and need. */
 export const resource = {
-  netns: (name: string): Resource => `netns:${name}`,
-  link: (ifname: string, netns = 'host'): Resource => `link:${netns}/${ifname}`,
+  netns: (name: string): OtherResource => `netns:${name}`,
+  link: (ifname: string, netns = 'host'): LinkResource => `link:${netns}/${ifname}`,
   /** Gateways that an interface reaches directly: it needs an address and must be up. */
-  onlink: (netns = 'host'): Resource => `onlink:${netns}`,
+  onlink: (netns = 'host'): OtherResource => `onlink:${netns}`,
   /** A port of the host: only one container can have it. */
-  port: (name: string): Resource => `port:${name}`,
+  port: (name: string): OtherResource => `port:${name}`,
 }
 
 /** The parts of a resource's name; `ifname` is '' where it is no interface. A namespace may be a path. */
@@ -86,7 +88,9 @@ export type StepId = 'netns' | 'bridge' | 'veth' | 'attach-netns' | 'attach-brid
 export interface Reads {
   /** The namespaces that it is about, besides the host; `everywhere` where what it makes may have been moved to any. */
   namespaces: readonly string[] | 'everywhere'
-  /** Keys of sysctls of the host. */
+  /** The namespace of which the following is read; the host without it. */
+  netns?: string | undefined
+  /** Keys of sysctls. */
   sysctls?: readonly string[]
   /** The rules of nftables. */
   rules?: boolean
@@ -114,8 +118,22 @@ export interface Refusal {
  * The smallest kernel change, defined once. Running it, dry run, explanation, shell script, undo, check and
  * diagnosis are all derived from these members. None of them has an effect.
  */
-export interface OperationKind<K extends string, P> {
+export type OperationKind<K extends string, P> = Definition<K, P> & Provides<P>
+
+/**
+ * What other operations can rely on once it is done. An interface is provided only by a kind that says how it is
+ * recognised on the machine: by its mark, as the one that was moved, or as the loopback of its namespace.
+ */
+type Provides<P> =
+  | { provides(p: P): readonly Resource[]; mark(p: P): P; marks(p: P): readonly MarkedLink[] }
+  | { provides(p: P): readonly Resource[]; moves(p: P): { ifname: string; netns: string } }
+  | { provides(p: P): readonly Resource[]; makesNetns(p: P): string }
+  | { provides(p: P): readonly OtherResource[] }
+
+interface Definition<K extends string, P> {
   kind: K
+  /** What it brings about, as a noun or a short sentence, for its entry in the reference. */
+  title: string
   /** The step of the eight that it belongs to. */
   step(p: P): StepId
   /** Several containers may rely on it (bridge, gateway address, forwarding): undone only when nobody does. */
@@ -129,10 +147,10 @@ export interface OperationKind<K extends string, P> {
   reads(p: P): Reads
   /** The kernel modules that it needs where they are not built in, for modprobe(8). */
   modules?: string
-  /** What other operations can rely on once it is done. */
-  provides(p: P): readonly Resource[]
   /** What must be there before it can be done. */
   needs(p: P): readonly Resource[]
+  /** What of its kind has to be done first in this state, so that it takes nothing away from others. */
+  first?(p: P, now: State): readonly P[]
   /** The interface that it changes, if it makes none: on the machine it is undone on no other of that name. */
   target?(p: P): { ifname: string; netns?: string | undefined } | undefined
   /** The addresses that it gives to interfaces, with their prefixes. */
@@ -141,7 +159,7 @@ export interface OperationKind<K extends string, P> {
   moves?(p: P): { ifname: string; netns: string }
   /** The namespace whose file it makes: on the machine it is recognised by the file's inode and age. */
   makesNetns?(p: P): string
-  /** Gives it a mark, unless it has one, by which what it makes is recognised on the machine; kinds that make a link have it. */
+  /** Gives it a mark, unless it has one, by which what it makes is recognised on the machine. */
   mark?(p: P): P
   /** The interfaces that it makes, where it has a mark. */
   marks?(p: P): readonly MarkedLink[]
@@ -163,7 +181,13 @@ export interface OperationKind<K extends string, P> {
   refusal?(p: P, now: State, line: CommandLine): Refusal | undefined
   /** Who else relies on what was made; undo of a shared kind, and on the machine of any, waits until nobody does. */
   users?(p: P, now: State): readonly string[]
-  explain(p: P): { what: string; why: string }
+  /**
+   * From what `judge` calls `differs` to the right state: what is in the place is changed, or removed and made anew. Empty
+   * where that must not be, as with the host's own way out. `now` is a state that differs.
+   */
+  mend(p: P, now: State): readonly Command[]
+  /** `what` and `undoing` are said as an order: `Create the bridge br0`, `Delete the bridge br0`. */
+  explain(p: P): { what: string; why: string; undoing: string }
   /** The end state in words, as a finding shows it. */
   expected(p: P): string
   /** The end state, not the moment: a veth is there wherever its ends were moved to. */
@@ -201,6 +225,11 @@ export function attachmentOf(alias: string | undefined): { network: string; cont
 /** The namespaces that a plan names, as far as they are not the host. */
 export function namedNetns(...names: readonly (string | undefined)[]): string[] {
   return names.filter((name) => name !== undefined)
+}
+
+/** The name of something in its namespace, for a finding's id; of the host's own only the name. */
+export function idIn(netns: string | undefined, name: string): string {
+  return netns === undefined ? name : `${netns}.${name}`
 }
 
 /** ` in namespace red`, or nothing for the host. */

@@ -1,6 +1,9 @@
 import * as z from 'zod'
 import { HOST, type State } from '../state/state.ts'
-import { ipAddress, isIpv6, ownerName, subnet, wholeNumber } from './names.ts'
+import { ipAddress, subnet } from './ip.ts'
+import { isIpv6 } from '../ip-arithmetic.ts'
+import { ownerName } from './names.ts'
+import { wholeNumber } from './scalars.ts'
 import {
   elementsOf,
   type IpFamily,
@@ -9,7 +12,7 @@ import {
   removeOwned,
   type SharedTable,
 } from './nft-elements.ts'
-import { foreignTable, hasRule, MARK_COMMENT, type TableObject } from './nft-tables.ts'
+import { deleteTable, foreignTable, hasRule, MARK_COMMENT, type TableObject } from './nft-tables.ts'
 import { type Command, MARK_ALIAS, type OperationKind, resource, type Verdict } from './operation.ts'
 
 interface FamilyParams {
@@ -69,10 +72,11 @@ const named = ({ family, name }: SharedTable) => `${family} ${name}`
  */
 export const portForwarding: OperationKind<'port-forwarding', FamilyParams> = {
   kind: 'port-forwarding',
+  title: 'the rules that forward ports of the host to containers',
   step: () => 'masquerade',
   shared: true,
   get params() {
-    return z.strictObject({ family: z.enum(['ip', 'ip6']) })
+    return z.strictObject({ family: z.enum(['ip', 'ip6']).describe('ip for IPv4, ip6 for IPv6') })
   },
   id: (p) => p.family,
   reads: () => ({ namespaces: [], rules: true }),
@@ -117,7 +121,9 @@ export const portForwarding: OperationKind<'port-forwarding', FamilyParams> = {
   // It goes with the last port in it.
   undo: ({ family }, _before, now) => removeOwned(portTable(family), () => false, rulesOf(now)),
   users: ({ family }, now) => elementsOf(rulesOf(now), portTable(family)).map(({ owner }) => owner),
+  mend: (p) => [deleteTable(portTable(p.family)), ...portForwarding.apply(p)],
   explain: ({ family }) => ({
+    undoing: `Stop forwarding ports to containers (IPv${family === 'ip' ? 4 : 6})`,
     what: `Prepare the forwarding of ports to containers (IPv${family === 'ip' ? 4 : 6})`,
     why: 'All containers share the rules; each has its ports in their maps, so that one can leave without touching the others.',
   }),
@@ -152,15 +158,18 @@ const port = wholeNumber.refine((n) => n >= 1 && n <= 65_535, { error: 'a port i
 /** A port of the host that leads to a container's. */
 export const portForward: OperationKind<'port-forward', PortParams> = {
   kind: 'port-forward',
+  title: 'a port of the host that leads to a port of a container',
   step: () => 'masquerade',
   get params() {
     return z.strictObject({
-      protocol: z.enum(['tcp', 'udp', 'sctp']),
-      hostIp: ipAddress.optional(),
-      hostPort: port,
-      address: ipAddress,
-      containerPort: port,
-      owner: ownerName,
+      protocol: z.enum(['tcp', 'udp', 'sctp']).describe('the protocol'),
+      hostIp: ipAddress
+        .optional()
+        .describe("the only address of the host that it is open at; all of the container's family without it"),
+      hostPort: port.describe('the port of the host'),
+      address: ipAddress.describe('the address of the container'),
+      containerPort: port.describe('the port of the container'),
+      owner: ownerName.describe('whose port it is, as network/container/interface'),
     })
   },
   id: (p) => `${familyOf(p.address)}.${keyOf(p).replaceAll(' . ', '.')}`,
@@ -173,7 +182,15 @@ export const portForward: OperationKind<'port-forward', PortParams> = {
     return [nft('create', 'element', family, name, mapOf(p), `{ ${keyOf(p)} comment "${p.owner}" : ${targetOf(p)} }`)]
   },
   undo: (p, _before, now) => undoOwn(p, mapOf(p), keyOf(p), now),
+  mend: (p, now) => {
+    const table = portTable(familyOf(p.address))
+    const there = elementsOf(rulesOf(now), table).filter(
+      (one) => (one.set === mapOf(p) && one.value === keyOf(p)) || isSamePort(p, one),
+    )
+    return [...there.map((one) => removeElement(table, one)), ...portForward.apply(p)]
+  },
   explain: (p) => ({
+    undoing: `Stop forwarding ${portOf(p)}`,
     what: `Forward ${portOf(p)} to ${p.address}, port ${p.containerPort}`,
     why: `Nobody outside this host has a route to ${p.address}. What arrives at the port of the host gets the container's address as its destination, and the replies get the host's as their source.`,
   }),
@@ -201,9 +218,14 @@ function isSamePort(p: PortParams, { set, value }: OwnedElement): boolean {
 /** Those who reach a container by a port of the host, and whose packets it would answer past the host. */
 export const forwardMasquerade: OperationKind<'forward-masquerade', SourceParams> = {
   kind: 'forward-masquerade',
+  title: 'who reaches a container by a port of the host is answered by way of the host',
   step: () => 'masquerade',
   get params() {
-    return z.strictObject({ source: subnet, address: ipAddress, owner: ownerName })
+    return z.strictObject({
+      source: subnet.describe('where packets come from'),
+      address: ipAddress.describe('the address of the container'),
+      owner: ownerName.describe('whose port it is, as network/container/interface'),
+    })
   },
   id: (p) => `${p.address}.${p.source}`,
   reads: () => ({ namespaces: [], rules: true }),
@@ -215,7 +237,13 @@ export const forwardMasquerade: OperationKind<'forward-masquerade', SourceParams
     return [nft('create', 'element', family, name, SOURCES, `{ ${sourceOf(p)} comment "${p.owner}" }`)]
   },
   undo: (p, _before, now) => undoOwn(p, SOURCES, sourceOf(p), now),
+  mend: (p, now) => {
+    const table = portTable(familyOf(p.address))
+    const there = elementsOf(rulesOf(now), table).filter((one) => one.set === SOURCES && one.value === sourceOf(p))
+    return [...there.map((one) => removeElement(table, one)), ...forwardMasquerade.apply(p)]
+  },
   explain: (p) => ({
+    undoing: `Stop masquerading what ${p.source} sends to ports that lead to ${p.address}`,
     what: `Masquerade what ${p.source} sends to ports of the host that lead to ${p.address}`,
     why: `${p.address} must answer by way of the host, where the port of the host is put back into the replies. To an address that it reaches in another way, or to its own, it would answer directly.`,
   }),

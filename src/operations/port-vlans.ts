@@ -1,11 +1,22 @@
 import * as z from 'zod'
 import { findLink, HOST, isInVlan } from '../state/state.ts'
-import { flag, interfaceName, vlanNumber } from './names.ts'
-import { type Command, type OperationKind, missingLink, resource } from './operation.ts'
+import { flag, vlanNumber } from './scalars.ts'
+import { interfaceName, netnsPlace } from './names.ts'
+import {
+  type Command,
+  idIn,
+  inNetns,
+  missingLink,
+  missingNetns,
+  namedNetns,
+  type OperationKind,
+  resource,
+} from './operation.ts'
 import { findSame } from './same-link.ts'
 
 interface Params {
   ifname: string
+  netns?: string | undefined
   /** The VLAN of frames without a tag; the kernel's own 1 is taken off unless `keepDefault`. */
   untagged?: number | undefined
   /** VLANs that pass with their tags: first and last of each range. */
@@ -18,65 +29,91 @@ interface Params {
 /** The VLANs that a bridge's port belongs to: bridge(8), vlan. The kernel needs CONFIG_BRIDGE_VLAN_FILTERING. */
 export const portVlans: OperationKind<'port-vlans', Params> = {
   kind: 'port-vlans',
+  title: "the VLANs of a bridge's port",
   step: () => 'attach-bridge',
   shared: true,
   get params() {
     return z.strictObject({
-      ifname: interfaceName,
-      untagged: vlanNumber.optional(),
-      tagged: z.array(z.strictObject({ first: vlanNumber, last: vlanNumber })),
-      keepDefault: flag.optional(),
-      self: flag.optional(),
+      ifname: interfaceName.describe('the port, or with self the bridge'),
+      netns: netnsPlace.optional().describe('the namespace that it is in; the host without it'),
+      untagged: vlanNumber.optional().describe('the VLAN of frames without a tag'),
+      tagged: z
+        .array(
+          z.strictObject({
+            first: vlanNumber.describe('the first VLAN of a range'),
+            last: vlanNumber.describe('the last one'),
+          }),
+        )
+        .describe('the VLANs whose frames pass with their tags'),
+      keepDefault: flag.optional().describe('whether the VLAN 1 stays that the kernel puts every port into'),
+      self: flag.optional().describe('whether it is the bridge itself, so that the host is in the VLANs too'),
     })
   },
-  id: (p) => p.ifname,
-  reads: () => ({ namespaces: [], vlans: true }),
+  id: (p) => idIn(p.netns, p.ifname),
+  reads: (p) => ({ namespaces: namedNetns(p.netns), netns: p.netns, vlans: true }),
   provides: () => [],
-  needs: (p) => [resource.link(p.ifname)],
+  needs: (p) => [resource.link(p.ifname, p.netns)],
   apply: (p) => [
-    ...(p.keepDefault === true || p.self === true ? [] : [vlanCommand(p, 'del', '1')]),
+    ...(keepsDefault(p) ? [] : [vlanCommand(p, 'del', String(DEFAULT))]),
     ...(p.untagged === undefined ? [] : [vlanCommand(p, 'add', String(p.untagged), 'pvid', 'untagged')]),
     ...p.tagged.map((range) => vlanCommand(p, 'add', shown(range))),
   ],
   // Those of a container's port go with it.
-  target: ({ ifname }) => ({ ifname }),
+  target: ({ ifname, netns }) => ({ ifname, netns }),
   undo: (p, before, now) => {
-    const link = findSame(before, p.ifname, undefined, now)
+    const link = findSame(before, p.ifname, p.netns, now)
     const there = p.self === true && link ? p.tagged.filter(({ first }) => isInVlan(link, first)) : []
     return there.map((range) => vlanCommand(p, 'del', shown(range)))
   },
+  mend: (p, now) => {
+    const bare =
+      findLink(now, p.ifname, p.netns)?.vlans.filter((one) => one.isUntagged && covers(p.tagged, one.first)) ?? []
+    return [...bare.map(({ first }) => vlanCommand(p, 'del', String(first))), ...portVlans.apply(p)]
+  },
   users: (p, now) =>
     p.self === true
-      ? (now.get(HOST)?.links ?? [])
+      ? (now.get(p.netns ?? HOST)?.links ?? [])
           .filter((port) => port.master === p.ifname && p.tagged.some(({ first }) => isInVlan(port, first)))
           .map(({ name }) => name)
       : [],
   explain: (p) => ({
-    what: `Put ${p.ifname} into ${words(p)}`,
+    what: `Put ${p.ifname}${inNetns(p.netns)} into ${words(p)}`,
+    undoing: `Take ${p.ifname}${inNetns(p.netns)} out of ${words(p)}`,
     why: 'A bridge that filters VLANs carries frames only between ports of the same VLAN, as if each were a switch of its own.',
   }),
-  expected: (p) => `${p.ifname} is in ${words(p)}`,
+  expected: (p) => `${p.ifname}${inNetns(p.netns)} is in ${words(p)}`,
   judge: (p, now) => {
-    const link = findLink(now, p.ifname)
-    if (!link) return missingLink(p.ifname, undefined)
+    const blocked = missingNetns(p.netns, now)
+    if (blocked) return blocked
+    const link = findLink(now, p.ifname, p.netns)
+    if (!link) return missingLink(p.ifname, p.netns)
     const holds =
       p.tagged.every(({ first, last }) => link.vlans.some((range) => range.first <= first && last <= range.last)) &&
-      (p.untagged === undefined || link.vlans.some(({ first, isUntagged }) => isUntagged && first === p.untagged))
+      (p.untagged === undefined || link.vlans.some(({ first, isUntagged }) => isUntagged && first === p.untagged)) &&
+      (keepsDefault(p) || !isInVlan(link, DEFAULT))
     // Of the bridge itself: what comes without a tag never reaches the interface of the VLAN.
     const isBare = p.self === true && link.vlans.some((one) => one.isUntagged && covers(p.tagged, one.first))
     const found = link.vlans.map((one) => `${range(one)}${one.isUntagged ? ' without a tag' : ''}`)
-    const actual = `${p.ifname} is in ${found.length === 0 ? 'no VLAN' : found.join(', ')}`
+    const actual = `${p.ifname}${inNetns(p.netns)} is in ${found.length === 0 ? 'no VLAN' : found.join(', ')}`
     if (isBare) return { status: 'differs', actual }
     return holds ? { status: 'present', actual } : { status: 'absent', actual, before: {} }
   },
+}
+
+/** The VLAN into which the kernel puts every port: ip-link(8), `vlan_default_pvid`. */
+const DEFAULT = 1
+
+function keepsDefault({ keepDefault, self, untagged, tagged }: Params): boolean {
+  return keepDefault === true || self === true || untagged === DEFAULT || covers(tagged, DEFAULT)
 }
 
 function covers(ranges: Params['tagged'], vlan: number): boolean {
   return ranges.some(({ first, last }) => first <= vlan && vlan <= last)
 }
 
-function vlanCommand({ ifname, self }: Params, act: 'add' | 'del', vid: string, ...rest: string[]): Command {
-  return { tool: 'bridge', argv: ['vlan', act, 'dev', ifname, 'vid', vid, ...rest, ...(self === true ? ['self'] : [])] }
+function vlanCommand({ ifname, netns, self }: Params, act: 'add' | 'del', vid: string, ...rest: string[]): Command {
+  const argv = ['vlan', act, 'dev', ifname, 'vid', vid, ...rest, ...(self === true ? ['self'] : [])]
+  return { tool: 'bridge', argv, netns }
 }
 
 /** A range as bridge(8) takes it. */

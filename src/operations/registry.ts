@@ -79,7 +79,7 @@ export interface Derived {
   readonly needs: readonly Resource[]
   readonly tables: readonly string[]
   readonly apply: readonly Command[]
-  readonly explain: { what: string; why: string }
+  readonly explain: { what: string; why: string; undoing: string }
   readonly expected: string
   readonly target: { ifname: string; netns?: string | undefined } | undefined
   readonly addresses: readonly { address: string; ifname: string; netns?: string | undefined }[]
@@ -88,9 +88,11 @@ export interface Derived {
   readonly marks: readonly MarkedLink[]
   readonly lingers: boolean
   undo(before: Before, now: State): readonly Command[]
+  mend(now: State): readonly Command[]
   altered(before: Before, now: State): string | undefined
   users(now: State): readonly string[]
   refusal(now: State, line: CommandLine): Refusal | undefined
+  first(now: State): Operation[]
   isSame(other: Operation): boolean
   judge(now: State): Verdict
 }
@@ -145,9 +147,14 @@ function bind<P>(definition: OperationKind<KindName, P>, p: P, operation: Operat
       return definition.marks?.(p) ?? []
     },
     refusal: (now, line) => definition.refusal?.(p, now, line),
+    first: (now) =>
+      // As above: the parameters are those of its kind.
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+      (definition.first?.(p, now) ?? []).map((params) => ({ kind: operation.kind, params }) as Operation),
     isSame: (other) => isSame(definition, p, operation, other),
     altered: (before, now) => definition.altered?.(p, before, now),
     undo: (before, now) => definition.undo(p, before, now),
+    mend: (now) => definition.mend(p, now),
     users: (now) => definition.users?.(p, now) ?? [],
     judge: (now) => definition.judge(p, now),
   }

@@ -1,6 +1,9 @@
 import * as z from 'zod'
 import { findLink, HOST, type Route, type State } from '../state/state.ts'
-import { contains, destination, interfaceName, ipAddress, isIpv6, netnsPlace, wholeNumber } from './names.ts'
+import { contains, isIpv6 } from '../ip-arithmetic.ts'
+import { destination, ipAddress } from './ip.ts'
+import { interfaceName, netnsPlace } from './names.ts'
+import { wholeNumber } from './scalars.ts'
 import {
   type OperationKind,
   inNetns,
@@ -29,19 +32,20 @@ interface Params {
 /** A route by way of a gateway, or straight to an interface: ip-route(8). */
 export const route: OperationKind<'route', Params> = {
   kind: 'route',
+  title: 'a route, by way of a gateway or straight to an interface',
   step: () => 'up',
   get params() {
     return z
       .strictObject({
-        dst: destination,
-        via: ipAddress.optional(),
-        dev: interfaceName.optional(),
-        netns: netnsPlace.optional(),
-        mtu: wholeNumber.optional(),
-        advmss: wholeNumber.optional(),
-        priority: wholeNumber.optional(),
-        table: wholeNumber.optional(),
-        scope: wholeNumber.optional(),
+        dst: destination.describe('where it leads: default, or a subnet'),
+        via: ipAddress.optional().describe('the gateway; without one everything there is expected on the cable of dev'),
+        dev: interfaceName.optional().describe('the interface by which packets leave'),
+        netns: netnsPlace.optional().describe('the namespace that it is in; the host without it'),
+        mtu: wholeNumber.optional().describe('the largest packet on this way, in bytes'),
+        advmss: wholeNumber.optional().describe('the largest segment that TCP offers on this way, in bytes'),
+        priority: wholeNumber.optional().describe('of several routes to one destination the lowest one counts'),
+        table: wholeNumber.optional().describe('number of the routing table; the main one is 254'),
+        scope: wholeNumber.optional().describe('how far it reaches: 0 everywhere, 253 on the cable, 254 on the host'),
       })
       .refine((p) => p.via !== undefined || p.dev !== undefined, { error: 'a route needs a gateway or an interface' })
       .refine((p) => p.dst === 'default' || p.via === undefined || isIpv6(p.dst) === isIpv6(p.via), {
@@ -69,7 +73,12 @@ export const route: OperationKind<'route', Params> = {
       ? [ip(p.netns, 'route', 'delete', ...selector(p), 'proto', 'boot')]
       : []
   },
+  mend: (p, now) => [
+    ...inPlace(p, now).map((one) => ip(p.netns, 'route', 'delete', ...asWords(one))),
+    ...route.apply(p),
+  ],
   explain: (p) => ({
+    undoing: `Remove the route to ${p.dst === 'default' ? 'everything else' : p.dst}${inNetns(p.netns)}`,
     what: `Route ${p.dst === 'default' ? 'everything else' : p.dst}${inNetns(p.netns)} ${way(p)}`,
     why: "Without a route the kernel answers 'Network is unreachable' to everything outside its own subnets. It disappears when its interface goes down.",
   }),
@@ -78,8 +87,8 @@ export const route: OperationKind<'route', Params> = {
     const blocked = missingNetns(p.netns, now)
     if (blocked) return blocked
     if (isThere(p, now)) return { status: 'present', actual: `${p.dst} goes ${way(p)}${inNetns(p.netns)}` }
-    const [there] = p.priority === undefined ? sameDestination(p, now) : []
-    if (there) return { status: 'differs', actual: `${p.dst}${inNetns(p.netns)} goes ${way(there)}` }
+    const [there] = inPlace(p, now)
+    if (there) return { status: 'differs', actual: `${p.dst}${inNetns(p.netns)} goes ${way(there)}${how(there)}` }
     const actual = `there is no route to ${p.dst}${inNetns(p.netns)}`
     const namespace = now.get(p.netns ?? HOST)
     const { via, dev } = p
@@ -134,8 +143,40 @@ export function sameDestination(p: Pick<Params, 'dst' | 'via' | 'netns' | 'table
   return (routes ?? []).filter((r) => r.family === family && (r.dst === p.dst || r.dst === bare))
 }
 
+/** Routes in its place: to the same destination, with the same metric where one is asked for. */
+function inPlace(p: Params, now: State): Route[] {
+  return sameDestination(p, now).filter(({ metric }) => p.priority === undefined || metric === p.priority)
+}
+
+/** What tells a route that is there from others, as words of `ip route`. */
+function asWords({ dst, via, dev, metric, table }: Route): string[] {
+  return [
+    dst,
+    ...(via === undefined ? [] : ['via', via]),
+    ...(dev === undefined ? [] : ['dev', dev]),
+    ...(metric === 0 ? [] : ['metric', String(metric)]),
+    ...(table === 'main' ? [] : ['table', table]),
+  ]
+}
+
+/** ` with the MTU 1400`, as far as it has more than a way. */
+function how({ mtu, advmss }: Route): string {
+  return `${mtu === undefined ? '' : ` with the MTU ${mtu}`}${advmss === undefined ? '' : ` and segments of ${advmss}`}`
+}
+
 function isThere(p: Params, now: State): boolean {
-  return matching(p, now).length > 0
+  return matching(p, now).some(
+    (one) =>
+      (p.mtu === undefined || one.mtu === p.mtu) &&
+      (p.advmss === undefined || one.advmss === p.advmss) &&
+      (p.priority === undefined || one.metric === p.priority) &&
+      (p.scope === undefined || one.family === 'inet6' || one.scope === scopeName(p.scope)),
+  )
+}
+
+/** The name of a scope: rt_scopes(5). */
+function scopeName(scope: number): string {
+  return { 0: 'global', 200: 'site', 253: 'link', 254: 'host', 255: 'nowhere' }[scope] ?? String(scope)
 }
 
 function matching(p: Params, now: State): Route[] {

@@ -1,14 +1,23 @@
 import * as z from 'zod'
+import { asText } from '../visible.ts'
 import { HOST, type Namespace } from '../state/state.ts'
 import { isMasquerade } from './masquerade.ts'
 import { netnsPlace } from './names.ts'
-import { type Before, type Command, inNetns, type OperationKind, placeId, namedNetns } from './operation.ts'
+import {
+  type Before,
+  type Command,
+  inNetns,
+  missingNetns,
+  namedNetns,
+  type OperationKind,
+  placeId,
+  resource,
+} from './operation.ts'
 import { findSame } from './same-link.ts'
 
 interface Params {
   key: string
   value: string
-  /** Of an interface of a namespace: not read, so that it is written in any case. */
   netns?: string | undefined
 }
 
@@ -18,33 +27,68 @@ export const FORWARDING = { inet: 'net.ipv4.ip_forward', inet6: 'net.ipv6.conf.a
 /** Whether ICMP redirects are believed: the kernel turns it round when ip_forward is written. */
 export const REDIRECTS = 'net.ipv4.conf.all.accept_redirects'
 
-const set = (...assignments: string[]): Command => ({ tool: 'sysctl', argv: ['-w', ...assignments] })
+/** The setting by which an interface listens to router advertisements. */
+export function acceptRa(ifname: string): string {
+  return `net.ipv6.conf.${ifname.replaceAll('.', '/')}.accept_ra`
+}
+
+/** Its value that has it listen also where the kernel forwards. */
+const LISTENING = '2'
+const isListening = ({ key, value }: Params) => key.endsWith('.accept_ra') && value === LISTENING
+
+const set = (netns: string | undefined, assignment: string): Command => ({
+  tool: 'sysctl',
+  argv: ['-w', assignment],
+  ...(netns === undefined ? {} : { netns }),
+})
 
 /** The name of a setting that each network namespace has for itself. */
 export const sysctlKey = z.string().regex(/^net(\.[a-zA-Z0-9_/-]+)+$/, {
-  error: (issue) => `'${String(issue.input)}' is not a sysctl of a network namespace, for example: net.ipv4.ip_forward`,
+  error: (issue) => `'${asText(issue.input)}' is not a sysctl of a network namespace, for example: net.ipv4.ip_forward`,
 })
 
 /** A kernel setting of a network namespace: sysctl(8). */
 export const sysctl: OperationKind<'sysctl', Params> = {
   kind: 'sysctl',
+  title: 'a setting of the kernel',
   // The bridge's own setting is part of making it.
-  step: (p) => (p.key.endsWith('.accept_ra') ? 'bridge' : 'masquerade'),
+  step: (p) => (isListening(p) || !p.key.endsWith('.accept_ra') ? 'masquerade' : 'bridge'),
   shared: true,
   get params() {
     return z.strictObject({
-      netns: netnsPlace.optional(),
-      key: sysctlKey,
-      value: z.string().regex(/^[\w.-]+$/, { error: 'a sysctl value is a number or a word, for example: 1' }),
+      netns: netnsPlace.optional().describe('the namespace whose setting it is; the host without it'),
+      key: sysctlKey.describe('name of the setting, for example: net.ipv4.ip_forward'),
+      value: z
+        .string()
+        .regex(/^[\w.-]+$/, { error: 'a sysctl value is a number or a word, for example: 1' })
+        .describe('its value'),
     })
   },
   id: (p) => placeId(p.netns, p.key),
-  // The kernel writes redirects along with ip_forward; forwarding stays on as long as a rule masquerades.
-  reads: (p) => ({ namespaces: namedNetns(p.netns), sysctls: [p.key, REDIRECTS], rules: true }),
+  // The kernel writes redirects along with ip_forward; forwarding stays on as long as a rule masquerades, and so does
+  // what was set for it.
+  reads: (p) => ({
+    namespaces: namedNetns(p.netns),
+    netns: p.netns,
+    sysctls: [p.key, REDIRECTS, ...(isListening(p) ? [FORWARDING.inet6] : [])],
+    rules: true,
+  }),
   provides: () => [],
-  needs: () => [],
+  needs: (p) => namedNetns(p.netns).map(resource.netns),
+  // Where the kernel begins to forward it drops the routes that routers advertised, unless it goes on to listen to them.
+  first: ({ netns, key, value }, now) => {
+    const namespace = now.get(netns ?? HOST)
+    if (key !== FORWARDING.inet6 || value !== '1' || namespace?.sysctls[key] === '1') return []
+    const advertised = (namespace?.routes ?? []).filter((route) => route.family === 'inet6' && route.protocol === 'ra')
+    const settings = new Set(advertised.flatMap(({ dev }) => (dev === undefined ? [] : acceptRa(dev))))
+    // With 0 it is another program that listens, and not the kernel.
+    return [...settings]
+      .filter((setting) => (namespace?.sysctls[setting] ?? '1') === '1')
+      .map((setting) => ({ netns, key: setting, value: LISTENING }))
+  },
   withoutIpv6: (p) => (p.key.startsWith('net.ipv6.') ? undefined : p),
-  apply: (p) => [{ ...set(`${p.key}=${p.value}`), netns: p.netns }],
+  apply: (p) => [set(p.netns, `${p.key}=${p.value}`)],
+  mend: (p) => sysctl.apply(p),
   target: ({ key, netns }) => {
     const [, ifname] = /^net\.ipv[46]\.(?:conf|neigh)\.([^.]+)\./.exec(key) ?? []
     return ifname === undefined || ['all', 'default'].includes(ifname)
@@ -52,36 +96,38 @@ export const sysctl: OperationKind<'sysctl', Params> = {
       : { ifname: ifname.replaceAll('/', '.'), netns }
   },
   undo: (p, before, now) => {
-    if (p.netns !== undefined) return [] // it goes with its interface
     const target = sysctl.target?.(p)
-    if (target && !findSame(before, target.ifname, undefined, now)) return []
-    const namespace = now.get(HOST)
+    if (target && !findSame(before, target.ifname, p.netns, now)) return []
+    const namespace = now.get(p.netns ?? HOST)
     if (before.value === undefined || before.value === p.value) return []
     if (namespace?.sysctls[p.key] !== p.value) return [] // somebody changed it since: theirs now
-    return [set(`${p.key}=${before.value}`), ...putBack(p, before, namespace).map((one) => set(one))]
+    return [`${p.key}=${before.value}`, ...putBack(p, before, namespace)].map((one) => set(p.netns, one))
   },
   users: (p, now) =>
     p.key === FORWARDING.inet
-      ? natTables('ip', now.get(HOST))
-      : p.key === FORWARDING.inet6
-        ? natTables('ip6', now.get(HOST))
+      ? natTables('ip', now.get(p.netns ?? HOST))
+      : p.key === FORWARDING.inet6 || isListening(p)
+        ? natTables('ip6', now.get(p.netns ?? HOST))
         : [],
   explain: (p) => ({
-    what: `Set ${p.key} to ${p.value}`,
+    what: `Set ${p.key} to ${p.value}${inNetns(p.netns)}`,
+    undoing: `Set ${p.key}${inNetns(p.netns)} back`,
     why:
       p.key === FORWARDING.inet || p.key === FORWARDING.inet6
         ? 'By default Linux drops packets that are not for itself. Forwarding makes it a router, which it must be between the bridge and the uplink.'
-        : p.key.endsWith('.accept_ra')
-          ? 'Else a container could tell the host by IPv6 router advertisements where to send its packets.'
-          : 'A setting of this network stack alone; other namespaces keep theirs.',
+        : isListening(p)
+          ? 'A router does not listen to other routers: the kernel would drop the routes that they advertised to it, such as the default route. With 2 it goes on to listen.'
+          : p.key.endsWith('.accept_ra')
+            ? 'Else a container could tell the host by IPv6 router advertisements where to send its packets.'
+            : 'A setting of this network stack alone; other namespaces keep theirs.',
   }),
-  expected: (p) => `${p.key} is ${p.value}`,
+  expected: (p) => `${p.key} is ${p.value}${inNetns(p.netns)}`,
   judge: (p, now) => {
-    if (p.netns !== undefined)
-      return { status: 'absent', actual: `${p.key} was not read${inNetns(p.netns)}`, before: {} }
-    const namespace = now.get(HOST)
+    const blocked = missingNetns(p.netns, now)
+    if (blocked) return blocked
+    const namespace = now.get(p.netns ?? HOST)
     const value = namespace?.sysctls[p.key]
-    const actual = value === undefined ? `${p.key} was not found` : `${p.key} is ${value}`
+    const actual = `${p.key} ${value === undefined ? 'was not found' : `is ${value}`}${inNetns(p.netns)}`
     if (value === p.value) return { status: 'present', actual }
     return { status: 'absent', actual, before: value === undefined ? {} : { value, ...alongside(p.key, namespace) } }
   },

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { findLink, portsOf } from '../state/state.ts'
+import { flag } from './scalars.ts'
 import { interfaceName, netnsPlace } from './names.ts'
 import {
   type OperationKind,
@@ -12,7 +13,6 @@ import {
   namedNetns,
 } from './operation.ts'
 import { alteredLink, findSame } from './same-link.ts'
-import { relyingOn } from './way-out.ts'
 
 interface Params {
   ifname: string
@@ -24,13 +24,16 @@ interface Params {
 /** Brings an interface up: ip-link(8). */
 export const up: OperationKind<'up', Params> = {
   kind: 'up',
+  title: 'an interface is brought up',
   step: () => 'up',
   shared: true, // a bridge that others have ports on stays up
   get params() {
     return z.strictObject({
-      ifname: interfaceName,
-      netns: netnsPlace.optional(),
-      linkLocal: z.stringbool().or(z.boolean()).optional(),
+      ifname: interfaceName.describe('the interface'),
+      netns: netnsPlace.optional().describe('the namespace that it is in; the host without it'),
+      linkLocal: flag
+        .optional()
+        .describe('whether the kernel gives it an IPv6 link-local address as it comes up; without one nothing is said'),
     })
   },
   id: (p) => placeId(p.netns, p.ifname),
@@ -50,10 +53,12 @@ export const up: OperationKind<'up', Params> = {
           ...(p.linkLocal === false ? [ip(p.netns, 'link', 'set', 'dev', p.ifname, 'addrgenmode', 'eui64')] : []),
         ]
       : [],
+  mend: (p) => up.apply(p),
   altered: (p, before, now) => alteredLink(before, p.ifname, p.netns, now, (link) => link.up && before.up !== true),
-  users: (p, now) => [...portsOf(now, p.ifname, p.netns), ...relyingOn(p.ifname, p.netns, now)],
+  users: (p, now) => portsOf(now, p.ifname, p.netns),
   explain: (p) => ({
     what: `Bring ${p.ifname}${inNetns(p.netns)} up`,
+    undoing: `Take ${p.ifname}${inNetns(p.netns)} down`,
     why: 'Interfaces are born down, like a card without a cable. Routes through an interface exist only while it is up.',
   }),
   expected: (p) => `${p.ifname}${inNetns(p.netns)} is up`,

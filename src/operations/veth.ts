@@ -1,8 +1,11 @@
 import * as z from 'zod'
 import { findLink, findLinkAnywhere, HOST, INTERNET, type State, isUplink } from '../state/state.ts'
 import { type CableEnd, otherEnd } from '../state/topology.ts'
-import { interfaceName, netnsPlace, wholeNumber } from './names.ts'
+import { interfaceName, netnsPlace } from './names.ts'
+import { wholeNumber } from './scalars.ts'
+import { clear, rename, setMtu } from './made-link.ts'
 import {
+  type Command,
   type OperationKind,
   aliasOf,
   HOST_PID,
@@ -15,7 +18,7 @@ import {
   randomMac,
 } from './operation.ts'
 import { isOurs } from './same-link.ts'
-import { lyingOn, relyingOn } from './way-out.ts'
+import { isWayOut, lyingOn } from './way-out.ts'
 
 interface Params {
   name: string
@@ -29,15 +32,18 @@ interface Params {
 /** A veth pair, a virtual cable: veth(4). Each end may be made in its namespace at once, which spares moving it. */
 export const veth: OperationKind<'veth', Params> = {
   kind: 'veth',
+  title: 'a veth pair, a virtual cable; each end may be made in a namespace at once',
   step: () => 'veth',
   get params() {
     return z
       .strictObject({
-        name: interfaceName,
-        netns: netnsPlace.optional(),
-        peer: interfaceName,
-        peerNetns: netnsPlace.optional(),
-        mtu: wholeNumber.optional(),
+        name: interfaceName.describe('name of one end'),
+        netns: netnsPlace.optional().describe('the namespace that it is made in; the host without it'),
+        peer: interfaceName.describe('name of the other end'),
+        peerNetns: netnsPlace.optional().describe('the namespace that the other end is made in; the host without it'),
+        mtu: wholeNumber
+          .optional()
+          .describe('the largest packet that it carries, in bytes; the kernel begins with 1500'),
         mark: markSchema.optional(),
       })
       .refine((p) => p.name !== p.peer || p.netns !== p.peerNetns, {
@@ -49,9 +55,9 @@ export const veth: OperationKind<'veth', Params> = {
       })
   },
   id: (p) => p.name,
-  // An end that was made on the host may have been moved anywhere.
-  reads: (p) => ({ namespaces: p.peerNetns === undefined ? 'everywhere' : namedNetns(p.netns, p.peerNetns) }),
-  isSame: (p, other) => [p.name, p.peer].includes(other.name),
+  // Both ends may have been moved anywhere; what belongs to an attachment is known by its names and MACs.
+  reads: (p) => ({ namespaces: p.mark?.owner === undefined ? 'everywhere' : namedNetns(p.netns, p.peerNetns) }),
+  isSame: (p, other) => p.name === other.name || (p.name === other.peer && p.netns === other.peerNetns),
   modules: 'veth',
   mark: (p) => ({ ...p, mark: p.mark ?? { mac: randomMac(), peerMac: randomMac() } }),
   lingers: true,
@@ -102,15 +108,16 @@ export const veth: OperationKind<'veth', Params> = {
     ...(mark ? [{ ifname: name, netns, mac: mark.mac }] : []),
     ...(mark?.peerMac === undefined ? [] : [{ ifname: peer, netns: peerNetns, mac: mark.peerMac }]),
   ],
+  mend: mendEnds,
   altered: (p, _before, now) => alteredEnds(p, now),
-  users: (p, now) =>
-    p.mark && p.netns === undefined ? [...lyingOn(p.name, now), ...relyingOn(p.name, undefined, now)] : [],
+  users: (p, now) => (p.mark ? lyingOn(p.name, p.netns, now) : []),
   refusal: (p, now, line) =>
     isUplink(findLink(now, p.name))
       ? { actual: `${p.name} is the sandbox's uplink`, fix: `name one of your own: ${line('netns', 'list')}` }
       : undefined,
   explain: (p) => ({
     what: `Create the veth pair ${p.name} and ${p.peer}`,
+    undoing: `Delete the veth pair ${p.name} and ${p.peer}`,
     why: 'A veth pair is a virtual cable: what goes in at one end comes out at the other, even when the ends live in different namespaces. It is made first and plugged in afterwards.',
   }),
   expected: (p) => `${p.name} and ${p.peer} are the ends of a veth pair`,
@@ -188,8 +195,61 @@ function judgeEnds(p: Params, now: State): ReturnType<typeof veth.judge> {
   if (p.mark?.owner !== undefined) return judgeOwned(p, p.mark, now)
   const { end, other } = findPair(p, now)
   if (other !== undefined) return { status: 'differs', actual: other }
+  const wrong = end && wrongMtu(p, end, now)
+  if (wrong) return { status: 'differs', actual: `${wrong.link.name} has the MTU ${wrong.link.mtu}` }
   if (end) return { status: 'present', actual: `${end.link.name} is one end of a veth pair` }
   return { status: 'absent', actual: `there is no veth pair ${p.name} and ${p.peer}`, before: {} }
+}
+
+/** The end of a pair that has another MTU than was asked for. */
+function wrongMtu({ mtu }: Params, near: CableEnd, now: State): CableEnd | undefined {
+  const ends = [near, otherEnd(now, near)].filter((end) => end !== undefined)
+  return mtu === undefined ? undefined : ends.find(({ link }) => link.mtu !== mtu)
+}
+
+/**
+ * An end of another name gets the right one, an end in another namespace is brought back, both without losing what is on
+ * the cable already; whatever else has one of the names is removed, and the pair made.
+ */
+function mendEnds(p: Params, now: State): Command[] {
+  const { end, other } = findPair(p, now)
+  if (end && other === undefined)
+    return [end, otherEnd(now, end)].flatMap((one) =>
+      one ? setMtu(one.link, p.mtu, one.netns === HOST ? undefined : one.netns) : [],
+    )
+  const ends = [
+    [p.name, p.netns, p.peer, p.peerNetns],
+    [p.peer, p.peerNetns, p.name, p.netns],
+  ] as const
+  for (const [ifname, netns, peer, peerNetns] of ends) {
+    const link = findLink(now, ifname, netns)
+    const far = link?.kind === 'veth' ? otherEnd(now, { netns: netns ?? HOST, link }) : undefined
+    if (far?.netns === INTERNET || isWayOut(ifname, netns, now)) return []
+    if (!far || far.link.master !== undefined || findLink(now, peer, peerNetns)) continue
+    if (far.netns === (peerNetns ?? HOST)) return rename(far, peer)
+    const target = peerNetns ?? HOST_PID
+    return [
+      ip(
+        far.netns === HOST ? undefined : far.netns,
+        'link',
+        'set',
+        'dev',
+        far.link.name,
+        'netns',
+        target,
+        'name',
+        peer,
+      ),
+    ]
+  }
+  // One of two ends takes the other with it.
+  const [first = []] = ends
+    .map(([ifname, netns]) => clear(ifname, netns, now))
+    .filter((commands) => commands.length > 0)
+  const near = findLink(now, p.name, p.netns)
+  const isPair = near?.kind === 'veth' && otherEnd(now, { netns: p.netns ?? HOST, link: near })?.link.name === p.peer
+  const all = isPair ? first : ends.flatMap(([ifname, netns]) => clear(ifname, netns, now))
+  return all.length === 0 ? [] : [...all, ...veth.apply(p)]
 }
 
 /** Names and MACs that derive from their owner tell the pair by themselves, wherever else its ends are counted from. */

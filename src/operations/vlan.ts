@@ -1,8 +1,20 @@
 import * as z from 'zod'
 import { findLink, portsOf } from '../state/state.ts'
-import { interfaceName, vlanNumber } from './names.ts'
-import { alteredMade, findMade, type LinkParams, marksOf, withMac } from './made-link.ts'
-import { ip, MARK_ALIAS, markSchema, missingLink, type OperationKind, resource } from './operation.ts'
+import { interfaceName, netnsPlace } from './names.ts'
+import { vlanNumber } from './scalars.ts'
+import { alteredMade, findMade, type LinkParams, makeAnew, marksOf, withMac } from './made-link.ts'
+import {
+  idIn,
+  inNetns,
+  ip,
+  MARK_ALIAS,
+  markSchema,
+  missingLink,
+  missingNetns,
+  namedNetns,
+  type OperationKind,
+  resource,
+} from './operation.ts'
 import { alteredLink, findSame } from './same-link.ts'
 
 interface Params extends LinkParams {
@@ -17,21 +29,30 @@ interface Params extends LinkParams {
  */
 export const vlan: OperationKind<'vlan', Params> = {
   kind: 'vlan',
+  title: 'the interface of one VLAN on another interface',
   step: () => 'bridge',
   shared: true,
   get params() {
-    return z.strictObject({ name: interfaceName, parent: interfaceName, vlan: vlanNumber, mark: markSchema.optional() })
+    return z.strictObject({
+      name: interfaceName.describe('name of the interface'),
+      netns: netnsPlace.optional().describe('the namespace that it and its parent are in; the host without it'),
+      parent: interfaceName.describe('the interface that it lies on'),
+      vlan: vlanNumber.describe('number of the VLAN, from 1 to 4094'),
+      mark: markSchema.optional(),
+    })
   },
-  id: (p) => p.name,
-  reads: () => ({ namespaces: [] }),
+  id: (p) => idIn(p.netns, p.name),
+  // Who deletes it need not know what it lies on.
+  isSame: (p, other) => p.name === other.name && p.netns === other.netns,
+  reads: (p) => ({ namespaces: namedNetns(p.netns) }),
   modules: '8021q',
   mark: withMac,
   marks: marksOf,
-  provides: (p) => [resource.link(p.name)],
-  needs: (p) => [resource.link(p.parent)],
-  apply: ({ name, parent, vlan: id, mark }) => [
+  provides: (p) => [resource.link(p.name, p.netns)],
+  needs: (p) => [resource.link(p.parent, p.netns)],
+  apply: ({ name, netns, parent, vlan: id, mark }) => [
     ip(
-      undefined,
+      netns,
       'link',
       'add',
       'link',
@@ -44,37 +65,44 @@ export const vlan: OperationKind<'vlan', Params> = {
       'id',
       String(id),
     ),
-    ...(mark ? [ip(undefined, 'link', 'set', 'dev', name, 'alias', MARK_ALIAS)] : []),
+    ...(mark ? [ip(netns, 'link', 'set', 'dev', name, 'alias', MARK_ALIAS)] : []),
   ],
-  target: ({ parent }) => ({ ifname: parent }),
+  target: ({ parent, netns }) => ({ ifname: parent, netns }),
   undo: (p, before, now) => {
     const link = findMade(p, 'vlan', now)
     // Without a mark, what it lies on tells.
     const isOn =
-      p.mark !== undefined || (link?.peer === p.parent && findSame(before, p.parent, undefined, now) !== undefined)
-    return link?.vlanId === p.vlan && isOn ? [ip(undefined, 'link', 'delete', 'dev', p.name)] : []
+      p.mark !== undefined || (link?.peer === p.parent && findSame(before, p.parent, p.netns, now) !== undefined)
+    return link?.vlanId === p.vlan && isOn ? [ip(p.netns, 'link', 'delete', 'dev', p.name)] : []
   },
+  mend: (p, now) => makeAnew(p, vlan.apply(p), now),
   altered: (p, before, now) =>
     p.mark
       ? alteredMade(p, 'vlan', now)
-      : alteredLink(before, p.parent, undefined, now, ({ name }) => {
-          const link = findLink(now, p.name)
+      : alteredLink(before, p.parent, p.netns, now, ({ name }) => {
+          const link = findLink(now, p.name, p.netns)
           return link?.vlanId === p.vlan && link.peer === name
         }),
-  users: (p, now) => portsOf(now, p.name),
+  users: (p, now) => portsOf(now, p.name, p.netns),
   explain: (p) => ({
-    what: `Create the interface ${p.name} of VLAN ${p.vlan} on ${p.parent}`,
+    what: `Create the interface ${p.name} of VLAN ${p.vlan} on ${p.parent}${inNetns(p.netns)}`,
+    undoing: `Delete the interface ${p.name} of VLAN ${p.vlan}${inNetns(p.netns)}`,
     why: 'A VLAN is a network of its own on a cable or bridge that several share: a tag in each frame says whose it is. An interface of a VLAN adds the tag, and takes it off.',
   }),
-  expected: (p) => `${p.name} is VLAN ${p.vlan} of ${p.parent}`,
+  expected: (p) => `${p.name}${inNetns(p.netns)} is VLAN ${p.vlan} of ${p.parent}`,
   judge: (p, now) => {
-    const link = findLink(now, p.name)
+    const blocked = missingNetns(p.netns, now)
+    if (blocked) return blocked
+    const place = `${p.name}${inNetns(p.netns)}`
+    const link = findLink(now, p.name, p.netns)
     if (link?.vlanId === p.vlan && link.peer === p.parent)
-      return { status: 'present', actual: `${p.name} is VLAN ${p.vlan} of ${p.parent}` }
+      return { status: 'present', actual: `${place} is VLAN ${p.vlan} of ${p.parent}` }
     // The reference plugin's way to the same: a cable, the other end of which is a port in the VLAN.
-    if (link?.kind === 'veth') return { status: 'present', actual: `${p.name} is a veth, made by somebody else` }
-    if (link) return { status: 'differs', actual: `${p.name} is something else` }
-    if (!findLink(now, p.parent)) return missingLink(p.parent, undefined)
-    return { status: 'absent', actual: `there is no ${p.name}`, before: {} }
+    if (link?.kind === 'veth') return { status: 'present', actual: `${place} is a veth, made by somebody else` }
+    if (link?.kind === 'vlan')
+      return { status: 'differs', actual: `${place} is VLAN ${link.vlanId} of ${link.peer ?? 'another interface'}` }
+    if (link) return { status: 'differs', actual: `${place} is something else` }
+    if (!findLink(now, p.parent, p.netns)) return missingLink(p.parent, p.netns)
+    return { status: 'absent', actual: `there is no ${place}`, before: {} }
   },
 }

@@ -66,7 +66,7 @@ const calls: Record<string, () => void | Promise<void>> = {
   },
   udp: () => datagram(Buffer.from('hello\n'), (message) => ({ ok: true, said: firstLine(message.toString('utf8')) })),
   http: async () => {
-    const { get } = await import('node:http') // as much to load as all of Node besides
+    const { get } = await import('node:http') // as much to load as the rest of Node
     get({ host: to, port, path, agent: false }, (response) => {
       const { statusCode: status = 0 } = response
       let said = ''

@@ -1,57 +1,36 @@
+import { isIPv4 } from 'node:net'
+import { type Answer, AUTHORITATIVE_ANSWER, decode, encode, type Packet, RECURSION_DESIRED } from 'dns-packet'
+
 /**
- * DNS messages (RFC 1035), as little of them as a question for one IPv4 address needs. What comes in may be garbage: what
- * reads it never throws, and never reads beyond its end.
+ * DNS messages (RFC 1035): a question for one IPv4 address, and answers to such questions. What comes in may be garbage:
+ * no function here ever throws.
  */
 
 /** The size of the header, in bytes (section 4.1.1). */
 const HEADER = 12
-/** TYPE and CLASS (sections 3.2.2 and 3.2.4). */
-const A = 1
-const IN = 1
-/** Bits of the header's second word (section 4.1.1): response, authoritative answer, recursion desired. */
-const FLAGS = { qr: 0x8000, aa: 0x0400, rd: 0x0100 }
+/** Bits of the header's second word (section 4.1.1): response, and the kind of query. */
+const QR = 0x8000
+const OPCODE = 0x7800
 /** Response codes (section 4.1.1), each in the place of its number. */
 const RCODES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED'] as const
+/** Longer messages are not parsed, in bytes: over UDP there are none, and pointers to pointers take time to follow. */
+const LONGEST = 4096
 
-/** A name read from a message: its labels in lower case, up to the root or a pointer, and the offset after it. */
-interface Name {
-  labels: string[]
-  end: number
-  /** It went on at another place of the message (section 4.1.4). */
-  isCompressed: boolean
-}
-
-/** Reads a name (section 3.1): labels, each after its length, and a 0; or a pointer. Undefined where there is none. */
-function readName(message: Buffer, start: number): Name | undefined {
-  const labels: string[] = []
-  let at = start
-  while (at < message.length && at - start < 255) {
-    const length = message.readUInt8(at)
-    if (length === 0) return { labels, end: at + 1, isCompressed: false }
-    if (length >= 0xc0) return { labels, end: at + 2, isCompressed: true }
-    if (length > 63) return undefined // 01 and 10 are reserved
-    labels.push(message.toString('latin1', at + 1, at + 1 + length).toLowerCase())
-    at += 1 + length
+/** Undefined for what is no DNS message. */
+function parse(message: Buffer): Packet | undefined {
+  if (message.length > LONGEST) return undefined
+  try {
+    return decode(message)
+  } catch {
+    return undefined
   }
-  return undefined
-}
-
-/** Four bytes as an address, and the other way round (section 3.4.1). */
-const toAddress = (bytes: Buffer) => [...bytes].join('.')
-const toBytes = (address: string) => Buffer.from(address.split('.').map(Number))
-
-function words(...values: number[]): Buffer {
-  const buffer = Buffer.alloc(2 * values.length)
-  for (const [i, value] of values.entries()) buffer.writeUInt16BE(value, 2 * i)
-  return buffer
 }
 
 /** A question for a name's IPv4 address, with an id of 16 bits. Undefined if that is no domain name (section 2.3.4). */
 export function ask(id: number, name: string): Buffer | undefined {
   const labels = name.replace(/\.$/, '').split('.')
   if (!labels.every((label) => /^[\x21-\x7e]{1,63}$/.test(label)) || name.length > 253) return undefined
-  const encoded = labels.map((label) => Buffer.concat([Buffer.from([label.length]), Buffer.from(label, 'latin1')]))
-  return Buffer.concat([words(id, FLAGS.rd, 1, 0, 0, 0), ...encoded, Buffer.from([0]), words(A, IN)])
+  return encode({ id, flags: RECURSION_DESIRED, questions: [{ type: 'A', name }] })
 }
 
 /**
@@ -60,21 +39,28 @@ export function ask(id: number, name: string): Buffer | undefined {
  */
 export function answer(message: Buffer, find: (name: string) => string | undefined): Buffer | undefined {
   if (message.length < HEADER) return undefined
-  const [id, flags] = [message.readUInt16BE(0), message.readUInt16BE(2)]
-  if ((flags & FLAGS.qr) !== 0) return undefined
-  // The opcode and RD are copied, as section 4.1.1 says.
-  const head = (rcode: (typeof RCODES)[number], questions: number, answers: number) =>
-    words(id, FLAGS.qr | FLAGS.aa | (flags & (0x7800 | FLAGS.rd)) | RCODES.indexOf(rcode), questions, answers, 0, 0)
-  if ((flags & 0x7800) !== 0) return head('NOTIMP', 0, 0)
-  const name = message.readUInt16BE(4) === 1 ? readName(message, HEADER) : undefined
-  if (!name || name.isCompressed || name.end + 4 > message.length) return head('FORMERR', 0, 0)
-  const question = message.subarray(HEADER, name.end + 4)
-  const address = find(name.labels.join('.'))
-  if (address === undefined) return Buffer.concat([head('NXDOMAIN', 1, 0), question])
-  const wantsIt = message.readUInt16BE(name.end) === A && message.readUInt16BE(name.end + 2) === IN
-  if (!wantsIt || address === '') return Buffer.concat([head('NOERROR', 1, 0), question])
-  // NAME, a pointer to the question's; TYPE; CLASS; TTL in two words, 0 s: not to be cached; RDLENGTH (section 4.1.3)
-  return Buffer.concat([head('NOERROR', 1, 1), question, words(0xc000 | HEADER, A, IN, 0, 0, 4), toBytes(address)])
+  const [id, asked] = [message.readUInt16BE(0), message.readUInt16BE(2)]
+  if ((asked & QR) !== 0) return undefined
+  const respond = (rcode: (typeof RCODES)[number], questions: Packet['questions'] = [], answers: Answer[] = []) => {
+    // The opcode and RD are copied, as section 4.1.1 says.
+    const flags = AUTHORITATIVE_ANSWER | (asked & (OPCODE | RECURSION_DESIRED)) | RCODES.indexOf(rcode)
+    return encode({ type: 'response', id, flags, questions, answers })
+  }
+  if ((asked & OPCODE) !== 0) return respond('NOTIMP')
+  const questions = parse(message)?.questions ?? []
+  const [question] = questions
+  if (!question || questions.length > 1 || !isEchoed(message, question)) return respond('FORMERR')
+  const address = find(question.name.toLowerCase())
+  if (address === undefined) return respond('NXDOMAIN', questions)
+  if (question.type !== 'A' || question.class !== 'IN' || address === '') return respond('NOERROR', questions)
+  // 0 s: not to be cached
+  return respond('NOERROR', questions, [{ type: 'A', name: question.name, ttl: 0, data: address }])
+}
+
+/** Whether a response repeats the question byte for byte: not one whose name is compressed or is no text. */
+function isEchoed(message: Buffer, question: NonNullable<Packet['questions']>[number]): boolean {
+  const echo = encode({ questions: [question] }).subarray(HEADER)
+  return echo.equals(message.subarray(HEADER, HEADER + echo.length))
 }
 
 /**
@@ -84,21 +70,13 @@ export function answer(message: Buffer, find: (name: string) => string | undefin
 export function readAnswer(message: Buffer, id: number): { address: string } | { refusal: string } | undefined {
   if (message.length < HEADER || message.readUInt16BE(0) !== id) return undefined
   const flags = message.readUInt16BE(2)
-  if ((flags & FLAGS.qr) === 0) return undefined
+  if ((flags & QR) === 0) return undefined
   const rcode = flags & 0xf
   if (rcode !== 0) return { refusal: RCODES[rcode] ?? `response code ${rcode}` }
-  let at = HEADER
-  for (let left = message.readUInt16BE(4); left > 0; left--) {
-    const name = readName(message, at)
-    if (!name) return { refusal: 'an answer that is no DNS' }
-    at = name.end + 4
-  }
-  for (let left = message.readUInt16BE(6); left > 0; left--) {
-    const end = readName(message, at)?.end
-    if (end === undefined || end + 10 > message.length) return { refusal: 'an answer that is no DNS' }
-    const [type, length] = [message.readUInt16BE(end), message.readUInt16BE(end + 8)]
-    at = end + 10 + length
-    if (type === A && length === 4 && at <= message.length) return { address: toAddress(message.subarray(at - 4, at)) }
-  }
+  const packet = parse(message)
+  if (!packet) return { refusal: 'an answer that is no DNS' }
+  for (const record of packet.answers ?? [])
+    // of a record that is cut off, the parser makes something that is not an address
+    if (record.type === 'A' && isIPv4(record.data)) return { address: record.data }
   return { refusal: 'no IPv4 address' }
 }

@@ -1,4 +1,4 @@
-// Answers whoever calls, with the address that it sees of the caller. A program of its own, which runs in a network
+// Answers every caller with the address that it sees of it. A program of its own, which runs in a network
 // namespace: `node responder.js [--while-stdin] [--namespace FILE] http:80 tcp:7 udp:7 dns:53`
 //
 // Prints `ready` when it listens on all of them. A port that is another's: it prints `busy PORT`, and exits with 0.
@@ -28,7 +28,7 @@ function plain(address = ''): string {
 const GREETING = 'you are '
 const greet = (address: string | undefined) => `${GREETING}${plain(address)}\n`
 
-/** What the internet's name server knows. `whoami.test` is whoever asks, by its IPv4 address. */
+/** What the internet's name server knows. `whoami.test` is the IPv4 address of the caller. */
 function find(name: string, caller: string): string | undefined {
   if (name === 'internet.test' || name === 'www.internet.test') return UPLINK.gateway
   if (name === 'whoami.test') return caller.includes(':') ? '' : caller
@@ -44,7 +44,7 @@ const greetDatagram: Reply = (message, caller) =>
 
 const services: Record<string, (port: number) => Promise<void>> = {
   http: async (port) => {
-    const http = await import('node:http') // as much to load as all of Node besides
+    const http = await import('node:http') // as much to load as the rest of Node
     const server = http.createServer((request, response) => {
       request.resume()
       response
@@ -82,9 +82,9 @@ async function listen(server: Server, where: number | string): Promise<void> {
  * (SO_REUSEADDR), so whether it is another's is seen by one that does not.
  */
 async function listenForDatagrams(port: number, reply: Reply): Promise<void> {
-  const alone = await bindToAll(port, false)
-  alone.close()
-  await once(alone, 'close')
+  const probe = await bindToAll(port, false)
+  probe.close()
+  await once(probe, 'close')
   serve(await bindToAll(port, true), reply)
   const addresses = Object.values(networkInterfaces()).flatMap((all) => all ?? [])
   for (const { family, address, scopeid } of addresses) {
@@ -188,7 +188,7 @@ async function startAgain(waiting: readonly string[]): Promise<void> {
   }
 }
 
-process.stdout.on('error', ignore) // whoever started it is gone
+process.stdout.on('error', ignore) // the process that started it is gone
 const { values, positionals } = parseArgs({
   options: { 'while-stdin': { type: 'boolean' }, namespace: { type: 'string' } },
   allowPositionals: true,

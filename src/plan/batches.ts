@@ -10,7 +10,7 @@ export interface Batch {
 /**
  * Groups commands for few processes without changing what they do: neighbours of one namespace and tool go together,
  * and between two commands of the host the namespaces' own commands are gathered, as they cannot see one another; one
- * that names a further namespace (`… netns red`) stands alone like one of the host.
+ * that names a further namespace (`… netns red`) runs by itself like one of the host.
  * Returns stages; a stage's batches belong to different namespaces, and those of one namespace are in order.
  */
 export function toStages(commands: readonly Command[]): Batch[][] {

@@ -62,6 +62,7 @@ export function bridgePlan(
         name: bridge,
         mtu: network.mtu,
         vlanFiltering: network.vlans !== undefined,
+        adopts: true,
         mark: { mac: network.bridgeMac },
       },
     },
@@ -80,7 +81,12 @@ export function bridgePlan(
     },
     {
       kind: 'attach-bridge',
-      params: { ifname: host.name, bridge, hairpin: network.hairpin, isolated: network.isolated },
+      params: {
+        ifname: host.name,
+        bridge,
+        hairpin: network.hairpin || undefined,
+        isolated: network.isolated || undefined,
+      },
     },
     ...(network.vlans ? [{ kind: 'port-vlans', params: { ifname: host.name, ...network.vlans } } as const] : []),
     ...(network.spoofCheck

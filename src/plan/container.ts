@@ -1,6 +1,6 @@
-import { isIpv6 } from '../operations/names.ts'
+import { isIpv6 } from '../ip-arithmetic.ts'
 import type { Operation } from '../operations/registry.ts'
-import { FORWARDING } from '../operations/sysctl.ts'
+import { acceptRa, FORWARDING } from '../operations/sysctl.ts'
 
 /** A container's interface, its cable, and how it is told from all others. */
 export interface ContainerEnd {
@@ -69,11 +69,6 @@ function enablingIpv6(ifname: string, netns: string): Operation {
 /** A container must not tell the host its routes by router advertisements (CVE-2020-10749). */
 export function withoutAdvertisements(ifname: string): Operation {
   return { kind: 'sysctl', params: { key: acceptRa(ifname), value: '0' } }
-}
-
-/** The setting by which an interface listens to router advertisements. */
-export function acceptRa(ifname: string): string {
-  return `net.ipv6.conf.${ifname.replaceAll('.', '/')}.accept_ra`
 }
 
 /** The host forwards packets of the families that a container has addresses of. */

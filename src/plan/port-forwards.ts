@@ -1,4 +1,4 @@
-import { isIpv6, subnetOf } from '../operations/names.ts'
+import { isIpv6, subnetOf } from '../ip-arithmetic.ts'
 import type { Operation } from '../operations/registry.ts'
 import { bare } from './container.ts'
 

@@ -1,4 +1,4 @@
-import { isIpv6 } from '../operations/names.ts'
+import { bitsOf, isIpv6 } from '../ip-arithmetic.ts'
 import type { Operation } from '../operations/registry.ts'
 import {
   bare,
@@ -18,11 +18,11 @@ export interface PtpNetwork {
   masquerade: boolean
 }
 
-/** The host's address at every cable, which counts there alone (RFC 4291, section 2.5.6). */
+/** The host's address at every cable, which is valid only there (RFC 4291, section 2.5.6). */
 const LINK_LOCAL = 'fe80::1/64'
 
 /**
- * A cable between the host and one container. The host's end has the gateway's address alone, and a route to the
+ * A cable between the host and one container. The host's end has only the gateway's address, and a route to the
  * container. To the container only the gateway is on the cable; its own subnet lies behind it. The host's commands come
  * before the container's, so that few processes carry them.
  */
@@ -48,14 +48,14 @@ export function ptpPlan(
     },
     ...[...gateways].map((gateway): Operation => ({
       kind: 'address',
-      params: { address: alone(gateway), ifname: host.name },
+      params: { address: asHost(gateway), ifname: host.name },
     })),
     // The kernel looks for the container's MAC from a link-local address; one of its own making it would first try for 2 s.
     ...(hasIpv6 ? [{ kind: 'address', params: { address: LINK_LOCAL, ifname: host.name } } as const] : []),
     { kind: 'up', params: { ifname: host.name, linkLocal: false } },
     ...leases.map(({ address }): Operation => ({
       kind: 'route',
-      params: { dst: alone(bare(address)), dev: host.name },
+      params: { dst: asHost(bare(address)), dev: host.name },
     })),
     // The container cannot send before its own end is up.
     withoutAdvertisements(host.name),
@@ -71,7 +71,7 @@ export function ptpRoutes(leases: readonly Lease[], routes: readonly ContainerRo
     ...leases.flatMap(({ address, subnet, gateway }) =>
       gateway === undefined
         ? []
-        : [{ dst: alone(gateway) }, ...(subnet === alone(bare(address)) ? [] : [{ dst: subnet, gw: gateway }])],
+        : [{ dst: asHost(gateway) }, ...(subnet === asHost(bare(address)) ? [] : [{ dst: subnet, gw: gateway }])],
     ),
     ...routes,
   ]
@@ -79,6 +79,6 @@ export function ptpRoutes(leases: readonly Lease[], routes: readonly ContainerRo
 }
 
 /** An address with the prefix that holds nothing else. */
-function alone(address: string): string {
-  return `${address}/${isIpv6(address) ? 128 : 32}`
+function asHost(address: string): string {
+  return `${address}/${bitsOf(isIpv6(address))}`
 }

@@ -1,14 +1,16 @@
 import type { Derived } from '../operations/registry.ts'
-import { readResource } from '../operations/operation.ts'
+import { type Reads, readResource } from '../operations/operation.ts'
 import { HOST } from '../state/state.ts'
 
 /** What of the kernel has to be read to judge a plan, or to undo it. */
 export interface PlanScope {
   /** Undefined: all of them. */
   namespaces: ReadonlySet<string> | undefined
-  sysctls: readonly string[]
-  rules: boolean
-  vlans: boolean
+  /** Keys of sysctls, by namespace. */
+  sysctls: ReadonlyMap<string, readonly string[]>
+  /** The namespaces whose rules are read, and those whose VLANs are. */
+  rules: ReadonlySet<string>
+  vlans: ReadonlySet<string>
 }
 
 /** The namespaces, sysctls and rules that a plan is about. */
@@ -18,10 +20,17 @@ export function scopeOf(operations: readonly Derived[]): PlanScope {
   const named = reads.flatMap(({ namespaces }) => (namespaces === 'everywhere' ? [] : namespaces))
   return {
     namespaces: everywhere ? undefined : new Set(named),
-    sysctls: [...new Set(reads.flatMap(({ sysctls }) => sysctls ?? []))],
-    rules: reads.some(({ rules }) => rules === true),
-    vlans: reads.some(({ vlans }) => vlans === true),
+    sysctls: sysctlsOf(reads),
+    rules: new Set(reads.flatMap(({ netns = HOST, rules }) => (rules === true ? [netns] : []))),
+    vlans: new Set(reads.flatMap(({ netns = HOST, vlans }) => (vlans === true ? [netns] : []))),
   }
+}
+
+function sysctlsOf(all: readonly Reads[]): Map<string, string[]> {
+  const keys = new Map<string, string[]>()
+  for (const { netns = HOST, sysctls = [] } of all)
+    if (sysctls.length > 0) keys.set(netns, [...new Set([...(keys.get(netns) ?? []), ...sysctls])])
+  return keys
 }
 
 /** The same, but of the host only the links and tables that the plan names: not all that a thousand containers have. */

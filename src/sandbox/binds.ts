@@ -74,5 +74,5 @@ function realFolder(given: string): string {
   } catch {
     // told below
   }
-  throw new CnilabError('usage', `--bind takes a folder of this machine, and '${given}' is none`)
+  throw new CnilabError('usage', `--bind takes a folder of this machine, and '${given}' is not one`)
 }

@@ -68,7 +68,7 @@ export async function createSandbox(name: string, binds: readonly string[] = [])
   }
 }
 
-/** The sandbox ended before it held, and whoever watches it said so. */
+/** The sandbox ended before it held, and its watcher said so. */
 class RefusedError extends Error {}
 
 /** What is said where the folder of a sandbox cannot be made, or filled. */

@@ -9,7 +9,7 @@ import { PARTS } from './root.ts'
 import { isOfDeadMaker, runtimeFolder } from './runtime-folder.ts'
 import { OUTSIDE } from './scripts.ts'
 
-/** What is written down about a sandbox. A pid alone would not do: it can be another process's by now. */
+/** What is written down about a sandbox. A pid is not enough: by now it can belong to another process. */
 export interface SandboxRecord {
   name: string
   pid: number
@@ -84,7 +84,7 @@ function readRecord(folder: string): SandboxRecord | undefined {
   }
 }
 
-/** Every command opens a sandbox, and most would load zod for this alone. */
+/** Every command opens a sandbox, and most would load zod only for this. */
 function isRecord(value: unknown): value is SandboxRecord {
   const is = (key: keyof SandboxRecord, type: 'string' | 'number') =>
     typeof value === 'object' && value !== null && typeof Reflect.get(value, key) === type

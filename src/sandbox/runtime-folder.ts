@@ -67,7 +67,7 @@ export function newSandboxFolder(name: string): string {
   return join(runtimeFolder(), `${name}~${ownMark()}-${suffix}`)
 }
 
-/** Whether whoever made the folder of this name has died. */
+/** Whether the process that made the folder of this name has died. */
 export function isOfDeadMaker(folder: string): boolean {
   return isOfDead(/~([\d-]+)-\w+$/.exec(folder)?.[1] ?? '')
 }

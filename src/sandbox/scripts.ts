@@ -21,7 +21,7 @@ export const WATCH = `folder=$1; shift
 status=1
 umask 077
 mkdir -p "$folder" || mkdir -p "$folder" || exit # the last of the others may remove the one around it in this moment
-trap '' PIPE # whoever makes it may have died: then nobody else would remove the folder
+trap '' PIPE # its maker may have died: then nobody else would remove the folder
 if echo made && read -r word && [ "$word" = begin ]; then
   trap - PIPE
   exec 5<&0
@@ -40,14 +40,14 @@ if echo made && read -r word && [ "$word" = begin ]; then
   kill "$lifeline" 2>/dev/null
   trap '' PIPE
 fi
-echo ended # whoever makes it holds the lock that is waited for below
+echo ended # its maker holds the lock that is waited for below
 [ -e "$folder/${KEPT}" ] || rm -rf "$folder"
 { exec 4<"\${folder%/*}" && flock -w 5 4 && rmdir "\${folder%/*}"; } 2>/dev/null
 exit $status
 `
 
 /**
- * Shell text that makes all mounts of this namespace read-only but those that belong to the sandbox alone, and gives up
+ * Shell text that makes all mounts of this namespace read-only but those that belong only to the sandbox, and gives up
  * if one cannot be. What \`mount\` did is read again. (Locked options have to be said again.)
  */
 const READ_ONLY = `machines() {

@@ -46,14 +46,14 @@ const volatile = new Set(['handle', 'packets', 'bytes'])
 
 function describeLink(link: Link): string[] {
   return [
-    `link ${link.name}${link.kind === '' ? '' : ` ${link.kind}`} ${link.up ? 'up' : 'down'} mtu ${link.mtu}${link.master === undefined ? '' : ` master ${link.master}`}`,
+    `link ${link.name}${link.kind === '' ? '' : ` ${link.kind}`} ${link.up ? 'up' : 'down'} mtu ${link.mtu}${link.promiscuous ? ' promiscuous' : ''}${link.master === undefined ? '' : ` master ${link.master}`}`,
     ...link.addresses.filter((a) => a.scope !== 'link').map((a) => `address ${link.name} ${a.address}/${a.prefix}`),
   ]
 }
 
 /**
  * The same for a learner: links, addresses, routes and rules, without the settings that follow from others. A rule is
- * named by its place alone.
+ * named only by its place.
  */
 export function summarize(state: State): string[] {
   return linesOf(state, nftName).filter((line) => !/: forwarding |accept_redirects/.test(line))
@@ -66,7 +66,7 @@ const nftSchema = z.looseObject({
   name: z.string().optional(),
 })
 
-/** `rule in ip nat postrouting` of an object of `nft -j`; of one that is none, its kind alone. */
+/** `rule in ip nat postrouting` of an object of `nft -j`; of anything else, only its kind. */
 function nftName(object: NftObject): string {
   const [[kind, value] = ['', undefined]] = Object.entries(object)
   const { family, table, chain, name } = nftSchema.safeParse(value).data ?? {}

@@ -2,7 +2,7 @@ import type * as z from 'zod'
 import { CnilabError } from '../errors.ts'
 import { TOO_DEEP, tooDeep } from '../json-depth.ts'
 
-/** What a text is as JSON (RFC 8259); undefined if it is none. */
+/** What a text is as JSON (RFC 8259); undefined if it is not JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)

@@ -35,6 +35,7 @@ const linkSchema = z.object({
         local: z.string().optional(),
         prefixlen: z.number().optional(),
         scope: z.string().optional(),
+        noprefixroute: z.boolean().optional(),
       }),
     )
     .default([]),
@@ -54,7 +55,11 @@ const routeSchema = z.object({
   table: z.string().optional(),
   protocol: z.string().optional(),
   metric: z.number().optional(),
+  scope: z.string().optional(),
+  metrics: z.array(z.object({ mtu: z.number().optional(), advmss: z.number().optional() })).optional(),
   pref: z.string().optional(),
+  /** Of a route that goes several ways. */
+  nexthops: z.array(z.object({ gateway: z.string().optional(), dev: z.string().optional() })).optional(),
 })
 
 const netconfSchema = z.object({
@@ -71,7 +76,15 @@ export const READ_DOCUMENTS = 3
 function toLink(raw: z.infer<typeof linkSchema>, vlans: Vlans): Link {
   const addresses = raw.addr_info.flatMap((a): Address[] =>
     a.local !== undefined && a.prefixlen !== undefined && (a.family === 'inet' || a.family === 'inet6')
-      ? [{ family: a.family, address: a.local, prefix: a.prefixlen, scope: a.scope ?? 'global' }]
+      ? [
+          {
+            family: a.family,
+            address: a.local,
+            prefix: a.prefixlen,
+            scope: a.scope ?? 'global',
+            prefixRoute: a.noprefixroute !== true,
+          },
+        ]
       : [],
   )
   return {
@@ -109,17 +122,18 @@ function toRoutes(raw: z.infer<typeof routeSchema>): Route[] {
   // Only IPv6 routes have a preference; a default route without a gateway tells its family by nothing else.
   const isIpv6 = raw.dst.includes(':') || raw.gateway?.includes(':') === true || raw.pref !== undefined
   const family = isIpv6 ? 'inet6' : 'inet'
-  return [
-    {
-      family,
-      dst: raw.dst,
-      via: raw.gateway,
-      dev: raw.dev,
-      table: raw.table ?? 'main',
-      metric: raw.metric ?? 0,
-      protocol: raw.protocol ?? 'boot',
-    },
-  ]
+  return (raw.nexthops ?? [raw]).map(({ gateway, dev }) => ({
+    family,
+    dst: raw.dst,
+    via: gateway,
+    dev,
+    table: raw.table ?? 'main',
+    metric: raw.metric ?? 0,
+    mtu: raw.metrics?.[0]?.mtu,
+    advmss: raw.metrics?.[0]?.advmss,
+    scope: raw.scope ?? 'global',
+    protocol: raw.protocol ?? 'boot',
+  }))
 }
 
 /**

@@ -4,6 +4,8 @@ export interface Address {
   address: string
   prefix: number
   scope: string
+  /** Whether the kernel made a route to its subnet. */
+  prefixRoute: boolean
 }
 
 /** One network interface. `kind` is the kernel's (`bridge`, `veth`, …); '' for lo and for hardware. */
@@ -22,7 +24,7 @@ export interface Link {
   peerIndex: number | undefined
   /** The number by which its namespace knows the one that the other end is in (rtnetlink(7), IFLA_LINK_NETNSID). */
   peerNetnsId: number | undefined
-  /** The modes of a bridge's port; undefined for what is none. */
+  /** The modes of a bridge's port; undefined for anything that is not a port. */
   port: { hairpin: boolean; isolated: boolean } | undefined
   /** Of a bridge: whether it keeps VLANs apart. */
   vlanFiltering: boolean
@@ -48,6 +50,11 @@ export interface Route {
   table: string
   /** Of routes to one destination the one with the lowest counts. */
   metric: number
+  /** The largest packet, and the largest segment of TCP, that it takes; undefined for those of the interface. */
+  mtu: number | undefined
+  advmss: number | undefined
+  /** `global`, `link`, or a number; IPv6 has none. */
+  scope: string
   /** `kernel` for the routes that come by themselves with an address. */
   protocol: string
 }

@@ -23,7 +23,9 @@ describe('namespaces', () => {
       for i in $(seq 50); do ip netns add x$i; [ $(stat -Lc %i /run/netns/x$i) != $inode ] || break; done
       touch /run/netns/red; mount --bind /run/netns/x$i /run/netns/red
       cnilab netns delete red --host; echo "exit $?"; clean; ls /run/netns | grep red`)
-    expect(output).toMatch(/^Error: not undone .*cnilab did not make it\n.*\nexit 1\nnothing to remove\nexit 0\nred\n$/)
+    expect(output).toMatch(
+      /^Error: not undone .*cnilab did not make it\n.*\nexit 1\n= left alone, not ours: namespace red .*\nexit 0\nred\n$/,
+    )
   })
 })
 
@@ -119,7 +121,7 @@ describe('interfaces', () => {
       ip link delete cni0; ip link delete va
       ip link add name cni0 type bridge; ip address add 10.22.0.1/16 dev cni0; ip link set dev cni0 up; ip link add name va type veth peer name vb; ip link set dev va master cni0
       clean; ip -o -4 address show cni0 | grep -o '10[^ ]* '; ip -o link show master cni0 | wc -l; ip -o link show cni0 up | wc -l`)
-    expect(output).toBe('nothing to remove\nexit 0\n10.22.0.1/16 \n1\n1\n')
+    expect(output).toMatch(/^= left alone, not ours: cni0 .*\nexit 0\n10.22.0.1\/16 \n1\n1\n$/)
   })
 
   it("somebody's own interface that was moved into a namespace comes back, and another of its name does not", () => {
@@ -151,7 +153,7 @@ describe('what others rely on', () => {
     const output = after(`ip link add name eth0 type veth peer name far; ip link set dev far up
       q up eth0; q ip assign 198.51.100.2/24 eth0; ip route add default via 198.51.100.1; clean; ip route show default
       ip route delete default; clean; ip -o link show eth0 up | wc -l`)
-    expect(output.match(/kept, still in use: eth0 .* \(the default route\)/g)).toHaveLength(2)
+    expect(output.match(/kept, still in use: eth0 .* \(eth0 carries the default route\)/g)).toHaveLength(2)
     expect(output).toMatch(/exit 0\ndefault via 198.51.100.1 dev eth0 \n(✔ .*\n){2}exit 0\n0\n$/)
   })
 })

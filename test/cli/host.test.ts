@@ -36,7 +36,7 @@ it('--host leaves what others made anew under a name of ours', () => {
     ip link add name cni0 type bridge; ip address add 10.22.0.1/16 dev cni0; ip link set dev cni0 up
     ip netns delete red; ip netns add red
     cnilab clean --host; ip -br link show cni0 | cut -d' ' -f1; ip -br address show cni0 | grep -o 10.22.0.1/16; ip -o link show cni0 up | wc -l; ip netns`)
-  expect(output).toBe('nothing to remove\ncni0\n10.22.0.1/16\n1\nred\n')
+  expect(output).toBe('= left alone, not ours: namespace red (cnilab did not make it)\ncni0\n10.22.0.1/16\n1\nred\n')
 })
 
 it('--host leaves a namespace that was made long after an intent', () => {
@@ -44,7 +44,7 @@ it('--host leaves a namespace that was made long after an intent', () => {
     mkdir -m 700 /run/cnilab; boot=$(cat /proc/sys/kernel/random/boot_id)
     printf '%s\\n' '{"boot":"'$boot'"}' '{"intent":"a","operation":{"kind":"netns","params":{"name":"red"}},"before":{"intended":1000}}' >/run/cnilab/journal.jsonl
     ip netns add red; cnilab clean --host; ip netns`)
-  expect(output).toBe('nothing to remove\nred\n')
+  expect(output).toBe('= left alone, not ours: namespace red (cnilab did not make it)\nred\n')
 })
 
 it('--host tears a lab down although nobody reads what it prints', () => {
@@ -68,7 +68,7 @@ it('--host does not give the interface away by which the machine leaves', () => 
     ip link add name eth0 type veth peer name far; ip address add 198.51.100.2/24 dev eth0; ip link set dev eth0 up; ip link set dev far up
     ip route add default via 198.51.100.1; cnilab bridge create br0 --host >/dev/null; cnilab netns create red --host >/dev/null
     for place in '--bridge br0' '--netns red'; do cnilab attach eth0 $place --host; echo $?; done; ip -br address show eth0 | grep -o 198.*; ip route show default`)
-  expect(output.match(/eth0 has the default route: without it the host would be cut off/g)).toHaveLength(2)
+  expect(output.match(/eth0 carries the default route, and this machine would be cut off/g)).toHaveLength(2)
   expect(output).toMatch(/\n1\n198.51.100.2\/24 .*\ndefault via 198.51.100.1 dev eth0 \n$/)
 })
 

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { KNOWN_DEFECTS } from '../../src/cni/conformance/known-defects.ts'
 import { toJunit, toTap } from '../../src/cni/conformance/reports.ts'
 import { type ConformanceReport, runConformance } from '../../src/cni/conformance/run.ts'
-import { findPlugin } from '../../src/cni/conformance/subject.ts'
+import { findSubject } from '../../src/cni/conformance/subject.ts'
 import { cli, runtime } from '../helpers.ts'
 
 const TIME = 120_000
@@ -16,7 +16,7 @@ function failed({ outcomes }: ConformanceReport): string[] {
 
 function isInstalled(type: string): boolean {
   try {
-    findPlugin(join('/usr/lib/cni', type))
+    findSubject(join('/usr/lib/cni', type))
     return true
   } catch {
     return false

@@ -7,7 +7,7 @@ import koffi from 'koffi'
 import { CALLS, CLONE, type Fault, type Group, NODES_OWN, type Order, type Supervised } from './calls.ts'
 
 /** What is opened when the program of ours begins. */
-const ENTRIES = ['/dist/src/main.js', '/dist/plugins/main.cjs']
+const ENTRIES = ['/dist/src/main.cjs', '/dist/plugins/main.cjs']
 
 const c = koffi.load(null)
 const ioctl = c.func('int ioctl(int, unsigned long, _Inout_ uint8_t *)')

@@ -65,7 +65,7 @@ async function callPlugin({
 const moduleSchema = z.object({ main: z.custom<() => Promise<void>>((value) => typeof value === 'function') })
 
 /** The built program's own main function, as the sandbox has it. */
-const program = once(async () => moduleSchema.parse(await import(`${APP.package}/dist/src/main.js`)).main)
+const program = once(async () => moduleSchema.parse(await import(`${APP.package}/dist/src/main.cjs`)).main)
 
 /** Runs a command line, and collects what it prints; what its programs print goes to this process's own. */
 async function runCommand({

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, it } from 'vitest'
-import { cli, removeSandboxes, runtime } from '../helpers.ts'
+import { cli, eventually, removeSandboxes, runtime } from '../helpers.ts'
 import { isLong } from '../long.ts'
 
 let holder: ChildProcess | undefined
@@ -15,6 +15,8 @@ afterEach(async () => {
 /** Has a process of ours hold the lock of the folder of all sandboxes. Returns its pid, once it has it. */
 async function held(): Promise<number> {
   const folder = join(runtime, 'cnilab')
+  // What the last test's sandbox left goes a moment later; flock would then make a file in the folder's place.
+  await eventually(() => !existsSync(folder))
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   // exec: flock itself holds it, so that nothing else is left when it is killed.
   holder = spawn('flock', ['--no-fork', '-x', folder, 'sh', '-c', 'echo; exec sleep 100'])

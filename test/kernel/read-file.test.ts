@@ -7,7 +7,7 @@ import { folderWithOdd, UNREADABLE } from '../odd-files.ts'
 
 describe('what is no text file is refused in words, at once', () => {
   const words: Readonly<Record<string, string>> = {
-    pipe: 'it is a pipe: whoever reads it waits for somebody to write',
+    pipe: 'it is a pipe: reading it would wait for somebody to write',
     socket: 'it is a socket, not a file',
     device: 'it is a device, not a file',
     terminal: 'it is a device, not a file',

@@ -1,14 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import {
-  addressAt,
-  contains,
-  interfaceAddress,
-  interfaceName,
-  ipAddress,
-  netnsName,
-  overlaps,
-  subnet,
-} from '../../src/operations/names.ts'
+import { addressAt, contains, overlaps } from '../../src/ip-arithmetic.ts'
+import { interfaceAddress, ipAddress, subnet } from '../../src/operations/ip.ts'
+import { interfaceName, netnsName } from '../../src/operations/names.ts'
 import { type KindName, parseOperation } from '../../src/operations/registry.ts'
 
 describe('what is refused, and what is not', () => {
@@ -73,7 +66,7 @@ describe('what is refused, and what is not', () => {
       expect(interfaceAddress.safeParse(text).success).toBe(false)
     },
   )
-  it.each(['10.22.0.1/16', '1.2.3', 'eth0', '1', 'fe80::1%eth0', '::ffff:10.0.0.1'])(
+  it.each(['10.22.0.1/16', '1.2.3', 'eth0', '1', 'fe80::1%eth0', '::ffff:10.0.0.1', '::10.0.0.1'])(
     '%j is no address of a gateway',
     (text) => {
       expect(ipAddress.safeParse(text).success).toBe(false)

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest'
 import type { Kernel } from '../../src/kernel/kernel.ts'
 import { derive, type KindName, parseOperation } from '../../src/operations/registry.ts'
 import { describe as lines } from '../../src/state/diff.ts'
+import { scopeOf } from '../../src/plan/scope.ts'
 import { withSandbox } from '../helpers.ts'
 
 /** Does operations that a test builds upon. */
@@ -74,19 +75,40 @@ it.each<[KindName, object, [KindName, object][]]>([
   ['network-masquerade', { network: 'my.net-2', subnet: '10.22.0.0/16' }, []],
   ['network-masquerade', { network: 'n', subnet: 'fd00::/64' }, []],
   ['mac-spoof-check', { ifname: 'a', mac: '02:00:00:00:00:01' }, [pair]],
+  ['macvlan', { name: 'm', parent: 'a' }, [pair]],
+  [
+    'macvlan',
+    { name: 'eth0', parent: 'a', netns: 'red', mode: 'private', mtu: 1400 },
+    [['netns', { name: 'red' }], pair],
+  ],
+  ['macvlan', { name: 'm', parent: 'a', mark: { mac: '02:00:00:00:00:01' } }, [pair]],
+  ['promiscuous', { ifname: 'a' }, [pair]],
+  // In another namespace than the host's.
+  ['bridge', { name: 'b', netns: 'red', mtu: 1400, mark: { mac: '02:00:00:00:00:01' } }, [['netns', { name: 'red' }]]],
+  [
+    'attach-bridge',
+    { ifname: 'eth0', bridge: 'b', netns: 'red', hairpin: true },
+    [...cable, ['bridge', { name: 'b', netns: 'red' }]],
+  ],
+  ['attach-netns', { ifname: 'eth0', from: 'red', netns: 'blue', name: 'x' }, [...cable, ['netns', { name: 'blue' }]]],
+  ['promiscuous', { ifname: 'eth0', netns: 'red' }, cable],
+  ['sysctl', { key: 'net.ipv4.ip_forward', value: '1', netns: 'red' }, [['netns', { name: 'red' }]]],
+  ['sysctl', { key: 'net.ipv4.conf.eth0.rp_filter', value: '2', netns: 'red' }, cable],
+  ['masquerade', { subnet: '10.22.0.0/16', netns: 'red' }, [['netns', { name: 'red' }]]],
 ])('%s %j is absent, then present, then as before', (kind, params, needs) =>
   withSandbox(async (kernel) => {
     await prepare(kernel, ...needs)
     const operation = derive(parseOperation(kind, params))
-    const first = await kernel.read()
+    const scope = { ...scopeOf([operation]), namespaces: undefined }
+    const first = await kernel.read(scope)
     const verdict = operation.judge(first)
     expect(verdict.status).toBe('absent')
     await kernel.run(operation.apply)
-    const second = await kernel.read()
+    const second = await kernel.read(scope)
     expect(operation.judge(second)).toMatchObject({ status: 'present' })
     expect(lines(second)).not.toEqual(lines(first))
     await kernel.run(operation.undo(verdict.status === 'absent' ? verdict.before : {}, second))
-    expect(lines(await kernel.read())).toEqual(lines(first))
+    expect(lines(await kernel.read(scope))).toEqual(lines(first))
   }),
 )
 

@@ -7,7 +7,7 @@ import { doPlan } from '../../src/engine/do.ts'
 import { APP, type Host } from '../../src/kernel/host.ts'
 import type { Kernel } from '../../src/kernel/kernel.ts'
 import { inside } from '../../src/kernel/inside.ts'
-import type { Answer, Call } from '../../src/assertions/assertion.ts'
+import type { Answer, PacketCall } from '../../src/assertions/assertion.ts'
 import { call, startInternet, whileAnswering } from '../../src/kernel/packets.ts'
 import { spawnDetached } from '../../src/kernel/detached.ts'
 import { environmentOn } from '../../src/kernel/environment.ts'
@@ -49,14 +49,19 @@ async function build(kernel: Kernel): Promise<void> {
 }
 
 /** A call of each protocol. */
-const calls = (to: string): Call[] => [
+const calls = (to: string): PacketCall[] => [
   { protocol: 'tcp', to, port: 7 },
   { protocol: 'udp', to, port: 7 },
   { protocol: 'http', to, port: 80, path: '/any' },
   { protocol: 'dns', server: to, name: 'whoami.test' },
 ]
 
-async function each(kernel: Kernel, from: string | undefined, whom: readonly Call[], seconds = 5): Promise<Answer[]> {
+async function each(
+  kernel: Kernel,
+  from: string | undefined,
+  whom: readonly PacketCall[],
+  seconds = 5,
+): Promise<Answer[]> {
   const answers: Answer[] = []
   for (const one of whom) answers.push(await call(kernel, from, one, seconds))
   return answers
@@ -165,6 +170,12 @@ it('reads any DNS message, whole, cut off or mixed up, without an error', () => 
   expect(answer(question.subarray(0, 11), find)).toBeUndefined()
   for (let cut = 12; cut < question.length; cut++)
     expect(readAnswer(answer(question.subarray(0, cut), find) ?? whole, 7)).toEqual({ refusal: 'FORMERR' })
+  for (let cut = 12; cut < whole.length; cut++) expect(readAnswer(whole.subarray(0, cut), 7)).toHaveProperty('refusal')
+  // a name that goes on elsewhere, or that is no text
+  for (const odd of [Buffer.from([0xc0, 4]), Buffer.from([1, 0xff, 0])]) {
+    const odder = Buffer.concat([question.subarray(0, 12), odd, question.subarray(-4)])
+    expect(readAnswer(answer(odder, () => '192.0.2.1') ?? whole, 7)).toEqual({ refusal: 'FORMERR' })
+  }
   for (const message of [question, whole])
     for (let at = 0; at < message.length; at++)
       for (let byte = 0; byte < 256; byte++) {
@@ -183,7 +194,7 @@ it('one container calls another, or its host at any address, while something ans
     const { host } = kernel
     const [tcp, udp, http, dns] = calls('10.22.0.3')
     if (!tcp || !udp || !http || !dns) throw new Error('four calls')
-    const from = (whom: Call) => () => call(kernel, 'red', whom, 5)
+    const from = (whom: PacketCall) => () => call(kernel, 'red', whom, 5)
     const said = { ok: true, said: 'you are 10.22.0.2' }
     expect(await whileAnswering(host, 'blue', 'tcp:7', from(tcp))).toEqual(said)
     expect(await whileAnswering(host, 'blue', 'udp:7', from(udp))).toEqual(said)

@@ -118,10 +118,10 @@ it.each([
   ['/etc/..', 'the sandbox has a /dev of its own'],
   ['/usr/share', 'the sandbox has a /usr of its own'],
   ['/proc/self', 'the sandbox has a /proc of its own'],
-  [join(bound, 'deep', 'file'), 'is none'],
-  [join(bound, 'pipe'), 'is none'],
-  [join(bound, 'nothing'), 'is none'],
-  ['', 'is none'],
+  [join(bound, 'deep', 'file'), 'is not one'],
+  [join(bound, 'pipe'), 'is not one'],
+  [join(bound, 'nothing'), 'is not one'],
+  ['', 'is not one'],
 ])("--bind '%s' is refused", async (path, why) => {
   const { code, stderr } = await cli(['exec', '--bind', path, '--', 'true'])
   expect([code, stderr]).toEqual([2, expect.stringContaining(why)])

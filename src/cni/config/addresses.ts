@@ -1,5 +1,5 @@
-import ipaddr from 'ipaddr.js'
-import { isIpv6, numberOf, subnet } from '../../operations/names.ts'
+import { numberOf, readCidr } from '../../ip-arithmetic.ts'
+import { subnet } from '../../operations/ip.ts'
 import { asList, asObject, asText, type Json } from './check-keys.ts'
 import type { Path } from './json-source.ts'
 
@@ -39,36 +39,26 @@ export function rangeSets(ipam: Json, path: Path): AddressRange[][] {
 }
 
 function rangeOf(object: Json, path: Path): AddressRange | undefined {
-  const read = subnet.safeParse(object['subnet'])
-  if (!read.success) return undefined
+  const cidr = readCidr(subnet.safeParse(object['subnet']).data ?? '')
+  if (!cidr) return undefined
   const address = (key: 'rangeStart' | 'rangeEnd' | 'gateway') => {
     const text = asText(object[key])
-    return text !== undefined && ipaddr.isValid(text) ? { [key]: text } : {}
+    return text !== undefined && numberOf(text) !== undefined ? { [key]: text } : {}
   }
-  const [base = '', prefix] = read.data.split('/')
-  const isSix = isIpv6(base)
-  const bits = isSix ? 128 : 32
   const ends: Pick<AddressRange, 'rangeStart' | 'rangeEnd' | 'gateway'> = {
     ...address('rangeStart'),
     ...address('rangeEnd'),
     ...address('gateway'),
   }
-  const start = numberOf(base) ?? 0n
-  const end = start + (1n << BigInt(bits - Number(prefix))) - 1n
+  const { isSix, first, last } = cidr
   return {
     path,
-    subnet: read.data,
+    subnet: `${cidr.address}/${cidr.prefix}`,
     ...ends,
     isSix,
-    whole: { first: start, last: end },
-    given: { first: numberOf(ends.rangeStart ?? '') ?? start, last: numberOf(ends.rangeEnd ?? '') ?? end },
+    whole: { first, last },
+    given: { first: numberOf(ends.rangeStart ?? '') ?? first, last: numberOf(ends.rangeEnd ?? '') ?? last },
   }
-}
-
-/** Which of two addresses of a family is the lower: below 0 for the first one. */
-export function compareAddresses(a: string, b: string): number {
-  const [x, y] = [a, b].map((text) => Buffer.from(ipaddr.parse(text).toByteArray()))
-  return x && y ? Buffer.compare(x, y) : 0
 }
 
 /** Whether two ranges may give the same address. */

@@ -1,6 +1,6 @@
-import { contains, isIpv6 } from '../../operations/names.ts'
+import { contains, isIpv6 } from '../../ip-arithmetic.ts'
 import { atLeast, isVersion, OLDEST } from '../protocol/versions.ts'
-import { type AddressRange, compareAddresses, MOST_RANGES, rangeSets, sharesAddresses } from './addresses.ts'
+import { type AddressRange, MOST_RANGES, rangeSets, sharesAddresses } from './addresses.ts'
 import { asList, asObject, asText, type Json } from './check-keys.ts'
 import type { Path } from './json-source.ts'
 import type { Tell } from './mistake.ts'
@@ -31,7 +31,7 @@ export function checkHostLocal(ipam: Json, path: Path, version: string, tell: Te
         })
 }
 
-function checkRange({ path, subnet, ...addresses }: AddressRange, tell: Tell): void {
+function checkRange({ path, subnet, given, ...addresses }: AddressRange, tell: Tell): void {
   const prefix = Number(subnet.split('/')[1])
   const most = isIpv6(subnet) ? 126 : 30
   if (prefix > most)
@@ -48,7 +48,7 @@ function checkRange({ path, subnet, ...addresses }: AddressRange, tell: Tell): v
   }
   const { rangeStart, rangeEnd } = addresses
   if (rangeStart === undefined || rangeEnd === undefined || isIpv6(rangeStart) !== isIpv6(rangeEnd)) return
-  if (compareAddresses(rangeStart, rangeEnd) > 0)
+  if (given.first > given.last)
     tell('error', [...path, 'rangeEnd'], `"rangeEnd" ${rangeEnd} is below "rangeStart" ${rangeStart}`)
 }
 

@@ -2,7 +2,7 @@ import { basename } from 'node:path'
 import { type AddressRange, MOST_RANGES, overlap, rangeSets, sharesAddresses } from './addresses.ts'
 import { asObject, asText } from './check-keys.ts'
 import type { Tell } from './mistake.ts'
-import type { Network } from './read-network.ts'
+import type { WrittenNetwork } from './written-network.ts'
 
 /** A network's ranges, and the bridge that has their gateway; undefined where the plugin makes none. */
 interface Pool {
@@ -18,7 +18,7 @@ export interface Claims {
 }
 
 /** What a network needs for itself: its name, and its ranges, as many as are compared. */
-export function claimsOf({ file, name, plugins }: Network): Claims {
+export function claimsOf({ file, name, plugins }: WrittenNetwork): Claims {
   const pools = plugins.flatMap(({ path, config }) => {
     const ipam = asObject(config['ipam'])
     if (!ipam || ipam['type'] !== 'host-local') return []

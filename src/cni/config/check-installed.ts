@@ -6,9 +6,10 @@ import { present } from './folders.ts'
 import type { Path } from './json-source.ts'
 import { TYPES } from './keys.ts'
 import type { Tell } from './mistake.ts'
-import { nearest } from './nearest.ts'
-import type { Network } from './read-network.ts'
-import { findPlugin, pluginNames, wrongFile } from '../programs/list.ts'
+import { nearest } from '../../nearest.ts'
+import type { WrittenNetwork } from './written-network.ts'
+import { pluginFile } from '../programs/find-plugin.ts'
+import { pluginNames, wrongFile } from '../programs/list.ts'
 
 /** The plugins of some folders; each is asked once. */
 export interface Installed {
@@ -27,7 +28,7 @@ export function installedIn(folders: readonly string[]): Installed {
 }
 
 /** Checks that the plugins that a network names are installed, and speak its version. */
-export async function checkInstalled(network: Network, installed: Installed, tell: Tell): Promise<void> {
+export async function checkInstalled(network: WrittenNetwork, installed: Installed, tell: Tell): Promise<void> {
   const { folders } = installed
   if (present(folders).length === 0) {
     const [first] = network.plugins
@@ -46,7 +47,7 @@ export async function checkInstalled(network: Network, installed: Installed, tel
 
 async function checkOne(type: string, path: Path, version: string, { folders, ask }: Installed, tell: Tell) {
   if (/[/\\]/.test(type)) return
-  const file = findPlugin(type, folders)
+  const file = pluginFile(type, folders)
   if (file === undefined) {
     const names = [...folders.flatMap(pluginNames), ...Object.keys(TYPES)]
     const near = nearest(type, names)

@@ -1,7 +1,8 @@
 import * as z from 'zod'
-import { interfaceAddress, ipAddress, ownMac, subnet } from '../../operations/names.ts'
-import { nearest } from './nearest.ts'
-import { wrongInterfaceName } from '../protocol/request.ts'
+import { interfaceAddress, ipAddress, subnet } from '../../operations/ip.ts'
+import { ownMac } from '../../operations/mac.ts'
+import { nearest } from '../../nearest.ts'
+import { wrongInterfaceName } from '../../operations/names.ts'
 import type { Path } from './json-source.ts'
 import { type Keys, type Kind, lookup } from './keys.ts'
 import type { Tell } from './mistake.ts'
@@ -11,17 +12,17 @@ export type Json = Readonly<Record<string, unknown>>
 
 const jsonSchema = z.record(z.string(), z.unknown())
 
-/** A value as an object; undefined if it is none. */
+/** A value as an object; undefined if it is something else. */
 export function asObject(value: unknown): Json | undefined {
   return Array.isArray(value) ? undefined : jsonSchema.safeParse(value).data
 }
 
-/** A value as a list; nothing if it is none. */
+/** A value as a list; an empty one if it is something else. */
 export function asList(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : []
 }
 
-/** A value as text; undefined if it is none. */
+/** A value as text; undefined if it is something else. */
 export function asText(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined
 }

@@ -1,15 +1,16 @@
 import { extname } from 'node:path'
-import { SINCE, wrongNetworkName } from '../protocol/request.ts'
+import { SINCE } from '../protocol/request.ts'
+import { wrongNetworkName } from '../../operations/names.ts'
 import { atLeast, isVersion, LATEST, OLDEST, VERSIONS } from '../protocol/versions.ts'
 import { asText, checkKeys } from './check-keys.ts'
 import { checkPlugin } from './check-plugin.ts'
 import { LIST } from './keys.ts'
 import type { Tell } from './mistake.ts'
-import { nearest } from './nearest.ts'
-import type { Network } from './read-network.ts'
+import { nearest } from '../../nearest.ts'
+import type { WrittenNetwork } from './written-network.ts'
 
 /** Checks a network by itself: form, name, version, and each plugin. */
-export function checkNetwork(network: Network, tell: Tell): void {
+export function checkNetwork(network: WrittenNetwork, tell: Tell): void {
   const { config, isList, version, plugins, source } = network
   for (const { path } of source.repeated)
     tell('warning', path, `"${String(path.at(-1))}" stands here twice`, { why: 'the last one counts', at: 'key' })
@@ -22,7 +23,7 @@ export function checkNetwork(network: Network, tell: Tell): void {
     checkPlugin(plugin.config, { path: plugin.path, index, version, isAlone: !isList }, tell)
 }
 
-function checkForm({ file, isList, config, plugins }: Network, tell: Tell): void {
+function checkForm({ file, isList, config, plugins }: WrittenNetwork, tell: Tell): void {
   const isListFile = extname(file) === '.conflist'
   if (isList && !isListFile)
     tell('error', ['plugins'], `a list of plugins is in a file that ends in ${extname(file)}`, {
@@ -48,7 +49,7 @@ function checkForm({ file, isList, config, plugins }: Network, tell: Tell): void
     })
 }
 
-function checkName({ name, config, isList }: Network, tell: Tell): void {
+function checkName({ name, config, isList }: WrittenNetwork, tell: Tell): void {
   if (name !== undefined) {
     const wrong = wrongNetworkName(name)
     if (wrong !== undefined) tell('error', ['name'], wrong)
@@ -61,7 +62,7 @@ function checkName({ name, config, isList }: Network, tell: Tell): void {
   })
 }
 
-function checkVersion({ config, version }: Network, tell: Tell): void {
+function checkVersion({ config, version }: WrittenNetwork, tell: Tell): void {
   const given = config['cniVersion']
   if (given !== undefined && typeof given !== 'string')
     return tell('error', ['cniVersion'], '"cniVersion" must be a text', {

@@ -4,7 +4,7 @@ import { checkTogether } from './check-together.ts'
 import type { Path } from './json-source.ts'
 import { CAPABILITIES, COMMON, IPAM_TYPES, lookup, RUNTIME_ONLY, TYPES } from './keys.ts'
 import type { Tell } from './mistake.ts'
-import { nearest } from './nearest.ts'
+import { nearest } from '../../nearest.ts'
 
 /** Where a plugin stands: its path in the file, its place in the chain, and the version that the network asks for. */
 export interface Position {

@@ -8,7 +8,7 @@ const LARGEST = 256 * 1024
 /** So many files of one folder are read. */
 export const MOST_FILES = 100
 
-/** The text of a configuration's file. Throws UnreadableError: a large file, or what is no file, is none. */
+/** The text of a configuration's file. Throws UnreadableError, also for a large file and for anything but a file. */
 export function readConfigFile(file: string): string {
   return readText(file, LARGEST)
 }

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { asObject, asText } from './check-keys.ts'
 import { type Explained, explain } from './explain.ts'
-import { namesIn, type Network, readNetwork, type Unreadable, whyNotLoaded } from './read-network.ts'
-import { findPlugin } from '../programs/list.ts'
+import { namesIn, type WrittenNetwork, readWrittenNetwork, type Unreadable, whyNotLoaded } from './written-network.ts'
+import { pluginFile } from '../programs/find-plugin.ts'
 
 /** A configuration's file, as runtimes read it. */
 export interface ConfigFile {
@@ -31,18 +31,18 @@ export interface Choices {
  * those of plugins. Throws CnilabError `machine` if the folder cannot be read; without one there are none.
  */
 export function readConfigs(folder: string, folders: readonly string[]): { files: ConfigFile[]; choices: Choices } {
-  const networks = namesIn(folder).map((name) => readNetwork(join(folder, name)))
+  const networks = namesIn(folder).map((name) => readWrittenNetwork(join(folder, name)))
   const files = networks.map((network) => describe(network, folders))
   return { files, choices: { containerd: containerd(files), crio: crio(files), ...byName(files) } }
 }
 
-function describe(network: Network | Unreadable, folders: readonly string[]): ConfigFile {
+function describe(network: WrittenNetwork | Unreadable, folders: readonly string[]): ConfigFile {
   const wrong = whyNotLoaded(network)
   if ('wrong' in network)
     return { file: network.file, plugins: [], missing: [], ...(wrong === undefined ? {} : { wrong }) }
   const { file, name, version, plugins } = network
   const types = plugins.flatMap(({ config }) => [asText(config['type']), asText(asObject(config['ipam'])?.['type'])])
-  const missing = types.flatMap((type) => (type && findPlugin(type, folders) === undefined ? [type] : []))
+  const missing = types.flatMap((type) => (type && pluginFile(type, folders) === undefined ? [type] : []))
   return {
     file,
     ...(name === undefined ? {} : { name }),

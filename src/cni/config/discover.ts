@@ -1,8 +1,8 @@
 import type { Dirent } from 'node:fs'
 import { extname, join } from 'node:path'
-import { closest } from 'fastest-levenshtein'
 import { configNamesIn, readConfigFile } from './config-file.ts'
 import { CnilabError } from '../../errors.ts'
+import { nearest } from '../../nearest.ts'
 import { type Network, parseList, parsePlugin, parseSingle, type PluginConfig, SEED } from './network.ts'
 
 /** Where libcni looks for configuration. */
@@ -80,12 +80,12 @@ export function findNetwork(name: string, folder: string | undefined): Found {
     }
   const names = [...new Set(networks.map(({ network }) => network.name))]
   const all = folder === undefined ? [...names, SEED.name] : names
-  const nearest = all.length === 0 ? undefined : closest(name, all)
+  const near = nearest(name, all)
   const there = names.length === 0 ? `there is none in ${where}` : `those in ${where}: ${names.join(', ')}`
   throw new CnilabError('usage', [`there is no network '${name}'; ${there}`, ...skipped].join('\n  '), {
     fix:
-      nearest === undefined
+      near === undefined
         ? 'write its configuration there, or name another folder with --conf-dir'
-        : `did you mean ${nearest}${names.includes(nearest) ? '' : ', which is built in'}? Another folder is named with --conf-dir`,
+        : `did you mean ${near}${names.includes(near) ? '' : ', which is built in'}? Another folder is named with --conf-dir`,
   })
 }

@@ -24,7 +24,7 @@ export interface NotJson extends Place {
   message: string
 }
 
-/** Reads JSON as the standard has it, without comments. Returns what is wrong, and where, if it is none. */
+/** Reads JSON as the standard has it, without comments. Otherwise returns what is wrong, and where. */
 export function readJsonSource(text: string): JsonSource | NotJson {
   let document: DocumentNode
   try {

@@ -89,7 +89,7 @@ export const LIST: Keys = {
 /** Keys that a runtime puts in when it calls a plugin, and that do not belong in a file. */
 export const RUNTIME_ONLY = ['prevResult', 'runtimeConfig', 'cni.dev/valid-attachments', 'cni.dev/attachments']
 
-/** The capabilities of CONVENTIONS.md, and those that containerd, CRI-O and Multus have besides. */
+/** The capabilities of CONVENTIONS.md, and the others of containerd, CRI-O and Multus. */
 export const CAPABILITIES = [
   'portMappings',
   'ipRanges',

@@ -1,13 +1,13 @@
 import * as z from 'zod'
 import { CnilabError } from '../../errors.ts'
 import { parseGiven } from '../protocol/given-json.ts'
-import { wrongNetworkName } from '../protocol/request.ts'
+import { wrongNetworkName } from '../../operations/names.ts'
 import { atLeast, isVersion, OLDEST, type Version, VERSIONS } from '../protocol/versions.ts'
 
 /** The configuration of one plugin of a network, as it was written. */
 export type PluginConfig = Readonly<Record<string, unknown>> & { type: string }
 
-/** A network: what a `.conflist` says (CNI spec 1.1.0, "Configuration format"), or a `.conf` wrapped as one. */
+/** A network that can be run: what a `.conflist` says (CNI spec 1.1.0, "Configuration format"), or a `.conf` wrapped as one. */
 export interface Network {
   name: string
   version: Version
@@ -75,7 +75,7 @@ function versionOf(given: string | undefined, others: readonly string[] = []): V
   if (named.length === 0) return OLDEST
   const [best] = named.filter(isVersion).toSorted((a, b) => (atLeast(a, b) ? -1 : 1))
   if (best === undefined)
-    throw new Error(`cniVersion ${named.join(', ')} is none that cnilab speaks: ${VERSIONS.join(', ')}`)
+    throw new Error(`cniVersion ${named.join(', ')} is not among those that cnilab speaks: ${VERSIONS.join(', ')}`)
   return best
 }
 

@@ -6,7 +6,7 @@ import { checkBetween, type Claims, claimsOf } from './check-between.ts'
 import { checkInstalled, installedIn } from './check-installed.ts'
 import { checkNetwork } from './check-network.ts'
 import { keyName, type Mistake, type Tell } from './mistake.ts'
-import { namesIn, type Network, readNetwork } from './read-network.ts'
+import { namesIn, type WrittenNetwork, readWrittenNetwork } from './written-network.ts'
 
 /** What was found in configurations. */
 export interface Validation {
@@ -25,7 +25,7 @@ export async function validate(path: string, folders: readonly string[]): Promis
   const before: Claims[] = []
   const installed = installedIn(folders)
   for (const file of files) {
-    const network = readNetwork(file)
+    const network = readWrittenNetwork(file)
     if ('wrong' in network) {
       const { line, column, wrong } = network
       mistakes.push({ file, line, column, severity: 'error', key: '', what: wrong })
@@ -47,7 +47,7 @@ export async function validate(path: string, folders: readonly string[]): Promis
 const MOST = 100
 
 /** Puts mistakes of a file `into` a list; `more` is what there is to say of those beyond the first ones. */
-function teller({ file, source }: Network, into: Mistake[]): { tell: Tell; more: () => Mistake[] } {
+function teller({ file, source }: WrittenNetwork, into: Mistake[]): { tell: Tell; more: () => Mistake[] } {
   let left = 0
   const tell: Tell = (severity, path, what, { at = 'value', why, fix } = {}) => {
     const words = { ...(why === undefined ? {} : { why }), ...(fix === undefined ? {} : { fix }) }

@@ -162,7 +162,7 @@ export const delegation: readonly Check[] = [
     await bench.container('c1')
     fails(await bench.call('ADD', options), 'ADD when the IPAM plugin fails')
     const seen = await called(bench)
-    demand(seen.includes('DEL'), 'the IPAM plugin to be called with DEL', `it was called with ${seen.join(', ')} alone`)
+    demand(seen.includes('DEL'), 'the IPAM plugin to be called with DEL', `it was called only with ${seen.join(', ')}`)
   }),
   delegate('released', 'an address is released when ADD fails after it was given', 'required', async (bench) => {
     if (ipamOf(bench.subject.config) !== 'host-local') throw new NotApplicable('the IPAM plugin is not host-local')

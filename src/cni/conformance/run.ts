@@ -17,7 +17,7 @@ import { delegation } from './delegation.ts'
 import { parseJson } from '../../state/json.ts'
 import { KNOWN_DEFECTS, type KnownDefect, REFERENCE } from './known-defects.ts'
 import { protocol } from './protocol.ts'
-import { findPlugin, makeVisible } from './subject.ts'
+import { findSubject, makeVisible } from './subject.ts'
 import { versions } from './versions.ts'
 
 /** The groups of checks, in the order in which they run. The check of ADD decides whether others can be made. */
@@ -85,7 +85,7 @@ export interface ConformanceOptions {
  */
 export async function runConformance({ plugin, config, onOutcome }: ConformanceOptions): Promise<ConformanceReport> {
   const started = performance.now()
-  const shown = findPlugin(plugin)
+  const shown = findSubject(plugin)
   const type = basename(shown)
   const setup = setupFor(type, config)
   const live = await createSandbox(`conformance-${process.pid}`)

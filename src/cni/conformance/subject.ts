@@ -5,12 +5,13 @@ import { APP } from '../../kernel/host.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import { packageFolder } from '../../kernel/package-folder.ts'
 import { bringPrograms } from '../programs/copy-in.ts'
+import { defaultFolders, pluginFile } from '../programs/find-plugin.ts'
 import { type Config, ipamOf } from './configs.ts'
 
 /** Where plugins are usually installed, and where cnilab's own are. */
 function usualFolders(): string[] {
   const given = (process.env['CNI_PATH'] ?? '').split(':').filter((folder) => folder !== '')
-  return [...given, join(packageFolder(), 'dist', 'plugins'), '/opt/cni/bin', '/usr/lib/cni']
+  return [...given, ...defaultFolders(packageFolder())]
 }
 
 function isExecutable(file: string): boolean {
@@ -23,13 +24,11 @@ function isExecutable(file: string): boolean {
 }
 
 /** The executable that a path or a type names. Throws CnilabError `usage` if there is none. */
-export function findPlugin(plugin: string): string {
-  const candidates = plugin.includes('/') ? [resolve(plugin)] : usualFolders().map((folder) => join(folder, plugin))
-  const found = candidates.find(isExecutable)
-  if (found !== undefined) return found
-  const [only = ''] = candidates
-  if (plugin.includes('/'))
-    throw new CnilabError('usage', `${only} ${existsSync(only) ? 'cannot be executed' : 'does not exist'}`)
+export function findSubject(plugin: string): string {
+  const file = plugin.includes('/') ? resolve(plugin) : pluginFile(plugin, usualFolders())
+  if (file !== undefined && isExecutable(file)) return file
+  if (file !== undefined)
+    throw new CnilabError('usage', `${file} ${existsSync(file) ? 'cannot be executed' : 'does not exist'}`)
   throw new CnilabError('usage', `there is no plugin '${plugin}' in ${usualFolders().join(', ')}`, {
     fix: 'give the path to its executable, or set CNI_PATH to the folder that it is in',
   })

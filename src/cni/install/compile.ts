@@ -77,7 +77,7 @@ function firstWords({ code, signal, stdout, stderr }: Finished): string {
 
 /**
  * Makes sure that a compiled executable needs nothing but this system: it answers, under a type's name, with an empty
- * environment and from /, and it loads no library besides the C library. Throws CnilabError `machine` with the reason.
+ * environment and from /, and it loads no library but the C library. Throws CnilabError `machine` with the reason.
  */
 export async function proveSelfContained(file: string): Promise<void> {
   const refuse = (reason: string) =>
@@ -102,7 +102,7 @@ export async function proveSelfContained(file: string): Promise<void> {
 const SYSTEM =
   /^((\/usr)?\/lib(32|64|x32)?\/([\w-]+\/)?(ld-linux[\w-]*|ld-musl-\w+|ld64|libc|libm|libdl|libpthread|librt|libresolv)\.so[.\d]*|linux-(vdso|gate)(32|64)?\.so\.1)$/
 
-/** The libraries that an executable loads besides the C library, as ldd(1) shows them. For files that may be run only. */
+/** The libraries that an executable loads, apart from the C library, as ldd(1) shows them. For files that may be run only. */
 export async function foreignLibraries(file: string): Promise<string[]> {
   const { stdout, stderr } = await spawn(['ldd', file], { env: { PATH: searchPath(), LC_ALL: 'C' } })
   if (/statically linked|not a (valid )?dynamic/i.test(stdout + stderr)) return []

@@ -18,7 +18,7 @@ export function requireTrustOf(folder: string): void {
 }
 
 /** Runs `use` while nobody else installs into a folder, and removes before what an installation left that was killed. */
-export async function alone<T>(folder: string, use: () => Promise<T> | T): Promise<T> {
+export async function exclusively<T>(folder: string, use: () => Promise<T> | T): Promise<T> {
   namesIn(folder) // throws where it may not be read
   const unlock = await lockExistingFolder(folder)
   try {

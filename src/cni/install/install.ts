@@ -4,7 +4,7 @@ import { CnilabError } from '../../errors.ts'
 import { makeFolder } from '../../kernel/make-folder.ts'
 import { types } from '../plugins/types.ts'
 import { compile, proveSelfContained } from './compile.ts'
-import { alone, explained, requireTrustOf, withUnfinished } from './folder.ts'
+import { exclusively, explained, requireTrustOf, withUnfinished } from './folder.ts'
 import { look } from './ours.ts'
 
 /** What an installation made. */
@@ -30,7 +30,7 @@ export async function install(folder: string, force: boolean, signal: AbortSigna
     requireTrustOf(folder)
     makeFolder(folder, 0o755)
     requireTrustOf(folder)
-    return await alone(folder, () =>
+    return await exclusively(folder, () =>
       withUnfinished(folder, async (unfinished) => {
         findForeign(folder, names, force)
         const bytes = await make(unfinished, names, signal)

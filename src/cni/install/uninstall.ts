@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { types } from '../plugins/types.ts'
-import { alone, explained, requireTrustOf } from './folder.ts'
+import { exclusively, explained, requireTrustOf } from './folder.ts'
 import { look, namesIn } from './ours.ts'
 
 /** What was taken back. */
@@ -20,7 +20,7 @@ export async function uninstall(folder: string): Promise<Uninstalled> {
   try {
     requireTrustOf(folder)
     if (namesIn(folder).length === 0) return { folder, removed: [], left: [] }
-    return await alone(folder, () => {
+    return await exclusively(folder, () => {
       const { ours, foreign } = look(folder, namesIn(folder))
       for (const name of ours) rmSync(join(folder, name))
       return { folder, removed: ours, left: foreign.filter((name) => Object.hasOwn(types, name)) }

@@ -10,12 +10,12 @@ import { replaceFile } from '../../kernel/replace-file.ts'
  * 60,000 took 7 s, and the reference, which reads all that is in the folder, took twice as long.)
  *
  * The reference does not know the index and may change the store at any time. So both are sealed after each use, by a
- * time of change that no clock gives again: whoever adds or removes a file breaks the seal, and so does a kill before
+ * time of change that no clock gives again: adding or removing a file breaks the seal, and so does a kill before
  * the end. Then all is read anew, once. All of this happens under the store's lock.
  */
 export const INDEX = '.by-attachment'
 
-/** A new file of a store before it has its name: whoever is killed leaves one at the most, and the reference takes it for no address. */
+/** A new file of a store before it has its name: a process that is killed leaves at most one, which the reference does not take for an address. */
 export function fresh(folder: string): string {
   return join(folder, '.new')
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import * as z from 'zod'
-import { addressOf } from '../../operations/names.ts'
+import { addressOf } from '../../ip-arithmetic.ts'
 import { CODE, CniError } from '../protocol/error.ts'
 import { parseConfig } from '../protocol/parse-config.ts'
 import type { Call } from '../protocol/plugin-type.ts'

@@ -1,5 +1,6 @@
 import * as z from 'zod'
-import { ipAddress, isIpv6, subnet } from '../../operations/names.ts'
+import { ipAddress, subnet } from '../../operations/ip.ts'
+import { isIpv6 } from '../../ip-arithmetic.ts'
 import { CODE, CniError } from '../protocol/error.ts'
 import { atLeast, type Version } from '../protocol/versions.ts'
 

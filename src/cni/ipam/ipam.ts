@@ -6,7 +6,7 @@ import { CniError } from '../protocol/error.ts'
 import type { Call, CniCommand, PluginType } from '../protocol/plugin-type.ts'
 import { atLeast } from '../protocol/versions.ts'
 import { visible } from '../../visible.ts'
-import { findPlugin } from '../programs/find-plugin.ts'
+import { findDelegate } from '../programs/find-plugin.ts'
 
 const ipamSchema = z.object({ ipam: z.object({ type: z.string().optional() }).nullish() })
 
@@ -35,7 +35,7 @@ export function needsInterface(config: Call['config']): boolean {
 export async function ipamOf(call: Call): Promise<PluginType | undefined> {
   const type = ipamType(call.config)
   if (type === undefined) return undefined
-  const { file, isOwn } = findPlugin(type, call.path)
+  const { file, isOwn } = findDelegate(type, call.path)
   const inProcess = isOwn ? own[type] : undefined
   return inProcess ? inProcess() : delegate(type, file)
 }

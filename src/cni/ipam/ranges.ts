@@ -1,5 +1,6 @@
 import * as z from 'zod'
-import { addressAt, addressOf, contains, isIpv6, numberOf, subnet } from '../../operations/names.ts'
+import { addressAt, addressOf, bitsOf, contains, isIpv6, numberOf, readCidr } from '../../ip-arithmetic.ts'
+import { subnet } from '../../operations/ip.ts'
 import { CODE, CniError } from '../protocol/error.ts'
 import { optionalAddress } from './ipam-config.ts'
 
@@ -27,17 +28,17 @@ export type RangeSet = readonly Range[]
 
 /** Fills in what a range leaves out, as the reference does. Throws CniError `config`. */
 export function toRange({ subnet: net, rangeStart, rangeEnd, gateway }: z.output<typeof rangeKeys>): Range {
-  const [base = '', digits = ''] = net.split('/')
-  const [isSix, prefix] = [isIpv6(base), Number(digits)]
-  const bits = isSix ? 128 : 32
+  const cidr = readCidr(net)
+  if (!cidr) throw wrong(`"subnet": '${net}' is no subnet`)
+  const { address: base, prefix, isSix } = cidr
+  const bits = bitsOf(isSix)
   if (prefix > bits - 2) throw wrong(`"subnet": '${net}' is too small to hand out addresses: at most /${bits - 2}`)
   for (const [key, address] of Object.entries({ rangeStart, rangeEnd }))
     if (address !== undefined && !contains(net, address))
       throw wrong(`"${key}": '${address}' does not lie in the subnet ${net}`)
-  const start = value(base)
   const broadcast = isSix ? 0n : 1n // which no container can have
-  const first = rangeStart === undefined ? start + 1n : value(rangeStart)
-  const last = rangeEnd === undefined ? start + (1n << BigInt(bits - prefix)) - 1n - broadcast : value(rangeEnd)
+  const first = rangeStart === undefined ? cidr.first + 1n : value(rangeStart)
+  const last = rangeEnd === undefined ? cidr.last - broadcast : value(rangeEnd)
   if (first > last) throw wrong(`"rangeStart": '${addressOf(first, isSix)}' comes after "rangeEnd" (in ${net})`)
   return { subnet: net, prefix, isSix, gateway: gateway ?? addressAt(net, 1) ?? base, first, last }
 }

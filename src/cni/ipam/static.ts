@@ -1,5 +1,6 @@
 import * as z from 'zod'
-import { contains, interfaceAddress, ipAddress } from '../../operations/names.ts'
+import { contains } from '../../ip-arithmetic.ts'
+import { interfaceAddress, ipAddress } from '../../operations/ip.ts'
 import { CODE, CniError } from '../protocol/error.ts'
 import { parseConfig } from '../protocol/parse-config.ts'
 import type { Call, PluginType } from '../protocol/plugin-type.ts'

@@ -11,7 +11,7 @@ import { forget, fresh, INDEX, isComplete, lookUp, rebuild, record, seal } from 
 /**
  * The reference's store, a folder for each network: a file `<address>` holds `<container id>\r\n<interface>`,
  * `last_reserved_ip.<n>` the last address of the n-th range set, and `lock` is locked while something changes. Older
- * versions of the reference wrote the container id alone: there, `ifname` is ''.
+ * versions of the reference wrote only the container id: there, `ifname` is ''.
  */
 export type Owner = Pick<Attachment, 'containerId' | 'ifname'>
 

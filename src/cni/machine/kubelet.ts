@@ -60,6 +60,6 @@ function endpointOf({ args, root }: Process, file: string | undefined): Setting<
     )
     return value ? { value, from: file } : undefined
   } catch {
-    return undefined // readable by root alone, or not YAML: it says nothing
+    return undefined // readable only by root, or not YAML: it says nothing
   }
 }

@@ -1,5 +1,5 @@
 import { readFolder, UnreadableError } from '../../kernel/read-file.ts'
-import { isConfigName } from '../config/read-network.ts'
+import { isConfigName } from '../config/written-network.ts'
 import type { Runtime } from './runtime.ts'
 
 /** What is in a folder, sorted by name. */

@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { Scope } from '../../kernel/snapshot.ts'
-import { isIpv6 } from '../../operations/names.ts'
-import { derive, type Operation, withoutIpv6 } from '../../operations/registry.ts'
-import { narrowScopeOf, type PlanScope } from '../../plan/scope.ts'
+import { isIpv6 } from '../../ip-arithmetic.ts'
+import { type Derived, derive, type Operation, withoutIpv6 } from '../../operations/registry.ts'
+import { narrowScopeOf, type PlanScope, scopeOf } from '../../plan/scope.ts'
 import { FORWARDING } from '../../operations/sysctl.ts'
 import { findLink, HOST, type State } from '../../state/state.ts'
 import { doUnrecorded } from '../../engine/do-unrecorded.ts'
+import { withFirst } from '../../engine/first.ts'
 import { CODE, CniError } from '../protocol/error.ts'
 import { containerNetns, lockMachine, ownKernel, refuseMisread } from '../host.ts'
 import { hostEnd } from './identity.ts'
@@ -151,17 +152,25 @@ async function attach<C>(
   before: State,
 ): Promise<Made> {
   const wanted = type.completed(config, lease)
-  const derived = planFor(type)(call, config, netns, wanted, before).map(derive)
-  const scope = { ...narrowScopeOf(derived), withoutElements: true }
+  const planned = planFor(type)(call, config, netns, wanted, before).map(derive)
+  const scope = { ...narrowScopeOf(planned), withoutElements: true }
   const hasIpv6 = wanted.ips.some(({ address }) => isIpv6(address))
   const goBack = await type.makeWay?.(kernel, config, wanted, before)
   // The kernel rewrites every link's own setting when it begins to forward: to undo that they have to be known.
-  const isForwarding = scope.sysctls.every(
+  const isForwarding = (scope.sysctls.get(HOST) ?? []).every(
     (key) => !FORWARDINGS.includes(key) || before.get(HOST)?.sysctls[key] === '1',
   )
   let settled = before
   try {
-    const now = hasIpv6 || goBack || !isForwarding ? await kernel.read({ ...scope, forwarding: !isForwarding }) : before
+    // So are the routes that the kernel drops then.
+    const isRouter = isForwarding || !hasIpv6
+    const read = (operations: readonly Derived[]) =>
+      kernel.read({
+        ...(isRouter ? scope : { ...scope, ...scopeOf(operations), links: undefined }),
+        forwarding: !isForwarding,
+      })
+    const known = hasIpv6 || goBack || !isForwarding ? await read(planned) : before
+    const { operations: derived, now } = await withFirst(planned, known, read)
     const undo = await doUnrecorded(kernel, derived, now, async () => {
       settled = (await type.settle?.(kernel, call, config, netns, wanted, before)) ?? before
     })

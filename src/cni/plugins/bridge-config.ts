@@ -1,5 +1,6 @@
 import * as z from 'zod'
-import { interfaceName, vlanNumber } from '../../operations/names.ts'
+import { interfaceName } from '../../operations/names.ts'
+import { vlanNumber } from '../../operations/scalars.ts'
 import { type BridgeNetwork, gatewayOf } from '../../plan/bridge-network.ts'
 import { CODE, CniError } from '../protocol/error.ts'
 import { bridgeMac } from './identity.ts'
@@ -53,7 +54,7 @@ const schema = z
     path: ['hairpinMode'],
   })
 
-/** A bridge network, with the keys that concern the calling alone. */
+/** A bridge network, with the keys that only concern the call. */
 export interface BridgeConfig extends BridgeNetwork {
   forceAddress: boolean
   isDefaultGateway: boolean

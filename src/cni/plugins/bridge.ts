@@ -1,6 +1,6 @@
 import type { Kernel } from '../../kernel/kernel.ts'
 import { KernelError } from '../../kernel/run.ts'
-import { isIpv6, overlaps } from '../../operations/names.ts'
+import { isIpv6, overlaps } from '../../ip-arithmetic.ts'
 import { ip } from '../../operations/operation.ts'
 import type { Operation } from '../../operations/registry.ts'
 import { bridgePlan, gatewayOf } from '../../plan/bridge-network.ts'

@@ -8,7 +8,7 @@ import { CODE, CniError } from '../protocol/error.ts'
 export const BETWEEN = ' · '
 
 /**
- * Compares a plan with the kernel, of which `scopeOf` tells what to read. What is there besides, such as routes of plugins
+ * Compares a plan with the kernel, of which `scopeOf` tells what to read. Anything else, such as routes of plugins
  * that came later, is no mistake. Throws CniError `differs` with everything that is not as it was made.
  */
 export async function checkPlan(

@@ -1,5 +1,6 @@
 import * as z from 'zod'
-import { addressAt, isIpv6, ownMac, subnetOf } from '../../operations/names.ts'
+import { addressAt, isIpv6, subnetOf } from '../../ip-arithmetic.ts'
+import { ownMac } from '../../operations/mac.ts'
 import { bare, type ContainerEnd, type ContainerRoute, type Lease } from '../../plan/container.ts'
 import { containerMac, hostEnd, ownerOf } from './identity.ts'
 import { sameDestination } from '../../operations/route.ts'
@@ -20,7 +21,7 @@ export function containerEnd(
   return { netns, ifname: call.ifname, mac, host: hostEnd(call), owner: ownerOf(call), isNew }
 }
 
-/** An empty one is none. */
+/** An empty one counts as missing. */
 const given = z.preprocess((mac) => (mac === '' || mac === null ? undefined : mac), ownMac.optional())
 const macSchema = z.object({
   runtimeConfig: z.object({ mac: given }).nullish(),

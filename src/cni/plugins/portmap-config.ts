@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { ipAddress } from '../../operations/names.ts'
+import { ipAddress } from '../../operations/ip.ts'
 import type { PortForwards } from '../../plan/port-forwards.ts'
 import { CODE, CniError } from '../protocol/error.ts'
 import { parseConfig } from '../protocol/parse-config.ts'

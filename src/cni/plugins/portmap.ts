@@ -1,5 +1,5 @@
 import type { Scope } from '../../kernel/snapshot.ts'
-import { subnetOf } from '../../operations/names.ts'
+import { subnetOf } from '../../ip-arithmetic.ts'
 import { removeOwned } from '../../operations/nft-elements.ts'
 import { readResource } from '../../operations/operation.ts'
 import { portTable } from '../../operations/port-forward.ts'
@@ -92,7 +92,8 @@ function scopeBefore(call: Call, config: PortForwards): Scope {
   const links = hostSide(call)
   const plans = [undefined, ...links].map((name) => narrowScopeOf(portPlan(call, config, name).map(derive)))
   const all = (pick: (one: (typeof plans)[number]) => readonly string[]) => [...new Set(plans.flatMap(pick))]
-  return { namespaces: new Set(), links, sysctls: all(({ sysctls }) => sysctls), tables: all(({ tables }) => tables) }
+  const sysctls = new Map([[HOST, all((one) => one.sysctls.get(HOST) ?? [])]])
+  return { namespaces: new Set(), links, sysctls, tables: all(({ tables }) => tables) }
 }
 
 /** The plan for this call; `hostIfname` is the host's interface towards the container, if it has one. */

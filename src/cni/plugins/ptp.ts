@@ -45,7 +45,7 @@ function completed(_config: PtpNetwork, lease: Result): Result {
   if (bad)
     throw new CniError(
       CODE.config,
-      `the IPAM plugin gave ${bad.address} and no gateway besides`,
+      `the IPAM plugin gave ${bad.address} without a gateway`,
       'the host needs an address of its own at the other end of the cable: name a "gateway" under "ipam"',
     )
   return { ...lease, ips }

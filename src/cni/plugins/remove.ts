@@ -2,7 +2,7 @@ import { CnilabError } from '../../errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { Scope } from '../../kernel/snapshot.ts'
 import { spoofCheckRemoval, spoofCheckTable, watchedPorts } from '../../operations/mac-spoof-check.ts'
-import { isIpv6 } from '../../operations/names.ts'
+import { isIpv6 } from '../../ip-arithmetic.ts'
 import { masqueradeTable } from '../../operations/network-masquerade.ts'
 import { removeOwned } from '../../operations/nft-elements.ts'
 import { foreignTable } from '../../operations/nft-tables.ts'
@@ -87,7 +87,7 @@ export async function removeStale({ network }: Pick<Attachment, 'network'>, vali
   const isStale = (owner: string) => owner.startsWith(ownersOf(network)) && !owners.has(owner)
   const release = await lockMachine()
   try {
-    const now = await readToRemove(kernel, { namespaces: new Set(), rules: true })
+    const now = await readToRemove(kernel, { namespaces: new Set(), rules: new Set([HOST]) })
     const stale = (now.get(HOST)?.links ?? [])
       .filter((link) => link.alias?.startsWith(aliasOf({ owner: ownersOf(network) })) === true && !names.has(link.name))
       .map((link) => link.name)
@@ -117,7 +117,7 @@ export async function readToRemove(kernel: Kernel, scope: Scope): Promise<State>
     return await kernel.read(scope)
   } catch (error) {
     if (!(error instanceof CnilabError) || error.kind !== 'machine') throw error
-    return kernel.read({ ...scope, tables: [], rules: false })
+    return kernel.read({ ...scope, tables: [], rules: new Set() })
   }
 }
 

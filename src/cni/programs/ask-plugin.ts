@@ -14,7 +14,7 @@ export interface Introduction {
   madeBy: string
 }
 
-/** A plugin answers within milliseconds; what takes this many seconds is none. */
+/** A plugin answers within milliseconds; what takes this many seconds is not one. */
 const PATIENCE = '2'
 
 /** timeout(1) ends what the program has started, too, which would keep its output open. */
@@ -30,13 +30,17 @@ export async function askPlugin(file: string): Promise<Introduction | string> {
   const why = distrust(file)
   if (why !== undefined) return `not asked, since others may have put it there: ${why}`
   if (!isProgram(file)) return 'neither a program nor a script'
+  // Without a command, those that rest on libcni say both who made them and what they speak: they are started once.
+  const about = await ask(file, {}, '')
+  if (!about) return 'not a plugin: it prints without an end'
+  const madeBy = maker(about.stderr)
+  const [, versions] = /^CNI protocol versions supported: ([\d., ]+)$/m.exec(about.stderr) ?? []
+  if (about.code === 0 && versions !== undefined) return { speaks: versions.split(', '), madeBy }
+  if (isLate(about) || notStarted(about) !== undefined) return refusal(about)
   const answer = await ask(file, { CNI_COMMAND: 'VERSION' }, '{"cniVersion":"1.1.0"}')
   if (!answer) return 'not a plugin: it prints without an end'
   const speaks = answerSchema.safeParse(parseJson(answer.stdout)).data?.supportedVersions
-  if (speaks === undefined || answer.code !== 0) return refusal(answer)
-  // It is a plugin, so that without a command it says what it is.
-  const about = await ask(file, {}, '')
-  return { speaks, madeBy: maker(about?.stderr ?? '') }
+  return speaks === undefined || answer.code !== 0 ? refusal(answer) : { speaks, madeBy }
 }
 
 /** So many characters are read of what it prints: an answer to VERSION has a few hundred. */
@@ -69,13 +73,23 @@ function isProgram(file: string): boolean {
   return start.toString('latin1') === '\x7fELF' || start.toString('latin1').startsWith('#!')
 }
 
-function refusal({ code, signal, stdout, stderr }: Execution): string {
-  const cannotStart = /^timeout: failed to run command .*: (.*)$/m.exec(stderr)?.[1]
+function refusal(answer: Execution): string {
+  const { code, signal, stdout, stderr } = answer
+  const cannotStart = notStarted(answer)
   if (cannotStart !== undefined) return `cannot be started: ${cannotStart.toLowerCase()}`
-  if (signal === 'SIGKILL' || code === 137) return `not a plugin: no answer to VERSION within ${PATIENCE} s`
+  if (isLate(answer)) return `not a plugin: no answer to VERSION within ${PATIENCE} s`
   const said = (stderr.trim() || stdout.trim()).split('\n')[0] ?? ''
   const how = code === 0 ? '' : code === undefined ? ` (${signal})` : ` (exit ${code})`
   return `not a plugin: no answer to VERSION${how}${said === '' ? '' : `, but: ${said.slice(0, 60)}`}`
+}
+
+/** Why a program cannot be started, as timeout(1) says it. */
+function notStarted({ stderr }: Execution): string | undefined {
+  return /^timeout: failed to run command .*: (.*)$/m.exec(stderr)?.[1]
+}
+
+function isLate({ code, signal }: Execution): boolean {
+  return signal === 'SIGKILL' || code === 137
 }
 
 /** Who made a plugin, from its "about" text. */

@@ -18,15 +18,24 @@ export interface FoundPlugin {
   isOwn: boolean
 }
 
-/** Finds a plugin by its type in the folders of CNI_PATH (CNI spec 1.1.0, "Plugin Delegation"). Throws CniError. */
-export function findPlugin(type: string, path: readonly string[]): FoundPlugin {
+/** The folders in which plugins are looked for where CNI_PATH names none: first that of the package, which is given. */
+export function defaultFolders(packageFolder: string): string[] {
+  return [`${packageFolder}/dist/plugins`, '/opt/cni/bin', '/usr/lib/cni']
+}
+
+/** The file that a runtime calls for a type: the first of that name. If that one fails, it does not look for another. */
+export function pluginFile(type: string, folders: readonly string[]): string | undefined {
+  return folders.map((folder) => join(folder, type)).find((file) => statOf(file)?.isFile() === true)
+}
+
+/** Finds the plugin that another one calls, in the folders of CNI_PATH (CNI spec 1.1.0, "Plugin Delegation"). Throws CniError. */
+export function findDelegate(type: string, path: readonly string[]): FoundPlugin {
   if (type === '.' || type === '..' || type.includes('/'))
     throw new CniError(CODE.config, `'${type}' is not a plugin type: it is the name of a file in CNI_PATH`)
-  for (const folder of path) {
-    const file = join(folder, type)
-    const found = statOf(file)
-    if (found?.isFile()) return { file, isOwn: own !== undefined && found.ino === own.ino && found.dev === own.dev }
-  }
+  const file = pluginFile(type, path)
+  const found = file === undefined ? undefined : statOf(file)
+  if (file !== undefined && found)
+    return { file, isOwn: own !== undefined && found.ino === own.ino && found.dev === own.dev }
   throw new CniError(
     CODE.config,
     `there is no plugin '${type}' in CNI_PATH (${path.join(':') || 'which is empty'})`,

@@ -1,8 +1,8 @@
 import { accessSync, constants, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { CnilabError } from '../../errors.ts'
-import { statOf } from '../../kernel/read-file.ts'
 import { askPlugin } from './ask-plugin.ts'
+import { pluginFile } from './find-plugin.ts'
 
 /** A file in a folder of plugins. */
 export interface PluginFile {
@@ -30,11 +30,11 @@ export async function listPlugins(folders: readonly string[]): Promise<PluginFil
     throw new CnilabError(
       'usage',
       `there are ${files.length} files in ${folders.join(' and ')}, and no more than ${MOST} plugins are asked`,
-      { fix: 'name the folder of the plugins alone: --bin-dir /opt/cni/bin' },
+      { fix: 'name only the folder of the plugins: --bin-dir /opt/cni/bin' },
     )
   return Promise.all(
     files.map(async ({ type, file }) => {
-      const winner = findPlugin(type, folders)
+      const winner = pluginFile(type, folders)
       const hidden = winner !== undefined && winner !== file ? { hiddenBy: winner } : {}
       const wrong = wrongFile(file)
       const said = wrong ?? (await askPlugin(file))
@@ -43,11 +43,6 @@ export async function listPlugins(folders: readonly string[]): Promise<PluginFil
         : { type, file, ...said, ...hidden }
     }),
   )
-}
-
-/** The file that a runtime calls for a type: the first of that name, and it does not look for another if that fails. */
-export function findPlugin(type: string, folders: readonly string[]): string | undefined {
-  return folders.map((folder) => join(folder, type)).find((file) => statOf(file)?.isFile() === true)
 }
 
 /** All names in a folder of plugins, sorted; none if it cannot be read. */

@@ -2,18 +2,19 @@ import { CnilabError } from '../../errors.ts'
 import { programsAmong, programsIn } from '../../kernel/host-files.ts'
 import { APP, type Host } from '../../kernel/host.ts'
 import { packageFolder } from '../../kernel/package-folder.ts'
+import { defaultFolders } from './find-plugin.ts'
 
 /** The folders of plugins as a host sees them, where CNI_PATH names none: cnilab's own first. */
 export function defaultPath(host: Host): string[] {
   const own = host.kind === 'sandbox' ? APP.package : packageFolder()
-  return [`${own}/dist/plugins`, '/opt/cni/bin', '/usr/lib/cni']
+  return defaultFolders(own)
 }
 
 /**
  * The executable of each plugin type: the first that the folders have, as the host sees them. Throws CnilabError `machine`
  * that names the folders, and what is there.
  */
-export async function findPlugins(
+export async function findPluginsOn(
   host: Host,
   types: readonly string[],
   folders: readonly string[],

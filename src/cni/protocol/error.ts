@@ -51,7 +51,7 @@ export class CniError extends Error {
   }
 }
 
-/** The result of ADD could not be written to standard output. Whoever made it takes it back; stderr is left to say so. */
+/** The result of ADD could not be written to standard output. The caller undoes it; stderr is left to say so. */
 export class Untold extends CniError {
   constructor(why: string) {
     super(

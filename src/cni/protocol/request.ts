@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { wrongContainerId, wrongInterfaceName, wrongNetworkName } from '../../operations/names.ts'
 import { CODE, CniError } from './error.ts'
 import { parseGiven } from './given-json.ts'
 import { type Call, type CniCommand, COMMANDS, type ValidAttachments } from './plugin-type.ts'
@@ -20,33 +21,7 @@ export const REQUIRED: Readonly<Record<CniCommand, readonly string[]>> = {
 /** The version of the spec that brought a command. */
 export const SINCE: Readonly<Partial<Record<CniCommand, Version>>> = { CHECK: '0.4.0', GC: '1.1.0', STATUS: '1.1.0' }
 
-/** The grammar of container ids and network names (CNI spec 1.1.0, "Parameters" and "Configuration format"). */
-const identifier = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/
-
-/** What is wrong with a container id, in words; undefined if nothing is. */
-export function wrongContainerId(id: string): string | undefined {
-  return identifier.test(id)
-    ? undefined
-    : `'${id}' is not a container id: it must begin with a letter or digit and hold only letters, digits, _ . -`
-}
-
-/** The same for a network's name. */
-export function wrongNetworkName(name: string): string | undefined {
-  return identifier.test(name)
-    ? undefined
-    : `'${name}' is not a network name: it must begin with a letter or digit and hold only letters, digits, _ . -`
-}
-
-/** The same for the name of an interface (net/core/dev.c, dev_valid_name). */
-export function wrongInterfaceName(name: string): string | undefined {
-  const bytes = Buffer.byteLength(name)
-  if (name === '' || bytes > 15) return `'${name}' is not an interface name: it has ${bytes} bytes, of 1 to 15`
-  return name === '.' || name === '..' || /[/:\s]/.test(name)
-    ? `'${name}' is not an interface name: it must not be . or .. nor hold a / : or space`
-    : undefined
-}
-
-/** Which command the environment asks for; throws CniError `environment` if it is none or lacks what that requires. */
+/** Which command the environment asks for; throws CniError `environment` if there is no such command, or a variable that it requires is missing. */
 export function readCommand(env: Environment): CniCommand {
   const given = env['CNI_COMMAND'] ?? ''
   const command = COMMANDS.find((one) => one === given)

@@ -1,5 +1,6 @@
 import * as z from 'zod'
-import { addressWithPrefix, ipAddress, isIpv6 } from '../../operations/names.ts'
+import { addressWithPrefix, ipAddress } from '../../operations/ip.ts'
+import { isIpv6 } from '../../ip-arithmetic.ts'
 import { atLeast, type Version } from './versions.ts'
 
 /** Name servers of a result or of a configuration. */

@@ -65,7 +65,7 @@ async function addAndTell(type: PluginType, call: Call, tell: (text: string) => 
   tellOnce(await type.add(call, tellOnce))
 }
 
-/** Tells the result of ADD. Throws Untold if nobody can be told; whoever made it then takes it back. */
+/** Writes the result of ADD. Throws Untold if nobody reads it; the caller then undoes what ADD did. */
 export function tellResult(result: unknown, tell: (text: string) => void): void {
   try {
     tell(json(result).stdout)

@@ -10,7 +10,7 @@ import { parseResult, type Result } from '../protocol/result.ts'
 export const CACHE_FOLDER = '/var/lib/cni/results'
 
 /** What a runtime gives to the plugins of a network for one attachment. */
-export interface Given extends Attachment {
+export interface RuntimeConf extends Attachment {
   /** Path of the network namespace, as the host sees it. */
   netns: string
   /** The pairs of CNI_ARGS. */
@@ -20,7 +20,7 @@ export interface Given extends Attachment {
 }
 
 /** An attachment as it was cached after ADD. */
-export interface Cached extends Given {
+export interface Cached extends RuntimeConf {
   /** The configuration list, as text. */
   config: string
   result: Result
@@ -44,7 +44,7 @@ function cacheName({ network, containerId, ifname }: Attachment): string {
 }
 
 /** The text of a cache file, in libcni's format `cniCacheV1`; `result` is the JSON that ADD gave, in its version. */
-export function encode(given: Given, config: string, result: unknown): string {
+export function encode(given: RuntimeConf, config: string, result: unknown): string {
   const { network, containerId, ifname, netns, args, capabilityArgs } = given
   return JSON.stringify({
     kind: 'cniCacheV1',
@@ -59,7 +59,7 @@ export function encode(given: Given, config: string, result: unknown): string {
   })
 }
 
-/** Reads the text of a cache file. Throws an Error if it is none. */
+/** Reads the text of a cache file. Throws an Error if it is not one. */
 export function decode(text: string): Cached {
   const file = schema.parse(parseGiven(text))
   return {
@@ -74,7 +74,7 @@ export function decode(text: string): Cached {
   }
 }
 
-/** Cached attachments, and the files that are none. */
+/** Cached attachments, and the files that are not in its form. */
 export interface Cache {
   entries: Cached[]
   bad: string[]
@@ -119,7 +119,7 @@ export async function readCached(host: Host, attachment: Attachment): Promise<Ca
 }
 
 /** Writes what ADD gave, atomically. Throws CnilabError `state`, `machine`. */
-export async function writeCached(host: Host, given: Given, config: string, result: unknown): Promise<void> {
+export async function writeCached(host: Host, given: RuntimeConf, config: string, result: unknown): Promise<void> {
   requireOwnCache(host)
   await writeHostFile(host, CACHE_FOLDER, cacheName(given), `${encode(given, config, result)}\n`)
 }

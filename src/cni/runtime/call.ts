@@ -1,6 +1,6 @@
 import { callVariables } from '../protocol/execute.ts'
 import type { CniCommand } from '../protocol/plugin-type.ts'
-import type { Given } from './cache.ts'
+import type { RuntimeConf } from './cache.ts'
 import type { Network, PluginConfig } from '../config/network.ts'
 
 /** One call of one plugin of a network: all that it is given. */
@@ -46,7 +46,7 @@ export function runtimeConfigOf(
 export function callsOf(
   { network, files, path }: Chain,
   command: CniCommand,
-  given: Given | undefined,
+  given: RuntimeConf | undefined,
   more: Readonly<Record<string, unknown>> = {},
 ): PluginCall[] {
   const args = (given?.args ?? []).map((pair) => pair.join('=')).join(';')

@@ -3,7 +3,7 @@ import { CniError } from '../protocol/error.ts'
 import { errorOf, type Execution, resultOf } from '../protocol/execute.ts'
 import { tellResult, toCniError } from '../protocol/run-plugin.ts'
 import { toVersion } from '../protocol/result.ts'
-import { removeCached, writeCached, type Given } from './cache.ts'
+import { removeCached, writeCached, type RuntimeConf } from './cache.ts'
 import { callsOf, type Chain, type PluginCall } from './call.ts'
 
 /** Runs a plugin, as it is told, and never throws for an exit status. */
@@ -56,7 +56,11 @@ export class AddError extends CniError {
 }
 
 /** The calls of DEL, in their order: the chain's reversed. */
-export function delCalls(chain: Chain, given: Given, prevResult: Record<string, unknown> | undefined): PluginCall[] {
+export function delCalls(
+  chain: Chain,
+  given: RuntimeConf,
+  prevResult: Record<string, unknown> | undefined,
+): PluginCall[] {
   return callsOf(chain, 'DEL', given, prevResult && { prevResult }).toReversed()
 }
 
@@ -68,7 +72,7 @@ export function delCalls(chain: Chain, given: Given, prevResult: Record<string, 
 export async function add(
   host: Host,
   chain: Chain,
-  given: Given,
+  given: RuntimeConf,
   wasThere: boolean,
   run: RunCall,
   tell: (text: string) => void,
@@ -90,13 +94,13 @@ export async function add(
   } catch (error) {
     const aftermath = wasThere
       ? `no DEL was sent: ${given.ifname} was there before, and DEL would delete it`
-      : await takeBack(host, chain, given, run)
+      : await rollBack(host, chain, given, run)
     throw new AddError(toCniError(error), aftermath)
   }
 }
 
 /** DEL after a failed ADD. Returns what came of it, in words. */
-async function takeBack(host: Host, chain: Chain, given: Given, run: RunCall): Promise<string> {
+async function rollBack(host: Host, chain: Chain, given: RuntimeConf, run: RunCall): Promise<string> {
   try {
     await runAll(delCalls(chain, given, undefined), run)
     await removeCached(host, given)

@@ -3,8 +3,9 @@ import { resolve } from 'node:path'
 import { CnilabError } from '../../errors.ts'
 import { parseGiven } from '../protocol/given-json.ts'
 import type { CniCommand } from '../protocol/plugin-type.ts'
-import { readArgs, wrongContainerId, wrongInterfaceName, wrongNetworkName } from '../protocol/request.ts'
-import type { Given } from './cache.ts'
+import { readArgs } from '../protocol/request.ts'
+import { wrongContainerId, wrongInterfaceName, wrongNetworkName } from '../../operations/names.ts'
+import type { RuntimeConf } from './cache.ts'
 import { type Found, findNetwork } from '../config/discover.ts'
 
 /** What a user typed; undefined for what was left out. */
@@ -27,7 +28,7 @@ export interface Request {
   found: Found | CnilabError
   /** The folders of CNI_PATH; undefined for the default ones. */
   path: readonly string[] | undefined
-  given: Given
+  given: RuntimeConf
   /** Whether arguments were given; DEL and CHECK take those of ADD otherwise. */
   has: { args: boolean; capabilityArgs: boolean }
   keep: readonly { containerId: string; ifname: string }[]

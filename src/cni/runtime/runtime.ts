@@ -7,11 +7,11 @@ import { bringPrograms } from '../programs/copy-in.ts'
 import { toVersion } from '../protocol/result.ts'
 import { SINCE } from '../protocol/request.ts'
 import { atLeast, type Version } from '../protocol/versions.ts'
-import { type Cached, type Given, readCached, removeCached, requireOwnCache } from './cache.ts'
+import { type Cached, type RuntimeConf, readCached, removeCached, requireOwnCache } from './cache.ts'
 import { callsOf, type Chain, type PluginCall } from './call.ts'
 import { add, delCalls, runAll, type RunCall } from './chain.ts'
 import { cachedNetwork, type Network, requireVersion } from '../config/network.ts'
-import { defaultPath, findPlugins } from '../programs/plugin-path.ts'
+import { defaultPath, findPluginsOn } from '../programs/plugin-path.ts'
 import type { Request } from './request.ts'
 
 /** A command for a network, ready to be run or only shown. Nothing has been touched. */
@@ -19,7 +19,7 @@ export interface Job {
   network: Network
   /** The calls of the plugins in their order. `prevResult` of ADD's later ones is not known yet. */
   calls: readonly PluginCall[]
-  /** What the user should know, besides how the network was found. */
+  /** What the user should know, apart from how the network was found. */
   notices: readonly string[]
   /** Does it. `tell` writes the result of ADD, in the network's version, or throws. Throws CniError, CnilabError. */
   run: (run: RunCall, tell: (text: string) => void) => Promise<unknown>
@@ -28,7 +28,11 @@ export interface Job {
 /** The network of a request with its plugins. Throws CnilabError `usage`. */
 export async function chainOf(host: Host, request: Request, network: Network): Promise<Chain> {
   const path = request.path?.map((folder) => bringPrograms(host, folder)) ?? defaultPath(host)
-  return { network, path, files: await findPlugins(host, [...new Set(network.plugins.map(({ type }) => type))], path) }
+  return {
+    network,
+    path,
+    files: await findPluginsOn(host, [...new Set(network.plugins.map(({ type }) => type))], path),
+  }
 }
 
 /** The network that a request names. Throws what was wrong with finding it. */
@@ -127,7 +131,7 @@ export function prevResultOf(
 }
 
 /** What ADD was given, where nothing else was given now. */
-function asCached({ given, has }: Request, cached: Cached | 'bad' | undefined): Given {
+function asCached({ given, has }: Request, cached: Cached | 'bad' | undefined): RuntimeConf {
   if (cached === undefined || cached === 'bad') return given
   return {
     ...given,
@@ -136,7 +140,7 @@ function asCached({ given, has }: Request, cached: Cached | 'bad' | undefined): 
   }
 }
 
-function badEntry(cached: Cached | 'bad' | undefined, { network, containerId, ifname }: Given): string[] {
+function badEntry(cached: Cached | 'bad' | undefined, { network, containerId, ifname }: RuntimeConf): string[] {
   return cached === 'bad'
     ? [`the cached result of ${network}, ${containerId}, ${ifname} cannot be read, and is not used`]
     : []

@@ -5,6 +5,7 @@ import { netnsOf } from '../../operations/names.ts'
 import { FORWARDING } from '../../operations/sysctl.ts'
 import { diff, summarize } from '../../state/diff.ts'
 import { rulesetLines } from '../../state/ruleset-lines.ts'
+import { HOST } from '../../state/state.ts'
 import type { Execution } from '../protocol/execute.ts'
 import type { PluginCall } from './call.ts'
 import type { RunCall } from './chain.ts'
@@ -21,7 +22,8 @@ export interface Traced {
 export function traced(host: Host, run: RunCall, tell: (traced: Traced) => void): RunCall {
   const kernel = kernelOf(host)
   const read = async (netns: string): Promise<string[]> => {
-    const scope = { namespaces: undefined, rules: false, sysctls: Object.values(FORWARDING), paths: pathsOf(netns) }
+    const sysctls = new Map([[HOST, Object.values(FORWARDING)]])
+    const scope = { namespaces: undefined, sysctls, paths: pathsOf(netns) }
     const [state, rules] = await Promise.all([kernel.read(scope), readRules(kernel)])
     return [...summarize(state), ...rules]
   }

@@ -6,14 +6,13 @@ import { type Entry, readJournal } from '../../journal/journal.ts'
 import { flagsFor, type Host } from '../../kernel/host.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import { netnsOf } from '../../operations/names.ts'
-import { attachmentOf, type Command, ip, resource } from '../../operations/operation.ts'
+import { attachmentOf, type Command, ip, type Resource, resource } from '../../operations/operation.ts'
 import { derive } from '../../operations/registry.ts'
-import { FORWARDING } from '../../operations/sysctl.ts'
+import { acceptRa, FORWARDING } from '../../operations/sysctl.ts'
 import { gatewayOf } from '../../plan/bridge-network.ts'
 import { quote } from '../../plan/command-line.ts'
 import { type Finding, toFindings } from '../../plan/finding.ts'
 import { scopeOf } from '../../plan/scope.ts'
-import { acceptRa } from '../../plan/container.ts'
 import { findLink, HOST, portsOf, type State } from '../../state/state.ts'
 import { type BridgeJob, fixOf, stepsFor } from './bridge-job.ts'
 import { CniError } from '../protocol/error.ts'
@@ -29,14 +28,14 @@ import { tellResult } from '../protocol/run-plugin.ts'
 import { atLeast } from '../protocol/versions.ts'
 import { EMPTY, ownResult, type Result, toVersion } from '../protocol/result.ts'
 import { readCached, removeCached, requireOwnCache, writeCached } from '../runtime/cache.ts'
-import { defaultPath, findPlugins } from '../programs/plugin-path.ts'
+import { defaultPath, findPluginsOn } from '../programs/plugin-path.ts'
 
 /** Asks the network's IPAM plugin for something, on the host. Returns what ADD gave, else nothing. Throws CnilabError. */
 async function askIpam(host: Host, command: CniCommand, call: Call): Promise<Result> {
   const type = ipamType(call.config)
   if (type === undefined) return EMPTY
   const path = defaultPath(host)
-  const file = (await findPlugins(host, [type], path)).get(type) ?? ''
+  const file = (await findPluginsOn(host, [type], path)).get(type) ?? ''
   const execution = await execute(
     host,
     file,
@@ -85,17 +84,17 @@ export async function putOn(
       const report = await runLab(kernel, lab, draw(lab.steps.length), signal, ownerOf(call))
       if (!report.error && report.steps.every(({ status }) => status === 'done' || status === 'already'))
         return { report, result: await finish(kernel, job, lease, tell) }
-      await takeBack(kernel, call, earlier)
+      await rollBack(kernel, call, earlier)
       return { report }
     } catch (error) {
-      await takeBack(kernel, call, earlier)
+      await rollBack(kernel, call, earlier)
       throw error
     }
   })
 }
 
 /** Undoes what was done since, and gives the address back. */
-async function takeBack(kernel: Kernel, call: Call, earlier: ReadonlySet<string>): Promise<void> {
+async function rollBack(kernel: Kernel, call: Call, earlier: ReadonlySet<string>): Promise<void> {
   await undoEntries(
     kernel,
     readJournal(kernel.host).filter((entry) => !earlier.has(entry.id)),
@@ -116,7 +115,7 @@ async function refuseAgain(kernel: Kernel, { call, config }: BridgeJob): Promise
   }
 }
 
-/** What to do about an interface that is there: whoever has it on one of our networks is told by its other end. */
+/** What to do about an interface that is there: its other end tells which container has it on one of our networks. */
 function remedyFor(host: Host, call: Call, now: State): string {
   const netns = netnsOf(call.netns)
   const near = findLink(now, call.ifname, netns)
@@ -159,7 +158,7 @@ export interface TakenOff {
 }
 
 /**
- * Takes a container off its bridge, whoever put it there: its cable, its rules, its address; with the last port the
+ * Takes a container off its bridge, no matter who put it there: its cable, its rules, its address; with the last port the
  * bridge, its address, and the network's table, if they are ours. What an earlier call did not finish is finished. Throws
  * CnilabError `state` if somebody changed something of it.
  */
@@ -230,7 +229,7 @@ function belongs({ operation, owner }: Entry, { call, config }: BridgeJob): bool
   const isHostSetting = reads.sysctls !== undefined && reads.namespaces.length === 0
   if (owner === ownerOf(call)) return !isHostSetting // others may need those
   if (!isShared || owner?.startsWith(ownersOf(call.network)) !== true) return false
-  const shared = new Set([config.bridge, gatewayOf(config)].map((ifname) => resource.link(ifname)))
+  const shared = new Set<Resource>([config.bridge, gatewayOf(config)].map((ifname) => resource.link(ifname)))
   return tables.length > 0 || [...needs, ...provides].some((one) => shared.has(one))
 }
 

@@ -1,5 +1,5 @@
-import { closest, distance } from 'fastest-levenshtein'
 import * as z from 'zod'
+import { nearest } from '../../nearest.ts'
 
 /** Words for zod's issues where it has none of use to people: an unknown key is often a misspelt one. */
 export const complaints: { error: z.core.$ZodErrorMap } = {
@@ -22,7 +22,6 @@ const kindsOfValue: Readonly<Record<string, string>> = {
 
 /** `unknown key 'titel': did you mean 'title'?`, or which there are. */
 export function unknown(what: string, name: string, known: readonly string[]): string {
-  const nearest = known.length === 0 ? undefined : closest(name, [...known])
-  const isNear = nearest !== undefined && distance(name, nearest) <= Math.max(2, name.length / 3)
-  return `unknown ${what} '${name}'${isNear ? `: did you mean '${nearest}'?` : known.length > 0 ? `; there are: ${known.join(', ')}` : ''}`
+  const near = nearest(name, known)
+  return `unknown ${what} '${name}'${near !== undefined ? `: did you mean '${near}'?` : known.length > 0 ? `; there are: ${known.join(', ')}` : ''}`
 }

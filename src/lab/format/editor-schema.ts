@@ -9,13 +9,15 @@ type Json = Record<string, unknown>
 const SCALAR = { type: ['string', 'number', 'boolean'] }
 
 /**
- * The JSON Schema of lab files, for editors: derived from the schemas that read them. What the values of operations and
- * checks may be is checked when their `${…}` are filled in, and not here.
+ * The JSON Schema of lab files, for editors: derived from the schemas that read them. Which texts a value may be is checked
+ * when its `${…}` are filled in, and not here.
  */
 export function editorSchema(): Json {
   const lab = jsonSchema(labSchema)
-  const operation = oneOf(kinds, { repeat: SCALAR }, ['mark'])
-  const check = oneOf(assertionKinds, { wait: SCALAR })
+  const repeat = { ...SCALAR, description: 'how often it is done, with ${i} as the number of each' }
+  const wait = { ...SCALAR, description: 'for so many seconds it is tried again at most' }
+  const operation = oneOf(kinds, { repeat })
+  const check = oneOf(assertionKinds, { wait })
   const schema = replaceNumbers(lab)
   return {
     $id: 'cnilab/lab.schema.json',
@@ -23,7 +25,7 @@ export function editorSchema(): Json {
     ...replaceItems(schema),
     $defs: {
       operation,
-      check: { oneOf: [check, { ...object({ not: { $ref: '#/$defs/check' }, wait: SCALAR }, ['not']) }] },
+      check: { oneOf: [check, { ...object({ not: { $ref: '#/$defs/check' }, wait }, ['not']) }] },
     },
   }
 }
@@ -36,26 +38,84 @@ function object(properties: Json, required: readonly string[]): Json {
   return { type: 'object', properties, required, additionalProperties: false }
 }
 
-/** An item that names one of several kinds with its parameters, and may have other keys besides. */
-function oneOf(
-  all: Readonly<Record<string, { params: z.ZodType }>>,
-  besides: Json,
-  hidden: readonly string[] = [],
-): Json {
+/** An item that names one of several kinds with its parameters, and may have other keys, too. */
+function oneOf(all: Readonly<Record<string, Described>>, others: Json): Json {
   return {
-    oneOf: Object.entries(all).map(([kind, { params }]) => {
-      const { properties = {}, required = [] } = paramsSchema.parse(jsonSchema(params))
-      const known = Object.keys(properties).filter((key) => !hidden.includes(key))
-      const own = object(Object.fromEntries(known.map((key) => [key, SCALAR])), required)
-      return object({ [kind]: own, ...besides }, [kind])
-    }),
+    oneOf: Object.entries(all).map(([kind, { title, params }]) =>
+      object({ [kind]: { description: title, ...inLab(schemaOf(params)) }, ...others }, [kind]),
+    ),
   }
 }
 
-const paramsSchema = z.looseObject({
+/** The schema of a kind's parameters without what is not for people: a mark, by which cnilab recognises what it made. */
+function schemaOf(params: z.ZodType): Json {
+  const { properties, ...rest } = z
+    .looseObject({ properties: z.record(z.string(), z.unknown()) })
+    .parse(jsonSchema(params))
+  return { ...rest, properties: Object.fromEntries(Object.entries(properties).filter(([key]) => key !== 'mark')) }
+}
+
+const nodeSchema = z.looseObject({
+  type: z.unknown(),
+  description: z.string().optional(),
+  enum: z.array(z.unknown()).optional(),
+  items: z.unknown(),
   properties: z.record(z.string(), z.unknown()).optional(),
   required: z.array(z.string()).optional(),
 })
+
+/** A schema of parsed values as one of what a lab file holds: lists and maps as they are, every scalar as text. */
+function inLab(schema: unknown): Json {
+  const { type, description, items, properties, required = [], enum: words } = nodeSchema.partial().parse(schema)
+  const about = description === undefined ? {} : { description }
+  if (type === 'object' && properties) {
+    const own = Object.entries(properties).map(([key, value]) => [key, inLab(value)] as const)
+    return { ...object(Object.fromEntries(own), required), ...about }
+  }
+  if (type === 'array') return { type: 'array', items: inLab(items), ...about }
+  return words ? { anyOf: [{ enum: words }, { type: 'string', pattern: '\\$\\{' }], ...about } : { ...SCALAR, ...about }
+}
+
+/** A kind of operations or checks. */
+interface Described {
+  title: string
+  params: z.ZodType
+}
+
+/** A parameter of a kind, for people. */
+interface Parameter {
+  name: string
+  about: string
+  isRequired: boolean
+  /** The words that it may be, where it is one of a few. */
+  words: readonly string[]
+}
+
+/** What a lab may name: a kind of operations or checks with its parameters. */
+export interface Entry {
+  kind: string
+  title: string
+  parameters: readonly Parameter[]
+}
+
+/** The reference of operations and checks, from the schemas that read them. */
+export function reference(): { operations: Entry[]; checks: Entry[] } {
+  const entries = (all: Readonly<Record<string, Described>>) =>
+    Object.entries(all).map(([kind, { title, params }]) => ({
+      kind,
+      title,
+      parameters: parametersOf(schemaOf(params)),
+    }))
+  return { operations: entries(kinds), checks: entries(assertionKinds) }
+}
+
+function parametersOf(schema: Json): Parameter[] {
+  const { properties = {}, required = [] } = nodeSchema.partial().parse(schema)
+  return Object.entries(properties).map(([name, value]) => {
+    const { description = '', enum: words = [] } = nodeSchema.partial().parse(value)
+    return { name, about: description, isRequired: required.includes(name), words: words.map(String) }
+  })
+}
 
 /** Every scalar is read as text: `order: 1` as well as `order: "1"`. */
 function replaceNumbers(tree: unknown): Json {

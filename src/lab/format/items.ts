@@ -1,7 +1,7 @@
-import { distance } from 'fastest-levenshtein'
 import * as z from 'zod'
 import { type Assertion, assertionKinds, isAssertion, parseClaim } from '../../assertions/registry.ts'
 import { isKind, kinds, type Operation, parseOperation } from '../../operations/registry.ts'
+import { nearest } from '../../nearest.ts'
 import { BOUNDS } from './bounds.ts'
 import { complaints, unknown } from './complaints.ts'
 import type { Source } from './source.ts'
@@ -93,18 +93,18 @@ function theKind(
   source: Source,
   path: Path,
   item: Item,
-  besides: readonly string[],
+  others: readonly string[],
   what: string,
   example: string,
 ): string {
-  const [kind, ...more] = Object.keys(item).filter((key) => !besides.includes(key))
+  const [kind, ...more] = Object.keys(item).filter((key) => !others.includes(key))
   if (kind === undefined)
     throw source.errorAt(
       path,
       `${what === 'check' ? 'a check' : 'an operation'} names its kind, for example: ${example}`,
     )
-  const [misspelt] = [kind, ...more].filter((key) => besides.some((one) => distance(key, one) <= 2))
-  if (misspelt !== undefined) throw source.errorAt([...path, misspelt], unknown('key', misspelt, besides))
+  const [misspelt] = [kind, ...more].filter((key) => nearest(key, others) !== undefined)
+  if (misspelt !== undefined) throw source.errorAt([...path, misspelt], unknown('key', misspelt, others))
   if (more[0] !== undefined)
     throw source.errorAt(
       [...path, more[0]],

@@ -188,7 +188,7 @@ function checkIds(lab: LabFile, source: Source): void {
   }
 }
 
-/** An address that lies in a subnet is checked against it: a name that is none would switch the check off. */
+/** An address that lies in a subnet is checked against it: a name that does not exist would switch the check off. */
 function checkSubnets(lab: LabFile, source: Source): void {
   const subnets: string[] = []
   for (const [name, definition] of Object.entries(lab.parameters)) {

@@ -1,12 +1,15 @@
 import * as z from 'zod'
+import { asText } from '../../visible.ts'
 import { CnilabError } from '../../errors.ts'
-import { contains, interfaceName, ipAddress, netnsName, subnet } from '../../operations/names.ts'
+import { contains } from '../../ip-arithmetic.ts'
+import { interfaceName, netnsName } from '../../operations/names.ts'
+import { ipAddress, subnet } from '../../operations/ip.ts'
 import { UPLINK } from '../../state/state.ts'
 import { BOUNDS } from './bounds.ts'
 import type { Localized, ParameterDefinition } from './schema.ts'
 import { fill, TemplateError, type Variables } from './template.ts'
 
-/** The values that every lab may use besides its own parameters. */
+/** The values that every lab may use in addition to its own parameters. */
 const builtIn: Variables = { internet: UPLINK.gateway, uplink: UPLINK.address }
 
 /**
@@ -69,7 +72,7 @@ function schemaOf(
     case 'number':
       return z.string().refine((text) => /^\d{1,15}$/.test(text) && Number(text) >= min && Number(text) <= max, {
         error: (issue) =>
-          `'${String(issue.input)}' is not a whole number from ${min} to ${max}${limit === undefined ? '' : `; ${pick(limit)}`}`,
+          `'${asText(issue.input)}' is not a whole number from ${min} to ${max}${limit === undefined ? '' : `; ${pick(limit)}`}`,
       })
   }
 }

@@ -1,7 +1,31 @@
+import * as z from 'zod'
+import type { Operation } from '../../operations/registry.ts'
+import { BOUNDS } from './bounds.ts'
+import { operations } from './items.ts'
 import { type Lab, toLab } from './lab.ts'
 import { readSource } from './source.ts'
 
-/** Reads a lab file (YAML, version 1). `file` is its name for messages. Throws as `toLab` does, with line and column. */
+/** Reads a lab file. `set` are the user's values of its parameters. Throws CnilabError `usage`. */
 export function parseLab(yaml: string, file: string, set: Readonly<Record<string, string>> = {}, language = 'en'): Lab {
   return toLab(readSource(yaml, file), set, language)
+}
+
+/**
+ * Reads the operations of a file: those of a lab, of its start and of all its steps, or a list of items as a lab's
+ * `operations` has them. Throws CnilabError `usage`.
+ */
+export function parseOperations(yaml: string, file: string, set: Readonly<Record<string, string>> = {}): Operation[] {
+  const source = readSource(yaml, file)
+  if (!Array.isArray(source.tree)) return operationsOf(toLab(source, set))
+  const room = { operations: BOUNDS.operations }
+  return source.tree.flatMap((raw: unknown, i) => {
+    const item = z.record(z.string(), z.unknown()).safeParse(raw)
+    if (!item.success) throw source.errorAt([i], 'an operation names its kind, for example: bridge: {name: cni0}')
+    return operations(source, [i], item.data, {}, room)
+  })
+}
+
+/** All operations of a lab, in their order: those that it begins with, and those of its steps. */
+export function operationsOf({ start, steps }: Lab): Operation[] {
+  return [...start, ...steps.flatMap((step) => step.operations)]
 }

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { asText } from '../../visible.ts'
 import { BOUNDS } from './bounds.ts'
 
 /** What labs and steps are called: file names and shell words need no quoting then. */
@@ -27,7 +28,7 @@ const wordOfCommand = z.string().regex(/^[^\0]*$/, { error: 'must not contain a 
 /** A whole number, written as such: every scalar of a lab file is read as text. */
 const whole = z
   .string()
-  .regex(/^\d{1,15}$/, { error: (issue) => `'${String(issue.input)}' is not a whole number` })
+  .regex(/^\d{1,15}$/, { error: (issue) => `'${asText(issue.input)}' is not a whole number` })
   .transform(Number)
 
 /** A text, or the same in several languages, by their ISO 639 codes; English is always there. */

@@ -1,4 +1,4 @@
-import { addressAt } from '../../operations/names.ts'
+import { addressAt } from '../../ip-arithmetic.ts'
 
 /** What `${…}` may name in a lab. */
 export type Variables = Readonly<Record<string, string>>
@@ -26,8 +26,11 @@ export function fill(text: string, variables: Variables): string {
 function valueOf(expression: string, variables: Variables): string {
   const [, name = '', index, prefix] = /^(\w+)(?:\[([^\]]+)\]|(\.prefix))?$/.exec(expression.trim()) ?? []
   const value = Object.hasOwn(variables, name) ? variables[name] : undefined
-  if (value === undefined)
-    throw new TemplateError(`\${${expression}} names nothing; there are: ${Object.keys(variables).join(', ')}`)
+  if (value === undefined) {
+    const names = Object.keys(variables)
+    const there = names.length === 0 ? 'there are no parameters here' : `there are: ${names.join(', ')}`
+    throw new TemplateError(`\${${expression}} names nothing; ${there}`)
+  }
   if (prefix !== undefined) return value.split('/')[1] ?? ''
   if (index === undefined) return value
   const n = sum(index, variables)

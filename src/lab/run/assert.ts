@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
 import type { Found, Test } from '../../assertions/assertion.ts'
@@ -163,6 +162,7 @@ function whereIs(now: State, target: string): string | undefined {
 
 /** The call itself is a ping, which needs no program at the other end. */
 async function seen(kernel: Kernel, { from, as }: Extract<Test, { by: 'seen' }>): Promise<Tried> {
+  const { randomInt } = await import('node:crypto') // which is a lot to load
   const size = randomInt(64, 1300)
   await kernel.probe(['nft', '-f', '-'], INTERNET, forget + whoCalled(size + HEADERS))
   await kernel.probe(['ping', '-n', '-c1', `-s${size}`, `-W${PATIENCE.silence}`, UPLINK.gateway], from)

@@ -20,6 +20,7 @@ export interface SessionOptions {
   keep: boolean
   /** The sandbox that a kept lab goes to. */
   sandbox: string
+  force?: boolean
 }
 
 /** What is left after the teardown, in words; `kept` if the lab was meant to stay. */
@@ -44,7 +45,7 @@ export interface Session {
  */
 export async function openSession(options: SessionOptions, own?: Promise<LiveSandbox>): Promise<Session> {
   if (own) return privateSession(await own)
-  const here = options.host ? machine() : ownSandbox()
+  const here = options.host ? machine(options) : ownSandbox()
   if (here) return sessionOn(here, options.keep)
   const { host, state } = await openSandbox(options.sandbox)
   return sessionOn(host, true, state !== 'found')

@@ -3,7 +3,7 @@ import { CnilabError } from '../../errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { Progress } from '../../kernel/run.ts'
 import type { Lab, LabStep } from '../format/lab.ts'
-import { overlaps } from '../../operations/names.ts'
+import { overlaps } from '../../ip-arithmetic.ts'
 import { type Resource, resource } from '../../operations/operation.ts'
 import { derive } from '../../operations/registry.ts'
 import { toLine } from '../../plan/command-line.ts'
@@ -35,7 +35,7 @@ export interface LabReport {
   error?: CnilabError
 }
 
-/** What whoever draws the run wants to know while it goes on. */
+/** What a view of the run wants to know while it goes on. */
 export interface LabEvents {
   /** Called before each step. */
   stepStarts?: (step: LabStep, report: StepReport) => void
@@ -97,6 +97,12 @@ export async function runLab(
           owner,
         })
         for (const one of derived.flatMap((operation) => operation.provides)) provided.add(one)
+        const own = new Set(derived.map(({ id }) => id))
+        const first = done.filter(({ status, operation }) => status === 'done' && !own.has(operation.id))
+        for (const { tool, argv, netns } of first.flatMap(({ operation }) => operation.apply)) {
+          report.commands.unshift(toLine({ tool, argv, netns }, '1'))
+          events.ran?.({ command: { argv: [tool, ...argv], netns }, output: '' })
+        }
         report.ms = Math.round(ms * 10) / 10
         for (const run of await runCommands(kernel, step.run)) events.ran?.(run)
         if (judgeEach) {

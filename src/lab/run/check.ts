@@ -23,19 +23,19 @@ export interface Checked {
 }
 
 /**
- * Checks a lab in the kernel, whoever did what. Steps are judged up to the first that is not done, and at least as far
+ * Checks a lab in the kernel, no matter who did what. Steps are judged up to the first that is not done, and at least as far
  * as the learner has come, to the step with index `reached`; of those after it, what is not there yet is skipped. So is
  * what depends on something that failed: one mistake is one red line. Unless `patient`, no check waits for long.
  */
 export async function checkLab(kernel: Kernel, lab: Lab, reached = -1, patient = true): Promise<Checked> {
   const now = await kernel.read()
   const before = dependencies()
-  const homes = homesOf(lab)
+  const moves = movesOf(lab)
   const findings: Finding[] = []
   const done: boolean[] = []
   for (const [i, step] of lab.steps.entries()) {
     const isReached = i <= reached || done.every(Boolean)
-    const own = await checkStep(kernel, step, now, before, homes, isReached ? findings : undefined, patient)
+    const own = await checkStep(kernel, step, now, before, moves, isReached ? findings : undefined, patient)
     findings.push(...own)
     done.push(own.every(isFulfilled))
   }
@@ -67,13 +67,13 @@ async function checkStep(
   step: LabStep,
   now: State,
   before: Dependencies,
-  homes: ReadonlyMap<string, string>,
+  moves: ReadonlyMap<string, string>,
   earlier: readonly Finding[] | undefined,
   patient: boolean,
 ): Promise<Finding[]> {
   const findings = step.free
     ? []
-    : withTheirHomes(toFindings(step.operations.map(derive), now, step.id, before), step, homes, now)
+    : withoutConsequences(toFindings(step.operations.map(derive), now, step.id, before), step, moves, now)
   for (const check of step.checks) {
     const derived = deriveAssertion(check)
     // What is tried needs everything before it: packets pass through all of that.
@@ -91,7 +91,7 @@ async function checkStep(
 }
 
 /** Where a lab moves interfaces to: their namespaces, by the names that they were made with. */
-function homesOf(lab: Lab): Map<string, string> {
+function movesOf(lab: Lab): Map<string, string> {
   const all = lab.steps.flatMap(({ operations }) => operations)
   return new Map(
     all.flatMap((operation) => {
@@ -101,11 +101,11 @@ function homesOf(lab: Lab): Map<string, string> {
   )
 }
 
-/** A cable goes with the namespace that one of its ends was moved to: where that is missing, it is no mistake of its own. */
-function withTheirHomes(
+/** A cable disappears with the namespace that one of its ends was moved to: if that is missing, only that is a failure. */
+function withoutConsequences(
   findings: readonly Finding[],
   step: LabStep,
-  homes: ReadonlyMap<string, string>,
+  moves: ReadonlyMap<string, string>,
   now: State,
 ): Finding[] {
   return findings.map((finding, i) => {
@@ -113,7 +113,7 @@ function withTheirHomes(
     if (!operation || finding.passed !== false) return finding
     const lost = derive(operation)
       .provides.map(readResource)
-      .map(({ what, netns, ifname }) => (what === 'link' && netns === HOST ? homes.get(ifname) : undefined))
+      .map(({ what, netns, ifname }) => (what === 'link' && netns === HOST ? moves.get(ifname) : undefined))
     const missing = lost.filter((netns) => netns !== undefined && !now.has(netns))
     if (missing.length === 0) return finding
     return { ...finding, passed: null, dependsOn: missing.map((netns) => `netns.${netns}`) }

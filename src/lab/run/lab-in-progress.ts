@@ -5,7 +5,7 @@ import { readJournal } from '../../journal/journal.ts'
 import {
   endProgress,
   newProgress,
-  type Progress,
+  type LabProgress,
   readProgress,
   stepProgress,
   type StepProgress,
@@ -27,7 +27,7 @@ import { doStep, type StepResult } from './steps.ts'
 export interface RunningLab {
   kernel: Kernel
   lab: Lab
-  progress: Progress
+  progress: LabProgress
 }
 
 /** The lab that runs on a host; undefined if none does. Throws CnilabError `usage` if its file cannot be read any more. */
@@ -37,7 +37,7 @@ export async function runningLab(kernel: Kernel): Promise<RunningLab | undefined
 }
 
 /** The lab whose progress this is, from its file, which may have changed or be gone. */
-async function loadAgain({ lab, set }: Progress, flags: string): Promise<Lab> {
+async function loadAgain({ lab, set }: LabProgress, flags: string): Promise<Lab> {
   try {
     return await loadLab(lab, set)
   } catch (error) {
@@ -122,7 +122,7 @@ export function isBare(now: State): boolean {
 }
 
 /** Changes what is noted. Throws CnilabError `state` if the lab was ended meanwhile, as from another terminal. */
-async function update(running: RunningLab, change: (progress: Progress) => void): Promise<void> {
+async function update(running: RunningLab, change: (progress: LabProgress) => void): Promise<void> {
   const { host } = running.kernel
   const progress = await updateProgress(host, running.progress.started, change)
   if (!progress) throw ended(running)

@@ -4,7 +4,7 @@ import { CnilabError } from '../../errors.ts'
 import { MIB, readText } from '../../kernel/read-file.ts'
 import { BOUNDS } from '../format/bounds.ts'
 import { isLabPath, type Lab, toLab, unknownLab } from '../format/lab.ts'
-import type { Source } from '../format/source.ts'
+import type { Operation } from '../../operations/registry.ts'
 import { packageFolder } from '../../kernel/package-folder.ts'
 
 /** The names of the labs that ship. */
@@ -33,7 +33,27 @@ function language(): string | undefined {
  * CnilabError `usage` for one that does not exist or holds a mistake.
  */
 export async function loadLab(name: string, set: readonly string[] = []): Promise<Lab> {
-  const values = Object.fromEntries(
+  const values = valuesOf(set)
+  if (isLabPath(name)) return parse(name, name, values)
+  const known = labNames()
+  if (!known.includes(name)) throw unknownLab(name, known)
+  const file = join(packageFolder(), 'labs', `${name}.yaml`)
+  return readPrepared(name, file, values) ?? parse(file, `labs/${name}.yaml`, values)
+}
+
+/**
+ * Loads operations: those of a lab, by name or path as `loadLab` does, or of a file that is a list of them. Throws
+ * CnilabError `usage`.
+ */
+export async function loadOperations(name: string, set: readonly string[]): Promise<Operation[]> {
+  const { operationsOf, parseOperations } = await import('../format/parse.ts')
+  return isLabPath(name)
+    ? parseOperations(read(name, name), name, valuesOf(set))
+    : operationsOf(await loadLab(name, set))
+}
+
+function valuesOf(set: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
     set.map((text) => {
       const [, key, value] = /^(\w+)=(.*)$/.exec(text) ?? []
       if (key === undefined || value === undefined)
@@ -43,11 +63,6 @@ export async function loadLab(name: string, set: readonly string[] = []): Promis
       return [key, value]
     }),
   )
-  if (isLabPath(name)) return parse(name, name, values)
-  const known = labNames()
-  if (!known.includes(name)) throw unknownLab(name, known)
-  const file = join(packageFolder(), 'labs', `${name}.yaml`)
-  return readCompiled(name, file, values) ?? parse(file, `labs/${name}.yaml`, values)
 }
 
 async function parse(file: string, shown: string, values: Readonly<Record<string, string>>): Promise<Lab> {
@@ -55,18 +70,29 @@ async function parse(file: string, shown: string, values: Readonly<Record<string
   return parseLab(read(file, shown), shown, values, language())
 }
 
+/** What the build makes of a lab that ships. */
+export interface PreparedLab {
+  /** The content of its file. */
+  tree: unknown
+  /** The lab without `--set`, in English: the labs that ship have no other language. */
+  lab: Lab
+}
+
 /**
  * A lab that ships, from what the build made of its file, which spares parsing it. Undefined where there is none that is
  * up to date, or something is wrong with it: then the file itself can say what and where.
  */
-function readCompiled(name: string, file: string, values: Readonly<Record<string, string>>): Lab | undefined {
-  const compiled = join(packageFolder(), 'dist', 'labs', `${name}.json`)
-  const made = statSync(compiled, { throwIfNoEntry: false })?.mtimeMs
-  if (made === undefined || made < (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Infinity)) return undefined
+function readPrepared(name: string, file: string, values: Readonly<Record<string, string>>): Lab | undefined {
+  const made = join(packageFolder(), 'dist', 'labs', `${name}.json`)
+  const since = statSync(made, { throwIfNoEntry: false })?.mtimeMs
+  if (since === undefined || since < (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Infinity)) return undefined
   const mistake = () => new CnilabError('usage', 'a mistake')
   try {
-    const source: Source = { tree: JSON.parse(readText(compiled, MIB)), errorAt: mistake, complaint: mistake }
-    return toLab(source, values, language())
+    // Written by src/generate.ts.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    const { tree, lab } = JSON.parse(readText(made, MIB)) as PreparedLab
+    if (Object.keys(values).length === 0) return lab
+    return toLab({ tree, errorAt: mistake, complaint: mistake }, values, language())
   } catch {
     return undefined
   }

@@ -42,15 +42,15 @@ const progressSchema = z.object({
 })
 
 /** How far a learner has come in the lab that runs in a sandbox. */
-export type Progress = z.infer<typeof progressSchema>
+export type LabProgress = z.infer<typeof progressSchema>
 
 /** The step's own part, also where nothing is noted yet. */
-export function stepProgress(progress: Progress, id: string): StepProgress {
+export function stepProgress(progress: LabProgress, id: string): StepProgress {
   return progress.steps[id] ?? { hints: 0, solved: false, skipped: false, answers: {} }
 }
 
 /** A lab that begins. */
-export function newProgress(lab: string, set: readonly string[]): Progress {
+export function newProgress(lab: string, set: readonly string[]): LabProgress {
   const now = new Date().toISOString()
   return { version: 1, lab, set: [...set], started: now, written: now, steps: {} }
 }
@@ -63,12 +63,12 @@ type Place = Host | Pick<Host, 'name'>
  * any program in it: seen from outside, it says no more than how far the lab is that we know of, that it was ended, or
  * that a lab that ships was begun. Throws CnilabError `machine` where others may have written the user's own file.
  */
-export function readProgress(place: Place): Progress | undefined {
+export function readProgress(place: Place): LabProgress | undefined {
   if (!isInside(place)) requireOwnFile(place)
   return readNoted(place)
 }
 
-function readNoted(place: Place): Progress | undefined {
+function readNoted(place: Place): LabProgress | undefined {
   const copy = parse(readCopy(place, COPY))
   if (isInside(place)) return copy
   const own = parse(readUsers(place))
@@ -88,8 +88,8 @@ function readNoted(place: Place): Progress | undefined {
 export async function updateProgress(
   host: Host,
   started: string,
-  change: (progress: Progress) => void,
-): Promise<Progress | undefined> {
+  change: (progress: LabProgress) => void,
+): Promise<LabProgress | undefined> {
   if (readProgress(host)?.started !== started) return undefined
   return exclusively(host, () => {
     const progress = readProgress(host)
@@ -101,7 +101,7 @@ export async function updateProgress(
 }
 
 /** Writes it down, atomically. Throws CnilabError `machine` where that is possible nowhere, or others could change it. */
-export function writeProgress(place: Place, progress: Progress): void {
+export function writeProgress(place: Place, progress: LabProgress): void {
   if (!isInside(place)) requireOwnFile(place)
   const text = `${JSON.stringify({ ...progress, written: new Date().toISOString() }, undefined, 2)}\n`
   const isCopied = writeCopy(place, COPY, text)
@@ -182,11 +182,11 @@ function readUsers({ name }: Place): string {
 function requireOwnFile({ name }: Place): void {
   requireTrust(
     progressFileOf(name),
-    'let XDG_STATE_HOME name a folder that is yours alone; with sudo, leave -E out, or add -H',
+    'let XDG_STATE_HOME name a folder that only you can use; with sudo, leave -E out, or add -H',
   )
 }
 
-function parse(text: string): Progress | undefined {
+function parse(text: string): LabProgress | undefined {
   return progressSchema.safeParse(parseJson(text)).data
 }
 

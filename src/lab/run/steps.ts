@@ -7,7 +7,7 @@ import { derive } from '../../operations/registry.ts'
 import type { Finding } from '../../plan/finding.ts'
 import type { State } from '../../state/state.ts'
 import { type Checked, isDone, type StepState } from './check.ts'
-import { doPlan } from '../../engine/do.ts'
+import { mendPlan } from '../../engine/mend.ts'
 import { removeOperation } from '../../engine/remove.ts'
 
 /** What a command that a lab runs printed. */
@@ -66,7 +66,7 @@ export async function doStep(
   check: () => Promise<Checked>,
 ): Promise<StepResult> {
   const all = [...first, step]
-  const { done } = await doPlan(
+  const { done } = await mendPlan(
     kernel,
     all.flatMap((one) => one.operations),
   )
@@ -77,11 +77,11 @@ export async function doStep(
         kernel,
         all.flatMap(({ run }) => run),
       )
-  const todo = done.filter(({ status }) => status === 'done')
+  const todo = done.filter(({ status }) => status !== 'already')
   return {
     ...resultOf(step, before, await check()),
     status: wasDone && todo.length === 0 ? 'already' : 'done',
-    commands: todo.flatMap(({ operation }) => operation.apply),
+    commands: todo.flatMap(({ commands }) => commands),
     runs,
   }
 }

@@ -22,7 +22,7 @@ interface CallsDocument extends Document {
   calls: ReturnType<typeof planned>
 }
 
-/** What is printed besides the result of ADD: with --dry-run the calls, else nothing. */
+/** What is printed apart from the result of ADD: with --dry-run the calls, otherwise nothing. */
 export type CniDocument = CallsDocument | undefined
 
 /** The flags of the commands that concern one container. */

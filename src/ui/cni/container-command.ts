@@ -33,7 +33,7 @@ export const addedFlags = {
 /** What was typed for a container. */
 interface Typed {
   args: { cid: string; netns?: string | undefined }
-  flags: { host: boolean; sandbox: string; config?: string | undefined }
+  flags: { host: boolean; sandbox: string; config?: string | undefined; force?: boolean }
 }
 
 /** A command that concerns one container on a bridge: the CNI verbs of `bridge add <cid> <namespace>`. */

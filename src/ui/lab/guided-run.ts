@@ -11,13 +11,14 @@ import { derive } from '../../operations/registry.ts'
 import type { Document } from '../terminal/base-command.ts'
 import { partsOf } from './lab-plan.ts'
 import { markdown } from '../terminal/markdown.ts'
-import { choose } from '../terminal/prompts.ts'
+import { askChoice } from '../terminal/prompts.ts'
 import { beside } from '../terminal/layout.ts'
 import type { Log } from '../terminal/output.ts'
 import { duration, mark, marked, style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
 import { takeTour, type TourEnd } from './tour.ts'
 import { type View, viewOf } from '../terminal/view.ts'
+import { interruptible } from '../terminal/interruptible.ts'
 
 /** What came of a guided tour. */
 export interface TourDocument extends Document {
@@ -31,6 +32,7 @@ export interface TourDocument extends Document {
 export interface TourOptions {
   host: boolean
   sandbox: string
+  force?: boolean
   set?: string[] | undefined
   keep: boolean
   plain: boolean
@@ -42,16 +44,16 @@ export interface TourOptions {
  * where it was. At the end it is torn down, or kept if the learner wants that.
  */
 export async function guideThrough(name: string, options: TourOptions): Promise<TourDocument> {
-  const interrupt = new AbortController()
-  const stop = () => interrupt.abort()
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
-  const opened: OpenedSandbox = options.host ? { host: machine(), state: 'found' } : await openTied(options.sandbox)
-  try {
-    return await guideIn(opened, name, options, interrupt.signal)
-  } finally {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, stop)
-    opened.live?.end() // unless it was kept
-  }
+  return interruptible(async (signal) => {
+    const opened: OpenedSandbox = options.host
+      ? { host: machine(options), state: 'found' }
+      : await openTied(options.sandbox)
+    try {
+      return await guideIn(opened, name, options, signal)
+    } finally {
+      opened.live?.end() // unless it was kept
+    }
+  })
 }
 
 async function guideIn(
@@ -114,7 +116,7 @@ function askToKeep(end: TourEnd, { plain, flags }: View, signal: AbortSignal): P
   }
   const tearDown = { name: 'tear it down', value: false }
   const choices = end === 'finished' ? [tearDown, keep] : [keep, tearDown]
-  return choose('The network that you built:', choices, { plain, signal })
+  return askChoice('The network that you built:', choices, { plain, signal })
 }
 
 /** What was learned, the checks, the script of all commands, how long it took, and which hints were used. */

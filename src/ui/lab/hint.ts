@@ -25,8 +25,7 @@ export function showHint(
   showFailureHints(lab, findings, view)
   const { hints } = stepProgress(progress, step.id)
   const number = Math.min(hints + 1, step.hints.length)
-  const hint = step.hints[number - 1]
-  if (hint !== undefined) log(markdown(`**Hint ${number} of ${step.hints.length}:** ${hint}`, plain))
+  if (number > 0) log(markdown(hintText(step, number), plain))
   if (hints >= step.hints.length)
     log(
       wrapped(
@@ -34,6 +33,11 @@ export function showHint(
       ),
     )
   return number
+}
+
+/** The Markdown of a hint, by its number, from 1. */
+export function hintText({ hints }: LabStep, number: number): string {
+  return `**Hint ${number} of ${hints.length}:** ${hints[number - 1]}`
 }
 
 /** What the failures of a step tell: the first of them, and the hints that the lab has for just that. */

@@ -16,6 +16,7 @@ export abstract class LabCommand extends BaseCommand {
     host: boolean
     sandbox: string
     plain?: boolean
+    force?: boolean
   }): Promise<{ running: RunningLab; view: View }> {
     const name = flags.host ? MACHINE.name : flags.sandbox
     const host = findHost(flags)

@@ -1,7 +1,7 @@
 import { currentStep, type StepState } from '../../lab/run/check.ts'
 import type { Lab } from '../../lab/format/lab.ts'
 import type { State } from '../../state/state.ts'
-import { showPicture, showPurpose } from './step-view.ts'
+import { showPicture, showPurpose } from './show-lab.ts'
 import { markdown } from '../terminal/markdown.ts'
 import { style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'

@@ -10,6 +10,7 @@ import type { Text } from '../terminal/drawn.ts'
 import { type Log, tell } from '../terminal/output.ts'
 import { duration, mark, marked, style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
+import { interruptible } from '../terminal/interruptible.ts'
 
 /** What `lab run --json` prints. */
 export interface LabRunDocument extends Document {
@@ -40,16 +41,11 @@ export async function runLabHere(
   options: LabRunOptions,
   sandbox?: Promise<LiveSandbox>,
 ): Promise<LabRunDocument> {
-  const interrupt = new AbortController()
-  const stop = () => interrupt.abort()
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
-  try {
+  return interruptible(async (signal) => {
     const drawing = options.json ? undefined : import('./lab-progress.ts') // loads while the sandbox is made
     const session = await openSession(options, sandbox)
-    return await runIn(session, lab, options, interrupt.signal, await drawing)
-  } finally {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, stop)
-  }
+    return runIn(session, lab, options, signal, await drawing)
+  })
 }
 
 async function runIn(

@@ -15,9 +15,9 @@ import { findingLine } from './findings.ts'
 import { showHint, showFailureHints } from './hint.ts'
 import { showIntro } from './lab-intro.ts'
 import { markdown } from '../terminal/markdown.ts'
-import { type Choice, choose } from '../terminal/prompts.ts'
-import { showLines } from './show-step-text.ts'
-import { showPicture, showPurpose, showResult, showRuns } from './step-view.ts'
+import { type Choice, askChoice } from '../terminal/prompts.ts'
+import { showLines } from './show-description.ts'
+import { showPicture, showPurpose, showResult, showRuns } from './show-lab.ts'
 import { stepProgress } from '../../lab/run/progress.ts'
 import type { LabStep, Question } from '../../lab/format/lab.ts'
 import { derive } from '../../operations/registry.ts'
@@ -25,7 +25,7 @@ import { programLine, toLine } from '../../plan/command-line.ts'
 import { indented, wrapped } from '../terminal/layout.ts'
 import { style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
-import { typeInShell } from './step-run.ts'
+import { typeInShell } from './take-step.ts'
 import type { View } from '../terminal/view.ts'
 
 /** A tour of a lab with somebody on a terminal. `signal` ends it from outside. */
@@ -74,7 +74,7 @@ async function takeTourStep(tour: Tour, step: LabStep, start: Checked): Promise<
   showWork(step, view)
   let checked = start
   for (;;) {
-    const choice = await choose('What now?', choicesFor(step, tour), { plain: view.plain, signal })
+    const choice = await askChoice('What now?', choicesFor(step, tour), { plain: view.plain, signal })
     switch (choice) {
       case undefined:
       case 'quit':
@@ -145,7 +145,7 @@ async function runForMe({ running, view, signal }: Tour, step: LabStep): Promise
   if (missing.length > 0) {
     const names = missing.map(({ title }) => `'${title}'`).join(', ')
     const message = `This needs what was skipped or undone: ${names}. Do that, too?`
-    if ((await choose(message, YES_OR_NO, { plain: view.plain, signal })) !== true) return false
+    if ((await askChoice(message, YES_OR_NO, { plain: view.plain, signal })) !== true) return false
   }
   try {
     return report({ running, view, signal }, step, await doRunning(running, step, missing, before))
@@ -198,7 +198,7 @@ async function ask({ running, view, signal }: Tour, question: Question): Promise
   const { log, plain } = view
   log(draw`\n${markdown(`**Question:** ${question.ask}`, plain)}`)
   const choices = question.choices.map((name, value) => ({ name, value }))
-  const chosen = await choose('Your answer', choices, { plain, signal })
+  const chosen = await askChoice('Your answer', choices, { plain, signal })
   if (chosen === undefined) return undefined
   if (question.try) {
     requireRunning(running)
@@ -216,7 +216,7 @@ async function goOn(tour: Tour, step: LabStep): Promise<boolean> {
   const { running, view, signal } = tour
   const isLast = running.lab.steps.at(-1) === step
   for (;;) {
-    const choice = await choose(
+    const choice = await askChoice(
       isLast ? 'That was the last step.' : 'Done.',
       [
         { name: isLast ? 'to the summary' : 'next step', value: 'next' },

@@ -39,6 +39,15 @@ export const hostFlags = {
   }),
 }
 
+/** The flags of those that change it. */
+export const changeFlags = {
+  ...hostFlags,
+  force: Flags.boolean({
+    description: 'do it even if it cuts off the machine from the network, or from your terminal',
+    helpGroup: 'GLOBAL',
+  }),
+}
+
 /** For the commands that run programs of the user's in a sandbox. */
 export const bindFlag = Flags.string({
   multiple: true,
@@ -61,13 +70,13 @@ export abstract class BaseCommand extends Command {
     if (!this.jsonEnabled()) print(text)
   }
 
-  /** A line about what happens besides the result; it never mixes with it. */
+  /** A line about anything but the result; the two never mix. */
   protected notice(text: string): void {
     tell(style.quiet(text))
   }
 
   /** Opens where to act, and says so if a sandbox had to be made. */
-  protected async openHost(flags: { host: boolean; sandbox: string; bind?: string[] | undefined }): Promise<Host> {
+  protected async openHost(flags: Parameters<typeof openHost>[0]): Promise<Host> {
     const { host, state } = await openHost(flags)
     if (state === 'created again') this.notice(`sandbox '${host.name}' had died, and what was in it is gone`)
     if (state !== 'found') this.notice(`sandbox '${host.name}' started · cnilab clean removes it`)

@@ -1,4 +1,8 @@
+import { join } from 'node:path'
 import { render } from 'markdansi'
+import { packageFolder } from '../../kernel/package-folder.ts'
+import { readText } from '../../kernel/read-file.ts'
+import { once } from '../../once.ts'
 import { visible } from '../../visible.ts'
 import { type Text, trusted } from './drawn.ts'
 import { fitted } from './layout.ts'
@@ -6,16 +10,42 @@ import { hasColor } from './style.ts'
 
 /** Markdown for the terminal; `plain` without box characters. */
 export function markdown(text: string, plain: boolean): Text {
-  return fitted(unfitted(text, plain, hasColor))
+  return fitted(unfitted(text, plain))
 }
 
 /** The same before its lines are broken to the width of the terminal. */
-export function unfitted(text: string, plain: boolean, color: boolean): Text {
+export function unfitted(text: string, plain: boolean): Text {
+  const drawings = plain ? plainDrawings() : fullDrawings()
+  return Object.hasOwn(drawings, text) ? trusted(drawings[text] ?? '') : draw(text, plain, hasColor)
+}
+
+/** Draws it, which takes longer than most commands, for the library that does it has to be loaded. */
+export function draw(text: string, plain: boolean, color: boolean): Text {
   const source = visible(text).replaceAll(NUMERIC, shownReference)
   // Without colour, only its marks tell what is to be typed.
   const marked = color ? source : source.replaceAll(/`([^`\n]+)`/g, '`` `$1` ``')
   const parts = rendered(marked.trim(), plain, color).trimEnd().split(COLOR)
   return trusted(parts.map((part, i) => (i % 2 === 0 ? visible(part) : part)).join(''))
+}
+
+/** The file in which the build keeps what it drew of the labs that ship: the drawing of each text. */
+export function drawingsFile(plain: boolean, color: boolean): string {
+  return join(packageFolder(), 'dist', 'drawings', `${plain ? 'plain' : 'full'}${color ? '-color' : ''}.json`)
+}
+
+type Drawings = Readonly<Record<string, string>>
+
+const plainDrawings = once(() => readDrawings(true))
+const fullDrawings = once(() => readDrawings(false))
+
+function readDrawings(plain: boolean): Drawings {
+  try {
+    // Written by src/generate.ts.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    return JSON.parse(readText(drawingsFile(plain, hasColor))) as Drawings
+  } catch {
+    return {}
+  }
 }
 
 function rendered(text: string, plain: boolean, color: boolean): string {

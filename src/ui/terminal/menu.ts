@@ -1,9 +1,9 @@
-import { type Choice, choose, edited } from './prompts.ts'
+import { type Choice, askChoice, edited } from './prompts.ts'
 import { print } from './output.ts'
 import { style } from './style.ts'
 import { draw } from './text.ts'
 
-/** A command that the menu leads to. `edit`: its words are an example, which whoever chose it may change first. */
+/** A command that the menu leads to. `edit`: its words are an example, which the user may change first. */
 interface Entry {
   name: string
   command: string
@@ -55,14 +55,14 @@ const MENU: Record<string, readonly Entry[]> = {
 export async function menu(): Promise<string[] | undefined> {
   const never = { plain: false }
   const areas = Object.entries(MENU).map(([name, value]) => ({ name, value }))
-  const area = await choose('What would you like to do?', areas, never)
+  const area = await askChoice('What would you like to do?', areas, never)
   if (!area) return undefined
   const width = Math.max(...area.map(({ name }) => name.length))
   const entries: Choice<Entry>[] = area.map((entry) => ({
     name: draw`${entry.name.padEnd(width)}  ${style.command(`cnilab ${entry.command}`)}`,
     value: entry,
   }))
-  const entry = await choose('Which?', entries, never)
+  const entry = await askChoice('Which?', entries, never)
   if (!entry) return undefined
   const command = entry.edit ? await edited('Change it if you like: cnilab', entry.command) : entry.command
   if (command === undefined) return undefined

@@ -1,12 +1,13 @@
 import { Flags } from '@oclif/core'
-import { doPlan } from '../../engine/do.ts'
+import { doPlan, type DoResult } from '../../engine/do.ts'
+import { mendPlan } from '../../engine/mend.ts'
 import { findHost } from '../../engine/open-host.ts'
 import { planRemoval, removeOperation } from '../../engine/remove.ts'
 import { kernelOf } from '../../kernel/kernel.ts'
 import type { Command } from '../../operations/operation.ts'
 import { type Derived, derive, type Operation } from '../../operations/registry.ts'
 import { toLine } from '../../plan/command-line.ts'
-import { BaseCommand, type Document, hostFlags } from './base-command.ts'
+import { BaseCommand, type Document, changeFlags } from './base-command.ts'
 import { mark, style } from './style.ts'
 import { draw } from './text.ts'
 
@@ -15,11 +16,14 @@ export interface OperationsDocument extends Document {
   ok: true
   /** The sandbox's name, or `machine`; absent when nothing was done. */
   host?: string
-  operations: { id: string; status: 'done' | 'already' | 'planned'; what: string; why?: string; commands: string[] }[]
+  operations: { id: string; status: Status; what: string; why?: string; commands: string[] }[]
 }
+
+type Status = DoResult['done'][number]['status'] | 'planned'
 
 interface Flags_ {
   host: boolean
+  force: boolean
   sandbox: string
   'dry-run': boolean
   explain: boolean
@@ -28,24 +32,33 @@ interface Flags_ {
 /** A command that does, or takes back, one or a few operations. */
 export abstract class OperationCommand extends BaseCommand {
   static override baseFlags = {
-    ...hostFlags,
+    ...changeFlags,
     'dry-run': Flags.boolean({ description: 'print the commands and run nothing', helpGroup: 'GLOBAL' }),
     explain: Flags.boolean({ description: 'say what it does and why, and run nothing', helpGroup: 'GLOBAL' }),
   }
 
   /** Does a plan, or with --dry-run or --explain only shows it. */
   protected async perform(plan: readonly Operation[], flags: Flags_): Promise<OperationsDocument> {
+    return this.act(plan, flags, doPlan)
+  }
+
+  /** The same, but what is something else is changed, or removed and made anew. */
+  protected async bringTo(plan: readonly Operation[], flags: Flags_): Promise<OperationsDocument> {
+    return this.act(plan, flags, mendPlan)
+  }
+
+  private async act(plan: readonly Operation[], flags: Flags_, act: typeof doPlan): Promise<OperationsDocument> {
     if (flags.explain) return this.explain(plan.map(derive))
     if (flags['dry-run'])
       return this.dryRun(plan.map(derive).map((operation) => ({ operation, commands: operation.apply })))
     const host = await this.openHost(flags)
-    const { done } = await doPlan(kernelOf(host), plan)
-    for (const { operation, status } of done) this.report(operation, status, operation.apply)
+    const { done } = await act(kernelOf(host), plan)
+    for (const one of done) this.report(one)
     return {
       schema,
       ok: true,
       host: host.name,
-      operations: done.map(({ operation, status }) => row(operation, status, status === 'done' ? operation.apply : [])),
+      operations: done.map(({ operation, status, commands }) => row(operation, status, commands)),
     }
   }
 
@@ -66,9 +79,10 @@ export abstract class OperationCommand extends BaseCommand {
     return { schema, ok: true, host: host.name, operations: [{ ...row(derived, status, commands), what }] }
   }
 
-  private report({ explain, expected }: Derived, status: 'done' | 'already', commands: readonly Command[]): void {
-    this.log(status === 'done' ? draw`${mark.done} ${explain.what}` : draw`${mark.already} Already there: ${expected}`)
-    if (status === 'done') for (const command of commands) this.log(draw`  ${style.command(toLine(command, '1'))}`)
+  private report({ operation: { explain, expected }, status, commands }: DoResult['done'][number]): void {
+    const what = status === 'mended' ? `Changed: ${expected}` : explain.what
+    this.log(status === 'already' ? draw`${mark.already} Already there: ${expected}` : draw`${mark.done} ${what}`)
+    for (const command of commands) this.log(draw`  ${style.command(toLine(command, '1'))}`)
   }
 
   private explain(operations: readonly Derived[], undoing?: string): OperationsDocument {
@@ -101,7 +115,7 @@ const schema = 'cnilab/operations/v1'
 
 function row(
   { id, explain }: Derived,
-  status: 'done' | 'already' | 'planned',
+  status: Status,
   commands: readonly Command[],
 ): OperationsDocument['operations'][number] {
   return { id, status, what: explain.what, commands: commands.map((command) => toLine(command, '1')) }

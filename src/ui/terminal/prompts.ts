@@ -18,7 +18,7 @@ interface Asking {
  * Asks somebody on a terminal to choose; undefined if they would rather leave (Ctrl-C, Ctrl-D, a closed terminal, or
  * the signal).
  */
-export function choose<T>(question: string, all: readonly Choice<T>[], asking: Asking): Promise<T | undefined> {
+export function askChoice<T>(question: string, all: readonly Choice<T>[], asking: Asking): Promise<T | undefined> {
   const message = drawn(question)
   const choices = all.map(({ name, value }) => ({ name: drawn(name), value }))
   return ask(asking, (context) =>

@@ -31,7 +31,7 @@ export const mark = {
   already: style.quiet('='),
 }
 
-/** A mark and a text; for screen readers the text alone. */
+/** A mark and a text; for screen readers only the text. */
 export function marked(sign: Text, text: Printable, plain: boolean): Text {
   return plain ? draw`${text}` : draw`${sign} ${text}`
 }

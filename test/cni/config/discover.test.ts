@@ -95,7 +95,7 @@ it('bad files are named with what is wrong, and skipped', () => {
     /^2.*no "plugins".*folder no-plugins/,
     /^3.*"type" is missing/,
     /^4.*'-bad-name' is not a network name/,
-    /^5.*9\.0\.0 is none that cnilab speaks/,
+    /^5.*9\.0\.0 is not among those that cnilab speaks/,
     /^6.*folder\/1\.conf: "type" is missing/,
     /^7.*\.conflist/,
     /^8.*"name" is missing/,
@@ -131,4 +131,7 @@ it('a network that there is not: names those that there are, the nearest, and ba
     fix: expect.stringContaining('did you mean mynet?'),
   })
   expect(() => findNetwork('mynet', join(folder, 'no-such-folder'))).toThrow(/there is none in/)
+  expect(() => findNetwork('storage', folder)).toThrow(
+    expect.objectContaining({ fix: 'write its configuration there, or name another folder with --conf-dir' }),
+  )
 })

@@ -19,7 +19,16 @@ it('asks each for its versions and its maker; the first of one name is the one t
   expect(found[0]?.madeBy).toBe('containernetworking v1.2.3')
 })
 
-it('lists what is no plugin with the reason, and never runs it without the command VERSION', async () => {
+it('starts one that tells all at once only once', async () => {
+  const about = 'CNI it plugin v1.2.3\nCNI protocol versions supported: 0.4.0, 1.0.0'
+  const folder = programsIn({ it: `echo started >>"$0.said"; [ -n "$CNI_COMMAND" ] || echo '${about}' >&2` })
+  expect(await listPlugins([folder])).toMatchObject([
+    { speaks: ['0.4.0', '1.0.0'], madeBy: 'containernetworking v1.2.3' },
+  ])
+  expect(readFileSync(join(folder, 'it.said'), 'utf8')).toBe('started\n')
+})
+
+it('lists what is no plugin with the reason, and asks it nothing but what it is', async () => {
   const folder = programsIn({
     failing: 'echo "boom" >&2; exit 3',
     foreign: `echo "$CNI_COMMAND" >>"$0.said"; echo hello`,
@@ -38,7 +47,7 @@ it('lists what is no plugin with the reason, and never runs it without the comma
     odd: 'neither a program nor a script',
     plain: 'not executable: chmod +x',
   })
-  expect(readFileSync(join(folder, 'foreign.said'), 'utf8')).toBe('VERSION\n')
+  expect(readFileSync(join(folder, 'foreign.said'), 'utf8')).toBe('\nVERSION\n')
   expect(existsSync(join(folder, 'odd.done'))).toBe(false)
   const { stdout } = await cli(['cni', 'plugins', '--bin-dir', folder])
   expect(stdout).toContain(`${join(folder, 'failing')}: not a plugin`)

@@ -4,7 +4,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import { expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { labNames } from '../../../src/lab/run/load.ts'
-import { editorSchema } from '../../../src/lab/format/editor-schema.ts'
+import { editorSchema, reference } from '../../../src/lab/format/editor-schema.ts'
 
 const labs = join(import.meta.dirname, '../../../labs')
 const validate = new Ajv2020({ allowUnionTypes: true }).compile(editorSchema())
@@ -34,4 +34,23 @@ it.each([
   const changed = text.replace(right, wrong)
   const isValid = validate(wrong.includes('ko:') ? { ...parse(text), text: { ko: 'only' } } : parse(changed))
   expect(isValid).toBe(false)
+})
+
+it('every operation that the program takes is valid, lists and maps among its values too', () => {
+  const trunk = '- port-vlans: { ifname: b, tagged: [{ first: 10, last: 20 }], keepDefault: "${keep}" }'
+  const text = lab('eight-steps')
+  const step = '- bridge: { name: "${bridge}" }'
+  expect(text).toContain(step)
+  expect([validate(parse(text.replace(step, trunk))), validate.errors]).toEqual([true, null])
+  expect(validate(parse(text.replace(step, trunk.replace('first: 10', 'first: [10]'))))).toBe(false)
+})
+
+it('every parameter of every kind is described', () => {
+  const { operations, checks } = reference()
+  expect(operations.length + checks.length).toBeGreaterThan(30)
+  const silent = [...operations, ...checks].flatMap(({ kind, title, parameters }) => [
+    ...(title === '' ? [kind] : []),
+    ...parameters.flatMap(({ name, about }) => (about === '' ? [`${kind}.${name}`] : [])),
+  ])
+  expect(silent).toEqual([])
 })

@@ -3,7 +3,7 @@ import { Chalk } from 'chalk'
 import { describe, expect, it, vi } from 'vitest'
 import { drawn, trusted } from '../../../src/ui/terminal/drawn.ts'
 import { beside, fitted, indented, inRows, wrapped } from '../../../src/ui/terminal/layout.ts'
-import { unfitted } from '../../../src/ui/terminal/markdown.ts'
+import { draw as drawMarkdown } from '../../../src/ui/terminal/markdown.ts'
 import { style } from '../../../src/ui/terminal/style.ts'
 import { table } from '../../../src/ui/terminal/table.ts'
 import { draw, join, linesOf } from '../../../src/ui/terminal/text.ts'
@@ -61,16 +61,16 @@ describe('Markdown', () => {
     ['\x1b', String.raw`\x1b`],
     ['&lt;&amp;&#60;&#8364; *a*  \nb', '<&<€ a\nb'],
   ])('%j', (source, shown) => {
-    expect(drawn(unfitted(source, false, false))).toBe(shown)
+    expect(drawn(drawMarkdown(source, false, false))).toBe(shown)
     // oxlint-disable-next-line no-control-regex -- colours begin with it
-    expect(drawn(unfitted(source, false, true)).replaceAll(/\x1b\[\d+m/g, '')).toBe(shown)
+    expect(drawn(drawMarkdown(source, false, true)).replaceAll(/\x1b\[\d+m/g, '')).toBe(shown)
   })
 
   it('holds no colours but those of the renderer, whatever the source', () => {
     fc.assert(
       fc.property(hostileText, fc.boolean(), (source, plain) => {
-        expect(drawn(unfitted(source, plain, false))).not.toMatch(HIDDEN)
-        const shown = drawn(unfitted(source, plain, true))
+        expect(drawn(drawMarkdown(source, plain, false))).not.toMatch(HIDDEN)
+        const shown = drawn(drawMarkdown(source, plain, true))
         // oxlint-disable-next-line no-control-regex -- colours begin with it
         const bare = shown.replaceAll(/\x1b\[(?:[1-49]|2[2-49]|3\d|9\d)m/g, '')
         expect(bare).not.toMatch(HIDDEN)

@@ -6,7 +6,6 @@ import { draw } from '../terminal/text.ts'
 
 /** The parts of what explains a step, drawn, but with lines that are not broken yet. */
 export interface StepText {
-  id: string
   heading: string
   text: Text
   /** What each operation does, and why. */
@@ -14,9 +13,6 @@ export interface StepText {
   /** Ready to paste. */
   commands: string[]
 }
-
-/** The same as the build writes it down. */
-export type StoredStepText = Omit<StepText, 'text'> & { text: string }
 
 /** Shows what a step is for and, unless the learner is to find that out, what it would run. */
 export function showStepText({ heading, text, explanations, commands }: StepText, log: Log, withCommands = true): void {

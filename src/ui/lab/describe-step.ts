@@ -2,7 +2,7 @@ import type { Lab, LabStep } from '../../lab/format/lab.ts'
 import { derive } from '../../operations/registry.ts'
 import { toLine } from '../../plan/command-line.ts'
 import { unfitted } from '../terminal/markdown.ts'
-import type { StepText } from './show-step-text.ts'
+import type { StepText } from './show-description.ts'
 
 /** `Step 3 of 8: Create a veth pair` */
 export function headingOf(lab: Lab, step: LabStep): string {
@@ -10,12 +10,11 @@ export function headingOf(lab: Lab, step: LabStep): string {
 }
 
 /** The parts of what explains a step, drawn, but with lines that are not broken yet. */
-export function stepText(lab: Lab, step: LabStep, plain: boolean, color: boolean): StepText {
+export function stepText(lab: Lab, step: LabStep, plain: boolean): StepText {
   const derived = step.free ? [] : step.operations.map(derive)
   return {
-    id: step.id,
     heading: headingOf(lab, step),
-    text: unfitted(step.text, plain, color),
+    text: unfitted(step.text, plain),
     explanations: derived.map(({ explain }) => `${explain.what}. ${explain.why}`),
     commands: derived.flatMap((operation) => operation.apply).map((command) => toLine(command, '1')),
   }

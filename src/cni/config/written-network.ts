@@ -23,8 +23,8 @@ interface NetworkPlugin {
   config: Json
 }
 
-/** A network's configuration, as it stands in a file. */
-export interface Network {
+/** A network's configuration as a file has it, right or wrong, with its places; `Network` is one that can be run. */
+export interface WrittenNetwork {
   file: string
   /** Whether it has the form of a list of plugins. */
   isList: boolean
@@ -45,7 +45,7 @@ export interface Unreadable {
 }
 
 /** Reads a file. Never throws: what it cannot read, it says. */
-export function readNetwork(file: string): Network | Unreadable {
+export function readWrittenNetwork(file: string): WrittenNetwork | Unreadable {
   let text: string
   try {
     text = readConfigFile(file)
@@ -76,7 +76,7 @@ function versionOf(config: Json): string {
  * Why runtimes cannot load a network, in the words of a line; undefined if they can. That a plugin is not installed or
  * refuses what it is told is not known here.
  */
-export function whyNotLoaded(network: Network | Unreadable): string | undefined {
+export function whyNotLoaded(network: WrittenNetwork | Unreadable): string | undefined {
   if ('wrong' in network) return `line ${network.line}, column ${network.column}: ${network.wrong}`
   const { file, isList, name, plugins, config } = network
   const isListFile = extname(file) === '.conflist'

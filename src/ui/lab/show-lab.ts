@@ -1,6 +1,6 @@
 import { currentStep, type StepState } from '../../lab/run/check.ts'
 import type { CommandOutput, StepResult } from '../../lab/run/steps.ts'
-import type { Progress } from '../../lab/run/progress.ts'
+import type { LabProgress } from '../../lab/run/progress.ts'
 import type { Lab, LabStep } from '../../lab/format/lab.ts'
 import type { Command } from '../../operations/operation.ts'
 import { programLine, toLine } from '../../plan/command-line.ts'
@@ -9,10 +9,10 @@ import type { State } from '../../state/state.ts'
 import { findingLine } from './findings.ts'
 import { markdown } from '../terminal/markdown.ts'
 import { picture } from '../../picture/topology.ts'
-import { showLines, showStepText } from './show-step-text.ts'
-import { headingOf, stepText } from './step-text.ts'
+import { showLines, showStepText } from './show-description.ts'
+import { headingOf, stepText } from './describe-step.ts'
 import { firstSentence, indented, wrapped } from '../terminal/layout.ts'
-import { hasColor, mark, marked, style } from '../terminal/style.ts'
+import { mark, marked, style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
 import type { View } from '../terminal/view.ts'
 
@@ -25,7 +25,7 @@ export function showMap(
   steps: readonly StepState[],
   now: State,
   view: View,
-  progress: Progress | undefined,
+  progress: LabProgress | undefined,
 ): void {
   const { plain, log } = view
   log(style.title(lab.title))
@@ -48,7 +48,7 @@ export function showMap(
 
 /** What a step is for and, unless the learner is to find that out, what it would run. */
 export function showStep(lab: Lab, step: LabStep, { log, plain }: Omit<View, 'flags'>, withCommands = true): void {
-  showStepText(stepText(lab, step, plain, hasColor), log, withCommands)
+  showStepText(stepText(lab, step, plain), log, withCommands)
 }
 
 /** What a step did: commands, what changed in the kernel, the checks, and the picture. */

@@ -1,0 +1,26 @@
+import { Flags } from '@oclif/core'
+import { loadOperations } from '../src/lab/run/load.ts'
+import { OperationCommand, type OperationsDocument } from '../src/ui/terminal/operation-command.ts'
+import { word } from '../src/ui/terminal/word.ts'
+
+export default class Apply extends OperationCommand {
+  static override summary = "Bring the kernel to a lab's operations, or to those of a list"
+  static override description =
+    "What is there already stays, what is missing is made, and what is something else is changed, or removed and made anew; repeating it changes nothing. The list is a YAML file of items such as 'bridge: {name: cni0}'; see cnilab lab reference. On the machine itself (--host) only what cnilab made is changed."
+  static override examples = [
+    '<%= config.bin %> apply eight-steps',
+    '<%= config.bin %> apply ./network.yaml',
+    '<%= config.bin %> apply ./network.yaml --dry-run',
+  ]
+  static override args = {
+    file: word({ required: true, description: 'name of a lab, or a path to a lab or a list of operations' }),
+  }
+  static override flags = {
+    set: Flags.string({ description: "set a lab's parameter: key=value", multiple: true, multipleNonGreedy: true }),
+  }
+
+  async run(): Promise<OperationsDocument> {
+    const { args, flags } = await this.parse(Apply)
+    return this.bringTo(await loadOperations(args.file, flags.set ?? []), flags)
+  }
+}

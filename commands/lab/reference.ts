@@ -1,0 +1,38 @@
+import { CnilabError } from '../../src/errors.ts'
+import { type Entry, reference } from '../../src/lab/format/editor-schema.ts'
+import { BaseCommand, type Document } from '../../src/ui/terminal/base-command.ts'
+import { word } from '../../src/ui/terminal/word.ts'
+import { showEntry, showKinds } from '../../src/ui/lab/reference.ts'
+
+interface ReferenceDocument extends Document {
+  operations: readonly Entry[]
+  checks: readonly Entry[]
+}
+
+export default class LabReference extends BaseCommand {
+  static override summary = 'Print the operations and checks that a lab may name, with their parameters'
+  static override examples = ['<%= config.bin %> lab reference', '<%= config.bin %> lab reference bridge']
+  static override args = { kind: word({ description: 'one kind of operations or checks' }) }
+
+  async run(): Promise<ReferenceDocument> {
+    const { args } = await this.parse(LabReference)
+    const log = this.log.bind(this)
+    const all = reference()
+    if (args.kind === undefined) {
+      showKinds('Operations', all.operations, log)
+      log('')
+      showKinds('Checks', all.checks, log)
+      log('\nThe parameters of one: cnilab lab reference KIND')
+      return { schema: 'cnilab/lab-reference/v1', ...all }
+    }
+    const isIt = ({ kind }: Entry) => kind === args.kind
+    const [operations, checks] = [all.operations.filter(isIt), all.checks.filter(isIt)]
+    if (operations.length + checks.length === 0)
+      throw new CnilabError('usage', `there is no operation and no check '${args.kind}'`, {
+        fix: 'cnilab lab reference names them all',
+      })
+    for (const one of operations) showEntry('operation', one, log)
+    for (const one of checks) showEntry('check', one, log)
+    return { schema: 'cnilab/lab-reference/v1', operations, checks }
+  }
+}

@@ -1,0 +1,113 @@
+// A step of the build: bundles the program so that it starts quickly. It is one file, src/main.cjs, in which each module
+// runs when it is first needed, and one file for each large library that few commands need.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { build, type BuildOptions, type Plugin } from 'esbuild'
+
+/** What few commands need, or what none does: what oclif has for programs with plugins. */
+const APART = [
+  '@humanwhocodes/momoa',
+  '@inquirer/prompts',
+  'cli-spinners',
+  'execa',
+  'lilconfig',
+  'listr2',
+  'log-update',
+  'markdansi',
+  'minimatch',
+  'semver',
+  'smol-toml',
+  'tinyglobby',
+  'wordwrap',
+  'yaml',
+]
+
+const options = {
+  bundle: true,
+  platform: 'node',
+  target: 'node22.22',
+  logLevel: 'warning',
+  external: ['typescript'],
+  minifySyntax: true,
+  minifyWhitespace: true,
+} satisfies BuildOptions
+
+/** A file that runs as a CommonJS module. */
+const common = {
+  ...options,
+  format: 'cjs',
+  outExtension: { '.js': '.cjs' },
+  supported: { 'dynamic-import': false },
+  define: {
+    'import.meta.dirname': '__dirname',
+    'import.meta.filename': '__filename',
+    // oclif would load semver to warn of what src/cnilab.ts has checked.
+    'process.env.OCLIF_DISABLE_ENGINE_WARNING': '"1"',
+  },
+} satisfies BuildOptions
+
+const fileOf = (library: string) => library.replace(/^@/, '').replace('/', '-')
+
+const apart: Plugin = {
+  name: 'apart',
+  setup(bundler) {
+    const fileOfLibrary = ({ path }: { path: string }) => ({ path: `../lib/${fileOf(path)}.cjs`, external: true })
+    // This one is loaded when something is drawn that the build has not drawn.
+    bundler.onResolve({ filter: /^markdansi$/, namespace: 'file' }, ({ path }) => ({ path, namespace: 'late' }))
+    bundler.onResolve({ filter: new RegExp(`^(?:${APART.join('|')})$`) }, fileOfLibrary)
+    bundler.onLoad({ filter: /./, namespace: 'late' }, ({ path }) => ({
+      contents: `export const render = (...given) => require('${path}').render(...given)`,
+    }))
+  },
+}
+
+/** `const a = require("a")`, as TypeScript writes an import. */
+const REQUIRED = /^(?:const|var) (\w+) = ((?:__import(?:Default|Star)\()?require\((?:"[^"]+"|'[^']+')\)\)?);$/gm
+/** What takes long to make: the characters that have some property of Unicode. */
+const OF_UNICODE = /^const (\w+) = (new Intl\.Segmenter\(\)|\/.*\\p\{.*\/\w+);$/gm
+
+/** Makes constants of a module when they are first used. */
+function whenUsed(source: string, declaration: RegExp): string {
+  return [...source.matchAll(declaration)].reduce((text, [line, name = '', value]) => {
+    const uses = new RegExp(String.raw`(?<![.\w$'"])${name}(?![\w$'":])`, 'g')
+    const lazy = `const $ = { get _() { const _ = ${value}; Object.defineProperty(this, '_', { value: _ }); return _ } };`
+    const [before = '', after = ''] = text.split(line)
+    return [before, after].map((part) => part.replaceAll(uses, `${name}._`)).join(lazy.replace('$', name))
+  }, source)
+}
+
+/** Libraries that make more than most commands need as soon as they are loaded. */
+const late: Plugin = {
+  name: 'late',
+  setup(bundler) {
+    const change = (filter: RegExp, declaration: RegExp) =>
+      bundler.onLoad({ filter }, ({ path }) => ({ contents: whenUsed(readFileSync(path, 'utf8'), declaration) }))
+    change(/\/@oclif\/core\/lib\/.*\.js$/, REQUIRED)
+    change(/\/(?:string-width|wrap-ansi)\/index\.js$/, OF_UNICODE)
+    // oclif asks it for WSL, which is Linux to us.
+    bundler.onResolve({ filter: /^wsl-utils$/ }, ({ path }) => ({ path, namespace: 'none' }))
+    bundler.onLoad({ filter: /./, namespace: 'none' }, () => ({ contents: 'export const isWsl = false' }))
+  },
+}
+
+/** Bundles files that run as CommonJS modules. They are of ASCII, which V8 reads fastest: of a regular expression esbuild leaves the rest. */
+async function buildCommon(entryPoints: string[] | Record<string, string>, outdir: string, plugins: Plugin[]) {
+  const { outputFiles } = await build({ ...common, entryPoints, outdir, plugins, write: false })
+  mkdirSync(outdir, { recursive: true })
+  for (const { path, text } of outputFiles)
+    writeFileSync(
+      path,
+      text.replaceAll(/[^\0-\x7f]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`),
+    )
+}
+
+await buildCommon(['src/main.ts', 'src/start.ts'], 'dist/src', [apart, late])
+await buildCommon(Object.fromEntries(APART.map((library) => [fileOf(library), library])), 'dist/lib', [late])
+await build({
+  ...options,
+  format: 'esm',
+  entryPoints: ['src/cnilab.ts', 'src/packets/caller.ts', 'src/packets/responder.ts'],
+  outbase: '.',
+  outdir: 'dist',
+  // Of what they bundle, dns-packet is a CommonJS module.
+  banner: { js: "import{createRequire as r}from'node:module';const require=r(import.meta.url);" },
+})

@@ -1,0 +1,40 @@
+import { readJournal } from '../journal/journal.ts'
+import type { Host } from '../kernel/host.ts'
+import type { Command } from '../operations/operation.ts'
+import { type Derived, derive } from '../operations/registry.ts'
+import { isOurs } from '../operations/same-link.ts'
+import { findLink, type State } from '../state/state.ts'
+
+/**
+ * The commands that bring an operation from another state to its own. On the machine none, unless all that they touch is
+ * ours: interfaces that bear our mark, and whatever is in a namespace that the journal says we made.
+ */
+export function mendingOf(host: Host, operation: Derived, now: State): readonly Command[] {
+  const commands = operation.mend(now)
+  if (host.kind === 'sandbox') return commands
+  const ours = namespacesOf(host, now)
+  return commands.every((command) => isInOurs(command, ours) || touchesOurs(command, now)) ? commands : []
+}
+
+/** The namespaces that were made by us and are still the same. */
+function namespacesOf(host: Host, now: State): ReadonlySet<string> {
+  return new Set(
+    readJournal(host).flatMap(({ operation, before, status }) => {
+      const name = status === 'adopted' ? undefined : derive(operation).makesNetns
+      return name !== undefined && now.get(name)?.inode === before.inode ? [name] : []
+    }),
+  )
+}
+
+function isInOurs({ netns }: Command, ours: ReadonlySet<string>): boolean {
+  return netns !== undefined && ours.has(netns)
+}
+
+/** Whether the interface that a command names is ours, or is one that the command makes. */
+function touchesOurs({ tool, argv, netns }: Command, now: State): boolean {
+  if (tool !== 'ip' && tool !== 'bridge') return false
+  if (argv[0] === 'link' && argv[1] === 'add') return true
+  const at = argv.indexOf('dev')
+  const link = at === -1 ? undefined : findLink(now, argv[at + 1] ?? '', netns)
+  return link !== undefined && isOurs(link)
+}

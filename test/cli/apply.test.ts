@@ -1,0 +1,77 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, expect, it } from 'vitest'
+import { cli, onMachine, removeSandboxes, runtime } from '../helpers.ts'
+
+afterAll(removeSandboxes)
+
+const folder = mkdtempSync(join(runtime, 'apply-'))
+const file = (name: string, text: string) => {
+  writeFileSync(join(folder, name), text)
+  return join(folder, name)
+}
+const network = file(
+  'network.yaml',
+  `- netns: { name: red }
+- veth: { name: veth-red, peer: eth0, peerNetns: red }
+- bridge: { name: br0, mtu: 1400 }
+- attach-bridge: { ifname: veth-red, bridge: br0 }
+- address: { address: 10.22.0.2/16, ifname: eth0, netns: red }
+`,
+)
+const sh = async (script: string) => (await cli(['exec', '--', 'sh', '-c', script])).stdout
+
+it('brings the network of a list about, says what it changed, and changes nothing when it is repeated', async () => {
+  const first = await cli(['apply', network])
+  expect([first.code, first.stdout]).toEqual([0, expect.stringContaining('✔ Create the bridge br0')])
+  expect(await sh('ip -n red -br address show eth0; ip link show br0')).toMatch(/10\.22\.0\.2\/16[^]*mtu 1400/)
+  await sh(
+    'ip link set dev br0 mtu 1500; ip link set dev veth-red nomaster; ip -n red address flush dev eth0; ip -n red address add 10.22.0.2/24 dev eth0',
+  )
+  const second = await cli(['apply', network])
+  expect(second.stdout.split('\n')).toEqual([
+    '= Already there: namespace red is there',
+    '= Already there: veth-red and eth0 are the ends of a veth pair',
+    '✔ Changed: br0 is a bridge with the MTU 1400',
+    '  ip link set dev br0 mtu 1400',
+    '✔ Plug veth-red into the bridge br0',
+    '  ip link set dev veth-red master br0',
+    '✔ Changed: eth0 in namespace red has 10.22.0.2/16',
+    '  ip -n red address delete 10.22.0.2/24 dev eth0',
+    '  ip -n red address add 10.22.0.2/16 dev eth0',
+    '',
+  ])
+  const third = JSON.parse((await cli(['apply', network, '--json'])).stdout)
+  expect(third).toMatchObject({ ok: true })
+  expect(third.operations.map(({ status }: { status: string }) => status)).toEqual(Array(5).fill('already'))
+}, 60_000)
+
+it.each([
+  ['- brige: { name: x }', ":1:3: unknown operation 'brige': did you mean 'bridge'?"],
+  ['- bridge: { nmae: x }', 'nmae'],
+  ['- 7', 'an operation names its kind'],
+  ['- bridge: { name: "${x}" }', '${x} names nothing'],
+  ['text', 'a lab is a map of keys'],
+])('%j is refused before anything is touched', async (text, why) => {
+  const { code, stderr } = await cli(['apply', file('bad.yaml', text), '--sandbox', 'untouched'])
+  expect([code, stderr]).toEqual([2, expect.stringContaining(why)])
+  expect((await cli(['sandbox', 'list'])).stdout).not.toContain('untouched')
+})
+
+it('applies a lab that ships, with its parameters; --dry-run runs nothing', async () => {
+  const { code, stdout } = await cli(['apply', 'eight-steps', '--set', 'subnet=10.99.0.0/16', '--dry-run'])
+  expect([code, stdout]).toEqual([0, expect.stringContaining('nft add table ip cnilab_10_99_0_0_16')])
+})
+
+it('--host changes what bears our mark, and names what does not', () => {
+  const output = onMachine(`
+    printf '%s\\n' '- bridge: { name: br0, mtu: 1400 }' '- netns: { name: red }' >/run/list.yaml
+    cnilab apply /run/list.yaml --host >/dev/null; ip link set dev br0 mtu 1500
+    cnilab apply /run/list.yaml --host | grep Changed
+    ip link delete dev br0; ip link add name br0 type bridge
+    cnilab apply /run/list.yaml --host >/dev/null; echo $?; ip link show br0 | grep -o 'mtu [0-9]*'
+    ip link delete dev br0; cnilab clean --host >/dev/null; ip -br link | cut -d' ' -f1`)
+  expect(output).toContain('✔ Changed: br0 is a bridge with the MTU 1400\n')
+  expect(output).toContain('br0 is a bridge with the MTU 1500')
+  expect(output).toMatch(/\n1\nmtu 1500\nlo\n$/)
+})

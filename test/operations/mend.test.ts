@@ -1,0 +1,173 @@
+import { describe, expect, it } from 'vitest'
+import { mendPlan } from '../../src/engine/mend.ts'
+import { derive, type KindName, kinds, parseOperation } from '../../src/operations/registry.ts'
+import { scopeOf } from '../../src/plan/scope.ts'
+import { withSandbox } from '../helpers.ts'
+
+type Item = [KindName, object]
+
+const red: Item = ['netns', { name: 'red' }]
+const blue: Item = ['netns', { name: 'blue' }]
+const pair: Item = ['veth', { name: 'a', peer: 'b' }]
+const cable: Item = ['veth', { name: 'a', peer: 'eth0', peerNetns: 'red' }]
+const bridge: Item = ['bridge', { name: 'br0' }]
+const moved: Item = ['attach-netns', { ifname: 'b', netns: 'red', name: 'eth0' }]
+const port: Item = ['attach-bridge', { ifname: 'b', bridge: 'br0' }]
+const address: Item = ['address', { address: '10.22.0.2/16', ifname: 'eth0', netns: 'red' }]
+const up: Item = ['up', { ifname: 'eth0', netns: 'red' }]
+const macvlan: Item = ['macvlan', { name: 'm', parent: 'a' }]
+const spoof: Item = ['mac-spoof-check', { ifname: 'a', mac: '02:00:00:00:00:01' }]
+const ports: Item = ['port-forwarding', { family: 'ip' }]
+const own = { address: '10.22.0.2', owner: 'n/c/i' }
+const forward: Item = ['port-forward', { protocol: 'tcp', hostPort: 80, containerPort: 80, ...own }]
+const source: Item = ['forward-masquerade', { source: '10.9.0.0/16', ...own }]
+const network: Item = ['network-masquerade', { network: 'n', subnet: '10.22.0.0/16' }]
+const member: Item = ['masqueraded-address', { network: 'n', subnet: '10.22.0.0/16', ...own }]
+
+/** A table of ours into which somebody put a chain. */
+const stranger = (table: string) => `nft add table ${table}; nft add chain ${table} mine`
+/** An element of ours that is there without its owner. */
+const disowned = (set: string, key: string, target = '') =>
+  `nft delete element ip ${set} '{ ${key} }'; nft add element ip ${set} '{ ${key}${target} }'`
+
+/** What is done first, what somebody then does, and the operation that is not there for it. */
+const WRONG: readonly [wrong: string, before: Item[], shell: string, operation: Item][] = [
+  ['a file has the name of the namespace', [], 'touch /run/netns/red', red],
+  ['a bridge has another MTU', [bridge], 'true', ['bridge', { name: 'br0', mtu: 1400 }]],
+  ['a veth has the name of a bridge', [], 'ip link add name br0 type veth peer name x', bridge],
+  [
+    'a veth of red has the name of a bridge',
+    [red],
+    'ip -n red link add name br0 type veth peer name x',
+    ['bridge', { name: 'br0', netns: 'red' }],
+  ],
+  ['a cable has another MTU', [pair], 'ip link set dev b mtu 1300', ['veth', { name: 'a', peer: 'b', mtu: 1400 }]],
+  ['the other end has another name', [], 'ip link add name a type veth peer name x', pair],
+  ['one end has another name and is up', [], 'ip link add name x type veth peer name b; ip link set dev x up', pair],
+  [
+    'the other end is in another namespace',
+    [red, blue],
+    'ip link add name a type veth peer name eth0 netns blue',
+    cable,
+  ],
+  ['a bridge has the name of an end', [], 'ip link add name a type bridge', pair],
+  [
+    'both names belong to other cables',
+    [],
+    'ip link add name a type veth peer name x; ip link add name b type veth peer name y',
+    pair,
+  ],
+  ['the end is in another namespace', [red, blue, pair], 'ip link set dev b netns blue', moved],
+  ['the end was moved and not renamed', [red, pair], 'ip link set dev b netns red', moved],
+  [
+    'the end was moved and misnamed',
+    [red, pair],
+    'ip link set dev b netns red name eht0; ip -n red link set dev eht0 up',
+    moved,
+  ],
+  ['something else has its name there', [red, pair], 'ip -n red link add name eth0 type bridge', moved],
+  [
+    'a port is in another bridge',
+    [bridge, pair],
+    'ip link add name br1 type bridge; ip link set dev b master br1',
+    port,
+  ],
+  [
+    'a port has the wrong modes',
+    [bridge, pair, port],
+    'ip link set dev b type bridge_slave hairpin on',
+    ['attach-bridge', { ifname: 'b', bridge: 'br0', isolated: true, hairpin: false }],
+  ],
+  ['an address has another prefix', [red, cable], 'ip -n red address add 10.22.0.2/24 dev eth0', address],
+  [
+    'an address brings a route',
+    [red, cable, address],
+    'true',
+    ['address', { address: '10.22.0.2/16', ifname: 'eth0', netns: 'red', prefixRoute: false }],
+  ],
+  ['an interface is down', [red, cable, up], 'ip -n red link set dev eth0 down', up],
+  [
+    'a route has another gateway',
+    [red, cable, address, up],
+    'ip -n red route add default via 10.22.0.9',
+    ['route', { dst: 'default', via: '10.22.0.1', netns: 'red' }],
+  ],
+  [
+    'a route has another MTU',
+    [red, cable, address, up],
+    'ip -n red route add 10.9.0.0/16 via 10.22.0.1',
+    ['route', { dst: '10.9.0.0/16', via: '10.22.0.1', netns: 'red', mtu: 1400 }],
+  ],
+  [
+    'a setting has another value',
+    [],
+    'sysctl -qw net.ipv4.ip_forward=0',
+    ['sysctl', { key: 'net.ipv4.ip_forward', value: '1' }],
+  ],
+  [
+    'a setting of red has another value',
+    [red],
+    'true',
+    ['sysctl', { key: 'net.ipv4.ip_forward', value: '1', netns: 'red' }],
+  ],
+  ['an interface is not promiscuous', [pair], 'true', ['promiscuous', { ifname: 'a' }]],
+  ['a macvlan has another mode', [pair], 'ip link add name m link a type macvlan mode private', macvlan],
+  ['a macvlan lies on another interface', [pair], 'ip link add name m link b type macvlan mode bridge', macvlan],
+  ['a macvlan has another MTU', [pair, macvlan], 'true', ['macvlan', { name: 'm', parent: 'a', mtu: 1400 }]],
+  ["a port's table holds what is not ours", [pair], stranger('bridge cnilab_a'), spoof],
+  ["a network's table holds what is not ours", [], stranger('ip cnilab_network_n'), network],
+  [
+    'an address is masqueraded for somebody else',
+    [network, member],
+    disowned('cnilab_network_n containers_10_22_0_0_16', '10.22.0.2'),
+    member,
+  ],
+  ['the table of ports holds what is not ours', [], stranger('ip cnilab_ports'), ports],
+  [
+    'a port leads to somebody else',
+    [ports, forward],
+    disowned('cnilab_ports any_address', 'tcp . 80', ' : 10.22.0.9 . 80'),
+    forward,
+  ],
+  [
+    'a source is masqueraded for somebody else',
+    [ports, source],
+    disowned('cnilab_ports masqueraded_sources', '10.9.0.0/16 . 10.22.0.2'),
+    source,
+  ],
+]
+
+describe('from a wrong state to the right one', () => {
+  it.each(WRONG)('%s', (_, before, shell, [kind, params]) =>
+    withSandbox(async (kernel) => {
+      const needed = before.map(([one, its]) => parseOperation(one, its))
+      await mendPlan(kernel, needed)
+      expect(await kernel.probe(['sh', '-c', shell])).toMatchObject({ stderr: '' })
+      const operation = parseOperation(kind, params)
+      const derived = derive(operation)
+      const status = async () => derived.judge(await kernel.read(scopeOf([derived]))).status
+      expect(await status()).not.toBe('present')
+      await mendPlan(kernel, [operation])
+      expect(await status()).toBe('present')
+      expect((await mendPlan(kernel, [operation])).done).toMatchObject([{ status: 'already', commands: [] }])
+    }),
+  )
+
+  it('is tried of every kind', () => {
+    const tried = new Set<string>(WRONG.map(([, , , [kind]]) => kind))
+    // The second kernel has VLANs and dummies. A masquerade of somebody else counts as one.
+    expect(Object.keys(kinds).filter((kind) => !tried.has(kind))).toEqual(['masquerade', 'port-vlans', 'vlan', 'dummy'])
+  })
+
+  it('never takes the way out for something in the way', () =>
+    withSandbox(async (kernel) => {
+      const before = await kernel.read()
+      for (const [kind, params] of [
+        ['bridge', { name: 'eth0' }],
+        ['veth', { name: 'eth0', peer: 'x' }],
+        ['macvlan', { name: 'eth0', parent: 'lo' }],
+      ] satisfies Item[])
+        await expect(mendPlan(kernel, [parseOperation(kind, params)])).rejects.toThrow(/eth0/)
+      expect((await kernel.read()).get('host')?.links).toEqual(before.get('host')?.links)
+    }))
+})
