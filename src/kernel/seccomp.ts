@@ -26,10 +26,18 @@ const FAMILIES = { AF_UNIX: 1, AF_INET: 2, AF_INET6: 10, AF_NETLINK: 16, AF_PACK
 /** Requests that type into a terminal: tty_ioctl(4), ioctl_console(2). */
 const TYPING = { TIOCSTI: 0x5412, TIOCLINUX: 0x541c }
 
-/** What a kernel calls an architecture, and its numbers: AUDIT_ARCH_… of linux/audit.h, the column in DENIED. */
-const ARCHITECTURES: Readonly<Record<string, { audit: number; column: 0 | 1; socket: number; ioctl: number }>> = {
-  x64: { audit: 0xc000003e, column: 0, socket: 41, ioctl: 16 },
-  arm64: { audit: 0xc00000b7, column: 1, socket: 198, ioctl: 29 },
+/** What a kernel calls an architecture, and its numbers: AUDIT_ARCH_… of linux/audit.h, the column in DENIED, calls. */
+interface Architecture {
+  audit: number
+  column: 0 | 1
+  socket: number
+  ioctl: number
+  ptrace: number
+  process_vm_writev: number
+}
+const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
+  x64: { audit: 0xc000003e, column: 0, socket: 41, ioctl: 16, ptrace: 101, process_vm_writev: 311 },
+  arm64: { audit: 0xc00000b7, column: 1, socket: 198, ioctl: 29, ptrace: 117, process_vm_writev: 271 },
 }
 
 /** Where things are in struct seccomp_data; of an argument, its lower half. */
@@ -54,11 +62,13 @@ const unlessAtLeast = (value: number, over: number): Instruction => [0x35, 0, ov
 export function seccompFilter(architecture: string): Buffer | undefined {
   const known = ARCHITECTURES[architecture]
   if (!known) return undefined
-  const { audit, column, socket, ioctl } = known
+  const { audit, column, socket, ioctl, ptrace, process_vm_writev } = known
   const families = Object.values(FAMILIES).flatMap((family) => [unlessEqual(family, 1), give(ALLOW)])
   const requests = Object.values(TYPING).flatMap((request) => [unlessEqual(request, 1), give(fail(ERRNO.EPERM))])
   const onSocket = [load(AT.first), ...families, give(fail(ERRNO.EAFNOSUPPORT))]
   const onIoctl = [load(AT.second), ...requests, give(ALLOW)]
+  // Process 1 holds the sandbox: nobody may stop it, or have it do something else. (Its /proc/1/mem is hidden.)
+  const onFirstProcess = (at: number) => [load(at), unlessEqual(1, 1), give(fail(ERRNO.EPERM)), give(ALLOW)]
   const program = [
     load(AT.architecture),
     [0x15, 1, 0, audit] as const,
@@ -71,6 +81,10 @@ export function seccompFilter(architecture: string): Buffer | undefined {
     ...onSocket,
     unlessEqual(ioctl, onIoctl.length),
     ...onIoctl,
+    unlessEqual(ptrace, 4),
+    ...onFirstProcess(AT.second),
+    unlessEqual(process_vm_writev, 4),
+    ...onFirstProcess(AT.first),
     give(ALLOW),
   ]
   return Buffer.concat(program.map(encode))

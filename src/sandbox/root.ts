@@ -50,6 +50,8 @@ const WRITTEN = {
 
 /** What is in the kernel's log of keys, and settings that are not kept per namespace: see `masks`. */
 const KEYS = ['/proc/keys', '/proc/key-users']
+/** The memory of process 1: whoever writes there has it do anything. */
+const MEMORY = ['/proc/1/mem', '/proc/1/task/1/mem']
 const GLOBAL_SETTINGS = ['/proc/sys/net/netfilter/nf_hooks_lwtunnel']
 
 /** The parts of the program that run inside: of the clone or the package that it lies in, nothing else is to be seen. */
@@ -209,13 +211,13 @@ function settings(): string[] {
 
 /**
  * The mounts that are made once the sandbox has its network and its processes, as lines of fstab(5): fresh /proc and /sys,
- * the keys of the user hidden, and what would change the machine read-only.
+ * the keys of the user and the memory of process 1 hidden, and what would change the machine read-only.
  */
 function masks(): string[] {
   return [
     'cnilab /proc proc nosuid,nodev,noexec',
     'cnilab /sys sysfs nosuid,nodev,noexec',
-    ...KEYS.filter((path) => existsSync(path)).map((path) => `/dev/null ${path} none bind`),
+    ...[...KEYS.filter((path) => existsSync(path)), ...MEMORY].map((path) => `/dev/null ${path} none bind`),
     ...GLOBAL_SETTINGS.filter((path) => existsSync(path)).map((path) => `${path} ${path} none bind,ro`),
   ]
 }

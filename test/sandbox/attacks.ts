@@ -163,6 +163,18 @@ export const ATTACKS: readonly Attack[] = [
     'grep -qs cnilab-planted /proc/$MACHINE_PID/cmdline && ' + syscall(101, 117, '16, $MACHINE_PID, 0, 0'),
   ),
   can('enter the network of the machine', '[ "$(readlink /proc/$MACHINE_PID/ns/net)" = "$MACHINE_NET" ]'),
+  cannot('trace process 1', syscall(101, 117, '16, 1, 0, 0') + ' || ' + syscall(101, 117, '0x4206, 1, 0, 0')),
+  cannot(
+    'read or write the memory of process 1',
+    `mkdir -p /tmp/p /tmp/q; mount --bind /proc/1 /tmp/p; mount --bind /proc/1/task/1 /tmp/q
+    for file in /proc/1/mem /proc/1/task/1/mem /tmp/p/mem /tmp/q/mem; do
+      perl -e 'open(A, "/proc/1/maps") && <A> =~ /^([0-9a-f]+)/ or exit 1; open(M, "+<", $ARGV[0]) or exit 1; sysseek(M, hex $1, 0); exit(sysread(M, my $b, 8) ? 0 : 1)' $file && exit 0
+    done; exit 1`,
+  ),
+  cannot(
+    'write there by a system call',
+    `perl -e 'open(A, "/proc/1/maps"); my ($at) = grep { / rw-p / } <A>; $at =~ /^([0-9a-f]+)/ or exit 1; $at = hex $1; my $n = \`uname -m\` =~ /x86_64/ ? 310 : 270; my $b = "\\0" x 8; my $l = pack("pQ", $b, 8); my $r = pack("QQ", $at, 8); exit 1 if syscall($n, 1, $l, 1, $r, 1, 0) < 0; exit(syscall($n + 1, 1, $l, 1, $r, 1, 0) > 0 ? 0 : 1)'`,
+  ),
   cannot(
     'reach the namespaces around its own',
     `perl -e 'for my $ns ("user", "pid") { for my $get (0xb701, 0xb702) { open(N, "<", "/proc/self/ns/$ns") or next; my $fd = ioctl(N, $get, 0) or next; my $link = readlink("/proc/self/fd/" . int($fd)); print "$link\\n"; exit 0 if $link ne readlink("/proc/self/ns/user") && $link ne readlink("/proc/self/ns/pid") } } exit 1'`,
