@@ -15,6 +15,7 @@ import { fileOf, linkOf } from './marks.ts'
 import { mendingOf } from './mending.ts'
 import { ownerOf } from './owner.ts'
 import { undoExclusively } from './undo.ts'
+import { MissingError, withWhereabouts } from './whereabouts.ts'
 
 /** What became of one operation. */
 interface Done {
@@ -53,7 +54,11 @@ export interface Known {
  * and KernelError if the kernel refuses, after everything that this call did was taken back.
  */
 export async function doPlan(kernel: Kernel, plan: readonly Operation[], known: Known = {}): Promise<DoResult> {
-  return exclusively(kernel.host, () => doExclusively(kernel, plan, known))
+  try {
+    return await exclusively(kernel.host, () => doExclusively(kernel, plan, known))
+  } catch (error) {
+    throw await withWhereabouts(kernel, error)
+  }
 }
 
 async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: Known): Promise<DoResult> {
@@ -203,7 +208,7 @@ function inTheWay(
 function blocked(host: Host, { explain }: Derived, verdict: Extract<Verdict, { status: 'blocked' }>): CnilabError {
   const line = lineOn(host)
   const fix = verdict.by ? line(...verdict.by) : remedyFor(verdict.missing, line)
-  return new CnilabError('state', `${explain.what}: ${verdict.actual}`, { fix })
+  return new MissingError(`${explain.what}: ${verdict.actual}`, fix, verdict.missing)
 }
 
 /** Makes the lines of commands of cnilab that act on a host. */

@@ -15,7 +15,7 @@ import {
   type OperationKind,
   resource,
 } from './operation.ts'
-import { lyingOn } from './way-out.ts'
+import { isWayOut, lyingOn } from './way-out.ts'
 
 interface Params extends LinkParams {
   mtu?: number | undefined
@@ -94,7 +94,7 @@ export const bridge: OperationKind<'bridge', Params> = {
       actual: `${bridge.expected(p)} and has ${more.length + 1} port${more.length === 0 ? '' : 's'}: ${[first, ...more].join(', ')}`,
       fix: container
         ? `${line('bridge', 'del', container.containerId, 'NETNS')} takes a container off; with the last one the bridge goes`
-        : `${line('attach', first, '--bridge', p.name, '--undo')}, or ${line('veth', 'delete', first)}`,
+        : `${line('attach', first, '--bridge', p.name, '--undo')}${isWayOut(first, p.netns, now) ? '' : `, or ${line('veth', 'delete', first)}`}`,
     }
   },
   explain: (p) => ({

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import type { State } from '../state/state.ts'
+import { HOST, type State } from '../state/state.ts'
 
 /** A tool that changes the kernel. `ip` and `nft` commands that follow one another are run as one batch. */
 export type Tool = 'ip' | 'nft' | 'sysctl' | 'bridge'
@@ -250,7 +250,9 @@ export function placeId(netns: string | undefined, name: string): string {
 /** The verdict for an operation in a namespace that is not there; undefined when it is. */
 export function missingNetns(netns: string | undefined, now: State): Verdict | undefined {
   if (netns === undefined || now.has(netns)) return undefined
-  return { status: 'blocked', actual: `there is no namespace ${netns}`, missing: resource.netns(netns) }
+  const isStray = now.get(HOST)?.strays?.includes(netns) === true
+  const actual = isStray ? `the file /run/netns/${netns} is no namespace` : `there is no namespace ${netns}`
+  return { status: 'blocked', actual, missing: resource.netns(netns) }
 }
 
 /** The verdict for an operation on an interface that is not there. */

@@ -86,3 +86,33 @@ it('a lab on the machine ends with lab stop, and with clean', () => {
     cnilab lab start two-namespaces --host >/dev/null; echo $?; cnilab $stop --host >/dev/null; echo $?; cnilab lab status --host 2>/dev/null; echo $?; done`)
   expect(output).toBe('0\n0\n1\n0\n0\n1\n')
 })
+
+it('what is missing is looked for in all namespaces before it is said that there is none', () => {
+  const output =
+    onMachine(`q() { cnilab "$@" --host; echo "exit $?"; }; ip netns add red; ip netns add blue; ip -n red link add name x type bridge; ip link add name y type bridge
+    q up x; q up y --netns blue; q macvlan delete x; q up z; ip -n blue link add name x type bridge; q up x`)
+  const lines = output.split('\n').filter((line) => !line.includes('Not there'))
+  expect(lines).toEqual([
+    'Error: Bring x up: there is no interface x; there is one in namespace red',
+    expect.stringContaining('add --netns red for that one'),
+    'exit 1',
+    'Error: Bring y in namespace blue up: there is no interface y in namespace blue; there is one on the host',
+    expect.stringContaining('leave --netns out for that one'),
+    'exit 1',
+    'there is one in namespace red: add --netns red for that one',
+    'exit 0',
+    'Error: Bring z up: there is no interface z',
+    expect.any(String),
+    'exit 1',
+    expect.stringContaining('there is one in namespace blue, in namespace red'),
+    expect.any(String),
+    'exit 1',
+    '',
+  ])
+})
+
+it('a file that is no namespace is named by whatever needs one', () => {
+  const output = onMachine(`touch /run/netns/gone; ip link add name x type bridge
+    for act in 'attach x --netns gone' 'up lo --netns gone' 'netns create gone'; do cnilab $act --host | head -1; done`)
+  expect(output.match(/^Error: .*the file \/run\/netns\/gone is .*no namespace$/gm)).toHaveLength(3)
+})

@@ -3,6 +3,7 @@ import { KernelError } from '../../kernel/run.ts'
 import { isIpv6, overlaps } from '../../ip-arithmetic.ts'
 import { ip } from '../../operations/operation.ts'
 import type { Operation } from '../../operations/registry.ts'
+import { cutBy, lifelinesOf } from '../../plan/cut-off.ts'
 import { bridgePlan, gatewayOf } from '../../plan/bridge-network.ts'
 import { findLink, type State } from '../../state/state.ts'
 import { CODE, CniError } from '../protocol/error.ts'
@@ -98,12 +99,20 @@ async function clearAddresses(
     throw new CniError(
       CODE.exists,
       `${ifname} has the address ${first} already, and not ${wanted.join(', ')}`,
-      `another network uses it, or its subnet was changed: name another "bridge", set "forceAddress": true, or take it off with: ip address delete ${first} dev ${ifname}`,
+      (await isNeeded(kernel, first, ifname))
+        ? 'this machine is reached by that address: name another "bridge"'
+        : `another network uses it, or its subnet was changed: name another "bridge", set "forceAddress": true, or take it off with: ip address delete ${first} dev ${ifname}`,
     )
   const all = (act: 'add' | 'delete') =>
     kernel.run(other.map((one) => ip(undefined, 'address', act, one, 'dev', ifname)))
   await all('delete')
   return () => all('add')
+}
+
+/** Whether the machine would be cut off without an address. */
+async function isNeeded(kernel: Kernel, address: string, ifname: string): Promise<boolean> {
+  const now = await kernel.read({ namespaces: new Set() })
+  return cutBy(ip(undefined, 'address', 'delete', address, 'dev', ifname), lifelinesOf(now, []), now) !== undefined
 }
 
 function interfaces(call: Call, config: BridgeConfig, netns: string, wanted: Result, now: State): ResultInterface[] {

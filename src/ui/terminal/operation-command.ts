@@ -3,8 +3,9 @@ import { doPlan, type DoResult } from '../../engine/do.ts'
 import { mendPlan } from '../../engine/mend.ts'
 import { findHost } from '../../engine/open-host.ts'
 import { planRemoval, removeOperation } from '../../engine/remove.ts'
+import { elsewhere } from '../../engine/whereabouts.ts'
 import { kernelOf } from '../../kernel/kernel.ts'
-import type { Command } from '../../operations/operation.ts'
+import { type Command, readResource } from '../../operations/operation.ts'
 import { type Derived, derive, type Operation } from '../../operations/registry.ts'
 import { toLine } from '../../plan/command-line.ts'
 import { BaseCommand, type Document, changeFlags } from './base-command.ts'
@@ -72,9 +73,13 @@ export abstract class OperationCommand extends BaseCommand {
       return this.dryRun([{ operation: derived, commands }])
     }
     const host = await this.openHost(flags)
-    const commands = await removeOperation(kernelOf(host), operation)
+    const kernel = kernelOf(host)
+    const commands = await removeOperation(kernel, operation)
     const status = commands.length > 0 ? 'done' : 'already'
     this.log(status === 'done' ? draw`${mark.done} ${what}` : draw`${mark.already} Not there, nothing to do: ${what}`)
+    const [missing] = [...derived.provides, ...derived.needs].filter((one) => readResource(one).what === 'link')
+    const other = status === 'already' && missing !== undefined ? await elsewhere(kernel, missing) : undefined
+    if (other) this.notice(`${other.words}: ${other.fix}`)
     for (const command of commands) this.log(draw`  ${style.command(toLine(command, '1'))}`)
     return { schema, ok: true, host: host.name, operations: [{ ...row(derived, status, commands), what }] }
   }
