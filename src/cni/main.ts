@@ -1,7 +1,7 @@
 // The entry of the CNI plugins: one program for all types, told by the name under which it is started.
 import { basename } from 'node:path'
 import { MIB, readDescriptor } from '../kernel/read-file.ts'
-import { writeWhole } from '../kernel/write.ts'
+import { wasClosed, writeWhole } from '../kernel/write.ts'
 import { setOwnFile } from './programs/find-plugin.ts'
 import { types } from './plugins/types.ts'
 import { runPlugin } from './protocol/run-plugin.ts'
@@ -25,7 +25,10 @@ async function main(): Promise<void> {
     return
   }
   setOwnFile(file)
-  const tell = (text: string) => writeWhole(1, text)
+  const tell = (text: string) => {
+    if (text !== '' && wasClosed(1)) throw new Error('EBADF: bad file descriptor, write')
+    writeWhole(1, text)
+  }
   const { code, stdout, stderr, error } = await runPlugin(name, await type(), process.env, readInput, tell)
   process.exitCode = code
   if (stderr !== '') complain(stderr)

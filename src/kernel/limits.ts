@@ -21,6 +21,7 @@ const REACHED: readonly (readonly [RegExp, string])[] = [
     `the files in a sandbox may hold ${SANDBOX_LIMITS.files.toUpperCase()}B together: delete some of them there`,
   ],
   [/Cannot allocate memory|ENOMEM/, 'memory is short: end other programs'],
+  [/[Ff]ile too large|File size limit exceeded|EFBIG/, 'files may not be as large as they have to be: raise ulimit -f'],
   [/Too many open files|EMFILE|ENFILE/, 'too many files are open: raise ulimit -n'],
 ]
 

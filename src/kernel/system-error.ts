@@ -12,6 +12,7 @@ const REFUSALS: Readonly<Record<string, readonly [what: string, fix: string]>> =
   EROFS: ['the file system is read-only', 'see that it can be written, or name another folder'],
   EACCES: ['this user may not do that', 'see whose it is, and its mode'],
   EPERM: ['this user may not do that', 'see whose it is, and its mode'],
+  EFBIG: ['this process may not write files as large as it needs', 'raise ulimit -f, and run the command again'],
   ENOTDIR: ['a part of the path is no folder', 'see what is in its place'],
   EISDIR: ['a folder is in the place of a file', 'see what is in it, and move it away'],
   ELOOP: ['a link leads back to itself', 'see what is in its place'],

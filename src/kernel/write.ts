@@ -1,4 +1,5 @@
-import { writeSync } from 'node:fs'
+import { constants, readlinkSync, writeSync } from 'node:fs'
+import { readText } from './read-file.ts'
 
 /** How long a reader is waited for whose pipe is full, in milliseconds. */
 const PATIENCE = 10_000
@@ -19,4 +20,14 @@ export function writeWhole(descriptor: number, text: string): void {
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE)
     }
   }
+}
+
+/**
+ * Whether a standard descriptor was closed when this process was started. Node has opened /dev/null in its place, to read and
+ * to write, as nobody does who only wants no output.
+ */
+export function wasClosed(descriptor: 0 | 1 | 2): boolean {
+  const [, flags = '0'] = /^flags:\s*(\d+)$/m.exec(readText(`/proc/self/fdinfo/${descriptor}`)) ?? []
+  const isForBoth = (Number.parseInt(flags, 8) & constants.O_RDWR) !== 0
+  return isForBoth && readlinkSync(`/proc/self/fd/${descriptor}`) === '/dev/null'
 }

@@ -150,6 +150,12 @@ it.each(['netns list', 'lab run --auto'])('ulimit -n 28: %s says what is lacking
   expect(stderr).toContain('what to do: too many files are open: raise ulimit -n')
 })
 
+it.each(['netns list', 'lab run --auto'])('ulimit -f 10: %s says what is lacking', async (words) => {
+  const { code, stderr } = await command(words, { before: 'ulimit -f 10' })
+  expect([code, stderr]).toEqual([3, NO_DUMP])
+  expect(stderr).toContain('what to do: files may not be as large as they have to be: raise ulimit -f')
+})
+
 describe.skipIf(!isRoot)('few processes, of a user who has no others (needs root)', () => {
   // Node itself needs eleven or so, and aborts where it has less.
   it.each(some([14, 16, 18, 20, 22], 3))('ulimit -u %i', async (most) => {

@@ -38,10 +38,13 @@ it.each([
   const config = JSON.stringify({ cniVersion: '1.1.0', name: 'n', type, ...more })
   const output = onMachine(`PATH=${join(process.execPath, '..')}:$PATH; ${DUMP}; ${TRY}
     export CNI_COMMAND=ADD CNI_CONTAINERID=c CNI_NETNS=/run/netns/red CNI_IFNAME=eth0 CNI_PATH=${PLUGINS}
-    plugin() { echo '${config}' | ${PLUGINS}/${type}; }; : >/run/after; dump >/run/before; try plugin`)
+    plugin() { echo '${config}' | ${PLUGINS}/${type}; }; : >/run/after; dump >/run/before; try plugin
+    plugin >&- 2>/run/err; echo "exit $?"; cat /run/err; dump | diff /run/before -
+    plugin >/dev/null; echo "exit $?"; CNI_COMMAND=DEL plugin >&-; echo "exit $?"`)
   const line = (why: string) =>
     `exit 1\ncnilab's CNI plugin ${type}: the result could not be written to standard output (${why}, write), and all that was made is taken back\n`
-  expect(output).toBe(line('ENOSPC: no space left on device') + line('EPIPE: broken pipe'))
+  const lines = ['ENOSPC: no space left on device', 'EPIPE: broken pipe', 'EBADF: bad file descriptor'].map(line)
+  expect(output).toBe(`${lines.join('')}exit 0\nexit 0\n`)
 })
 
 it('an answer that is no result is told on stderr, in a line', () => {
