@@ -51,13 +51,11 @@ export default class LabRun extends BaseCommand {
       return guideThrough(args.lab, { ...flags, log: (text) => this.log(text) })
     }
     const isPrivate = !flags.host && !flags.keep && !ownSandbox()
-    // The kernel makes it while the rest of the program and the lab are loaded.
-    const begun = Promise.withResolvers<void>()
-    const sandbox = isPrivate ? createSandbox(`run-${process.pid}`, [], begun.resolve) : undefined
-    sandbox?.catch(begun.resolve) // told by whoever awaits it
+    const lab = await loadLab()
+    // The kernel makes it while the rest of the program is loaded.
+    const sandbox = isPrivate ? createSandbox(`run-${process.pid}`) : undefined
+    sandbox?.catch(() => undefined) // told where it is awaited
     try {
-      if (sandbox) await begun.promise
-      const lab = await loadLab()
       if (!flags.auto && !this.jsonEnabled())
         this.notice('no terminal to ask on: all steps run by themselves, as with --auto')
       const { runLabHere } = await import('../../src/ui/lab/lab-run.ts')

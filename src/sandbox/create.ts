@@ -30,14 +30,10 @@ export interface LiveSandbox {
 const PATIENCE = 20
 
 /**
- * Makes a sandbox, with folders of this machine in it that programs there may read. Takes some 60 ms; `begun` is called
- * when the rest of it is others' work. Throws CnilabError `machine` where the system refuses one of the pieces.
+ * Makes a sandbox, with folders of this machine in it that programs there may read. Takes some 60 ms. Throws CnilabError
+ * `machine` where the system refuses one of the pieces.
  */
-export async function createSandbox(
-  name: string,
-  binds: readonly string[] = [],
-  begun: () => void = () => undefined,
-): Promise<LiveSandbox> {
+export async function createSandbox(name: string, binds: readonly string[] = []): Promise<LiveSandbox> {
   confine()
   const owner = sandboxUser()
   if (owner !== undefined) refuseUnreadable()
@@ -49,7 +45,7 @@ export async function createSandbox(
       runtimeFolder() // throws if somebody else made it meanwhile
       prepareRoot({ program: packageFolder(), folder, owner, holder: HOLD, binds })
     }
-    const pid = await birth(holder, prepare, begun)
+    const pid = await birth(holder, prepare)
     const record = recordOf(name, pid, binds)
     for (const place of [join(folder, PARTS.given), folder])
       writeFileSync(join(place, RECORD), JSON.stringify(record), { mode: 0o644 })
@@ -120,7 +116,7 @@ function processLimit(): string {
  * Sees the first process through until it holds the sandbox: `prepare` fills the sandbox's folder. Returns its pid. Throws
  * with what it said if it does not.
  */
-async function birth(holder: Detached, prepare: () => void, begun: () => void): Promise<number> {
+async function birth(holder: Detached, prepare: () => void): Promise<number> {
   const expect = async (word: RegExp): Promise<string> => {
     const line = await Promise.race([holder.nextLine(PATIENCE), holder.exited.then(() => undefined)])
     const match = word.exec(line ?? '')
@@ -132,7 +128,6 @@ async function birth(holder: Detached, prepare: () => void, begun: () => void): 
   await expect(/^made$/)
   prepare()
   holder.lifeline.write('begin\n')
-  begun()
   const pid = await expect(/^pid (\d+)$/)
   const [forOuter, forEnter] = holder.more
   forOuter?.end(`${pid}\n`)

@@ -195,13 +195,13 @@ it('names a remedy that works', async () => {
   await cli(['netns', 'create', 'red'])
   await cli(['veth', 'pair', 'x', 'y'])
   expect(at(await cli(['attach', 'y', '--bridge', 'br7']))).toEqual(['bridge', 'create', 'br7'])
-  expect(at(await cli(['up', 'eth0', '--netns', 'red']))).toEqual([
+  expect(at(await cli(['up', 'eth7', '--netns', 'red']))).toEqual([
     'attach',
     'IFNAME',
     '--netns',
     'red',
     '--name',
-    'eth0',
+    'eth7',
   ])
   expect(at(await cli(['up', 'eth0', '--netns', 'blue']))).toEqual(['netns', 'create', 'blue'])
   await cli(['bridge', 'create', 'br7'])
