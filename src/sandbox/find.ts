@@ -143,7 +143,21 @@ export function findLostHolders(): { pid: number; name: string }[] {
  */
 function isOutside(pid: number): boolean {
   const owner = sandboxUser() ?? userId()
-  return statSync(`/proc/${pid}`).uid === owner && pidsOf(pid).length === 1
+  return statSync(`/proc/${pid}`).uid === owner && pidsOf(pid).length === 1 && seesOurFiles(pid)
+}
+
+/**
+ * Whether what started a process sees the files that this one sees: where /tmp is another one, its folder of the same name is,
+ * too. If nobody may say, it does.
+ */
+function seesOurFiles(pid: number): boolean {
+  const status = readBytes(`/proc/${pid}/status`, MIB).toString('latin1')
+  const parent = /^PPid:\t(\d+)$/m.exec(status)?.[1]
+  try {
+    return statSync(`/proc/${parent}/ns/mnt`).ino === statSync('/proc/self/ns/mnt').ino
+  } catch {
+    return true
+  }
 }
 
 /**
