@@ -145,7 +145,7 @@ export const ATTACKS: readonly Attack[] = [
   ),
   can(
     'learn the folders of the user from the environment',
-    "for _ in 1 2 3; do cat /proc/[0-9]*/environ 2>/dev/null | tr '\\\\0' '\\\\n' | grep -q \"$MACHINE_HOME\" && break; done",
+    "for _ in 1 2 3 4 5 6 7 8; do sleep .1; cat /proc/[0-9]*/environ 2>/dev/null | tr '\\\\0' '\\\\n' | grep -q \"$MACHINE_HOME\" && break; done",
   ),
 
   // Processes and namespaces
