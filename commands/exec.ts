@@ -4,6 +4,7 @@ import { CnilabError } from '../src/errors.ts'
 import { exec } from '../src/kernel/exec.ts'
 import { startInternet } from '../src/kernel/packets.ts'
 import { anyNetns } from '../src/operations/names.ts'
+import { hasHidden } from '../src/visible.ts'
 import { BaseCommand, bindFlag, hostFlags } from '../src/ui/terminal/base-command.ts'
 
 export default class Exec extends BaseCommand {
@@ -24,6 +25,12 @@ export default class Exec extends BaseCommand {
     const { flags } = await this.parse(Exec, at < 0 ? this.argv : this.argv.slice(0, at))
     if (command.length === 0)
       throw new CnilabError('usage', 'no command given', { fix: 'for example: cnilab exec -- ip -br link' })
+    const [program = ''] = command
+    if (hasHidden(program))
+      throw new CnilabError(
+        'usage',
+        `'${program}' is not the name of a program: it holds characters that are not shown`,
+      )
     const netns = flags.netns === undefined ? undefined : anyNetns.parse(flags.netns)
     const host = await this.openHost(flags)
     await requireNetns(host, netns)

@@ -23,10 +23,6 @@ export default class BridgeDelete extends OperationCommand {
       throw new CnilabError('usage', 'bridge delete takes the name of one bridge', {
         fix: `cnilab bridge del ${quote(args.name)} ${quote(args.netns)} takes the container ${args.name} off its bridge`,
       })
-    return this.takeBack(
-      parseOperation('bridge', { name: args.name, netns: flags.netns }),
-      flags,
-      `Delete the bridge ${args.name}`,
-    )
+    return this.takeBack(parseOperation('bridge', { name: args.name, netns: flags.netns }), flags)
   }
 }

@@ -1,5 +1,5 @@
 import { CnilabError } from '../../src/errors.ts'
-import { type Entry, reference } from '../../src/lab/format/editor-schema.ts'
+import { type Entry, reference } from '../../src/lab/format/reference.ts'
 import { BaseCommand, type Document } from '../../src/ui/terminal/base-command.ts'
 import { word } from '../../src/ui/terminal/word.ts'
 import { showEntry, showKinds } from '../../src/ui/lab/reference.ts'

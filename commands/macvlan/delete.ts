@@ -14,6 +14,6 @@ export default class MacvlanDelete extends OperationCommand {
     const { name } = args
     // Whatever it lies on: its own name is all that deleting it takes.
     const operation = parseOperation('macvlan', { name, parent: name, netns: flags.netns })
-    return this.takeBack(operation, flags, `Delete the macvlan interface ${name}`)
+    return this.takeBack(operation, flags)
   }
 }

@@ -13,6 +13,6 @@ export default class VethDelete extends OperationCommand {
     const { args, flags } = await this.parse(VethDelete)
     // Only one end is known, and it is enough: the kernel removes both.
     const name = interfaceName.parse(args.name)
-    return this.takeBack({ kind: 'veth', params: { name, peer: name } }, flags, `Delete the veth pair of ${name}`)
+    return this.takeBack({ kind: 'veth', params: { name, peer: name } }, flags)
   }
 }

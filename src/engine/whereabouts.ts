@@ -18,7 +18,9 @@ export class MissingError extends CnilabError {
 async function placesOf(kernel: Kernel, missing: Resource): Promise<string[]> {
   const { what, netns, ifname } = readResource(missing)
   if (what !== 'link') return []
-  const everywhere = [...(await kernel.read())].filter(([name]) => name !== netns && name !== INTERNET)
+  const everywhere = [...(await kernel.read({ namespaces: undefined }))].filter(
+    ([name]) => name !== netns && name !== INTERNET,
+  )
   return everywhere.flatMap(([name, namespace]) =>
     namespace?.links.some((link) => link.name === ifname) === true ? [name] : [],
   )

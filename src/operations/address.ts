@@ -74,7 +74,7 @@ export const address: OperationKind<'address', Params> = {
   altered: (p, before, now) => alteredLink(before, p.ifname, p.netns, now, (link) => has(link, p.address)),
   users: (p, now) => portsOf(now, p.ifname, p.netns),
   explain: (p) => ({
-    undoing: `Take ${p.address} off ${p.ifname}${inNetns(p.netns)}`,
+    undoing: `Take ${p.address} from ${p.ifname}${inNetns(p.netns)}`,
     what: `Give ${p.ifname}${inNetns(p.netns)} the address ${p.address}`,
     why:
       p.prefixRoute === false

@@ -51,16 +51,7 @@ export const attachBridge: OperationKind<'attach-bridge', Params> = {
   target: ({ ifname, netns }) => ({ ifname, netns }),
   undo: (p, before, now) => {
     if (findSame(before, p.ifname, p.netns, now)?.master !== p.bridge) return []
-    return [
-      ip(
-        p.netns,
-        'link',
-        'set',
-        'dev',
-        p.ifname,
-        ...(before.master === undefined ? ['nomaster'] : ['master', before.master]),
-      ),
-    ]
+    return [ip(p.netns, 'link', 'set', 'dev', p.ifname, 'nomaster')]
   },
   mend: (p, now) => {
     const link = findLink(now, p.ifname, p.netns)

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { findLink, portsOf } from '../state/state.ts'
-import { alteredMade, findMade, type LinkParams, makeAnew, marksOf, setMtu, withMac } from './made-link.ts'
+import { type LinkParams, makeAnew, setMtu, addLink, madeLink } from './made-link.ts'
 import { flag, wholeNumber } from './scalars.ts'
 import { interfaceName, netnsPlace } from './names.ts'
 import {
@@ -8,7 +8,6 @@ import {
   idIn,
   inNetns,
   ip,
-  MARK_ALIAS,
   markSchema,
   missingNetns,
   namedNetns,
@@ -42,42 +41,29 @@ export const bridge: OperationKind<'bridge', Params> = {
     })
   },
   id: (p) => idIn(p.netns, p.name),
+  ...madeLink('bridge'),
   reads: (p) => ({ namespaces: namedNetns(p.netns) }),
   modules: 'bridge',
-  mark: withMac,
-  provides: (p) => [resource.link(p.name, p.netns)],
   needs: (p) => namedNetns(p.netns).map(resource.netns),
-  apply: ({ name, netns, mtu, vlanFiltering, mark, adopts }) => [
-    ip(
-      netns,
-      'link',
-      'add',
-      'name',
-      name,
-      ...(mark ? ['address', mark.mac] : []),
-      ...(mtu === undefined || adopts !== true ? [] : ['mtu', String(mtu)]),
-      'type',
-      'bridge',
-      ...(vlanFiltering === true ? ['vlan_filtering', '1'] : []),
-    ),
+  apply: (p) => {
+    const { name, netns, mtu, vlanFiltering, adopts } = p
+    const type = ['bridge', ...(vlanFiltering === true ? ['vlan_filtering', '1'] : [])]
+    if (adopts === true) return addLink(p, { type, mtu })
     // Only an MTU that is set later stays when ports with another one come (net/bridge, br_mtu_auto_adjust).
-    ...(mtu === undefined || adopts === true ? [] : [ip(netns, 'link', 'set', 'dev', name, 'mtu', String(mtu))]),
-    ...(mark ? [ip(netns, 'link', 'set', 'dev', name, 'alias', MARK_ALIAS)] : []),
-  ],
-  undo: (p, _before, now) => (findMade(p, 'bridge', now) ? [ip(p.netns, 'link', 'delete', 'dev', p.name)] : []),
+    const set = mtu === undefined ? [] : [ip(netns, 'link', 'set', 'dev', name, 'mtu', String(mtu))]
+    return [...addLink(p, { type }), ...set]
+  },
   mend: (p, now) => {
     const link = findLink(now, p.name, p.netns)
     if (link?.kind !== 'bridge') return makeAnew(p, bridge.apply(p), now)
     const filtering = p.vlanFiltering === undefined || p.vlanFiltering === link.vlanFiltering
     return [
-      ...setMtu(link, p.mtu, p.netns),
+      ...(p.adopts === true ? [] : setMtu(link, p.mtu, p.netns)),
       ...(filtering
         ? []
         : [ip(p.netns, 'link', 'set', 'dev', p.name, 'type', 'bridge', 'vlan_filtering', p.vlanFiltering ? '1' : '0')]),
     ]
   },
-  marks: marksOf,
-  altered: (p, _before, now) => alteredMade(p, 'bridge', now),
   users: (p, now) => [...portsOf(now, p.name, p.netns), ...(p.mark ? lyingOn(p.name, p.netns, now) : [])],
   refusal: (p, now, line) => {
     const [first, ...more] = portsOf(now, p.name, p.netns)

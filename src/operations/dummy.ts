@@ -1,19 +1,9 @@
 import * as z from 'zod'
 import { findLink } from '../state/state.ts'
-import { alteredMade, findMade, type LinkParams, makeAnew, marksOf, setMtu, withMac } from './made-link.ts'
+import { type LinkParams, makeAnew, setMtu, addLink, madeLink } from './made-link.ts'
 import { interfaceName, netnsPlace } from './names.ts'
 import { wholeNumber } from './scalars.ts'
-import {
-  inNetns,
-  ip,
-  MARK_ALIAS,
-  markSchema,
-  missingNetns,
-  namedNetns,
-  type OperationKind,
-  placeId,
-  resource,
-} from './operation.ts'
+import { inNetns, markSchema, missingNetns, namedNetns, type OperationKind, placeId, resource } from './operation.ts'
 import { lyingOn } from './way-out.ts'
 
 interface Params extends LinkParams {
@@ -34,32 +24,15 @@ export const dummy: OperationKind<'dummy', Params> = {
     })
   },
   id: (p) => placeId(p.netns, p.name),
+  ...madeLink('dummy'),
   reads: (p) => ({ namespaces: namedNetns(p.netns) }),
   modules: 'dummy',
-  mark: withMac,
-  marks: marksOf,
-  provides: (p) => [resource.link(p.name, p.netns)],
   needs: (p) => namedNetns(p.netns).map(resource.netns),
-  apply: ({ name, netns, mtu, mark }) => [
-    ip(
-      netns,
-      'link',
-      'add',
-      'name',
-      name,
-      ...(mark ? ['address', mark.mac] : []),
-      ...(mtu === undefined ? [] : ['mtu', String(mtu)]),
-      'type',
-      'dummy',
-    ),
-    ...(mark ? [ip(netns, 'link', 'set', 'dev', name, 'alias', MARK_ALIAS)] : []),
-  ],
-  undo: (p, _before, now) => (findMade(p, 'dummy', now) ? [ip(p.netns, 'link', 'delete', 'dev', p.name)] : []),
+  apply: (p) => addLink(p, { type: ['dummy'], mtu: p.mtu }),
   mend: (p, now) => {
     const link = findLink(now, p.name, p.netns)
     return link?.kind === 'dummy' ? setMtu(link, p.mtu, p.netns) : makeAnew(p, dummy.apply(p), now)
   },
-  altered: (p, _before, now) => alteredMade(p, 'dummy', now),
   users: (p, now) => (p.mark ? lyingOn(p.name, p.netns, now) : []),
   explain: (p) => ({
     undoing: `Delete the dummy interface ${p.name}${inNetns(p.netns)}`,

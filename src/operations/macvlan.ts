@@ -1,12 +1,10 @@
 import * as z from 'zod'
 import { findLink, type Link, type State } from '../state/state.ts'
-import { alteredMade, findMade, type LinkParams, makeAnew, marksOf, setMtu, withMac } from './made-link.ts'
+import { type LinkParams, makeAnew, setMtu, addLink, madeLink } from './made-link.ts'
 import { interfaceName, netnsPlace } from './names.ts'
 import { wholeNumber } from './scalars.ts'
 import {
   inNetns,
-  ip,
-  MARK_ALIAS,
   markSchema,
   missingLink,
   missingNetns,
@@ -55,39 +53,17 @@ export const macvlan: OperationKind<'macvlan', Params> = {
   id: (p) => placeId(p.netns, p.name),
   // Who deletes it need not know what it lies on.
   isSame: (p, other) => p.name === other.name && p.netns === other.netns,
+  ...madeLink('macvlan'),
   reads: (p) => ({ namespaces: namedNetns(p.netns) }),
   modules: 'macvlan',
-  mark: withMac,
-  marks: marksOf,
-  provides: (p) => [resource.link(p.name, p.netns)],
   needs: (p) => [resource.link(p.parent), ...namedNetns(p.netns).map(resource.netns)],
-  apply: ({ name, netns, parent, mtu, mark, ...rest }) => [
-    ip(
-      undefined,
-      'link',
-      'add',
-      'link',
-      parent,
-      'name',
-      name,
-      ...(netns === undefined ? [] : ['netns', netns]),
-      ...(mark ? ['address', mark.mac] : []),
-      ...(mtu === undefined ? [] : ['mtu', String(mtu)]),
-      'type',
-      'macvlan',
-      'mode',
-      modeOf({ name, parent, ...rest }),
-    ),
-    ...(mark ? [ip(netns, 'link', 'set', 'dev', name, 'alias', MARK_ALIAS)] : []),
-  ],
-  undo: (p, _before, now) => (findMade(p, 'macvlan', now) ? [ip(p.netns, 'link', 'delete', 'dev', p.name)] : []),
+  apply: (p) => addLink(p, { type: ['macvlan', 'mode', modeOf(p)], on: p.parent, fromHost: true, mtu: p.mtu }),
   mend: (p, now) => {
     const link = findLink(now, p.name, p.netns)
     return link?.kind === 'macvlan' && liesOn(link, p, now) && link.macvlanMode === modeOf(p)
       ? setMtu(link, p.mtu, p.netns)
       : makeAnew(p, macvlan.apply(p), now)
   },
-  altered: (p, _before, now) => alteredMade(p, 'macvlan', now),
   users: (p, now) => (p.mark ? lyingOn(p.name, p.netns, now) : []),
   explain: (p) => ({
     undoing: `Delete the macvlan interface ${p.name}${inNetns(p.netns)}`,

@@ -1,7 +1,17 @@
 import type * as z from 'zod'
 import { findLink, HOST, type Link, type State } from '../state/state.ts'
 import type { CableEnd } from '../state/topology.ts'
-import { type Command, ip, type markSchema, type MarkedLink, randomMac } from './operation.ts'
+import {
+  type Before,
+  type Command,
+  ip,
+  MARK_ALIAS,
+  type markSchema,
+  type MarkedLink,
+  randomMac,
+  type Resource,
+  resource,
+} from './operation.ts'
 import { isOurs } from './same-link.ts'
 import { isWayOut } from './way-out.ts'
 
@@ -12,14 +22,48 @@ export interface LinkParams {
   mark?: z.infer<typeof markSchema> | undefined
 }
 
-/** The same parameters with a mark, a random MAC address unless there is one. */
-export function withMac<P extends LinkParams>(p: P): P {
-  return { ...p, mark: p.mark ?? { mac: randomMac() } }
+/** The members that are the same for all kinds that make one interface; `type` is what ip-link(8) calls it. */
+export function madeLink(type: string) {
+  return {
+    // A random MAC address, unless it has a mark.
+    mark: <P extends LinkParams>(p: P): P => ({ ...p, mark: p.mark ?? { mac: randomMac() } }),
+    marks: ({ name, netns, mark }: LinkParams): MarkedLink[] => (mark ? [{ ifname: name, netns, mac: mark.mac }] : []),
+    provides: ({ name, netns }: LinkParams): Resource[] => [resource.link(name, netns)],
+    undo: (p: LinkParams, _before: Before, now: State): Command[] =>
+      findMade(p, type, now) ? [ip(p.netns, 'link', 'delete', 'dev', p.name)] : [],
+    altered: (p: LinkParams, _before: Before, now: State): string | undefined => alteredMade(p, type, now),
+  }
 }
 
-/** The interface that is recognised by its mark. */
-export function marksOf({ name, netns, mark }: LinkParams): MarkedLink[] {
-  return mark ? [{ ifname: name, netns, mac: mark.mac }] : []
+/**
+ * Commands that make an interface, and mark it. `type`: its type and what follows that. `on`: what it lies on; with `fromHost`
+ * that is on the host, wherever the interface itself is made.
+ */
+export function addLink(
+  { name, netns, mark }: LinkParams,
+  {
+    type,
+    on,
+    fromHost = false,
+    mtu,
+  }: { type: readonly string[]; on?: string; fromHost?: boolean; mtu?: number | undefined },
+): Command[] {
+  return [
+    ip(
+      fromHost ? undefined : netns,
+      'link',
+      'add',
+      ...(on === undefined ? [] : ['link', on]),
+      'name',
+      name,
+      ...(fromHost && netns !== undefined ? ['netns', netns] : []),
+      ...(mark ? ['address', mark.mac] : []),
+      ...(mtu === undefined ? [] : ['mtu', String(mtu)]),
+      'type',
+      ...type,
+    ),
+    ...(mark ? [ip(netns, 'link', 'set', 'dev', name, 'alias', MARK_ALIAS)] : []),
+  ]
 }
 
 /** The interface of this kind, as ip-link(8) calls it, if it is the one that was made: without a mark, the name tells. */
@@ -29,7 +73,7 @@ export function findMade({ name, netns, mark }: LinkParams, kind: string, now: S
 }
 
 /** How the interface is there that bears our mark and was changed since, in words; undefined if it is as it was made, or gone. */
-export function alteredMade({ name, netns, mark }: LinkParams, kind: string, now: State): string | undefined {
+function alteredMade({ name, netns, mark }: LinkParams, kind: string, now: State): string | undefined {
   if (!mark) return undefined
   const all = (now.get(netns ?? HOST)?.links ?? []).filter((link) => link.kind === kind)
   const named = all.find((link) => link.name === name)

@@ -24,8 +24,6 @@ export const HOST_PID = '\0host-pid'
 export const beforeSchema = z.object({
   /** The interface was already up. */
   up: z.boolean().optional(),
-  /** The bridge that the interface belonged to. */
-  master: z.string().optional(),
   /** The sysctl's value. */
   value: z.string().optional(),
   /** Sysctls that the kernel rewrites along with it, and their values. */

@@ -78,7 +78,7 @@ export const route: OperationKind<'route', Params> = {
     ...route.apply(p),
   ],
   explain: (p) => ({
-    undoing: `Remove the route to ${p.dst === 'default' ? 'everything else' : p.dst}${inNetns(p.netns)}`,
+    undoing: `Delete the route to ${p.dst}${inNetns(p.netns)}`,
     what: `Route ${p.dst === 'default' ? 'everything else' : p.dst}${inNetns(p.netns)} ${way(p)}`,
     why: "Without a route the kernel answers 'Network is unreachable' to everything outside its own subnets. It disappears when its interface goes down.",
   }),

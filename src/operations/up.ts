@@ -58,7 +58,7 @@ export const up: OperationKind<'up', Params> = {
   users: (p, now) => portsOf(now, p.ifname, p.netns),
   explain: (p) => ({
     what: `Bring ${p.ifname}${inNetns(p.netns)} up`,
-    undoing: `Take ${p.ifname}${inNetns(p.netns)} down`,
+    undoing: `Bring ${p.ifname}${inNetns(p.netns)} down`,
     why: 'Interfaces are born down, like a card without a cable. Routes through an interface exist only while it is up.',
   }),
   expected: (p) => `${p.ifname}${inNetns(p.netns)} is up`,

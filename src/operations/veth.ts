@@ -117,7 +117,7 @@ export const veth: OperationKind<'veth', Params> = {
       : undefined,
   explain: (p) => ({
     what: `Create the veth pair ${p.name} and ${p.peer}`,
-    undoing: `Delete the veth pair ${p.name} and ${p.peer}`,
+    undoing: p.name === p.peer ? `Delete the veth pair of ${p.name}` : `Delete the veth pair ${p.name} and ${p.peer}`,
     why: 'A veth pair is a virtual cable: what goes in at one end comes out at the other, even when the ends live in different namespaces. It is made first and plugged in afterwards.',
   }),
   expected: (p) => `${p.name} and ${p.peer} are the ends of a veth pair`,

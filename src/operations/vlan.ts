@@ -2,12 +2,11 @@ import * as z from 'zod'
 import { findLink, portsOf } from '../state/state.ts'
 import { interfaceName, netnsPlace } from './names.ts'
 import { vlanNumber } from './scalars.ts'
-import { alteredMade, findMade, type LinkParams, makeAnew, marksOf, withMac } from './made-link.ts'
+import { findMade, type LinkParams, makeAnew, addLink, madeLink } from './made-link.ts'
 import {
   idIn,
   inNetns,
   ip,
-  MARK_ALIAS,
   markSchema,
   missingLink,
   missingNetns,
@@ -44,29 +43,11 @@ export const vlan: OperationKind<'vlan', Params> = {
   id: (p) => idIn(p.netns, p.name),
   // Who deletes it need not know what it lies on.
   isSame: (p, other) => p.name === other.name && p.netns === other.netns,
+  ...madeLink('vlan'),
   reads: (p) => ({ namespaces: namedNetns(p.netns) }),
   modules: '8021q',
-  mark: withMac,
-  marks: marksOf,
-  provides: (p) => [resource.link(p.name, p.netns)],
   needs: (p) => [resource.link(p.parent, p.netns)],
-  apply: ({ name, netns, parent, vlan: id, mark }) => [
-    ip(
-      netns,
-      'link',
-      'add',
-      'link',
-      parent,
-      'name',
-      name,
-      ...(mark ? ['address', mark.mac] : []),
-      'type',
-      'vlan',
-      'id',
-      String(id),
-    ),
-    ...(mark ? [ip(netns, 'link', 'set', 'dev', name, 'alias', MARK_ALIAS)] : []),
-  ],
+  apply: (p) => addLink(p, { type: ['vlan', 'id', String(p.vlan)], on: p.parent }),
   target: ({ parent, netns }) => ({ ifname: parent, netns }),
   undo: (p, before, now) => {
     const link = findMade(p, 'vlan', now)
@@ -78,7 +59,7 @@ export const vlan: OperationKind<'vlan', Params> = {
   mend: (p, now) => makeAnew(p, vlan.apply(p), now),
   altered: (p, before, now) =>
     p.mark
-      ? alteredMade(p, 'vlan', now)
+      ? madeLink('vlan').altered(p, before, now)
       : alteredLink(before, p.parent, p.netns, now, ({ name }) => {
           const link = findLink(now, p.name, p.netns)
           return link?.vlanId === p.vlan && link.peer === name

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import * as z from 'zod'
 import { listSandboxes } from '../../src/sandbox/find.ts'
-import { cli, program, runtime } from '../helpers.ts'
+import { cli, onMachine, program, runtime } from '../helpers.ts'
 
 it.each([
   ['netns', 'create'],
@@ -208,4 +208,20 @@ it('names a remedy that works', async () => {
   await cli(['attach', 'y', '--bridge', 'br7'])
   expect((await cli(at(await cli(['bridge', 'delete', 'br7'])))).code).toBe(0)
   expect((await cli(['bridge', 'delete', 'br7'])).code).toBe(0)
+})
+
+it('a program whose name steers terminals is refused, and its name shown', async () => {
+  const { code, stderr } = await cli(['exec', '--', 'a\u001b[2J'])
+  expect([code, stderr]).toEqual([
+    2,
+    "Error: 'a\\x1b[2J' is not the name of a program: it holds characters that are not shown\n",
+  ])
+  expect(listSandboxes()).toEqual([])
+})
+
+it('what is missing is told where nft is not installed, too', () => {
+  const output = onMachine(`
+    mkdir /run/bin; for program in ip nsenter sh sysctl xargs flock; do ln -s $(command -v $program) /run/bin; done
+    PATH=/run/bin; cnilab up nope --host; echo $?`)
+  expect(output).toMatch(/there is no interface nope\n[^]*\n1\n$/)
 })

@@ -3,7 +3,8 @@ import { assertionKinds } from '../../assertions/registry.ts'
 import { kinds } from '../../operations/registry.ts'
 import { labSchema } from './schema.ts'
 
-type Json = Record<string, unknown>
+/** A JSON Schema, or a part of one. */
+export type Json = Record<string, unknown>
 
 /** A value of a lab file is text for us; YAML's own numbers and yes and no are as good, and so is `${…}`. */
 const SCALAR = { type: ['string', 'number', 'boolean'] }
@@ -48,14 +49,15 @@ function oneOf(all: Readonly<Record<string, Described>>, others: Json): Json {
 }
 
 /** The schema of a kind's parameters without what is not for people: a mark, by which cnilab recognises what it made. */
-function schemaOf(params: z.ZodType): Json {
+export function schemaOf(params: z.ZodType): Json {
   const { properties, ...rest } = z
     .looseObject({ properties: z.record(z.string(), z.unknown()) })
     .parse(jsonSchema(params))
   return { ...rest, properties: Object.fromEntries(Object.entries(properties).filter(([key]) => key !== 'mark')) }
 }
 
-const nodeSchema = z.looseObject({
+/** What is read of a node of a JSON Schema. */
+export const nodeSchema = z.looseObject({
   type: z.unknown(),
   description: z.string().optional(),
   enum: z.array(z.unknown()).optional(),
@@ -77,44 +79,9 @@ function inLab(schema: unknown): Json {
 }
 
 /** A kind of operations or checks. */
-interface Described {
+export interface Described {
   title: string
   params: z.ZodType
-}
-
-/** A parameter of a kind, for people. */
-interface Parameter {
-  name: string
-  about: string
-  isRequired: boolean
-  /** The words that it may be, where it is one of a few. */
-  words: readonly string[]
-}
-
-/** What a lab may name: a kind of operations or checks with its parameters. */
-export interface Entry {
-  kind: string
-  title: string
-  parameters: readonly Parameter[]
-}
-
-/** The reference of operations and checks, from the schemas that read them. */
-export function reference(): { operations: Entry[]; checks: Entry[] } {
-  const entries = (all: Readonly<Record<string, Described>>) =>
-    Object.entries(all).map(([kind, { title, params }]) => ({
-      kind,
-      title,
-      parameters: parametersOf(schemaOf(params)),
-    }))
-  return { operations: entries(kinds), checks: entries(assertionKinds) }
-}
-
-function parametersOf(schema: Json): Parameter[] {
-  const { properties = {}, required = [] } = nodeSchema.partial().parse(schema)
-  return Object.entries(properties).map(([name, value]) => {
-    const { description = '', enum: words = [] } = nodeSchema.partial().parse(value)
-    return { name, about: description, isRequired: required.includes(name), words: words.map(String) }
-  })
 }
 
 /** Every scalar is read as text: `order: 1` as well as `order: "1"`. */

@@ -1,4 +1,4 @@
-import type { Entry } from '../../lab/format/editor-schema.ts'
+import type { Entry } from '../../lab/format/reference.ts'
 import { beside } from '../terminal/layout.ts'
 import type { Log } from '../terminal/output.ts'
 import { style } from '../terminal/style.ts'

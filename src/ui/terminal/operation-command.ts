@@ -63,9 +63,10 @@ export abstract class OperationCommand extends BaseCommand {
     }
   }
 
-  /** Takes one operation back, which is called `what`. */
-  protected async takeBack(operation: Operation, flags: Flags_, what: string): Promise<OperationsDocument> {
+  /** Takes one operation back. */
+  protected async takeBack(operation: Operation, flags: Flags_): Promise<OperationsDocument> {
     const derived = derive(operation)
+    const what = derived.explain.undoing
     if (flags.explain) return this.explain([derived], what)
     if (flags['dry-run']) {
       const found = findHost(flags)

@@ -4,7 +4,8 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import { expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { labNames } from '../../../src/lab/run/load.ts'
-import { editorSchema, reference } from '../../../src/lab/format/editor-schema.ts'
+import { editorSchema } from '../../../src/lab/format/editor-schema.ts'
+import { reference } from '../../../src/lab/format/reference.ts'
 
 const labs = join(import.meta.dirname, '../../../labs')
 const validate = new Ajv2020({ allowUnionTypes: true }).compile(editorSchema())
