@@ -5,6 +5,7 @@ import { isAbsolute, join } from 'node:path'
 import { CodeCache } from './code-cache.ts'
 import { completeEnvironment } from './environment.ts'
 import pkg from '../package.json' with { type: 'json' }
+import { makeFolder } from './kernel/make-folder.ts'
 import { distrust } from './kernel/trust.ts'
 import { mindUnwritten } from './unwritten.ts'
 
@@ -35,8 +36,15 @@ function cacheFolder(command: string): string | undefined {
   if (process.env['NODE_DISABLE_COMPILE_CACHE'] !== undefined || !/^[\w:-]+$/.test(command)) return undefined
   const given = process.env['XDG_CACHE_HOME'] ?? ''
   const common = join(isAbsolute(given) ? given : join(homedir(), '.cache'), 'cnilab', pkg.version)
-  const folder = join(common, `${process.version}-${process.arch}`, command)
-  return distrust(folder) === undefined ? folder : undefined
+  const folder = join(common, `${process.version}-${process.arch}`)
+  if (distrust(folder) !== undefined) return undefined
+  try {
+    // Made first of all: what of the environment names a folder that is there must not change while a command runs.
+    makeFolder(folder, 0o700)
+    return join(folder, command)
+  } catch {
+    return undefined
+  }
 }
 
 async function runMain() {

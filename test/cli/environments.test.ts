@@ -79,6 +79,7 @@ describe('variables of any value', () => {
   ])('%s: a sandbox is made', async (vars) => {
     const done = await command('netns create red', { vars })
     expect(done).toEqual({ code: 0, stdout: expect.stringContaining('red'), stderr: NO_DUMP })
+    expect(done.stderr).toContain("Removed sandbox 'default'") // what the next command finds, too
   })
 
   it.each([
