@@ -1,5 +1,5 @@
 import { isIPv4 } from 'node:net'
-import { type Answer, AUTHORITATIVE_ANSWER, decode, encode, type Packet, RECURSION_DESIRED } from 'dns-packet'
+import { AUTHORITATIVE_ANSWER, decode, encode, type Packet, RECURSION_DESIRED } from 'dns-packet'
 
 /**
  * DNS messages (RFC 1035): a question for one IPv4 address, and answers to such questions. What comes in may be garbage:
@@ -8,6 +8,8 @@ import { type Answer, AUTHORITATIVE_ANSWER, decode, encode, type Packet, RECURSI
 
 /** The size of the header, in bytes (section 4.1.1). */
 const HEADER = 12
+/** Where in the header the number of answers is. */
+const ANCOUNT = 6
 /** Bits of the header's second word (section 4.1.1): response, and the kind of query. */
 const QR = 0x8000
 const OPCODE = 0x7800
@@ -41,10 +43,10 @@ export function answer(message: Buffer, find: (name: string) => string | undefin
   if (message.length < HEADER) return undefined
   const [id, asked] = [message.readUInt16BE(0), message.readUInt16BE(2)]
   if ((asked & QR) !== 0) return undefined
-  const respond = (rcode: (typeof RCODES)[number], questions: Packet['questions'] = [], answers: Answer[] = []) => {
+  const respond = (rcode: (typeof RCODES)[number], questions: Packet['questions'] = []) => {
     // The opcode and RD are copied, as section 4.1.1 says.
     const flags = AUTHORITATIVE_ANSWER | (asked & (OPCODE | RECURSION_DESIRED)) | RCODES.indexOf(rcode)
-    return encode({ type: 'response', id, flags, questions, answers })
+    return encode({ type: 'response', id, flags, questions })
   }
   if ((asked & OPCODE) !== 0) return respond('NOTIMP')
   const questions = parse(message)?.questions ?? []
@@ -53,8 +55,17 @@ export function answer(message: Buffer, find: (name: string) => string | undefin
   const address = find(question.name.toLowerCase())
   if (address === undefined) return respond('NXDOMAIN', questions)
   if (question.type !== 'A' || question.class !== 'IN' || address === '') return respond('NOERROR', questions)
-  // 0 s: not to be cached
-  return respond('NOERROR', questions, [{ type: 'A', name: question.name, ttl: 0, data: address }])
+  return withAddress(respond('NOERROR', questions), address)
+}
+
+/**
+ * A response with an address for the name that was asked for, which is named by a pointer to the question (section 4.1.4):
+ * the library would repeat it. It is not to be cached: 0 s.
+ */
+function withAddress(response: Buffer, address: string): Buffer {
+  const record = [0xc0, HEADER, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, ...address.split('.').map(Number)]
+  response.writeUInt16BE(1, ANCOUNT)
+  return Buffer.concat([response, Buffer.from(record)])
 }
 
 /** Whether a response repeats the question byte for byte: not one whose name is compressed or is no text. */
