@@ -53,7 +53,8 @@ async function ask(
   input: string,
 ): Promise<Execution | undefined> {
   try {
-    return await execute(impatient, file, variables, input, { most: MOST })
+    // What prints without an end is ended with all that it started, as timeout(1) does with what takes too long.
+    return await execute(impatient, file, variables, input, { most: MOST, detached: true })
   } catch (error) {
     if (error instanceof StoppedError) return undefined
     throw error

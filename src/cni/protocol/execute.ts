@@ -21,7 +21,7 @@ export interface Execution {
 }
 
 /** What may be said about a plugin that is run. */
-interface ExecuteOptions extends Pick<SpawnOptions, 'signal' | 'passInterrupt' | 'most'> {
+interface ExecuteOptions extends Pick<SpawnOptions, 'signal' | 'passInterrupt' | 'most' | 'detached'> {
   /** Added to the environment. */
   environment?: NodeJS.ProcessEnv
 }
@@ -43,10 +43,10 @@ export async function execute(
   const PATH = host.kind === 'sandbox' ? path : `${dirname(process.execPath)}:${path}`
   const started = performance.now()
   const finished = await spawn(inside(host, undefined, [file]), {
+    detached: !host.inside,
     ...options,
     input,
     env: { PATH, LC_ALL: 'C', ...environment, ...variables },
-    detached: !host.inside,
   })
   return { ...finished, ms: Math.round((performance.now() - started) * 10) / 10 }
 }
