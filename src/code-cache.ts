@@ -73,7 +73,7 @@ export class CodeCache {
       for (const { script, cache, version, isKept } of this.#loaded.values()) {
         if (folder === undefined || cache === undefined || isKept) continue
         makeFolder(folder, 0o700)
-        // V8 does not look whether it is complete.
+        // Of what is kept V8 checks the length alone: it is whole, or not there.
         const whole = Buffer.concat([Buffer.from(`${version}\n`), script.createCachedData()])
         replaceFile(cache, whole, { mode: 0o600, flush: true })
       }
