@@ -6,6 +6,12 @@ import * as z from 'zod'
 import { listSandboxes } from '../../src/sandbox/find.ts'
 import { cli, onMachine, program, runtime } from '../helpers.ts'
 
+it.each([{}, { CNILAB_SANDBOX: 'a/b' }])('a bad name of a sandbox is told in a line: %j', async (variables) => {
+  const words = ['netns', 'list', ...(Object.keys(variables).length === 0 ? ['--sandbox', 'a/b'] : [])]
+  const { code, stderr } = await cli(words, '', undefined, variables)
+  expect([code, stderr]).toEqual([2, expect.stringMatching(/^Error: 'a\/b' is not a sandbox name: .*\n$/)])
+})
+
 it.each([
   ['netns', 'create'],
   ['netns', 'create', ''],

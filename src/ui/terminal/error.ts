@@ -54,6 +54,9 @@ function isOclifError(error: unknown): error is OclifLike {
 // oxlint-disable-next-line no-control-regex -- colours begin with it
 const DIMMED = /\x1b\[22?m/g
 
+/** What oclif writes around the message of an error that a flag's own parser throws. */
+const AROUND = /^Parsing --\S+ \n\t([^]*)\nSee more help with --help$/
+
 /** Turns whatever was thrown into what the user sees; undefined for a deliberate exit. */
 export function show(thrown: unknown): Shown | undefined {
   const error = systemError(thrown) ?? thrown
@@ -61,7 +64,7 @@ export function show(thrown: unknown): Shown | undefined {
     const { kind, message, command, fix, exitCode } = error
     return {
       kind,
-      message,
+      message: message.replace(AROUND, '$1'),
       ...(command === undefined ? {} : { command }),
       ...(fix === undefined ? {} : { fix }),
       exitCode,
