@@ -141,11 +141,11 @@ export const ATTACKS: readonly Attack[] = [
   cannot('see keys in /proc', '[ -s /proc/keys ] || [ -n "$(cat /proc/keys)" ]'),
   can(
     'read a secret in the environment',
-    "cat /proc/[0-9]*/environ 2>/dev/null | tr '\\\\0' '\\\\n' | grep -q planted-in-the-environment",
+    "cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n' | grep -q planted-in-the-environment",
   ),
   can(
     'learn the folders of the user from the environment',
-    "for _ in 1 2 3 4 5 6 7 8; do sleep .1; cat /proc/[0-9]*/environ 2>/dev/null | tr '\\\\0' '\\\\n' | grep -q \"$MACHINE_HOME\" && break; done",
+    "cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n' | grep -q \"$MACHINE_HOME\"",
   ),
 
   // Processes and namespaces
