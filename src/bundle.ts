@@ -2,6 +2,7 @@
 // runs when it is first needed, and one file for each large library that few commands need.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { build, type BuildOptions, type Plugin } from 'esbuild'
+import { NARROW } from './narrow.ts'
 
 /** What few commands need, or what none does: what oclif has for programs with plugins. */
 const APART = [
@@ -75,14 +76,24 @@ function whenUsed(source: string, declaration: RegExp): string {
   }, source)
 }
 
+/** Has string-width count all narrow text as fast as it counts ASCII. Throws where it is not written as expected. */
+function countNarrow(source: string): string {
+  if (!source.includes('Intl.Segmenter')) return source // oclif has an old one as well, which makes no such expressions
+  const ascii = String.raw`/^[\u0020-\u007E]*$/`
+  if (!source.includes(ascii))
+    throw new Error('string-width has another way to count ASCII: see countNarrow in bundle.ts')
+  return source.replace(ascii, () => String(NARROW))
+}
+
 /** Libraries that make more than most commands need as soon as they are loaded. */
 const late: Plugin = {
   name: 'late',
   setup(bundler) {
-    const change = (filter: RegExp, declaration: RegExp) =>
-      bundler.onLoad({ filter }, ({ path }) => ({ contents: whenUsed(readFileSync(path, 'utf8'), declaration) }))
+    const change = (filter: RegExp, declaration: RegExp, more = (source: string) => source) =>
+      bundler.onLoad({ filter }, ({ path }) => ({ contents: more(whenUsed(readFileSync(path, 'utf8'), declaration)) }))
     change(/\/@oclif\/core\/lib\/.*\.js$/, REQUIRED)
-    change(/\/(?:string-width|wrap-ansi)\/index\.js$/, OF_UNICODE)
+    change(/\/wrap-ansi\/index\.js$/, OF_UNICODE)
+    change(/\/string-width\/index\.js$/, OF_UNICODE, countNarrow)
     // oclif asks it for WSL, which is Linux to us.
     bundler.onResolve({ filter: /^wsl-utils$/ }, ({ path }) => ({ path, namespace: 'none' }))
     bundler.onLoad({ filter: /./, namespace: 'none' }, () => ({ contents: 'export const isWsl = false' }))

@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core'
 import { installMissing, missingTools } from '../../src/engine/install.ts'
-import { createSandbox } from '../../src/sandbox/create.ts'
+import { beginSandbox } from '../../src/sandbox/create.ts'
 import { ownSandbox } from '../../src/sandbox/find.ts'
 import { BaseCommand, changeFlags } from '../../src/ui/terminal/base-command.ts'
 import { askToInstall } from '../../src/ui/terminal/install.ts'
@@ -52,15 +52,14 @@ export default class LabRun extends BaseCommand {
     }
     const isPrivate = !flags.host && !flags.keep && !ownSandbox()
     const lab = await loadLab()
-    // The kernel makes it while the rest of the program is loaded.
-    const sandbox = isPrivate ? createSandbox(`run-${process.pid}`) : undefined
+    const nascent = isPrivate ? beginSandbox(`run-${process.pid}`) : undefined
+    const sandbox = nascent?.live
     sandbox?.catch(() => undefined) // told where it is awaited
     try {
+      await nascent?.prepared // the kernel makes it while the rest of the program is loaded
       if (!flags.auto && !this.jsonEnabled())
         this.notice('no terminal to ask on: all steps run by themselves, as with --auto')
       const { runLabHere } = await import('../../src/ui/lab/lab-run.ts')
-      // Else a lab of a thousand containers lets 100 MB of garbage pile up before the first collection of all.
-      process.getBuiltinModule('node:v8').setFlagsFromString('--optimize-for-size')
       const options = { ...flags, json: this.jsonEnabled(), log: (text: Printable) => this.log(text) }
       return await runLabHere(lab, options, sandbox)
     } finally {

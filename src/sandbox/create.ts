@@ -29,11 +29,29 @@ export interface LiveSandbox {
 /** So many seconds each piece of a sandbox may take to be made. */
 const PATIENCE = 20
 
+/** A sandbox that is being made. */
+export interface NascentSandbox {
+  /** Resolves when most of what this process does for it is done, or is done in vain; the rest is left to other processes. */
+  prepared: Promise<void>
+  /** As `createSandbox` returns it. */
+  live: Promise<LiveSandbox>
+}
+
+/** Begins to make a sandbox, for a caller who has other work until it is there. */
+export function beginSandbox(name: string, binds: readonly string[] = []): NascentSandbox {
+  const { promise: prepared, resolve } = Promise.withResolvers<void>()
+  return { prepared, live: createSandbox(name, binds, resolve).finally(resolve) }
+}
+
 /**
- * Makes a sandbox, with folders of this machine in it that programs there may read. Takes some 60 ms. Throws CnilabError
- * `machine` where the system refuses one of the pieces.
+ * Makes a sandbox, with folders of this machine in it that programs there may read. Takes some 100 ms. Calls `prepared` when
+ * its folder has been filled. Throws CnilabError `machine` where the system refuses one of the pieces.
  */
-export async function createSandbox(name: string, binds: readonly string[] = []): Promise<LiveSandbox> {
+export async function createSandbox(
+  name: string,
+  binds: readonly string[] = [],
+  prepared?: () => void,
+): Promise<LiveSandbox> {
   confine()
   const owner = sandboxUser()
   if (owner !== undefined) refuseUnreadable()
@@ -45,7 +63,7 @@ export async function createSandbox(name: string, binds: readonly string[] = [])
       runtimeFolder() // throws if somebody else made it meanwhile
       prepareRoot({ program: packageFolder(), folder, owner, holder: HOLD, binds })
     }
-    const pid = await birth(holder, prepare)
+    const pid = await birth(holder, prepare, prepared)
     const record = recordOf(name, pid, binds)
     for (const place of [join(folder, PARTS.given), folder])
       writeFileSync(join(place, RECORD), JSON.stringify(record), { mode: 0o644 })
@@ -113,10 +131,11 @@ function processLimit(): string {
 }
 
 /**
- * Sees the first process through until it holds the sandbox: `prepare` fills the sandbox's folder. Returns its pid. Throws
+ * Sees the first process through until it holds the sandbox: `prepare` fills the sandbox's folder,
+ * `prepared` hears that it did. Returns its pid. Throws
  * with what it said if it does not.
  */
-async function birth(holder: Detached, prepare: () => void): Promise<number> {
+async function birth(holder: Detached, prepare: () => void, prepared?: () => void): Promise<number> {
   const expect = async (word: RegExp): Promise<string> => {
     const line = await Promise.race([holder.nextLine(PATIENCE), holder.exited.then(() => undefined)])
     const match = word.exec(line ?? '')
@@ -127,7 +146,7 @@ async function birth(holder: Detached, prepare: () => void): Promise<number> {
   }
   await expect(/^made$/)
   prepare()
-  holder.lifeline.write('begin\n')
+  holder.lifeline.write('begin\n', prepared)
   const pid = await expect(/^pid (\d+)$/)
   const [forOuter, forEnter] = holder.more
   forOuter?.end(`${pid}\n`)

@@ -49,8 +49,10 @@ export interface LabEvents {
   stepEnds?: (step: LabStep, report: StepReport) => Promise<void>
 }
 
-/** More operations than this in one lab are judged once, at the end, instead of after each step. */
-const FEW_OPERATIONS = 50
+/** Whether a lab has so many operations that they are judged once, at the end, instead of after each step. */
+export function isLarge(lab: Lab): boolean {
+  return lab.steps.reduce((sum, step) => sum + step.operations.length, 0) > 50
+}
 
 /**
  * Does a lab's steps in order and checks each, in the kernel and with real packets. Never throws for what goes wrong
@@ -66,8 +68,7 @@ export async function runLab(
 ): Promise<LabReport> {
   const steps = lab.steps.map(emptyReport)
   const checks: Finding[] = []
-  const operations = lab.steps.flatMap((step) => step.operations)
-  const judgeEach = operations.length <= FEW_OPERATIONS
+  const judgeEach = !isLarge(lab)
   const checked = (finding: Finding) => {
     checks.push(finding)
     events.checked?.(finding)
@@ -145,8 +146,7 @@ function isInterruption(error: unknown, signal: AbortSignal): boolean {
 function scopeFrom(lab: Lab, i: number): PlanScope | undefined {
   const checks = lab.steps.flatMap((step) => [...step.before, ...step.checks])
   if (checks.some((check) => !['ping', 'seen'].includes(deriveAssertion(check).test.by))) return undefined
-  const many = lab.steps.reduce((sum, step) => sum + step.operations.length, 0) > FEW_OPERATIONS
-  return scopeOf((many ? lab.steps : lab.steps.slice(i, i + 2)).flatMap((step) => step.operations).map(derive))
+  return scopeOf((isLarge(lab) ? lab.steps : lab.steps.slice(i, i + 2)).flatMap((step) => step.operations).map(derive))
 }
 
 function emptyReport(step: LabStep): StepReport {
