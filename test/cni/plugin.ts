@@ -7,8 +7,11 @@ import type { Kernel } from '../../src/kernel/kernel.ts'
 import { describe as lines } from '../../src/state/diff.ts'
 import { withSandbox } from '../helpers.ts'
 
-/** Our plugins, as a sandbox sees them. */
-export const OURS = `${APP.package}/dist/plugins`
+/** Our plugins as `npm test` has installed them: compiled, which is faster. */
+const COMPILED = 'dist/compiled'
+
+/** Our plugins, as a sandbox sees them: compiled, or else those that run on Node. */
+export const OURS = `${APP.package}/${existsSync(COMPILED) ? COMPILED : 'dist/plugins'}`
 
 /** Go's plugins. */
 export const REFERENCE = '/usr/lib/cni'

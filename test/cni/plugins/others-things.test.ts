@@ -99,7 +99,7 @@ it('an IPAM plugin that needs the interface finds it; where it fails nothing is 
   withNamespaces(['red'], async (kernel) => {
     await sh(
       kernel,
-      `mkdir /tmp/bin; cp ${OURS}/../plugins/* /tmp/bin; cat >/tmp/bin/asking <<'END'
+      `mkdir /tmp/bin; ln -s ${OURS}/* /tmp/bin; cat >/tmp/bin/asking <<'END'
 #!/bin/sh
 [ "$CNI_COMMAND" = ADD ] || exit 0
 nsenter --net="$CNI_NETNS" ip -o link show dev "$CNI_IFNAME" up >&2 && [ ! -e /tmp/refuse ] ||
