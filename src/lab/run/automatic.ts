@@ -14,48 +14,48 @@ import { assert } from './assert.ts'
 import { doPlan } from '../../engine/do.ts'
 import { type CommandOutput, runCommands } from './steps.ts'
 
-/** What came of one step. */
+/** The outcome of one step. */
 export interface StepReport {
   id: string
   title: string
   status: 'done' | 'already' | 'failed' | 'skipped' | 'pending'
-  /** Ready to paste. */
+  /** Lines that can be pasted into a shell. */
   commands: string[]
   findings: Finding[]
-  /** Wall time of applying its operations, in milliseconds. */
+  /** How long applying its operations took, in milliseconds. */
   ms: number
 }
 
-/** What came of a lab, before its teardown. */
+/** The outcome of a lab, before its teardown. */
 export interface LabReport {
   steps: StepReport[]
-  /** Everything that was tried with real packets. */
+  /** The findings of all its assertions. */
   checks: Finding[]
   /** Why it stopped early. */
   error?: CnilabError
 }
 
-/** What a view of the run wants to know while it goes on. */
+/** Callbacks for showing a run while it goes on. */
 export interface LabEvents {
   /** Called before each step. */
   stepStarts?: (step: LabStep, report: StepReport) => void
   /** Called while a step's commands run. */
   progressed?: Progress
-  /** Called when a command of the lab was run. */
+  /** Called after a command of the lab was run. */
   ran?: (run: CommandOutput) => void
-  /** Called when something was tried with real packets. */
+  /** Called after an assertion was tried. */
   checked?: (finding: Finding) => void
-  /** Called after each step that `stepStarts` did not stop, also one that failed or was interrupted, and awaited. */
+  /** Called and awaited after each step, even one that failed or was interrupted, unless `stepStarts` threw. */
   stepEnds?: (step: LabStep, report: StepReport) => Promise<void>
 }
 
-/** More operations than this in one lab are judged once, at the end, instead of after each step. */
+/** A lab with more operations than this is judged once, at the end, instead of after each step. */
 const FEW_OPERATIONS = 50
 
 /**
- * Does a lab's steps in order and checks each, in the kernel and with real packets. Never throws for what goes wrong
- * in the lab: the report says it, and the steps after it stay `pending`. `owner` is the
- * attachment for which it is done, if it is for one: `network/container/interface`.
+ * Does the steps of `plan` in order and checks each, in the kernel and with real packets. Does not throw if something goes
+ * wrong in the lab: the report says so, and later steps stay `pending`. `owner` is the attachment that it is done for, if
+ * any: `network/container/interface`.
  */
 export async function runLab(
   kernel: Kernel,
@@ -86,7 +86,7 @@ export async function runLab(
       events.stepStarts?.(step, report)
       try {
         const derived = step.operations.map(derive)
-        // Once the step's work is there already, nothing can be seen of the time before it.
+        // If the step is already done, what held before it can no longer be tried.
         const isThere = derived.length > 0 && derived.every((operation) => operation.judge(now).status === 'present')
         const beforeHeld = isThere || (await tryAll(kernel, step.before, step.id, now, signal, checked))
         const { done, ms } = await doPlan(kernel, step.operations, {
@@ -120,14 +120,14 @@ export async function runLab(
         if (!isInterruption(error, signal)) report.status = 'failed'
         throw error
       } finally {
-        await events.stepEnds?.(step, report) // whatever happened: somebody is drawing it
+        await events.stepEnds?.(step, report) // in any case: somebody is drawing it
       }
       if (report.status === 'failed') break
     }
     if (!judgeEach) await judgeAll(kernel, lab, steps)
   } catch (error) {
     if (isInterruption(error, signal))
-      return { steps, checks, error: new CnilabError('interrupted', 'stopped before the end') }
+      return { steps, checks, error: new CnilabError('interrupted', 'interrupted before the end') }
     if (!(error instanceof CnilabError)) throw error
     return { steps, checks, error }
   }
@@ -139,8 +139,8 @@ function isInterruption(error: unknown, signal: AbortSignal): boolean {
 }
 
 /**
- * What has to be read between a step and the next: of both, and before a large lab of all steps; everything where checks
- * ask for more than packets.
+ * What to read between a step and the next: the scope of both, or for a large lab of all steps; everything if checks need
+ * more than packets.
  */
 function scopeFrom(lab: Lab, i: number): PlanScope | undefined {
   const checks = lab.steps.flatMap((step) => [...step.before, ...step.checks])
@@ -155,14 +155,14 @@ function emptyReport(step: LabStep): StepReport {
   return { id: step.id, title: step.title, status: 'pending', commands, findings: [], ms: 0 }
 }
 
-/** What holds only before a step, tried just before it. */
+/** Tries the assertions that must hold before a step. */
 export async function tryBefore(kernel: Kernel, step: LabStep, now: State): Promise<Finding[]> {
   const findings: Finding[] = []
   for (const assertion of step.before) findings.push(await assert(kernel, assertion, step.id, now))
   return findings
 }
 
-/** Tries assertions one after the other; returns whether none failed. */
+/** Tries assertions in order; returns whether none failed. */
 async function tryAll(
   kernel: Kernel,
   assertions: readonly Assertion[],
@@ -181,7 +181,7 @@ async function tryAll(
   return holds
 }
 
-/** Judges everything at once, for labs that are too large to be read after each step. */
+/** Judges everything at once, for labs that are too large to read after each step. */
 async function judgeAll(kernel: Kernel, lab: Lab, steps: readonly StepReport[]): Promise<void> {
   const judged = lab.steps.filter((step) => !step.free)
   const derived = judged.flatMap((step) =>
@@ -201,7 +201,7 @@ async function judgeAll(kernel: Kernel, lab: Lab, steps: readonly StepReport[]):
   }
 }
 
-/** A lab's subnet must not hide a network that the host reaches otherwise. */
+/** Refuses a lab whose subnet would hide a network that the host already reaches. */
 function refuseOverlaps(lab: Lab, now: State): void {
   const operations = lab.steps.flatMap((step) => step.operations).map(derive)
   const own = new Set<string>(operations.flatMap(({ provides }) => provides))
@@ -216,7 +216,7 @@ function refuseOverlaps(lab: Lab, now: State): void {
     if (taken === undefined || own.has(resource.link(route.dev ?? ''))) continue
     const words = `${route.dst}${route.via === undefined ? '' : ` via ${route.via}`}${route.dev === undefined ? '' : ` dev ${route.dev}`}`
     throw new CnilabError('state', `the subnet ${taken} overlaps a route of the host: ${words}`, {
-      fix: 'choose another one, for example: --set subnet=10.99.0.0/16',
+      fix: 'choose another subnet, for example: --set subnet=10.99.0.0/16',
     })
   }
 }

@@ -10,13 +10,13 @@ import type { Log } from '../terminal/output.ts'
 import { style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
 
-/** What `lab run --dry-run --json` prints: every step with its commands, ready to paste. */
+/** What `lab run --dry-run --json` prints: every step with its commands, as lines that can be pasted into a shell. */
 export interface LabPlan extends Document {
   lab: string
   steps: { id: string; title: string; text: string; commands: string[] }[]
 }
 
-/** Prints what a lab would run: its commands, as a shell script, or explained. */
+/** Prints what a lab would run: just the commands, a shell script, or with explanations. */
 export function printPlan(lab: Lab, flags: { script: boolean; explain: boolean }, log: Log): LabPlan {
   const steps = partsOf(lab).map(({ id, title, text, operations, run }) => {
     const derived = operations.map(derive)
@@ -42,10 +42,10 @@ export function printPlan(lab: Lab, flags: { script: boolean; explain: boolean }
   }
 }
 
-/** How many operations of a step are explained: the others of a lab with many containers are like them. */
+/** How many operations of a step to explain: in a lab with many containers, the others are alike. */
 const MOST = 6
 
-/** What each operation does, and why, unless that was said just before. */
+/** What each operation does, and why, unless the text has just said so. */
 function explanations(text: string, derived: readonly Derived[]): Printable[] {
   const said = new Set([text])
   const lines = derived.slice(0, MOST).map(({ explain: { what, why } }) => {
@@ -61,7 +61,7 @@ export function partsOf(lab: Lab): Pick<LabStep, 'id' | 'title' | 'text' | 'oper
   const start = {
     id: 'start',
     title: 'The starting state',
-    text: 'What is there when the lab begins.',
+    text: 'What exists when the lab begins.',
     operations: lab.start,
     run: [],
   }
