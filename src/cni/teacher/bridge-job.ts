@@ -2,10 +2,9 @@ import { extname } from 'node:path'
 import { readConfigFile } from '../config/config-file.ts'
 import { CnilabError } from '../../errors.ts'
 import type { Host } from '../../kernel/host.ts'
-import type { Lab, LabStep } from '../../lab/format/lab.ts'
+import type { Runnable } from '../../lab/format/lab.ts'
 import { netnsOf, wrongContainerId } from '../../operations/names.ts'
 import { derive } from '../../operations/registry.ts'
-import { FORWARDING } from '../../operations/sysctl.ts'
 import { quote } from '../../plan/command-line.ts'
 import { CniError } from '../protocol/error.ts'
 import { readHostLocal } from '../ipam/host-local-config.ts'
@@ -118,35 +117,15 @@ const TITLES: Readonly<Record<string, string>> = {
   masquerade: 'Forward, and masquerade (step 8)',
 }
 
-/** Steps 2 to 8 for a job. */
-export function stepsFor({ call, config }: BridgeJob, lease: Result): Lab {
+/** Steps 2 to 8 for a job, as far as it needs them. */
+export function stepsFor({ call, config }: BridgeJob, lease: Result): Runnable {
   const operations = bridgeType.plan(call, config, netnsOf(call.netns), bridgeType.completed(config, lease))
-  const steps = Object.entries(TITLES).map(([id, title]): LabStep => {
+  const steps = Object.entries(TITLES).flatMap(([id, title]) => {
     const own = operations.filter((operation) => derive(operation).step === id)
-    const text = derive(own[0] ?? { kind: 'sysctl', params: { key: FORWARDING.inet, value: '1' } }).explain.why
-    return { ...EMPTY_STEP, id, title, text, operations: own }
+    const [first] = own
+    return first ? [{ id, title, text: derive(first).explain.why, operations: own }] : []
   })
-  return {
-    id: 'bridge-add',
-    title: `Container ${call.containerId} on the network ${call.network}`,
-    text: '',
-    parameters: [],
-    subnets: [],
-    start: [],
-    steps: steps.filter((step) => step.operations.length > 0),
-    links: [],
-  }
-}
-
-const EMPTY_STEP: Omit<LabStep, 'id' | 'title' | 'text' | 'operations'> = {
-  before: [],
-  free: false,
-  run: [],
-  checks: [],
-  hints: [],
-  when: [],
-  questions: [],
-  focus: [],
+  return { id: 'bridge-add', title: `Container ${call.containerId} on the network ${call.network}`, steps }
 }
 
 /** Example addresses, to show what would be done without requesting any; none if the IPAM plugin is not ours. */

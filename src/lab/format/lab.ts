@@ -70,6 +70,17 @@ export interface Lab {
   links: { title: string; url: string }[]
 }
 
+/** What a step needs in order to be run: a lab's steps have more. */
+export interface RunnableStep
+  extends
+    Pick<LabStep, 'id' | 'title' | 'text' | 'operations'>,
+    Partial<Pick<LabStep, 'before' | 'free' | 'run' | 'checks'>> {}
+
+/** Steps that can be run: those of a lab, or any others. */
+export interface Runnable extends Pick<Lab, 'id' | 'title'>, Partial<Pick<Lab, 'start' | 'subnets'>> {
+  steps: readonly RunnableStep[]
+}
+
 /**
  * Parses a lab file's content into a lab: fills in its parameters, and picks its texts in a language (ISO 639), or else in
  * English. Throws CnilabError `usage`, which names the place of a mistake in the file, or the parameter of a bad `--set`.

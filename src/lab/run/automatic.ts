@@ -2,7 +2,7 @@ import { type Assertion, deriveAssertion } from '../../assertions/registry.ts'
 import { CnilabError } from '../../errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { Progress } from '../../kernel/run.ts'
-import type { Lab, LabStep } from '../format/lab.ts'
+import type { LabStep, Runnable, RunnableStep } from '../format/lab.ts'
 import { overlaps } from '../../ip-arithmetic.ts'
 import { type Resource, resource } from '../../operations/operation.ts'
 import { derive } from '../../operations/registry.ts'
@@ -38,7 +38,7 @@ export interface LabReport {
 /** Callbacks for showing a run while it goes on. */
 export interface LabEvents {
   /** Called before each step. */
-  stepStarts?: (step: LabStep, report: StepReport) => void
+  stepStarts?: (step: RunnableStep, report: StepReport) => void
   /** Called while a step's commands run. */
   progressed?: Progress
   /** Called after a command of the lab was run. */
@@ -46,26 +46,27 @@ export interface LabEvents {
   /** Called after an assertion was tried. */
   checked?: (finding: Finding) => void
   /** Called and awaited after each step, even one that failed or was interrupted, unless `stepStarts` threw. */
-  stepEnds?: (step: LabStep, report: StepReport) => Promise<void>
+  stepEnds?: (step: RunnableStep, report: StepReport) => Promise<void>
 }
 
 /** A lab with more operations than this is judged once, at the end, instead of after each step. */
 const FEW_OPERATIONS = 50
 
 /**
- * Does the steps of `plan` in order and checks each, in the kernel and with real packets. Does not throw if something goes
+ * Does the steps of a lab in order and checks each, in the kernel and with real packets. Does not throw if something goes
  * wrong in the lab: the report says so, and later steps stay `pending`. `owner` is the attachment that it is done for, if
  * any: `network/container/interface`.
  */
 export async function runLab(
   kernel: Kernel,
-  lab: Lab,
+  lab: Runnable,
   events: LabEvents,
   signal: AbortSignal,
   owner?: string,
 ): Promise<LabReport> {
   const steps = lab.steps.map(emptyReport)
   const checks: Finding[] = []
+  const start = lab.start ?? []
   const operations = lab.steps.flatMap((step) => step.operations)
   const judgeEach = operations.length <= FEW_OPERATIONS
   const checked = (finding: Finding) => {
@@ -76,8 +77,8 @@ export async function runLab(
   try {
     let now = await kernel.read(scopeFrom(lab, 0))
     refuseOverlaps(lab, now)
-    if (lab.start.length > 0) {
-      await doPlan(kernel, lab.start, { now, signal })
+    if (start.length > 0) {
+      await doPlan(kernel, start, { now, signal })
       now = await kernel.read(scopeFrom(lab, 0))
     }
     for (const [i, step] of lab.steps.entries()) {
@@ -88,7 +89,7 @@ export async function runLab(
         const derived = step.operations.map(derive)
         // If the step is already done, what held before it can no longer be tried.
         const isThere = derived.length > 0 && derived.every((operation) => operation.judge(now).status === 'present')
-        const beforeHeld = isThere || (await tryAll(kernel, step.before, step.id, now, signal, checked))
+        const beforeHeld = isThere || (await tryAll(kernel, step.before ?? [], step.id, now, signal, checked))
         const { done, ms } = await doPlan(kernel, step.operations, {
           now,
           provided,
@@ -104,12 +105,12 @@ export async function runLab(
           events.ran?.({ command: { argv: [tool, ...argv], netns }, output: '' })
         }
         report.ms = Math.round(ms * 10) / 10
-        for (const run of await runCommands(kernel, step.run)) events.ran?.(run)
+        for (const run of await runCommands(kernel, step.run ?? [])) events.ran?.(run)
         if (judgeEach) {
           now = await kernel.read(scopeFrom(lab, i))
-          report.findings = step.free ? [] : toFindings(derived, now, step.id)
+          report.findings = step.free === true ? [] : toFindings(derived, now, step.id)
         }
-        const checksHold = await tryAll(kernel, step.checks, step.id, now, signal, checked)
+        const checksHold = await tryAll(kernel, step.checks ?? [], step.id, now, signal, checked)
         const holds = beforeHeld && checksHold && report.findings.every((finding) => finding.passed === true)
         report.status = !holds
           ? 'failed'
@@ -142,14 +143,14 @@ function isInterruption(error: unknown, signal: AbortSignal): boolean {
  * What to read between a step and the next: the scope of both, or for a large lab of all steps; everything if checks need
  * more than packets.
  */
-function scopeFrom(lab: Lab, i: number): PlanScope | undefined {
-  const checks = lab.steps.flatMap((step) => [...step.before, ...step.checks])
+function scopeFrom(lab: Runnable, i: number): PlanScope | undefined {
+  const checks = lab.steps.flatMap(({ before = [], checks: after = [] }) => [...before, ...after])
   if (checks.some((check) => !['ping', 'seen'].includes(deriveAssertion(check).test.by))) return undefined
   const many = lab.steps.reduce((sum, step) => sum + step.operations.length, 0) > FEW_OPERATIONS
   return scopeOf((many ? lab.steps : lab.steps.slice(i, i + 2)).flatMap((step) => step.operations).map(derive))
 }
 
-function emptyReport(step: LabStep): StepReport {
+function emptyReport(step: RunnableStep): StepReport {
   const applied = step.operations.flatMap((operation) => derive(operation).apply)
   const commands = applied.map((command) => toLine(command, '1'))
   return { id: step.id, title: step.title, status: 'pending', commands, findings: [], ms: 0 }
@@ -182,8 +183,8 @@ async function tryAll(
 }
 
 /** Judges everything at once, for labs that are too large to read after each step. */
-async function judgeAll(kernel: Kernel, lab: Lab, steps: readonly StepReport[]): Promise<void> {
-  const judged = lab.steps.filter((step) => !step.free)
+async function judgeAll(kernel: Kernel, lab: Runnable, steps: readonly StepReport[]): Promise<void> {
+  const judged = lab.steps.filter((step) => step.free !== true)
   const derived = judged.flatMap((step) =>
     step.operations.map((operation) => ({ step: step.id, operation: derive(operation) })),
   )
@@ -202,13 +203,13 @@ async function judgeAll(kernel: Kernel, lab: Lab, steps: readonly StepReport[]):
 }
 
 /** Refuses a lab whose subnet would hide a network that the host already reaches. */
-function refuseOverlaps(lab: Lab, now: State): void {
+function refuseOverlaps(lab: Runnable, now: State): void {
   const operations = lab.steps.flatMap((step) => step.operations).map(derive)
   const own = new Set<string>(operations.flatMap(({ provides }) => provides))
   const addresses = operations.flatMap((operation) => operation.addresses).filter(({ netns }) => netns === undefined)
   for (const route of now.get(HOST)?.routes ?? []) {
     const onOthers = addresses.filter(({ ifname }) => ifname !== route.dev).map(({ address }) => address)
-    const taken = [...lab.subnets, ...onOthers].find(
+    const taken = [...(lab.subnets ?? []), ...onOthers].find(
       (subnet) =>
         route.dst !== 'default' &&
         overlaps(subnet, route.dst.includes('/') ? route.dst : `${route.dst}/${route.family === 'inet' ? 32 : 128}`),

@@ -1,4 +1,4 @@
-import type { Lab, LabStep } from '../../lab/format/lab.ts'
+import type { Runnable, RunnableStep } from '../../lab/format/lab.ts'
 import { derive, type Derived } from '../../operations/registry.ts'
 import { programLine, toLine } from '../../plan/command-line.ts'
 import { toScript } from '../../plan/script.ts'
@@ -17,8 +17,8 @@ export interface LabPlan extends Document {
 }
 
 /** Prints what a lab would run: just the commands, a shell script, or with explanations. */
-export function printPlan(lab: Lab, flags: { script: boolean; explain: boolean }, log: Log): LabPlan {
-  const steps = partsOf(lab).map(({ id, title, text, operations, run }) => {
+export function printPlan(lab: Runnable, flags: { script: boolean; explain: boolean }, log: Log): LabPlan {
+  const steps = partsOf(lab).map(({ id, title, text, operations, run = [] }) => {
     const derived = operations.map(derive)
     return { id, title, text, derived, run, commands: derived.flatMap((operation) => operation.apply) }
   })
@@ -57,13 +57,8 @@ function explanations(text: string, derived: readonly Derived[]): Printable[] {
 }
 
 /** The starting state, if the lab has one, and its steps. */
-export function partsOf(lab: Lab): Pick<LabStep, 'id' | 'title' | 'text' | 'operations' | 'run'>[] {
-  const start = {
-    id: 'start',
-    title: 'The starting state',
-    text: 'What exists when the lab begins.',
-    operations: lab.start,
-    run: [],
-  }
-  return [...(lab.start.length === 0 ? [] : [start]), ...lab.steps]
+export function partsOf({ start = [], steps }: Pick<Runnable, 'start' | 'steps'>): RunnableStep[] {
+  const title = 'The starting state'
+  const text = 'What exists when the lab begins.'
+  return [...(start.length === 0 ? [] : [{ id: 'start', title, text, operations: start }]), ...steps]
 }

@@ -1,6 +1,6 @@
 import { Listr, ListrLogLevels } from 'listr2'
 import type { LabEvents, StepReport } from '../../lab/run/automatic.ts'
-import type { LabStep } from '../../lab/format/lab.ts'
+import type { RunnableStep } from '../../lab/format/lab.ts'
 import { programLine } from '../../plan/command-line.ts'
 import { drawn, type Printable, type Text } from '../terminal/drawn.ts'
 import { findingLine } from './findings.ts'
@@ -65,7 +65,7 @@ interface Drawn {
 
 function drawStep(
   title: string,
-  step: LabStep,
+  step: RunnableStep,
   report: StepReport,
   lines: () => readonly Printable[],
   { plain, shown }: { plain: boolean; shown: number },
