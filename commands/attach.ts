@@ -7,7 +7,7 @@ import { word } from '../src/ui/terminal/word.ts'
 export default class Attach extends OperationCommand {
   static override summary = 'Steps 4 and 5: attach an interface to a namespace or to a bridge'
   static override description =
-    'With --netns the interface moves into the namespace; with --bridge it becomes a port of the bridge.'
+    'With --netns, the interface moves into the namespace; with --bridge, it becomes a port of the bridge.'
   static override examples = [
     '<%= config.bin %> attach veth-red --netns red --name eth0',
     '<%= config.bin %> attach veth-red-br --bridge cni0',

@@ -17,7 +17,7 @@ interface CleanDocument extends Document {
   ok: true
   removed: string[]
   kept: string[]
-  /** What others made under a name of something of ours that is gone. */
+  /** What others made under the name of something of ours that is gone. */
   foreign: string[]
 }
 
@@ -25,9 +25,9 @@ export default class Clean extends BaseCommand {
   static override summary = 'Remove your sandboxes; with --host, what cnilab made on this machine'
   static override examples = ['<%= config.bin %> clean', 'sudo <%= config.bin %> clean --host']
   static override flags = {
-    host: Flags.boolean({ description: 'undo what the journal of this machine names; needs root' }),
+    host: Flags.boolean({ description: "undo what this machine's journal lists; needs root" }),
     force: Flags.boolean({
-      description: 'undo it even if that cuts off the machine from the network, or from your terminal',
+      description: 'undo it even if that cuts the machine off from the network, or from your terminal',
       dependsOn: ['host'],
     }),
   }
@@ -48,7 +48,7 @@ export default class Clean extends BaseCommand {
             '\n',
           ),
     )
-    for (const name of removed) endProgress({ name }) // of the labs that ran in them
+    for (const name of removed) endProgress({ name }) // of the lab that ran in it
     return { schema: 'cnilab/clean/v1', ok: true, removed, kept: [], foreign: [] }
   }
 
@@ -63,7 +63,7 @@ export default class Clean extends BaseCommand {
     const removed = [...commands.map((command) => toLine(command, '1')), ...forgotten]
     if (removed.length + kept.length + foreign.length + left.length === 0) this.log('nothing to remove')
     for (const command of commands) this.log(draw`${mark.done} ${style.command(toLine(command, '1'))}`)
-    for (const what of forgotten) this.log(draw`${mark.done} given back: ${what}`)
+    for (const what of forgotten) this.log(draw`${mark.done} released: ${what}`)
     for (const what of kept) this.log(draw`${mark.already} kept, still in use: ${what}`)
     for (const what of foreign) this.log(draw`${mark.already} left alone, not ours: ${what}`)
     if (left.length > 0)

@@ -13,10 +13,10 @@ interface DoctorDocument extends Document {
 }
 
 export default class Doctor extends BaseCommand {
-  static override summary = 'Try what cnilab needs on this machine; one remedy for each failure'
+  static override summary = 'Try out what cnilab needs on this machine, with a remedy for each failure'
   static override examples = ['<%= config.bin %> doctor', '<%= config.bin %> doctor --fix --yes']
   static override flags = {
-    fix: Flags.boolean({ description: 'install the programs that are missing' }),
+    fix: Flags.boolean({ description: 'install missing programs' }),
     yes: Flags.boolean({ description: 'do not ask before installing', dependsOn: ['fix'] }),
   }
 

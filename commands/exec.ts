@@ -9,7 +9,7 @@ import { BaseCommand, bindFlag, hostFlags } from '../src/ui/terminal/base-comman
 
 export default class Exec extends BaseCommand {
   static override summary = 'Run a command in the sandbox, or in one of its namespaces'
-  static override description = 'Exits with the status of the command: 128+n after signal n, 127 when it was not found.'
+  static override description = "Exits with the command's status: 128+n after signal n, 127 if it was not found."
   static override examples = [
     '<%= config.bin %> exec -- ip -br link',
     '<%= config.bin %> exec --netns red -- ping -c1 10.22.0.1',
@@ -19,7 +19,7 @@ export default class Exec extends BaseCommand {
   static override flags = { bind: bindFlag, netns: Flags.string({ description: 'namespace to run it in' }) }
 
   async run(): Promise<void> {
-    // oclif would sort the words of the command, and take its flags for ours.
+    // oclif would reorder the words of the command, and take its flags for ours.
     const at = this.argv.indexOf('--')
     const command = at < 0 ? [] : this.argv.slice(at + 1)
     const { flags } = await this.parse(Exec, at < 0 ? this.argv : this.argv.slice(0, at))
@@ -27,14 +27,11 @@ export default class Exec extends BaseCommand {
       throw new CnilabError('usage', 'no command given', { fix: 'for example: cnilab exec -- ip -br link' })
     const [program = ''] = command
     if (hasHidden(program))
-      throw new CnilabError(
-        'usage',
-        `'${program}' is not the name of a program: it holds characters that are not shown`,
-      )
+      throw new CnilabError('usage', `'${program}' is not the name of a program: it contains invisible characters`)
     const netns = flags.netns === undefined ? undefined : anyNetns.parse(flags.netns)
     const host = await this.openHost(flags)
     await requireNetns(host, netns)
-    await startInternet(host) // the command may call it
+    await startInternet(host) // the command may need it
     process.exitCode = await exec(host, netns, command)
   }
 }

@@ -8,16 +8,16 @@ import { word } from '../src/ui/terminal/word.ts'
 export default class Masquerade extends OperationCommand {
   static override summary = 'Step 8: enable NAT for a subnet, and forwarding'
   static override description =
-    'Forwarding is turned on with it. --delete turns it off again if cnilab turned it on and nothing else masquerades.'
+    'It also turns on forwarding. --delete turns that off again if cnilab turned it on and nothing else masquerades.'
   static override examples = [
     '<%= config.bin %> masquerade 10.22.0.0/16',
     '<%= config.bin %> masquerade 10.22.0.0/16 --delete',
   ]
   static override args = {
-    subnet: word({ required: true, description: 'the subnet whose packets leave with the address of the host' }),
+    subnet: word({ required: true, description: "the subnet whose packets leave with the host's address" }),
   }
   static override flags = {
-    delete: Flags.boolean({ description: 'take it back' }),
+    delete: Flags.boolean({ description: 'disable it again' }),
   }
 
   async run(): Promise<OperationsDocument> {

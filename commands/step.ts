@@ -14,14 +14,14 @@ import { showStep } from '../src/ui/lab/show-lab.ts'
 import { viewOf } from '../src/ui/terminal/view.ts'
 import { word } from '../src/ui/terminal/word.ts'
 
-/** The lab whose steps these are where none runs. */
+/** The lab to start if none is running. */
 const FIRST_LAB = 'eight-steps'
 
 export default class Step extends BaseCommand {
   static override summary =
-    'The steps of the running lab, one at a time: the eight steps if none runs; without a step, a map of them'
+    'Do the steps of the running lab (by default, eight-steps) one at a time; without a step, show a map of them'
   static override description =
-    'Does one step and shows what it is for, the command, what changed in the kernel, and the network so far. What is done already is read from the kernel, whoever did it.'
+    'Does one step and shows what it is for, the command, what changed in the kernel, and the network so far. It finds out from the kernel what is done already, by anyone.'
   static override examples = [
     '<%= config.bin %> step',
     '<%= config.bin %> step veth',
@@ -36,13 +36,13 @@ export default class Step extends BaseCommand {
     }),
   }
   static override flags = {
-    show: Flags.boolean({ description: 'only explain it, and run nothing' }),
+    show: Flags.boolean({ description: 'explain it, and run nothing' }),
     'by-hand': Flags.boolean({
       description: 'type the command yourself, in a shell of the sandbox',
       exclusive: ['show'],
     }),
-    'with-missing': Flags.boolean({ description: 'do the steps that must come first, too' }),
-    undo: Flags.boolean({ description: 'take the last step back' }),
+    'with-missing': Flags.boolean({ description: 'also do the steps that must come first' }),
+    undo: Flags.boolean({ description: 'undo the last step' }),
     plain: plainFlag,
   }
 
@@ -54,7 +54,7 @@ export default class Step extends BaseCommand {
     if (args.step === undefined && needless)
       throw new CnilabError('usage', `--${needless} goes with a step, for example: cnilab step veth --${needless}`)
     if (args.step !== undefined && flags.undo)
-      throw new CnilabError('usage', '--undo takes the last step back: name none', { fix: 'cnilab step --undo' })
+      throw new CnilabError('usage', '--undo undoes the last step: name none', { fix: 'cnilab step --undo' })
     if (flags['by-hand'] && !process.stdin.isTTY)
       throw new CnilabError('usage', '--by-hand needs a terminal', {
         fix: 'leave it out to have the step done for you',
@@ -69,7 +69,7 @@ export default class Step extends BaseCommand {
     const kernel = kernelOf(host)
     const view = viewOf(host, flags.plain, log)
     const running = (await runningLab(kernel)) ?? (await this.begin(kernel, view.flags))
-    // Inside a sandbox's shell another lab may run than the one of the name.
+    // In a sandbox's shell, the running lab may not be the one of the sandbox that --sandbox names.
     const step = args.step === undefined ? undefined : findStep(running.lab, args.step)
     if (flags.undo) return undoLastStep(running, view)
     if (!step) return mapOfSteps(running, view)

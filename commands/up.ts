@@ -15,7 +15,7 @@ export default class Up extends OperationCommand {
   static override strict = false
   static override args = { ifname: word({ required: true, description: 'the interface, or several' }) }
   static override flags = {
-    netns: Flags.string({ description: 'namespace of the interfaces; the host if not given' }),
+    netns: Flags.string({ description: 'namespace of the interfaces; by default, the host' }),
     undo: Flags.boolean({ description: 'bring it down again' }),
   }
 

@@ -1,10 +1,10 @@
-// A step of the build: bundles the program so that it starts quickly. It is one file, src/main.cjs, in which each module
-// runs when it is first needed, and one file for each large library that few commands need.
+// A build step: bundles the program so that it starts quickly, into one file, src/main.cjs, in which each module runs when it
+// is first needed, and one file for each large library that few commands need.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { build, type BuildOptions, type Plugin } from 'esbuild'
 import { NARROW } from './narrow.ts'
 
-/** What few commands need, or what none does: what oclif has for programs with plugins. */
+/** Libraries that few commands need, or none: oclif has some for programs with plugins. */
 const APART = [
   '@humanwhocodes/momoa',
   '@inquirer/prompts',
@@ -41,7 +41,7 @@ const common = {
   define: {
     'import.meta.dirname': '__dirname',
     'import.meta.filename': '__filename',
-    // oclif would load semver to warn of what src/cnilab.ts has checked.
+    // oclif would load semver to check what src/start.ts has already checked.
     'process.env.OCLIF_DISABLE_ENGINE_WARNING': '"1"',
   },
 } satisfies BuildOptions
@@ -52,7 +52,7 @@ const apart: Plugin = {
   name: 'apart',
   setup(bundler) {
     const fileOfLibrary = ({ path }: { path: string }) => ({ path: `../lib/${fileOf(path)}.cjs`, external: true })
-    // This one is loaded when something is drawn that the build has not drawn.
+    // This one is loaded only to draw something that the build has not drawn.
     bundler.onResolve({ filter: /^markdansi$/, namespace: 'file' }, ({ path }) => ({ path, namespace: 'late' }))
     bundler.onResolve({ filter: new RegExp(`^(?:${APART.join('|')})$`) }, fileOfLibrary)
     bundler.onLoad({ filter: /./, namespace: 'late' }, ({ path }) => ({
@@ -63,10 +63,10 @@ const apart: Plugin = {
 
 /** `const a = require("a")`, as TypeScript writes an import. */
 const REQUIRED = /^(?:const|var) (\w+) = ((?:__import(?:Default|Star)\()?require\((?:"[^"]+"|'[^']+')\)\)?);$/gm
-/** What takes long to make: the characters that have some property of Unicode. */
+/** Constants that take long to create: sets of characters with some Unicode property. */
 const OF_UNICODE = /^const (\w+) = (new Intl\.Segmenter\(\)|\/.*\\p\{.*\/\w+);$/gm
 
-/** Makes constants of a module when they are first used. */
+/** Makes the constants of a module lazy. */
 function whenUsed(source: string, declaration: RegExp): string {
   return [...source.matchAll(declaration)].reduce((text, [line, name = '', value]) => {
     const uses = new RegExp(String.raw`(?<![.\w$'"])${name}(?![\w$'":])`, 'g')
@@ -76,16 +76,16 @@ function whenUsed(source: string, declaration: RegExp): string {
   }, source)
 }
 
-/** Has string-width count all narrow text as fast as it counts ASCII. Throws where it is not written as expected. */
+/** Has string-width count narrow text as fast as it counts ASCII. Throws if its source is not as expected. */
 function countNarrow(source: string): string {
-  if (!source.includes('Intl.Segmenter')) return source // oclif has an old one as well, which makes no such expressions
+  if (!source.includes('Intl.Segmenter')) return source // oclif has an older one as well, which needs no such expressions
   const ascii = String.raw`/^[\u0020-\u007E]*$/`
   if (!source.includes(ascii))
-    throw new Error('string-width has another way to count ASCII: see countNarrow in bundle.ts')
+    throw new Error('string-width counts ASCII in another way now: see countNarrow in bundle.ts')
   return source.replace(ascii, () => String(NARROW))
 }
 
-/** Libraries that make more than most commands need as soon as they are loaded. */
+/** Changes libraries that create more at load time than most commands need. */
 const late: Plugin = {
   name: 'late',
   setup(bundler) {
@@ -94,13 +94,13 @@ const late: Plugin = {
     change(/\/@oclif\/core\/lib\/.*\.js$/, REQUIRED)
     change(/\/wrap-ansi\/index\.js$/, OF_UNICODE)
     change(/\/string-width\/index\.js$/, OF_UNICODE, countNarrow)
-    // oclif asks it for WSL, which is Linux to us.
+    // oclif uses it to detect WSL, which is Linux to us.
     bundler.onResolve({ filter: /^wsl-utils$/ }, ({ path }) => ({ path, namespace: 'none' }))
     bundler.onLoad({ filter: /./, namespace: 'none' }, () => ({ contents: 'export const isWsl = false' }))
   },
 }
 
-/** Bundles files that run as CommonJS modules. They are of ASCII, which V8 reads fastest: of a regular expression esbuild leaves the rest. */
+/** Bundles files that run as CommonJS modules, as pure ASCII, which V8 reads fastest: esbuild itself leaves regular expressions alone. */
 async function buildCommon(entryPoints: string[] | Record<string, string>, outdir: string, plugins: Plugin[]) {
   const { outputFiles } = await build({ ...common, entryPoints, outdir, plugins, write: false })
   mkdirSync(outdir, { recursive: true })
@@ -119,6 +119,6 @@ await build({
   entryPoints: ['src/cnilab.ts', 'src/packets/caller.ts', 'src/packets/responder.ts'],
   outbase: '.',
   outdir: 'dist',
-  // Of what they bundle, dns-packet is a CommonJS module.
+  // They bundle dns-packet, a CommonJS module.
   banner: { js: "import{createRequire as r}from'node:module';const require=r(import.meta.url);" },
 })

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The program's entry. What it starts is a CommonJS module, for which Node loads less.
+// The program's entry. It starts a CommonJS module, for which Node loads less.
 import { createRequire } from 'node:module'
 
 createRequire(import.meta.url)('./start.cjs')

@@ -7,35 +7,35 @@ import { makeFolder } from './kernel/make-folder.ts'
 import { MIB, readBytes } from './kernel/read-file.ts'
 import { replaceFile } from './kernel/replace-file.ts'
 
-/** A file of the program that runs. */
+/** A loaded file of the program. */
 interface Loaded {
   script: Script
   module: { exports: unknown }
-  /** Where what was compiled of it is kept; undefined where nothing can be. */
+  /** Where its compiled code is cached; undefined if there is no cache. */
   cache: string | undefined
-  /** Which version of the file it is. */
+  /** Identifies the version of the file. */
   version: string
-  /** Whether what is kept is of this version. */
+  /** Whether the cache has compiled code of this version. */
   isKept: boolean
 }
 
-/** No bundled file is larger, nor what is compiled of it. */
+/** The limit for a bundled file, and for its compiled code, in bytes. */
 const MOST = 64 * MIB
 
 /**
- * Runs bundled files, which are CommonJS modules, with what V8 compiled of them in earlier runs. Node's own compile cache
- * keeps what is compiled before a file runs: nearly all functions would be compiled anew by each command.
+ * Runs bundled files, which are CommonJS modules, with the code that V8 compiled in earlier runs. Node's own compile cache
+ * saves only what is compiled before a file runs: each command would compile nearly all functions again.
  */
 export class CodeCache {
   readonly #folder: string | undefined
   readonly #loaded = new Map<string, Loaded>()
 
-  /** With what is kept in this folder, which is one command's, and the user's own; undefined for nothing. */
+  /** `folder` is the cache of one command, and the user's own; undefined for no cache. */
   constructor(folder: string | undefined) {
     this.#folder = folder
   }
 
-  /** What a file exports. */
+  /** Loads a file, and returns its exports. */
   load(file: string): unknown {
     const before = this.#loaded.get(file)
     if (before) return before.module.exports
@@ -56,34 +56,34 @@ export class CodeCache {
     const nodes = createRequire(file)
     const require = (name: string): unknown =>
       name.startsWith('.') ? this.load(join(dirname(file), name)) : nodes(name)
-    // The function that the text above is.
+    // The script above is this function.
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     const run = script.runInThisContext() as (...given: unknown[]) => void
     run(module.exports, Object.assign(require, nodes), module, file, dirname(file))
     return module.exports
   }
 
-  /** Keeps what was compiled, at the end of a command. */
+  /** Saves the compiled code, at the end of a command. */
   save(): void {
     const folder = this.#folder
     if ([...this.#loaded.values()].every(({ isKept }) => isKept)) return
     try {
-      // What `lab run` sets would be a part of it.
+      // A flag that `lab run` sets would become part of it.
       process.getBuiltinModule('node:v8').setFlagsFromString('--no-optimize-for-size')
       for (const { script, cache, version, isKept } of this.#loaded.values()) {
         if (folder === undefined || cache === undefined || isKept) continue
         makeFolder(folder, 0o700)
-        // Of what is kept V8 checks the length alone: it is whole, or not there.
+        // V8 checks only the length of cached code, so it must be complete or missing.
         const whole = Buffer.concat([Buffer.from(`${version}\n`), script.createCachedData()])
         replaceFile(cache, whole, { mode: 0o600, flush: true })
       }
     } catch {
-      // The next one starts as slowly as this one.
+      // the next command starts as slowly as this one
     }
   }
 }
 
-/** What is kept of this version of a file. */
+/** The cached code of this version of a file; undefined if there is none. */
 function read(cache: string, version: string): Buffer | undefined {
   try {
     if (distrust(cache) !== undefined) return undefined

@@ -3,24 +3,24 @@ import { userInfo } from 'node:os'
 import { isAbsolute } from 'node:path'
 
 /**
- * Puts right what Node and the libraries take for granted of a process, and what a container, a service or a restricted
- * account may lack: a home, a shell, a current folder, and files that their owner may use.
+ * Supplies what Node and libraries take for granted, but a container, a service or a restricted account may lack: a home, a
+ * shell, a working directory, and a umask that lets owners use their files.
  */
 export function completeEnvironment(): void {
   const { env } = process
-  // A uid that no passwd(5) entry has, as in a container with --user, is enough to lack both.
+  // A uid without a passwd(5) entry, as in a container with --user, has neither.
   if (!isAbsolute(env['HOME'] ?? '')) env['HOME'] = knownHome() ?? '/'
   if (!isShell(env['SHELL'])) env['SHELL'] = '/bin/sh'
-  // A umask that takes rights from the owner would close to us what we make; what it takes from others stays taken.
+  // The umask must not take rights away from the owner, which is us; what it takes away from others stays.
   process.umask(process.umask(0o077) & 0o077)
   try {
     process.cwd()
   } catch {
-    process.chdir('/') // the folder was deleted: nothing could be found from there anyway
+    process.chdir('/') // the directory was deleted
   }
 }
 
-/** The home that passwd(5) has for this user; undefined if there is none of that uid. */
+/** This user's home in passwd(5); undefined if there is no such uid. */
 function knownHome(): string | undefined {
   try {
     return userInfo().homedir
@@ -29,7 +29,7 @@ function knownHome(): string | undefined {
   }
 }
 
-/** Whether it is a program that takes commands: those of accounts for services refuse to. */
+/** Whether it is a real shell, unlike those of service accounts. */
 function isShell(file: string | undefined): boolean {
   try {
     if (file === undefined || !isAbsolute(file) || /\/(?:nologin|false)$/.test(file)) return false

@@ -1,18 +1,18 @@
-/** What kind of failure it is; it decides the exit code that the shell sees. */
+/** The kind of a failure, which decides the exit code. */
 export type ErrorKind = 'state' | 'usage' | 'machine' | 'interrupted'
 
 const exitCodes: Record<ErrorKind, number> = { state: 1, usage: 2, machine: 3, interrupted: 130 }
 
-/** Optional parts of an error: what it means, the command that failed, ready to paste, and what to do next. */
+/** The optional parts of an error: what it means, the failed command (ready to paste), and what to do next. */
 export interface ErrorDetails {
   command?: string
   fix?: string
-  /** The error that it tells in other words. */
+  /** The error that it was made from. */
   cause?: unknown
 }
 
 /**
- * An error that the user can act on. `kind` says whose turn it is:
+ * An error that the user can act on. `kind` says where the fault lies:
  * - `state`: the kernel or the state of the lab refuses (exit 1)
  * - `usage`: wrong whatever the state: a name, an address, a flag, a lab file (exit 2)
  * - `machine`: this machine lacks something; `cnilab doctor` finds out what (exit 3)

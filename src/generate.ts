@@ -1,5 +1,5 @@
-// A step of the build: lists the commands with their flags in oclif.manifest.json, so that none is loaded to find another,
-// writes the JSON Schema of labs, and spares the program the parsing and drawing of those that ship.
+// A build step: lists the commands with their flags in oclif.manifest.json, so that finding one loads no other, writes the
+// JSON Schema of labs, and parses and draws the labs that ship, so that the program need not.
 import { cpSync, linkSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import module from 'node:module'
 import { dirname } from 'node:path'
@@ -56,11 +56,11 @@ for (const plain of [true, false])
       JSON.stringify(Object.fromEntries(texts.map((text) => [text, drawn(draw(text, plain, color))]))),
     )
 
-// So that the program works wherever its folder is copied to.
+// The program must work wherever its folder is copied.
 const prebuilt = dirname(module.createRequire(import.meta.url).resolve(`${PREBUILT}/package.json`))
 cpSync(prebuilt, 'dist/koffi', { recursive: true, filter: (file) => !/\.(md|js|json)$/.test(file) })
 
-// The CNI plugins as they run from here, on the Node of the sandbox or whatever is on the path: one script under all names.
+// Runs the CNI plugins from here, with the sandbox's Node or else the one in PATH: one script under all their names.
 const [firstType = '', ...otherTypes] = Object.keys(types)
 writeFileSync(
   `dist/plugins/${firstType}`,

@@ -1,9 +1,9 @@
-/** How deep lists and objects may be nested: what walks through them calls itself for each level. */
+/** How deeply lists and objects may be nested: the functions that walk them recurse. */
 const DEEPEST = 100
 
 const [QUOTE, BACKSLASH, LIST, LIST_END, OBJECT, OBJECT_END] = [0x22, 0x5c, 0x5b, 0x5d, 0x7b, 0x7d]
 
-/** Where a JSON text has more lists and objects in each other than anybody needs, from 0 on; undefined if nowhere. */
+/** The offset at which a JSON text is nested too deeply; undefined if it never is. */
 export function tooDeep(text: string): number | undefined {
   let depth = 0
   let isText = false
@@ -20,5 +20,5 @@ export function tooDeep(text: string): number | undefined {
   return undefined
 }
 
-/** What is said of it. */
-export const TOO_DEEP = `more than ${DEEPEST} lists and objects lie in each other here`
+/** The message about such a text. */
+export const TOO_DEEP = `more than ${DEEPEST} lists and objects are nested here`

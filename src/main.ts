@@ -10,7 +10,7 @@ import { printJson, tell } from './ui/terminal/output.ts'
 
 type Started = (command: string) => unknown
 
-/** All commands, as oclif would find them, from what the build wrote down of them. Tells which of them is started. */
+/** All commands, from the manifest that the build wrote. Calls `started` with the name of the one that is run. */
 function program(started: Started): Interfaces.Plugin {
   const root = packageFolder()
   // Written by src/generate.ts.
@@ -21,7 +21,7 @@ function program(started: Started): Interfaces.Plugin {
     started(id)
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each file there has a command
     const file = (await import(`../commands/${id.replaceAll(':', '/')}.ts`)) as { default: Command.Class }
-    mindUnwritten() // oclif's own listener has come with the first command
+    mindUnwritten() // loading a command has added oclif's own listener
     return Object.assign(file.default, { id, plugin })
   }
   const plugin: Interfaces.Plugin = {
@@ -53,24 +53,24 @@ function program(started: Started): Interfaces.Plugin {
   return plugin
 }
 
-process.env['CNILAB_DISABLE_THEME'] = '1' // a file that the environment names
-// With NODE_ENV=development, which is meant for other programs, it would look for our sources.
+process.env['CNILAB_DISABLE_THEME'] = '1' // would read a file that the environment names
+// With NODE_ENV=development, which is meant for other programs, oclif would look for our sources.
 settings.enableAutoTranspile = false
 
-/** Runs the command that the arguments name. Errors before a command is found are shown as all others are. */
+/** Runs the command that the arguments name, and shows errors, even those before a command is found. */
 export async function main(started: Started = () => undefined): Promise<void> {
   mindUnwritten()
   process.on('uncaughtException', (error) => {
     showError(error)
     process.exit()
   })
-  // A terminal that does not know its size, such as a serial console, says 0: one letter would go to a line.
+  // A terminal that does not know its width, such as a serial console, reports 0: each line would hold one letter.
   if (process.stdout.columns === 0) process.stdout.columns = 80
   try {
     const words = await given()
     if (!words) return
     const plugin = program(started)
-    // No plugins of oclif's beside it: it would run whatever a folder of data names, also one that somebody else filled.
+    // Without this list, oclif would run the plugins that its data folder names, and somebody else may have filled that.
     await run(asOclifWants(words, plugin.commands), { root: plugin.root, plugins: new Map([[plugin.name, plugin]]) })
   } catch (error) {
     showError(error)
@@ -85,14 +85,14 @@ function showError(error: unknown): void {
   process.exitCode = shown.exitCode
 }
 
-/** Options may come before the command, or between its words. */
+/** Moves options behind the command: they may be typed before it, or between its words. */
 function asOclifWants(words: string[], commands: readonly Command.Loadable[]): string[] {
   const [first = '', second = ''] = words
   const isUnsaid = first.startsWith('-') || (first in pkg.oclif.topics && second.startsWith('-'))
   return isUnsaid ? commandFirst(words, commands) : words
 }
 
-/** The words that were typed; where there are none, those that are chosen on a terminal: undefined for none. */
+/** The arguments; on a terminal, if there are none, those chosen from the menu (undefined if nothing was). */
 async function given(): Promise<string[] | undefined> {
   const typed = process.argv.slice(2)
   if (typed.length > 0 || !process.stdin.isTTY || !process.stdout.isTTY) return typed

@@ -1,6 +1,6 @@
 import { closest, distance } from 'fastest-levenshtein'
 
-/** Of some names, the one that was probably meant; undefined if none is near. */
+/** The known name that was probably meant; undefined if none is close. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   if (known.length === 0) return undefined
   const found = closest(name, [...known])

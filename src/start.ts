@@ -1,5 +1,5 @@
-// Starts the program. Everything that older versions of Node may not understand is loaded after the check. It writes by
-// itself, to load nothing, and only words of its own.
+// Starts the program. Whatever older versions of Node may not understand is loaded after the check. Errors are written
+// directly, to load nothing more, and quote no input.
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { CodeCache } from './code-cache.ts'
@@ -11,7 +11,7 @@ import { mindUnwritten } from './unwritten.ts'
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 
-/** What keeps cnilab from running here, in one line. */
+/** The reason why cnilab cannot run here, in one line; undefined if it can. */
 function obstacle() {
   if (process.platform !== 'linux')
     return `cnilab needs Linux network namespaces, which ${process.platform} does not have: use a Linux VM (${process.platform === 'win32' ? 'WSL2' : 'Lima, UTM'}, or any other)`
@@ -20,7 +20,7 @@ function obstacle() {
   return undefined
 }
 
-/** The command that the words name, as far as can be told without knowing all commands. */
+/** The command that the arguments name, as well as it can be guessed without the list of commands. */
 function named(words: readonly string[]): string {
   const [first = '', second = ''] = words
   const end = words.indexOf('--')
@@ -29,8 +29,8 @@ function named(words: readonly string[]): string {
 }
 
 /**
- * The folder of the user's own cache for a command: the default one in /tmp belongs to whoever came first. What is in it is
- * run, so that one which somebody else could have filled is not used. Undefined then: start a little slower.
+ * The folder of the user's code cache for a command. (Node's default, in /tmp, belongs to the first user to make it.) The
+ * cache is executed, so a folder that somebody else could have filled gives undefined: the start is then a little slower.
  */
 function cacheFolder(command: string): string | undefined {
   if (process.env['NODE_DISABLE_COMPILE_CACHE'] !== undefined || !/^[\w:-]+$/.test(command)) return undefined
@@ -39,7 +39,7 @@ function cacheFolder(command: string): string | undefined {
   const folder = join(common, `${process.version}-${process.arch}`)
   if (distrust(folder) !== undefined) return undefined
   try {
-    // Made first of all: what of the environment names a folder that is there must not change while a command runs.
+    // Made at once: which of the environment's folders exist must not change while a command runs.
     makeFolder(folder, 0o700)
     return join(folder, command)
   } catch {
@@ -51,12 +51,12 @@ async function runMain() {
   const command = named(process.argv.slice(2))
   const cache = new CodeCache(cacheFolder(command))
   const { DEBUG } = process.env
-  delete process.env['DEBUG'] // meant for something else: oclif would tell all that it does
+  delete process.env['DEBUG'] // meant for another program: oclif would log all that it does
   // Bundled from main.ts.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   const { main } = cache.load(join(import.meta.dirname, 'main.cjs')) as typeof import('./main.ts')
   if (DEBUG !== undefined) process.env['DEBUG'] = DEBUG
-  // What was typed may be the name of no command.
+  // The first word may not be the name of a command.
   let isCommand = ['--help', '--version'].includes(command)
   process.on('exit', () => isCommand && cache.save())
   await main((started) => (isCommand ||= started === command))

@@ -1,16 +1,16 @@
 let isTold = false
 
 /**
- * Takes it upon us what becomes of output that cannot be written: what is being done goes on to its end. oclif's own
- * listener, from which the program would die in the middle, is removed: so it is called again once that is loaded.
+ * Lets the program finish its work even if its output cannot be written. Replaces oclif's listener, which would end the
+ * program halfway; call it again after oclif has been loaded.
  */
 export function mindUnwritten(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.removeAllListeners('error')
     stream.on('error', ({ code, message }: NodeJS.ErrnoException) => {
-      // The reader went away, as in `cnilab lab run | head -1`: nobody is left to tell, but there may be much to tear down.
+      // The reader has gone, as in `cnilab lab run | head -1`: nobody needs the message, but there may be much to tear down.
       if (code === 'EPIPE') return
-      process.exitCode = 1 // a full disk, say
+      process.exitCode = 1 // for example, a full disk
       if (stream === process.stdout && !isTold) process.stderr.write(`Error: could not write the result: ${message}\n`)
       isTold = true
     })

@@ -1,10 +1,10 @@
-/** Whether a text is meant by a pattern, in which `*` stands for anything. */
+/** Whether a text matches a pattern in which `*` stands for anything. */
 export function matches(pattern: string, text: string): boolean {
   const [first = '', ...others] = pattern.split('*')
   const last = others.pop()
   if (last === undefined) return pattern === text
   if (!text.startsWith(first)) return false
-  // The first place for each part is as good as any later one. (A regular expression would try them all.)
+  // The first match of each part is as good as any later one. (A regular expression would try them all.)
   let at = first.length
   for (const part of others) {
     const found = text.indexOf(part, at)

@@ -9,9 +9,9 @@ import { changeFlags } from '../../src/ui/terminal/base-command.ts'
 import { mark, marked, style } from '../../src/ui/terminal/style.ts'
 
 export default class BridgeAdd extends ContainerCommand {
-  static override summary = 'Put a container on a bridge: steps 2 to 8 for a namespace that exists'
+  static override summary = 'Attach a container to a bridge: steps 2 to 8 for an existing namespace'
   static override description =
-    'What a container runtime has its CNI plugin do: a bridge, a cable, an address, a route, a way out. With --json it prints the CNI result.'
+    'Does what a CNI plugin does for a container runtime: a bridge, a cable, an address, a route, a way out. With --json, it prints the CNI result.'
   static override examples = [
     '<%= config.bin %> netns create red && <%= config.bin %> bridge add 2e34dcf34 red',
     '<%= config.bin %> bridge add 2e34dcf34 /var/run/netns/2e34dcf34 --json',
@@ -30,15 +30,15 @@ export default class BridgeAdd extends ContainerCommand {
     const { flags } = typed
     const job = this.read(typed, 'add')
     if (flags['dry-run'] || flags.explain) {
-      this.notice('the address is an example: the IPAM plugin gives one when it is run')
+      this.notice('the address is an example: the IPAM plugin assigns one when this runs')
       return printPlan(stepsFor(job, await exampleLease(job)), { ...flags, script: false }, (line) => this.log(line))
     }
     const others = job.network.plugins.filter(({ type }) => type !== 'bridge').map(({ type }) => type)
     if (others.length > 0)
-      this.notice(`this is the part of bridge alone; cnilab cni add runs the whole list, with ${others.join(', ')}`)
+      this.notice(`this runs only bridge; cnilab cni add runs the whole list, including ${others.join(', ')}`)
     const kernel = await this.open(job, typed, true)
     this.log(style.title(`Container ${job.call.containerId} on the network ${job.network.name}`))
-    // Written at once: if nobody can be told the result, what was made is taken back.
+    // Written at once: if the result cannot be written, everything is undone.
     const { report, result } = await drawAdd(kernel, job, flags.plain, this.jsonEnabled() ? writeResult : undefined)
     if (report.error) throw report.error
     if (!result) {
@@ -51,7 +51,7 @@ export default class BridgeAdd extends ContainerCommand {
     return undefined
   }
 
-  /** The result has been told. */
+  /** Prints nothing: the result has been printed already. */
   protected override logJson(document: unknown): void {
     if (document !== undefined) super.logJson(document)
   }

@@ -15,7 +15,7 @@ interface CheckDocument extends Document {
 export default class BridgeCheck extends ContainerCommand {
   static override summary = 'Check that a container is on its bridge as bridge add left it'
   static override description =
-    'Compares cable, bridge, addresses, routes, masquerading and forwarding with the kernel. Exits with 1 if something is missing.'
+    'Looks in the kernel for its cable, bridge, addresses, routes, masquerading and forwarding. Exits with 1 if something is missing.'
   static override examples = ['<%= config.bin %> bridge check 2e34dcf34 red']
   static override args = containerArgs
   static override baseFlags = addedFlags

@@ -15,14 +15,14 @@ export default class BridgeCreate extends OperationCommand {
   }
 
   static override flags = {
-    netns: Flags.string({ description: 'the namespace that it is made in; the host without it' }),
+    netns: Flags.string({ description: 'namespace to create it in; by default, the host' }),
   }
 
   async run(): Promise<OperationsDocument> {
     const { args, flags } = await this.parse(BridgeCreate)
     if (args.netns !== undefined)
       throw new CnilabError('usage', 'bridge create takes the name of one bridge', {
-        fix: `cnilab bridge add ${quote(args.name)} ${quote(args.netns)} puts the container ${args.name} on a bridge`,
+        fix: `cnilab bridge add ${quote(args.name)} ${quote(args.netns)} attaches the container ${args.name} to a bridge`,
       })
     return this.perform([parseOperation('bridge', { name: args.name, netns: flags.netns })], flags)
   }

@@ -7,9 +7,9 @@ import { mark, marked, style } from '../../src/ui/terminal/style.ts'
 import { draw } from '../../src/ui/terminal/text.ts'
 
 export default class BridgeDel extends ContainerCommand {
-  static override summary = 'Take a container off its bridge, with its address and its rules'
+  static override summary = 'Detach a container from its bridge, and remove its address and rules'
   static override description =
-    'With the last container the bridge goes, too, and what masqueraded its network. It succeeds when nothing is there any more, also when the namespace is gone.'
+    'The last container takes the bridge and the masquerading of its network with it. It succeeds even if nothing is left to remove, or the namespace is gone.'
   static override examples = ['<%= config.bin %> bridge del 2e34dcf34 red']
   static override args = containerArgs
   static override baseFlags = {
@@ -25,16 +25,16 @@ export default class BridgeDel extends ContainerCommand {
     const job = await this.readAdded(kernel, given, typed)
     const isDry = typed.flags['dry-run']
     const { commands, foreign } = await (isDry ? wouldTakeOff : takeOff)(kernel, job)
-    const what = `container ${job.call.containerId} is off the network ${job.network.name}`
+    const what = `container ${job.call.containerId} is detached from the network ${job.network.name}`
     const { plain } = typed.flags
-    if (commands.length === 0) this.log(marked(mark.already, `Not there, nothing to do: ${what}`, plain))
+    if (commands.length === 0) this.log(marked(mark.already, `Nothing to do: ${what}`, plain))
     else if (!isDry) this.log(marked(mark.done, `Done: ${what}`, plain))
     for (const command of commands) this.log(draw`${isDry ? '' : '  '}${style.command(toLine(command, '1'))}`)
     for (const table of foreign) this.notice(`left alone: ${table}`)
     return undefined
   }
 
-  /** CNI's DEL prints nothing. */
+  /** Prints nothing, like CNI's DEL. */
   protected override logJson(document: unknown): void {
     if (document !== undefined) super.logJson(document)
   }

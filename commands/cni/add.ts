@@ -8,9 +8,9 @@ import {
 } from '../../src/ui/cni/command.ts'
 
 export default class CniAdd extends CniRuntimeCommand {
-  static override summary = 'Put a container into a network, with its CNI plugins'
+  static override summary = 'Add a container to a network by its CNI plugins'
   static override description =
-    'Prints the CNI result. If a plugin fails, all of them get DEL. The network mynet needs no configuration. What cnitool reads from the environment is read here, too.'
+    "Prints the CNI result. If a plugin fails, all of them are called with DEL. The network mynet needs no configuration. cnitool's environment variables are read, too."
   static override examples = [
     '<%= config.bin %> netns create red && <%= config.bin %> cni add mynet red',
     '<%= config.bin %> cni add mynet red --trace',

@@ -8,8 +8,8 @@ import {
 } from '../../src/ui/cni/command.ts'
 
 export default class CniCheck extends CniRuntimeCommand {
-  static override summary = 'Ask the CNI plugins whether a container is in a network as ADD left it'
-  static override description = 'Prints nothing if it is. The plugins get the cached result of ADD.'
+  static override summary = "Have the CNI plugins check that a container's network is as ADD left it"
+  static override description = "Prints nothing if it is. The plugins get ADD's cached result."
   static override examples = ['<%= config.bin %> cni check mynet red']
   static override args = { network: networkArgument, netns: netnsArgument }
   static override flags = attachmentFlags

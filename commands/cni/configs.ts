@@ -12,14 +12,14 @@ interface ConfigsDocument extends Document {
 }
 
 export default class CniConfigs extends BaseCommand {
-  static override summary = 'List and explain the network configurations, and which one each runtime takes'
+  static override summary = 'List and explain the network configurations, and which one each runtime uses'
   static override description =
-    'Reads the folder as container runtimes do. They differ: containerd takes the first file or none, CRI-O passes over broken ones, libcni looks for a network by its name.'
+    'Reads the folder as container runtimes do. They differ: containerd uses the first file or none, CRI-O skips broken ones, and libcni looks for a network by name.'
   static override examples = ['<%= config.bin %> cni configs', '<%= config.bin %> cni configs --conf-dir ./net.d']
   static override flags = {
     'conf-dir': Flags.string({
       helpValue: 'DIR',
-      description: 'folder of configurations [default: NETCONFPATH, or /etc/cni/net.d]',
+      description: 'configuration folder [default: NETCONFPATH, or /etc/cni/net.d]',
     }),
     'bin-dir': binDirFlag,
   }
@@ -31,7 +31,7 @@ export default class CniConfigs extends BaseCommand {
     this.log(
       files.length > 0
         ? configsText(files, choices)
-        : `No configurations in ${folder}: runtimes have no network to attach containers to, and a kubelet's node stays NotReady.`,
+        : `No configurations in ${folder}: runtimes have no network to attach containers to, and a Kubernetes node stays NotReady.`,
     )
     return { schema: 'cnilab/cni-configs/v1', folder, files, choices }
   }

@@ -11,20 +11,22 @@ import type { Log } from '../../src/ui/terminal/output.ts'
 import { word } from '../../src/ui/terminal/word.ts'
 
 export default class CniConformance extends BaseCommand {
-  static override summary = 'Check a CNI plugin, whoever made it, against the CNI spec'
+  static override summary = 'Check any CNI plugin against the CNI spec'
   static override description =
-    'Calls the executable as a runtime would, rightly and wrongly, in a sandbox of its own, and compares what it says and what is in the kernel with CNI spec 1.1.0. Exits with 1 if it breaks a rule that the spec requires; what it recommends is only listed.'
+    'Calls the executable as a runtime would, correctly and incorrectly, in its own sandbox, and compares its output and the kernel with CNI spec 1.1.0. Exits with 1 if it breaks a rule that the spec requires; broken recommendations are only listed.'
   static override examples = [
     '<%= config.bin %> cni conformance bridge',
     '<%= config.bin %> cni conformance ./my-plugin --config my.conflist',
     '<%= config.bin %> cni conformance /opt/cni/bin/ptp --report junit > ptp.xml',
   ]
   static override args = {
-    plugin: word({ description: 'path to a plugin, or the type of one that is installed', required: true }),
+    plugin: word({ description: 'path to a plugin, or the type of an installed one', required: true }),
   }
   static override flags = {
-    config: Flags.string({ description: 'network configuration (.conf or .conflist) in place of the built-in one' }),
-    report: Flags.option({ options: FORMATS, description: 'print a report for programs' })(),
+    config: Flags.string({
+      description: 'network configuration (.conf or .conflist) to use instead of the built-in one',
+    }),
+    report: Flags.option({ options: FORMATS, description: 'print a machine-readable report' })(),
     plain: plainFlag,
   }
 

@@ -8,9 +8,9 @@ import {
 } from '../../src/ui/cni/command.ts'
 
 export default class CniDel extends CniRuntimeCommand {
-  static override summary = 'Take a container out of a network, with its CNI plugins'
+  static override summary = 'Remove a container from a network by its CNI plugins'
   static override description =
-    'Prints nothing. All plugins are asked, also after one that failed; then the cached result is kept, so that it can be tried again.'
+    'Prints nothing. All plugins are called, even after one has failed; the cached result is then kept, so that you can try again.'
   static override examples = ['<%= config.bin %> cni del mynet red']
   static override args = { network: networkArgument, netns: netnsArgument }
   static override flags = attachmentFlags

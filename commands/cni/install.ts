@@ -11,18 +11,18 @@ import { installedText, uninstalledText } from '../../src/ui/cni/install.ts'
 type InstallDocument = Document & (Installed | Uninstalled)
 
 export default class CniInstall extends BaseCommand {
-  static override summary = 'Install the CNI plugins on this machine as programs of their own'
+  static override summary = 'Install the CNI plugins on this machine as standalone programs'
   static override description =
-    "Compiles the plugins to one executable that needs neither cnilab nor Node, and puts it into a folder under the name of each type. Acts on this machine, not in a sandbox; /opt/cni/bin needs sudo. A plugin that is not cnilab's is never replaced without --force. Needs Bun (npm's package bun)."
+    "Compiles the plugins into one executable that needs neither cnilab nor Node, and puts it into a folder under the name of each type. Acts on this machine, not in a sandbox; /opt/cni/bin needs sudo. A plugin that is not cnilab's is never replaced without --force. Needs Bun (npm's package bun)."
   static override examples = [
     'sudo <%= config.bin %> cni install',
     '<%= config.bin %> cni install --bin-dir ~/cni',
     '<%= config.bin %> cni install --bin-dir ~/cni --uninstall',
   ]
   static override flags = {
-    'bin-dir': Flags.string({ description: 'folder of plugins', default: '/opt/cni/bin', helpValue: 'DIR' }),
+    'bin-dir': Flags.string({ description: 'plugin folder', default: '/opt/cni/bin', helpValue: 'DIR' }),
     force: Flags.boolean({ description: 'replace plugins of these names that others installed; no copy is kept' }),
-    uninstall: Flags.boolean({ description: "remove cnilab's own plugins, and nothing else", exclusive: ['force'] }),
+    uninstall: Flags.boolean({ description: "remove cnilab's plugins, and nothing else", exclusive: ['force'] }),
   }
 
   async run(): Promise<InstallDocument> {

@@ -16,7 +16,7 @@ interface KubeletDocument extends Document {
 export default class CniKubelet extends BaseCommand {
   static override summary = 'Find the CNI settings of a running kubelet or container runtime'
   static override description =
-    'Looks on this machine, not in a sandbox, for kubelet, containerd, CRI-O and cri-dockerd, at their flags and files, and says where their configurations and plugins are and who says so. Changes nothing. Files that only root may read need sudo.'
+    'Looks on this machine, not in a sandbox, for kubelet, containerd, CRI-O and cri-dockerd, reads their flags and files, and shows where their configurations and plugins are, and which setting says so. Changes nothing. Files that only root may read need sudo.'
   static override examples = ['<%= config.bin %> cni kubelet', '<%= config.bin %> cni kubelet --json']
 
   async run(): Promise<KubeletDocument> {
@@ -25,17 +25,17 @@ export default class CniKubelet extends BaseCommand {
     if (runtimes.length > 0) this.log(runtimesText(runtimes))
     else {
       this.log('No kubelet, containerd, CRI-O or Docker runs on this machine.\n')
-      this.log(`Where they look if nothing else is said:
+      this.log(`Where they look by default:
   configurations  ${DEFAULT_CONF_DIR}
   plugins         ${DEFAULT_BIN_DIRS[0]} (Debian's package: ${DEFAULT_BIN_DIRS[1]})\n`)
       this.log(wrapped(`${FLAGS_GONE}.`))
     }
-    this.log(join(['\nGo on with:', ...next(runtimes).map((command) => draw`  ${style.command(command)}`)], '\n'))
+    this.log(join(['\nNext:', ...next(runtimes).map((command) => draw`  ${style.command(command)}`)], '\n'))
     return { schema: 'cnilab/cni-kubelet/v1', runtimes }
   }
 }
 
-/** The commands that look into the folders of the first runtime that names some; one in a container has others than we. */
+/** The commands that look into the folders of the first runtime that names some; those of one in a container are not ours. */
 function next(runtimes: readonly SeenRuntime[]): string[] {
   const { confDir, binDirs } = runtimes.find((one) => one.confDir && one.root === '') ?? {}
   const conf = confDir && confDir.value !== DEFAULT_CONF_DIR ? ` --conf-dir ${quote(confDir.value)}` : ''

@@ -10,9 +10,9 @@ interface PluginsDocument extends Document {
 }
 
 export default class CniPlugins extends BaseCommand {
-  static override summary = 'List the CNI plugins on this machine, what versions they speak and who made them'
+  static override summary = 'List the CNI plugins on this machine, the versions they support and who made them'
   static override description =
-    'Asks each executable in the folders of plugins for its versions, and nothing else. Of several with one name, runtimes take the one in the first folder.'
+    'Asks each executable in the plugin folders for its versions, and nothing else. If several have the same name, runtimes use the one in the first folder.'
   static override examples = ['<%= config.bin %> cni plugins', '<%= config.bin %> cni plugins --bin-dir /opt/cni/bin']
   static override flags = { 'bin-dir': binDirFlag }
 

@@ -10,9 +10,9 @@ interface ValidateDocument extends Document, Validation {
 }
 
 export default class CniValidate extends BaseCommand {
-  static override summary = 'Find the mistakes in a network configuration, or in a folder of them'
+  static override summary = 'Find mistakes in a network configuration, or in a folder of them'
   static override description =
-    'Names each mistake with file, line and column, what it leads to and what to do: broken JSON, unknown keys, wrong values, plugins that are missing or too old, subnets that overlap. Exits with 1 if there are errors; warnings alone are no error.'
+    'Shows the file, line and column of each mistake, its effect and how to fix it: broken JSON, unknown keys, wrong values, plugins that are missing or too old, overlapping subnets. Exits with 1 if there are errors, but not for warnings.'
   static override examples = [
     '<%= config.bin %> cni validate /etc/cni/net.d',
     '<%= config.bin %> cni validate 10-bridge.conf --json',

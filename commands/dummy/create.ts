@@ -6,11 +6,11 @@ import { word } from '../../src/ui/terminal/word.ts'
 export default class DummyCreate extends OperationCommand {
   static override summary = 'Create a dummy interface, which leads nowhere'
   static override description =
-    'It drops whatever is sent out. An address on it stays whatever becomes of cables, and other interfaces can lie on it.'
+    'It drops every packet that it sends. An address on it stays up whatever happens to cables, and it can be the parent of other interfaces.'
   static override examples = ['<%= config.bin %> dummy create dummy0', '<%= config.bin %> dummy create d0 --netns red']
   static override args = { name: word({ required: true, description: 'name of the interface' }) }
   static override flags = {
-    netns: Flags.string({ description: 'the namespace that it is made in; the host without it' }),
+    netns: Flags.string({ description: 'namespace to create it in; by default, the host' }),
   }
 
   async run(): Promise<OperationsDocument> {

@@ -7,7 +7,7 @@ export default class DummyDelete extends OperationCommand {
   static override summary = 'Delete a dummy interface'
   static override examples = ['<%= config.bin %> dummy delete dummy0']
   static override args = { name: word({ required: true, description: 'name of the interface' }) }
-  static override flags = { netns: Flags.string({ description: 'the namespace that it is in; the host without it' }) }
+  static override flags = { netns: Flags.string({ description: 'namespace that it is in; by default, the host' }) }
 
   async run(): Promise<OperationsDocument> {
     const { args, flags } = await this.parse(DummyDelete)

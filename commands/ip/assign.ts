@@ -5,7 +5,7 @@ import { word } from '../../src/ui/terminal/word.ts'
 
 export default class IpAssign extends OperationCommand {
   static override summary = 'Step 6: give an interface an address'
-  static override description = 'The kernel adds a route to the subnet of the address by itself.'
+  static override description = "The kernel adds a route to the address's subnet by itself."
   static override examples = [
     '<%= config.bin %> ip assign 10.22.0.2/16 eth0 --netns red',
     '<%= config.bin %> ip assign 10.22.0.1/16 cni0',
@@ -16,8 +16,8 @@ export default class IpAssign extends OperationCommand {
     ifname: word({ required: true, description: 'the interface' }),
   }
   static override flags = {
-    netns: Flags.string({ description: 'namespace of the interface; the host if not given' }),
-    undo: Flags.boolean({ description: 'take it back' }),
+    netns: Flags.string({ description: 'namespace of the interface; by default, the host' }),
+    undo: Flags.boolean({ description: 'remove it again' }),
   }
 
   async run(): Promise<OperationsDocument> {

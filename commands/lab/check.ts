@@ -14,9 +14,9 @@ interface CheckDocument extends Document {
 }
 
 export default class LabCheck extends LabCommand {
-  static override summary = 'Check the running lab in the kernel, or one step of it'
+  static override summary = 'Check the running lab, or one step of it, in the kernel'
   static override description =
-    'Says what was expected, what is there, and why it matters. What depends on a failed check is skipped, so that one mistake is one red line. Exits with 1 if a check failed.'
+    'Shows what was expected, what was found, and why it matters. Checks that depend on a failed one are skipped, so that one mistake is one red line. Exits with 1 if a check failed.'
   static override examples = ['<%= config.bin %> lab check', '<%= config.bin %> lab check ip --json']
   static override args = { step: stepArgument('the step to check') }
   static override flags = { plain: plainFlag }

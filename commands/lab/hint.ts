@@ -10,16 +10,16 @@ interface HintDocument extends Document {
   lab: string
   /** Absent once all steps are done. */
   step?: string
-  /** Of how many the last one that was shown. */
+  /** How many hints there are, and which was the last one shown. */
   hint: { number: number; of: number }
 }
 
 export default class LabHint extends LabCommand {
-  static override summary = 'Get a hint for the step that you are at'
+  static override summary = 'Get a hint for the current step'
   static override description =
-    'First what is wrong, if something is; then the hints of the step, one more each time; then the way to the solution.'
+    "Shows first what is wrong, if anything; then the step's hints, one more each time; then how to get the solution."
   static override examples = ['<%= config.bin %> lab hint', '<%= config.bin %> lab hint veth']
-  static override args = { step: stepArgument('the step, if it is not the one that you are at') }
+  static override args = { step: stepArgument('the step; by default, the current one') }
   static override flags = { plain: plainFlag }
 
   async run(): Promise<HintDocument> {

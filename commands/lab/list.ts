@@ -7,7 +7,7 @@ interface LabsDocument extends Document {
 }
 
 export default class LabList extends BaseCommand {
-  static override summary = 'List the labs, in the order to learn them'
+  static override summary = 'List the labs, in the order to do them'
   static override examples = ['<%= config.bin %> lab list']
 
   async run(): Promise<LabsDocument> {

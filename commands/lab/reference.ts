@@ -10,9 +10,9 @@ interface ReferenceDocument extends Document {
 }
 
 export default class LabReference extends BaseCommand {
-  static override summary = 'Print the operations and checks that a lab may name, with their parameters'
+  static override summary = 'Print the operations and checks that a lab can use, with their parameters'
   static override examples = ['<%= config.bin %> lab reference', '<%= config.bin %> lab reference bridge']
-  static override args = { kind: word({ description: 'one kind of operations or checks' }) }
+  static override args = { kind: word({ description: 'a kind of operation or check' }) }
 
   async run(): Promise<ReferenceDocument> {
     const { args } = await this.parse(LabReference)
@@ -28,8 +28,8 @@ export default class LabReference extends BaseCommand {
     const isIt = ({ kind }: Entry) => kind === args.kind
     const [operations, checks] = [all.operations.filter(isIt), all.checks.filter(isIt)]
     if (operations.length + checks.length === 0)
-      throw new CnilabError('usage', `there is no operation and no check '${args.kind}'`, {
-        fix: 'cnilab lab reference names them all',
+      throw new CnilabError('usage', `there is no operation or check '${args.kind}'`, {
+        fix: 'cnilab lab reference lists them all',
       })
     for (const one of operations) showEntry('operation', one, log)
     for (const one of checks) showEntry('check', one, log)

@@ -9,7 +9,7 @@ import { showMap, showNext } from '../../src/ui/lab/show-lab.ts'
 export default class LabReset extends LabCommand {
   static override summary = 'Rebuild the exact state at the start of a step, or of the lab'
   static override description =
-    'Whatever was done to the sandbox since, by whom and how, is taken away. Shells that are open in it stay open.'
+    'Removes everything that was done to the sandbox since, by anyone. Shells that are open in it stay open.'
   static override examples = ['<%= config.bin %> lab reset', '<%= config.bin %> lab reset up']
   static override args = { step: stepArgument('the step to go back to') }
   static override baseFlags = changeFlags

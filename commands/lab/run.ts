@@ -12,9 +12,9 @@ import type { LabRunDocument } from '../../src/ui/lab/lab-run.ts'
 import { word } from '../../src/ui/terminal/word.ts'
 
 export default class LabRun extends BaseCommand {
-  static override summary = 'Go through a lab, step by step; with --auto, run all of it and tear it down'
+  static override summary = 'Go through a lab step by step; with --auto, run all of it and tear it down'
   static override description =
-    'On a terminal it is a guided tour: each step waits until you run it, type it or skip it. With --auto, or without a terminal, it runs by itself in a sandbox of its own, which the kernel removes whatever happens.'
+    'On a terminal, it is a guided tour: each step waits until you run it, type it or skip it. With --auto, or without a terminal, it runs by itself in its own sandbox, which the kernel removes whatever happens.'
   static override examples = [
     '<%= config.bin %> lab run',
     '<%= config.bin %> lab run eight-steps --auto --set container=blue',
@@ -26,7 +26,7 @@ export default class LabRun extends BaseCommand {
     lab: word({ description: 'name of a lab, or a path to a file', default: 'eight-steps' }),
   }
   static override flags = {
-    auto: Flags.boolean({ description: 'run all steps without asking, as where there is no terminal' }),
+    auto: Flags.boolean({ description: 'run all steps without asking, as without a terminal' }),
     keep: Flags.boolean({ description: 'leave the network standing, in the sandbox that --sandbox names' }),
     plain: plainFlag,
     set: Flags.string({ description: 'set a parameter: key=value', multiple: true, multipleNonGreedy: true }),
@@ -43,7 +43,7 @@ export default class LabRun extends BaseCommand {
       const { printPlan } = await import('../../src/ui/lab/lab-plan.ts')
       return printPlan(await loadLab(), flags, (text) => this.log(text))
     }
-    if (missingTools().length > 0) await loadLab() // nothing is installed for a lab that does not exist
+    if (missingTools().length > 0) await loadLab() // install nothing for a lab that does not exist
     await installMissing(flags.yes ? () => Promise.resolve(true) : askToInstall, (line) => this.notice(line))
     const isTerminal = process.stdin.isTTY && process.stdout.isTTY
     if (!flags.auto && !this.jsonEnabled() && isTerminal) {
@@ -54,7 +54,7 @@ export default class LabRun extends BaseCommand {
     const lab = await loadLab()
     const nascent = isPrivate ? beginSandbox(`run-${process.pid}`) : undefined
     const sandbox = nascent?.live
-    sandbox?.catch(() => undefined) // told where it is awaited
+    sandbox?.catch(() => undefined) // reported where it is awaited
     try {
       await nascent?.prepared // the kernel makes it while the rest of the program is loaded
       if (!flags.auto && !this.jsonEnabled())

@@ -18,7 +18,7 @@ interface LabDocument extends Document {
 }
 
 export default class LabShow extends BaseCommand {
-  static override summary = 'Print a lab: what it is about, its parameters, its steps and their commands'
+  static override summary = 'Print a lab: its topic, parameters, steps and their commands'
   static override examples = ['<%= config.bin %> lab show eight-steps', '<%= config.bin %> lab show ./my-lab.yaml']
   static override args = { lab: word({ required: true, description: 'name of a lab, or a path to a file' }) }
   static override flags = {
@@ -36,7 +36,7 @@ export default class LabShow extends BaseCommand {
     for (const step of lab.steps) {
       this.log('')
       showPurpose(lab, step, view)
-      if (step.free) continue // how it is done is for the learner to find
+      if (step.free) continue // the learner is to find out how to do it
       const commands = step.operations.flatMap((operation) => derive(operation).apply)
       for (const command of commands.slice(0, 6)) this.log(draw`  $ ${style.command(toLine(command, '1'))}`)
       if (commands.length > 6) this.log(style.quiet(`  … and ${commands.length - 6} more like these`))

@@ -11,9 +11,9 @@ import { type StepDocument, stepDocument } from '../../src/ui/lab/step-document.
 import { showNext, showResult } from '../../src/ui/lab/show-lab.ts'
 
 export default class LabSolve extends LabCommand {
-  static override summary = 'Show the solution of a step, and run it if you say yes'
+  static override summary = 'Show the solution of a step, and run it if you agree'
   static override examples = ['<%= config.bin %> lab solve', '<%= config.bin %> lab solve veth --yes']
-  static override args = { step: stepArgument('the step to solve, if it is not the one that you are at') }
+  static override args = { step: stepArgument('the step to solve; by default, the current one') }
   static override baseFlags = changeFlags
   static override flags = {
     yes: Flags.boolean({ description: 'run it without asking' }),
@@ -31,7 +31,7 @@ export default class LabSolve extends LabCommand {
       throw new CnilabError('state', 'all steps are done', { fix: `cnilab lab stop${view.flags} ends the lab` })
     const steps = [...missingSteps(lab, step, before), step]
     showSolution(running, steps, view)
-    // A question would mix with the one document.
+    // A question would spoil the JSON document.
     const isWanted = flags.yes || (!this.jsonEnabled() && (await askToRun(view)))
     if (!isWanted) return stepDocument(lab, step, 'shown', kernel.host.name)
     const result = await doRunning(running, step, steps.slice(0, -1), before)

@@ -13,9 +13,9 @@ import { viewOf } from '../../src/ui/terminal/view.ts'
 import { word } from '../../src/ui/terminal/word.ts'
 
 export default class LabStart extends BaseCommand {
-  static override summary = 'Start a lab and leave it to you: check, hint, solve, reset, stop'
+  static override summary = 'Start a lab to do by yourself: check, hint, solve, reset, stop'
   static override description =
-    'Prepares the state in which the lab begins, in the sandbox that --sandbox names, and says what is to be done first.'
+    "Prepares the lab's initial state in the sandbox that --sandbox names, and shows the first step."
   static override examples = [
     '<%= config.bin %> lab start eight-steps',
     '<%= config.bin %> lab start by-hand --sandbox exam',
@@ -25,15 +25,15 @@ export default class LabStart extends BaseCommand {
   static override args = { lab: word({ description: 'name of a lab, or a path to a file' }) }
   static override flags = {
     set: Flags.string({ description: 'set a parameter: key=value', multiple: true, multipleNonGreedy: true }),
-    resume: Flags.boolean({ description: 'go on with the lab that was begun here', exclusive: ['set'] }),
+    resume: Flags.boolean({ description: 'continue the lab that is in progress here', exclusive: ['set'] }),
     plain: plainFlag,
   }
 
   async run(): Promise<StatusDocument> {
     const { args, flags } = await this.parse(LabStart)
     if (args.lab === undefined && !flags.resume)
-      throw new CnilabError('usage', 'which lab?', { fix: 'cnilab lab list names them; --resume goes on with one' })
-    // No sandbox is made for a lab that does not exist.
+      throw new CnilabError('usage', 'which lab?', { fix: 'cnilab lab list names them; --resume continues one' })
+    // Make no sandbox for a lab that does not exist.
     if (args.lab !== undefined && !flags.resume) await loadLab(args.lab, flags.set)
     const { host, state } = await openHost(flags)
     if (state === 'created') this.notice(`sandbox '${host.name}' started · cnilab clean removes it`)
@@ -41,7 +41,7 @@ export default class LabStart extends BaseCommand {
     const view = viewOf(host, flags.plain, (text) => this.log(text))
     const running = flags.resume ? await requireLab(kernel) : await startLab(kernel, args.lab ?? '', flags.set ?? [])
     if (args.lab !== undefined && flags.resume && !isNamed(running, args.lab))
-      throw new CnilabError('state', `the lab that was begun here is ${running.lab.id}`, {
+      throw new CnilabError('state', `the lab in progress here is ${running.lab.id}`, {
         fix: `leave ${args.lab} out, or end it with cnilab lab stop${view.flags}`,
       })
     if (flags.resume) await resumeLab(running)

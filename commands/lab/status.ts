@@ -5,8 +5,8 @@ import { type StatusDocument, statusDocument } from '../../src/ui/lab/step-docum
 import { showMap, showNext } from '../../src/ui/lab/show-lab.ts'
 
 export default class LabStatus extends LabCommand {
-  static override summary = 'Show how far you are in the running lab'
-  static override description = 'Which steps are done is read from the kernel.'
+  static override summary = 'Show your progress in the running lab'
+  static override description = 'Finds out from the kernel which steps are done.'
   static override examples = ['<%= config.bin %> lab status']
   static override flags = { plain: plainFlag }
 

@@ -14,7 +14,7 @@ interface StopDocument extends Document {
 }
 
 export default class LabStop extends BaseCommand {
-  static override summary = 'End the running lab: its network and its progress are removed'
+  static override summary = 'End the running lab, and remove its network and your progress'
   static override examples = ['<%= config.bin %> lab stop']
   static override baseFlags = changeFlags
   static override flags = { plain: plainFlag }

@@ -5,22 +5,22 @@ import { OperationCommand, type OperationsDocument } from '../../src/ui/terminal
 import { word } from '../../src/ui/terminal/word.ts'
 
 export default class MacvlanCreate extends OperationCommand {
-  static override summary = 'Create a macvlan interface: one more machine on the cable of another interface'
+  static override summary = "Create a macvlan interface: one more machine on another interface's cable"
   static override description =
-    'It needs no bridge: with a MAC address of its own it lies on its parent. Made in a namespace at once, it is the network card of that container.'
+    "It needs no bridge: it shares its parent's cable under a MAC address of its own. Created directly in a namespace, it is that container's network card."
   static override examples = [
     '<%= config.bin %> macvlan create mac0 --parent eth0',
     '<%= config.bin %> macvlan create eth0 --parent eth0 --netns red --mode private',
   ]
   static override args = { name: word({ required: true, description: 'name of the interface' }) }
   static override flags = {
-    parent: Flags.string({ required: true, description: 'the interface of the host that it lies on' }),
+    parent: Flags.string({ required: true, description: "the host's interface that it shares" }),
     mode: Flags.string({
       options: [...MACVLAN_MODES],
       default: 'bridge',
-      description: 'how the interfaces on one parent see each other',
+      description: 'how interfaces with the same parent reach each other',
     }),
-    netns: Flags.string({ description: 'the namespace that it is made in; the host without it' }),
+    netns: Flags.string({ description: 'namespace to create it in; by default, the host' }),
   }
 
   async run(): Promise<OperationsDocument> {

@@ -7,12 +7,12 @@ export default class MacvlanDelete extends OperationCommand {
   static override summary = 'Delete a macvlan interface'
   static override examples = ['<%= config.bin %> macvlan delete eth0 --netns red']
   static override args = { name: word({ required: true, description: 'name of the interface' }) }
-  static override flags = { netns: Flags.string({ description: 'the namespace that it is in; the host without it' }) }
+  static override flags = { netns: Flags.string({ description: 'namespace that it is in; by default, the host' }) }
 
   async run(): Promise<OperationsDocument> {
     const { args, flags } = await this.parse(MacvlanDelete)
     const { name } = args
-    // Whatever it lies on: its own name is all that deleting it takes.
+    // Deleting it takes only its name, whatever its parent is.
     const operation = parseOperation('macvlan', { name, parent: name, netns: flags.netns })
     return this.takeBack(operation, flags)
   }

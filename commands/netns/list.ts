@@ -25,7 +25,7 @@ export default class NetnsList extends BaseCommand {
           .map((link) => ({
             name: link.name,
             up: link.up,
-            // link-local addresses come from the random MAC
+            // link-local addresses are made from the random MAC
             addresses: link.addresses.filter((a) => a.scope !== 'link').map((a) => `${a.address}/${a.prefix}`),
           }))
           .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
@@ -35,7 +35,7 @@ export default class NetnsList extends BaseCommand {
       interfaces.map((link, i) => [i === 0 ? name : '', link.name, link.up ? 'up' : 'down', link.addresses.join(' ')]),
     )
     const strays = state.get(HOST)?.strays ?? []
-    if (strays.length > 0) this.notice(`no namespaces, although there are files in /run/netns: ${strays.join(' ')}`)
+    if (strays.length > 0) this.notice(`these files in /run/netns are not namespaces: ${strays.join(' ')}`)
     this.log(
       containers.length === 0
         ? 'no namespaces yet: cnilab netns create red'

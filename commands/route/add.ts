@@ -4,15 +4,16 @@ import { OperationCommand, type OperationsDocument } from '../../src/ui/terminal
 import { word } from '../../src/ui/terminal/word.ts'
 
 export default class RouteAdd extends OperationCommand {
-  static override summary = 'Add a route by way of a gateway (a part of step 7)'
-  static override description = 'The interface towards the gateway must be up and have an address in its subnet.'
+  static override summary = 'Add a route through a gateway (part of step 7)'
+  static override description =
+    "The interface towards the gateway must be up and have an address in the gateway's subnet."
   static override examples = ['<%= config.bin %> route add default --via 10.22.0.1 --netns red']
   static override args = {
     dst: word({ required: true, description: 'default, or a subnet' }),
   }
   static override flags = {
     via: Flags.string({ required: true, description: 'address of the gateway' }),
-    netns: Flags.string({ description: 'namespace in which the route is; the host if not given' }),
+    netns: Flags.string({ description: 'namespace of the route; by default, the host' }),
   }
 
   async run(): Promise<OperationsDocument> {

@@ -11,7 +11,7 @@ export default class RouteDelete extends OperationCommand {
   }
   static override flags = {
     via: Flags.string({ required: true, description: 'address of the gateway' }),
-    netns: Flags.string({ description: 'namespace in which the route is; the host if not given' }),
+    netns: Flags.string({ description: 'namespace of the route; by default, the host' }),
   }
 
   async run(): Promise<OperationsDocument> {

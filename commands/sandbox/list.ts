@@ -10,7 +10,7 @@ interface SandboxDocument extends Document {
 }
 
 export default class SandboxList extends BaseCommand {
-  static override summary = 'List your sandboxes: name, age and what is in them'
+  static override summary = 'List your sandboxes: name, age and containers'
   static override examples = ['<%= config.bin %> sandbox list']
 
   async run(): Promise<SandboxDocument> {

@@ -3,7 +3,7 @@ import { OperationCommand, type OperationsDocument } from '../../src/ui/terminal
 import { word } from '../../src/ui/terminal/word.ts'
 
 export default class VethDelete extends OperationCommand {
-  static override summary = 'Delete a veth pair, named by either end, wherever its ends are'
+  static override summary = 'Delete a veth pair, named by either end, wherever they are'
   static override examples = ['<%= config.bin %> veth delete veth-red-br']
   static override args = {
     name: word({ required: true, description: 'one of the two ends' }),
@@ -11,7 +11,7 @@ export default class VethDelete extends OperationCommand {
 
   async run(): Promise<OperationsDocument> {
     const { args, flags } = await this.parse(VethDelete)
-    // Only one end is known, and it is enough: the kernel removes both.
+    // Only one end is known, which is enough: the kernel removes both.
     const name = interfaceName.parse(args.name)
     return this.takeBack({ kind: 'veth', params: { name, peer: name } }, flags)
   }

@@ -4,7 +4,7 @@ import { word } from '../../src/ui/terminal/word.ts'
 
 export default class VethPair extends OperationCommand {
   static override summary = 'Step 3: create a veth pair, a virtual cable'
-  static override description = 'Both ends begin on the host and are attached afterwards.'
+  static override description = 'Both ends start on the host; attach them afterwards.'
   static override examples = ['<%= config.bin %> veth pair veth-red veth-red-br']
   static override args = {
     name: word({ required: true, description: 'one end' }),

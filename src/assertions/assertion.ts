@@ -2,34 +2,34 @@ import type * as z from 'zod'
 import type { Resource } from '../operations/operation.ts'
 import type { Namespace, State } from '../state/state.ts'
 
-/** What was found of an assertion: whether it holds, and what is there, in words. */
+/** The outcome of an assertion: whether it holds, and the actual state in words. */
 export interface Found {
   holds: boolean
   actual: string
 }
 
-/** A program whose output tells; it changes nothing. */
+/** A program whose output decides; it changes nothing. */
 interface Reading {
   argv: readonly string[]
-  /** The namespace to run it in; undefined: the host. */
+  /** The namespace to run it in; undefined for the host. */
   netns: string | undefined
-  /** `namespace` is that of the state, if it was read. Throws nothing: what cannot be read does not hold. */
+  /** Judges the output. `namespace` is the snapshot of its namespace, if it was read. */
   found: (output: { code: number | undefined; stdout: string; stderr: string }, namespace?: Namespace) => Found
 }
 
-/** Whom to call, and how, with real packets. `to` and `server` are addresses, IPv4 or IPv6. */
+/** A call with real packets: its protocol and destination. `to` and `server` are addresses, IPv4 or IPv6. */
 export type PacketCall =
   | { protocol: 'tcp' | 'udp'; to: string; port: number }
   | { protocol: 'http'; to: string; port: number; path: string }
   | { protocol: 'dns'; server: string; name: string }
 
-/** What came of a call. */
+/** The outcome of a call. */
 export interface Answer {
-  /** It was answered: over TCP, connected; over HTTP, with any status; by DNS, with an address. */
+  /** Whether it was answered: TCP connected, HTTP returned any status, DNS returned an address. */
   ok: boolean
-  /** The first line of the answer, the address, or in words for people what went wrong. */
+  /** The first line of the answer, the address, or what went wrong, in words. */
   said: string
-  /** Of HTTP. */
+  /** The status of HTTP. */
   status?: number
 }
 
@@ -44,7 +44,7 @@ export type Test =
   | { by: 'call'; from: string | undefined; call: PacketCall; listen: boolean; judge: (answer: Answer) => Found }
   | { by: 'seen'; from: string; as: string }
 
-/** A kind of assertion, defined once: its parameters, its words, and how it is judged. */
+/** A kind of assertion: its parameters, its texts, and how to judge it. */
 export interface AssertionKind<P> {
   /** What it asserts, in a few words, for its entry in the reference. */
   title: string
@@ -55,7 +55,7 @@ export interface AssertionKind<P> {
   what(p: P, not: boolean): string
   expected(p: P, not: boolean): string
   why: string
-  /** What must be there before it can hold, and what others may rely on when it does. */
+  /** What must exist before it can hold, and what others may rely on when it does. */
   needs?(p: P): readonly Resource[]
   provides?(p: P): readonly Resource[]
   test(p: P): Test

@@ -7,7 +7,7 @@ import { resource } from '../operations/operation.ts'
 import { HOST } from '../state/state.ts'
 import type { AssertionKind } from './assertion.ts'
 
-/** From where packets are sent: a namespace, or the host. */
+/** The sender of packets: a namespace, or the host. */
 const sender = z
   .union([z.literal(HOST), anyNetns], {
     error: (issue) => `'${asText(issue.input)}' is not a namespace, for example: red or ${HOST}`,
@@ -21,14 +21,14 @@ const port = z
     error: (issue) => `'${asText(issue.input)}' is not a port, for example: 80`,
   })
   .transform(Number)
-/** A word that goes to a program as one argument, and not as an option. */
+/** A word that a program takes as one argument, and not as an option. */
 const word = (example: string) =>
   z.string().regex(/^[^\s\p{Cc}-][^\s\p{Cc}]*$/u, { error: `must be one word, for example: ${example}` })
 
-/** Whether cnilab itself is to listen at the target while it tries, where nobody else does; the internet always answers. */
+/** Whether cnilab itself listens at the target during the check, if nobody else does; the internet always answers. */
 const listen = yesOrNo
   .default(false)
-  .describe('whether cnilab itself listens there while it tries, where nobody else does')
+  .describe('whether cnilab itself listens there during the check, if nobody else does')
 
 const needsSender = (p: { from: string }) => (p.from === HOST ? [] : [resource.netns(p.from)])
 const place = (from: string) => (from === HOST ? undefined : from)
@@ -101,7 +101,7 @@ function service(protocol: 'tcp' | 'udp', title: string, why: string): Assertion
 export const tcp = service(
   'tcp',
   'a TCP connection is accepted',
-  'A TCP connection needs packets in both directions, and somebody who listens.',
+  'A TCP connection needs packets in both directions, and a program that listens.',
 )
 /** A datagram is answered. */
 export const udp = service(
@@ -120,20 +120,20 @@ interface HttpParams {
   listen: boolean
 }
 
-/** A web server answers with a status, and a text that contains another. */
+/** A web server answers with a status, and with a page that contains a text. */
 export const http: AssertionKind<HttpParams> = {
   title: 'a web server answers with a page',
   params: z.strictObject({
     from: sender,
     to: target,
-    port: port.default(80).describe('the port; 80 without it'),
-    path: word('/index.html').default('/').describe('the path of the page; / without it'),
+    port: port.default(80).describe('the port; by default 80'),
+    path: word('/index.html').default('/').describe('the path of the page; by default /'),
     status: z
       .string()
       .regex(/^[1-5]\d\d$/, { error: 'is an HTTP status, for example: 200' })
       .transform(Number)
       .default(200)
-      .describe('the status; 200 without it'),
+      .describe('the status; by default 200'),
     contains: z.string().optional().describe('a text that the page contains'),
     listen,
   }),
@@ -174,7 +174,7 @@ export const dns: AssertionKind<DnsParams> = {
   id: (p) => `${p.from}.${p.server}.${p.name}`,
   what: (p, not) => `${p.from} ${not ? 'does not learn' : 'learns'} the address of ${p.name} from ${p.server}`,
   expected: (p, not) => `${not ? 'not ' : ''}${p.address ?? 'an address'}`,
-  why: 'People use names; a packet needs an address. The question and its answer are UDP datagrams of their own.',
+  why: 'People use names; a packet needs an address. The question and its answer are UDP datagrams.',
   needs: needsSender,
   test: (p) => ({
     by: 'call',

@@ -12,7 +12,7 @@ import type { AssertionKind } from './assertion.ts'
 
 const needsNetns = (p: { netns?: string | undefined }) => (p.netns === undefined ? [] : [resource.netns(p.netns)])
 
-const place = anyNetns.optional().describe('the namespace that it is about; the host without it')
+const place = anyNetns.optional().describe('the namespace that it is about; by default the host')
 
 interface NeighbourParams {
   address: string
@@ -31,7 +31,7 @@ export const neighbour: AssertionKind<NeighbourParams> = {
   params: z.strictObject({
     address: ipAddress.describe('the address'),
     netns: place,
-    dev: interfaceName.optional().describe('the interface by which it is known'),
+    dev: interfaceName.optional().describe('the interface on which it is known'),
     mac: macAddress.optional().describe('the MAC address that it should have'),
   }),
   id: (p) => `${p.netns ?? HOST}.${p.address}`,
@@ -68,9 +68,9 @@ interface MasqueradeParams {
   netns?: string | undefined
 }
 
-/** Some nftables rule masquerades what leaves a subnet, no matter who wrote it. */
+/** Some nftables rule masquerades the packets that leave a subnet, whoever made it. */
 export const masquerade: AssertionKind<MasqueradeParams> = {
-  title: 'some rule masquerades what leaves a subnet',
+  title: 'some rule masquerades the packets that leave a subnet',
   params: z.strictObject({ subnet: subnet.describe('the subnet'), netns: place }),
   id: (p) => `${p.netns ?? HOST}.${p.subnet}`,
   what: (p, not) => `${p.netns ?? 'the host'} ${not ? 'does not masquerade' : 'masquerades'} ${p.subnet}`,
@@ -83,7 +83,7 @@ export const masquerade: AssertionKind<MasqueradeParams> = {
       argv: ['nft', '-j', 'list', 'ruleset'],
       netns: p.netns,
       found: ({ code, stdout, stderr }, namespace) => {
-        if (code !== 0) return { holds: false, actual: `the rules could not be read: ${stderr.trim()}` }
+        if (code !== 0) return { holds: false, actual: `could not read the rules: ${stderr.trim()}` }
         const rule = masqueradeRule(p.subnet, parseRuleset(stdout), namespace?.routes ?? [])
         return {
           holds: rule !== undefined,
@@ -111,7 +111,7 @@ export const sysctl: AssertionKind<SysctlParams> = {
   id: (p) => `${p.netns ?? HOST}.${p.key}`,
   what: (p, not) => `${p.key}${inNetns(p.netns)} is ${not ? 'not ' : ''}${p.value}`,
   expected: (p, not) => `${not ? 'not ' : ''}${p.value}`,
-  why: 'A namespace has settings of its own, and begins with the defaults: without ip_forward, for example, it is no router.',
+  why: 'A namespace has its own settings, and starts with the defaults: without ip_forward, for example, it is not a router.',
   needs: needsNetns,
   test: (p) => ({
     by: 'reading',

@@ -20,14 +20,14 @@ export const netns: AssertionKind<{ name: string }> = {
     by: 'state',
     judge: (now) => ({
       holds: now.has(p.name),
-      actual: now.has(p.name) ? `namespace ${p.name} is there` : `there is no namespace ${p.name}`,
+      actual: now.has(p.name) ? `namespace ${p.name} exists` : `there is no namespace ${p.name}`,
     }),
   }),
 }
 
-const inPlace = anyNetns.optional().describe('the namespace that it is in; the host without it')
+const inPlace = anyNetns.optional().describe('the namespace that it is in; by default the host')
 
-/** What an interface may be asked for. */
+/** The interface, and the properties that it should have. */
 interface InterfaceParams {
   name: string
   netns?: string | undefined
@@ -39,9 +39,9 @@ interface InterfaceParams {
   mtu?: number | undefined
 }
 
-/** An interface exists, and is as it is asked to be. */
+/** An interface exists, and has certain properties. */
 const interfaceKind: AssertionKind<InterfaceParams> = {
-  title: 'an interface exists, and is as it is asked to be',
+  title: 'an interface exists, and has certain properties',
   params: z.strictObject({
     name: interfaceName.describe('its name'),
     netns: inPlace,
@@ -49,7 +49,7 @@ const interfaceKind: AssertionKind<InterfaceParams> = {
       .string()
       .regex(/^[a-z0-9_]+$/, { error: 'is the kernel’s word for a kind of interface, for example: veth or bridge' })
       .optional()
-      .describe('what kind of interface it is'),
+      .describe('its kind'),
     up: yesOrNo.optional().describe('whether it is up'),
     master: interfaceName.optional().describe('the bridge that it is a port of'),
     address: interfaceAddress.optional().describe('an address that it has, with its prefix'),
@@ -137,9 +137,9 @@ function describe(link: Link, property: Property): string {
     case 'up':
       return `is ${link.up ? 'up' : 'down'}`
     case 'kind':
-      return link.kind === '' ? 'is no virtual interface' : `is a ${link.kind}`
+      return link.kind === '' ? 'is not a virtual interface' : `is a ${link.kind}`
     case 'master':
-      return link.master === undefined ? 'is a port of no bridge' : `is a port of ${link.master}`
+      return link.master === undefined ? 'is not a port of any bridge' : `is a port of ${link.master}`
     case 'mac':
       return `has the MAC address ${link.mac}`
     case 'mtu':
@@ -160,7 +160,7 @@ export const route: AssertionKind<RouteParams> = {
   params: z.strictObject({
     dst: destination.describe('where it leads: default, or a subnet'),
     via: ipAddress.optional().describe('the gateway'),
-    dev: interfaceName.optional().describe('the interface by which packets leave'),
+    dev: interfaceName.optional().describe('the interface through which packets leave'),
     netns: inPlace,
   }),
   id: (p) => [p.netns ?? HOST, p.dst, p.via, p.dev].filter((word) => word !== undefined).join('.'),

@@ -24,18 +24,18 @@ export const assertionKinds = {
 type ParamsOf<A> = A extends AssertionKind<infer P> ? P : never
 export type AssertionName = keyof typeof assertionKinds
 
-/** What is asserted: plain JSON, as it stands in a lab. */
+/** What an assertion claims: plain JSON, as in a lab. */
 export type Claim = { [K in AssertionName]: { kind: K; params: ParamsOf<(typeof assertionKinds)[K]> } }[AssertionName]
 
-/** Something that must be true; `not` turns it round, and `wait` tries again for so many seconds at most. */
+/** Something that must be true; `not` negates it, and `wait` retries it for at most that many seconds. */
 export interface Assertion {
   claim: Claim
   not: boolean
-  /** Seconds; 0: it is tried once. */
+  /** In seconds; 0 tries once. */
   wait: number
 }
 
-/** An assertion with everything that its kind derives from its parameters. */
+/** A kind bound to the parameters of one assertion: everything that the kind can say about it. */
 export interface DerivedAssertion {
   id: string
   what: string
@@ -51,14 +51,14 @@ export function isAssertion(name: string): name is AssertionName {
   return Object.hasOwn(assertionKinds, name)
 }
 
-/** Parses what is asserted. Throws ZodError with the rule that was broken, in `words` of the caller's where there are any. */
+/** Parses a claim's parameters. Throws ZodError with the rule that they break, in the caller's own `words` if given. */
 export function parseClaim(kind: AssertionName, params: unknown, words?: { error: z.core.$ZodErrorMap }): Claim {
   // The compiler cannot see that the params that this kind's schema returns are those of this kind.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return { kind, params: assertionKinds[kind].params.parse(params, words) } as Claim
 }
 
-/** Everything that can be derived from an assertion. */
+/** Binds an assertion to its kind. */
 export function deriveAssertion({ claim, not }: Assertion): DerivedAssertion {
   // As above, and as with operations.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion

@@ -10,7 +10,7 @@ import { distrust } from '../kernel/trust.ts'
 import { interfaceName, netnsOf } from '../operations/names.ts'
 import { CODE, CniError } from './protocol/error.ts'
 
-/** Where a plugin acts: the namespace in which it was started. It keeps no journal. */
+/** The host where a plugin acts: the namespace in which it was started. It keeps no journal. */
 const HERE: Host = MACHINE
 
 /** The kernel as a plugin sees it. */
@@ -19,9 +19,9 @@ export function ownKernel(): Kernel {
 }
 
 /**
- * Takes the lock of the machine, which cnilab takes with `--host`, too. Throws CniError `io` where somebody else has the
- * folder, who could hold it for ever. (Where it is closed to this user, in a container engine without root, another lock
- * is taken.)
+ * Takes the lock of the machine, which cnilab also takes with `--host`, and returns a function that releases it. Throws
+ * CniError `io` if somebody else owns the directory, and so could hold the lock for ever. (If this user cannot read it, in a
+ * rootless container engine, it takes another lock.)
  */
 export async function lockMachine(): Promise<() => void> {
   if (isReadable(HERE.folder)) requireTrusted(HERE.folder)
@@ -37,19 +37,19 @@ function isReadable(path: string): boolean {
   }
 }
 
-/** Throws CniError `io` where what is at a path may be somebody else's work. */
+/** Throws CniError `io` if what is at a path may be somebody else's work. */
 export function requireTrusted(path: string): void {
   const why = distrust(path)
   if (why !== undefined)
     throw new CniError(
       CODE.io,
       `${path} cannot be trusted: ${why}`,
-      'it, and all folders above it, must belong to root or to the user who runs the plugin, and others must not be able to write there',
+      'it, and all folders above it, must belong to root or to the user who runs the plugin, and nobody else may write there',
     )
 }
 
 /**
- * The container's namespace, by its name where it has one, else by its path. Throws CniError `netns` if the path is no
+ * The container's namespace, by its name if it has one, else by its path. Throws CniError `netns` if the path is not a
  * network namespace, or the host's own.
  */
 export function containerNetns(path: string): string {
@@ -57,21 +57,21 @@ export function containerNetns(path: string): string {
     throw new CniError(
       CODE.netns,
       `there is no network namespace ${path}`,
-      'the runtime makes it before it calls the plugin: ip netns add NAME makes /run/netns/NAME',
+      'the runtime creates it before it calls the plugin: ip netns add NAME creates /run/netns/NAME',
     )
   const file = netnsAt(HERE, path)
   if (!file)
     throw new CniError(
       CODE.netns,
-      `${path} is a file, and no network namespace is mounted on it`,
-      'its container has ended, or the machine was started again since: make the namespace anew',
+      `${path} is a file, but no network namespace is mounted on it`,
+      'its container has ended, or the machine has rebooted since: create the namespace again',
     )
   if (file.inode === statSync('/proc/self/ns/net').ino)
     throw new CniError(CODE.netns, `${path} is the host's own network namespace`, "CNI_NETNS names the container's")
   return netnsOf(path)
 }
 
-/** The same for DEL, which is to succeed when the namespace is gone: undefined then. */
+/** Like `containerNetns`, for DEL, which must succeed even if the namespace is gone: undefined then. */
 export function containerNetnsIfThere(path: string): string | undefined {
   try {
     return containerNetns(path)
@@ -81,10 +81,10 @@ export function containerNetnsIfThere(path: string): string | undefined {
 }
 
 /**
- * Refuses a name for the container's interface that the kernel takes and that ip(8) would read as something else. Throws
- * CniError `environment`.
+ * Throws CniError `environment` for a name of the container's interface that the kernel would accept, but that ip(8) would
+ * misread.
  */
 export function refuseMisread(ifname: string): void {
   const { error } = interfaceName.safeParse(ifname)
-  if (error) throw new CniError(CODE.environment, error.issues[0]?.message ?? '', 'it came with CNI_IFNAME')
+  if (error) throw new CniError(CODE.environment, error.issues[0]?.message ?? '', 'it is the value of CNI_IFNAME')
 }

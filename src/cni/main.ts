@@ -1,4 +1,4 @@
-// The entry of the CNI plugins: one program for all types, told by the name under which it is started.
+// The entry of the CNI plugins: one program for all types; the name under which it is started selects one.
 import { basename } from 'node:path'
 import { MIB, readDescriptor } from '../kernel/read-file.ts'
 import { wasClosed, writeWhole } from '../kernel/write.ts'
@@ -7,20 +7,20 @@ import { types } from './plugins/types.ts'
 import { runPlugin } from './protocol/run-plugin.ts'
 import { visible } from '../visible.ts'
 
-// Compiled, it is its own executable, even if that has just been replaced (proc(5), "/proc/pid/exe"); else a script names
-// itself.
+// A compiled plugin is its own executable, even if that has just been replaced (proc(5), "/proc/pid/exe"); otherwise a
+// script passes its own path.
 const file = process.argv[2] ?? process.execPath.replace(/ \(deleted\)$/, '')
 const name = basename(file)
 
-/** A GC of tens of thousands of containers takes 5 MiB. */
+/** Reads the configuration: a GC of tens of thousands of containers has 5 MiB. */
 const readInput = () => readDescriptor(0, 16 * MIB, 5000).toString('utf8')
 
 async function main(): Promise<void> {
-  // Streams take 10 ms to load: descriptors are read and written as they are.
+  // Streams take 10 ms to load, so read and write descriptors directly.
   const type = types[name]
   if (!type) {
     const names = Object.keys(types).join(', ')
-    complain(`this is a CNI plugin of cnilab, to be called ${names}, not '${name}'`)
+    complain(`this is a CNI plugin of cnilab, which must be called ${names}, not '${name}'`)
     process.exitCode = 1
     return
   }
@@ -39,7 +39,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** Where nobody takes the answer, one line says what it was. */
+/** If nobody reads the answer, says on stderr in one line what it was. */
 function fail(error: unknown): void {
   const [message = ''] = (error instanceof Error ? error.message : String(error)).split('\n')
   complain(`cnilab's CNI plugin ${name}: ${message}`)
@@ -58,4 +58,4 @@ process.on('uncaughtException', (error) => {
   fail(error)
   process.exit()
 })
-main().catch(fail) // awaited at the top level it could not be compiled to bytecode
+main().catch(fail) // a top-level await could not be compiled to bytecode

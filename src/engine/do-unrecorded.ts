@@ -7,11 +7,10 @@ import { blame, choose } from './do.ts'
 import { undoAll } from './undo.ts'
 
 /**
- * Does operations without a journal, where names and marks tell by themselves what is whose: what is there already is
- * adopted. Either all is done or, whatever goes wrong, nothing: then what was done here is undone. The caller holds the
- * lock. `prove` is the last step, which throws if what was done does not hold. Returns what undoes it, should something
- * later go wrong. Throws CnilabError `state` before anything is touched if the state refuses, and KernelError if the
- * kernel does.
+ * Does operations without a journal, for which names and marks suffice to tell whose things are. Adopts what already exists.
+ * All or nothing: if anything goes wrong, it undoes what it did. The caller must hold the lock. `prove` is the last step,
+ * which throws if the result does not hold. Returns a function that undoes everything, in case something later goes wrong.
+ * Throws CnilabError `state` before it changes anything if the state refuses, and KernelError if the kernel does.
  */
 export async function doUnrecorded(
   kernel: Kernel,
@@ -40,7 +39,7 @@ export async function doUnrecorded(
   return undo
 }
 
-/** The last step of something that was done: if it throws, what was done is undone. */
+/** Runs the last step of something: if it throws, calls `undo`. */
 export async function orUndo(last: () => void, undo: () => Promise<void>): Promise<void> {
   try {
     last()
@@ -51,14 +50,14 @@ export async function orUndo(last: () => void, undo: () => Promise<void>): Promi
 }
 
 /**
- * Whether what it is about was there before this call: a bridge's ports, say, do not use what it did not have until then. (Of
- * a new bridge they came meanwhile, by somebody who does not wait for our lock.)
+ * Whether it changes an interface that existed before this call. A bridge's ports, say, do not use an address that it did not
+ * have until then. (A new bridge's ports were added meanwhile, by somebody who does not take our lock.)
  */
 function isOnOld({ needs }: Derived, made: ReadonlySet<Resource>): boolean {
   return needs.some((need) => readResource(need).what === 'link' && !made.has(need))
 }
 
-/** Rules and links do not depend on each other: they are made at the same time. Throws the first error when both ended. */
+/** Runs rules and links in parallel, as they do not depend on each other. Throws the first error once both have ended. */
 async function runBoth(kernel: Kernel, commands: readonly Command[]): Promise<void> {
   const isRule = ({ tool }: Command) => tool === 'nft'
   const parts = [commands.filter((command) => !isRule(command)), commands.filter(isRule)]

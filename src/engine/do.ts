@@ -17,41 +17,41 @@ import { ownerOf } from './owner.ts'
 import { undoExclusively } from './undo.ts'
 import { MissingError, withWhereabouts } from './whereabouts.ts'
 
-/** What became of one operation. */
+/** The outcome of one operation. */
 interface Done {
   operation: Derived
   /** `mended`: something else was in its place. */
   status: 'done' | 'mended' | 'already'
-  /** The commands that it took. */
+  /** The commands that were run for it. */
   commands: readonly Command[]
 }
 
-/** What came of doing a plan: each operation's fate, and the milliseconds that applying them took. */
+/** The outcome of a plan: of each operation, and how long applying them took, in milliseconds. */
 export interface DoResult {
   done: Done[]
   ms: number
 }
 
-/** What the caller of `doPlan` knows already. */
+/** Options of `doPlan`. */
 export interface Known {
-  /** The state, if it was read just now. */
+  /** The state, if the caller has just read it. */
   now?: State | undefined
-  /** What was provided since `now` was read. */
+  /** What has been provided since `now` was read. */
   provided?: ReadonlySet<Resource>
   /** Stops between two batches. */
   signal?: AbortSignal
-  /** Is told how many of the commands are done. */
+  /** Called with the number of commands that are done. */
   progress?: Progress | undefined
-  /** What is in the way is changed or removed, if it is ours to change. */
+  /** Whether to change or remove what is in the way, if it is ours to change. */
   mend?: boolean
-  /** The attachment for which it is done, for the journal: `network/container/interface`. */
+  /** The attachment that it is done for, for the journal: `network/container/interface`. */
   owner?: string | undefined
 }
 
 /**
- * Does a plan: reads the kernel, adopts what is there already, writes down what it is about to do, and does it.
- * Throws CnilabError `state` before anything is touched if something else is in the way or something needed is missing,
- * and KernelError if the kernel refuses, after everything that this call did was taken back.
+ * Does a plan: reads the kernel, adopts what already exists, records what it is about to do, and does it.
+ * Throws CnilabError `state` before it changes anything if something else is in the way or something needed is missing,
+ * and KernelError if the kernel refuses, after undoing everything that this call did.
  */
 export async function doPlan(kernel: Kernel, plan: readonly Operation[], known: Known = {}): Promise<DoResult> {
   try {
@@ -64,7 +64,7 @@ export async function doPlan(kernel: Kernel, plan: readonly Operation[], known: 
 async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: Known): Promise<DoResult> {
   const { host } = kernel
   const wanted = (host.kind === 'machine' ? plan.map(marked) : plan).map(derive)
-  // What was read before the lock was taken may be out of date where others act, too.
+  // What was read before we took the lock may be out of date if others act, too.
   const before = (host.common ? undefined : known.now) ?? (await kernel.read(scopeOf(wanted)))
   const { operations, now } = await withFirst(wanted, before, (all) => kernel.read(scopeOf(all)))
   const judged = operations.map((operation) => ({ operation, verdict: operation.judge(now) }))
@@ -109,14 +109,14 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
   } catch (error) {
     const blamed = error instanceof KernelError ? await blame(kernel, error, [...todo.keys()]) : error
     const refused = error instanceof KernelError ? error.command : undefined
-    // Where its first command was refused, nothing of an operation is there, or it is somebody else's.
+    // If an operation's first command was refused, nothing of it exists, or what does is somebody else's.
     const isRefused = ({ apply: [first] }: Derived) => first !== undefined && toLine(first, '1') === refused
     endEntries(
       host,
       entries.flatMap(({ id, operation }) => (isRefused(operation) ? [id] : [])),
     )
     const ids = new Set(entries.map((entry) => entry.id))
-    // A sandbox that lives for one run only goes as a whole.
+    // A sandbox that lives only for one run goes as a whole.
     if (host.common)
       await undoExclusively(
         kernel,
@@ -137,20 +137,20 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
   return { done, ms }
 }
 
-/** Tells whether something that is there is ours. */
+/** Whether what exists of an operation is ours. */
 type IsOurs = (operation: Derived, now: State) => boolean
 
-/** How it is decided what has to be done: whether what is there is ours, what else is there by now, and how to mend. */
+/** Options of `choose`: whether what exists is ours, what has been provided since, and how to mend. */
 interface Choosing {
   isOurs?: IsOurs | undefined
   provided?: ReadonlySet<Resource> | undefined
-  /** The commands for what differs; none if it is to stay. Without it all stays. */
+  /** The commands for what differs; none if it must stay. Without this option, everything stays. */
   mend?: (operation: Derived) => readonly Command[]
 }
 
 /**
- * Picks what has to be done, with the commands for it; throws CnilabError `state` if the state refuses any of it, or if what
- * is there is not ours, where that matters.
+ * Selects the operations that must be done, with their commands. Throws CnilabError `state` if the state refuses one of them,
+ * or if what exists is not ours, if `isOurs` asks.
  */
 export function choose(
   host: Host,
@@ -179,7 +179,7 @@ export function choose(
   return todo
 }
 
-/** Whether something that an operation needs is in the kernel; of gateways only the kernel itself can tell. */
+/** Whether something that an operation needs exists. Whether a gateway is reachable, only the kernel itself can tell. */
 function isThere(need: Resource, now: State): boolean {
   const { what, netns, ifname } = readResource(need)
   if (what === 'onlink') return true
@@ -211,12 +211,12 @@ function blocked(host: Host, { explain }: Derived, verdict: Extract<Verdict, { s
   return new MissingError(`${explain.what}: ${verdict.actual}`, fix, verdict.missing)
 }
 
-/** Makes the lines of commands of cnilab that act on a host. */
+/** Returns a function that builds command lines of cnilab for this host. */
 export function lineOn(host: Host): CommandLine {
   return (...words) => `cnilab ${words.map(quote).join(' ')}${flagsFor(host)}`
 }
 
-/** The command that brings a missing resource. Words in capitals are for the user to choose. */
+/** The command that creates a missing resource. Words in capitals are placeholders. */
 function remedyFor(missing: Resource, line: CommandLine): string {
   const { what, netns, ifname } = readResource(missing)
   if (what === 'netns') return line('netns', 'create', netns)
@@ -233,18 +233,18 @@ function foreign(operation: Derived, now: State): CnilabError {
   })
 }
 
-/** Tells whether something on the machine is ours: the journal has it, and would still find it to undo. */
+/** Returns a function that tells whether something on the machine is ours: it is in the journal, and undo would still find it. */
 function ownership(host: Host): IsOurs {
   const mine = readJournal(host)
     .filter((entry) => entry.status !== 'adopted')
     .map(({ operation, before }) => ({ derived: derive(operation), before }))
   return ({ makesNetns, marks, id }, now) =>
-    (makesNetns === undefined && marks.length === 0) || // nobody's, and may be relied on
+    (makesNetns === undefined && marks.length === 0) || // it is nobody's, so anybody may rely on it
     marks.some(({ ifname, netns, mac }) => findLink(now, ifname, netns)?.mac === mac) ||
     mine.some(({ derived, before }) => derived.id === id && derived.undo(before, now).length > 0)
 }
 
-/** A batch does not reliably say which of its lines failed: the kernel is read again, and the first that is missing is it. */
+/** Finds the command that failed: a batch does not reliably say, so this reads the kernel again and blames the first operation that is missing. */
 export async function blame(kernel: Kernel, error: KernelError, operations: readonly Derived[]): Promise<KernelError> {
   if (error.command !== undefined) return error
   const now = await kernel.read(scopeOf(operations))

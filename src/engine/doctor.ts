@@ -9,7 +9,7 @@ import { removeSandbox } from '../sandbox/remove.ts'
 import { doPlan } from './do.ts'
 import { installCommands, missingTools } from './install.ts'
 
-/** The verdict of one trial, and what to run if it failed. */
+/** The outcome of one trial, and what to run if it failed. */
 export interface Trial {
   what: string
   ok: boolean
@@ -17,13 +17,13 @@ export interface Trial {
   fix?: string
 }
 
-/** Tries what cnilab needs, for real: the programs, a sandbox, and in it each thing that a lab makes. */
+/** Tries out what cnilab needs: the programs, a sandbox, and in it everything that a lab makes. */
 export async function examine(): Promise<Trial[]> {
   const missing = missingTools()
   const programs: Trial = {
     what: 'programs',
     ok: missing.length === 0,
-    detail: missing.length === 0 ? 'all are there' : `missing: ${missing.join(', ')}`,
+    detail: missing.length === 0 ? 'all installed' : `missing: ${missing.join(', ')}`,
     ...(missing.length === 0
       ? {}
       : {
@@ -32,7 +32,7 @@ export async function examine(): Promise<Trial[]> {
             .join(' && '),
         }),
   }
-  // Without these no sandbox can be tried, and its failure would say nothing.
+  // Without these a sandbox cannot be tried, and its failure would mean nothing.
   if (missing.some((tool) => tool !== 'nft' && tool !== 'ping')) return [programs]
   try {
     const live = await createSandbox(`doctor-${process.pid}`)
@@ -61,11 +61,11 @@ export async function examine(): Promise<Trial[]> {
   }
 }
 
-/** Without the filter a sandbox works, and holds less: README says what. */
+/** Without the filter a sandbox works, but is less safe; README says how. */
 async function filterTrial(kernel: Kernel): Promise<Trial> {
   const { code } = await kernel.probe(['grep', '-q', '^Seccomp:.2', '/proc/self/status'])
   const detail =
-    code === 0 ? 'filtered in sandboxes' : 'not filtered: this kernel, or processor, has no way that cnilab knows'
+    code === 0 ? 'filtered in sandboxes' : 'not filtered: cnilab does not know how to on this kernel or processor'
   return { what: 'system calls', ok: true, detail }
 }
 
@@ -99,13 +99,13 @@ async function tryAll(kernel: Kernel, missing: readonly string[]): Promise<Trial
   return trials
 }
 
-/** The kinds of namespaces that a sandbox is made of, as user_namespaces(7) counts them: user.max_…_namespaces. */
+/** The kinds of namespaces that a sandbox needs, as in the sysctls user.max_…_namespaces. */
 const NAMESPACES = ['user', 'mnt', 'net', 'pid', 'ipc']
 
-/** So many of each there may be where nobody thought of a limit: a sandbox takes two, and one for each container. */
+/** A limit below this was set on purpose: a sandbox takes two of each, and one more for each container. */
 const FEW = 1000
 
-/** The command that lets more namespaces be made; undefined where there may be many. */
+/** The command that raises the limits on namespaces; undefined if they are high enough. */
 function limitRemedy(): string | undefined {
   const few = NAMESPACES.map((kind) => `user.max_${kind}_namespaces`).filter((key) => Number(setting(key) ?? FEW) < FEW)
   return few.length === 0 ? undefined : `sudo sysctl -w ${few.map((key) => `${key}=15000`).join(' ')}`
@@ -117,7 +117,7 @@ function namespaceRemedy(): string {
   if (more !== undefined) return more
   if (setting('kernel.unprivileged_userns_clone') === '0') return 'sudo sysctl -w kernel.unprivileged_userns_clone=1'
   if (setting('kernel.apparmor_restrict_unprivileged_userns') === '1')
-    // For unshare alone, rather than for every program through the sysctl.
+    // Only for unshare, rather than for every program through the sysctl.
     return `printf 'abi <abi/4.0>,\\ninclude <tunables/global>\\nprofile cnilab-unshare /usr/bin/unshare flags=(unconfined) {\\n  userns,\\n}\\n' | sudo tee /etc/apparmor.d/cnilab-unshare && sudo apparmor_parser -r /etc/apparmor.d/cnilab-unshare`
   return 'a container or a policy forbids user namespaces: run cnilab on the machine itself or in a VM'
 }

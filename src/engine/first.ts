@@ -2,8 +2,8 @@ import { type Derived, derive } from '../operations/registry.ts'
 import type { State } from '../state/state.ts'
 
 /**
- * A plan with what has to be done first, so that it takes nothing away from others; and the state, which is read again
- * where that is about more than was read.
+ * Adds to a plan the operations that must come first, so that it breaks nothing of others. Also returns the state, which it
+ * reads again if those need more of it.
  */
 export async function withFirst(
   operations: readonly Derived[],

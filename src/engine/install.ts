@@ -5,7 +5,7 @@ import { isInstalled } from '../kernel/environment.ts'
 import { userId } from '../kernel/user.ts'
 import { programLine } from '../plan/command-line.ts'
 
-/** A package manager: its program, the commands that install, and what it calls the packages. */
+/** A package manager: its program, its commands to install packages, and its names for them. */
 interface Manager {
   program: string
   install: (packages: readonly string[]) => string[][]
@@ -74,8 +74,8 @@ export function installCommands(missing: readonly Tool[]): string[][] {
 }
 
 /**
- * Installs what this machine lacks, after asking. `ask` gets the commands and answers whether to run them; `tell`
- * gets a line for each. Throws CnilabError `machine` if it may not or cannot.
+ * Installs what this machine lacks, after asking. `ask` gets the commands and returns whether to run them; `tell` gets a
+ * line for each. Throws CnilabError `machine` if it may not or cannot.
  */
 export async function installMissing(
   ask: (commands: readonly string[]) => Promise<boolean>,
@@ -90,7 +90,7 @@ export async function installMissing(
       fix: lines.length === 0 ? 'install them with the package manager of this system' : lines.join(' && '),
     })
   if (commands.length === 0)
-    throw refused(`this machine lacks ${missing.join(', ')}, and has no package manager that cnilab knows`)
+    throw refused(`this machine lacks ${missing.join(', ')}, and cnilab does not know its package manager`)
   if (!(await ask(lines))) throw refused(`this machine lacks ${missing.join(', ')}`)
   for (const [i, argv] of commands.entries()) {
     tell(`$ ${lines[i] ?? ''}`)

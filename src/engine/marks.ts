@@ -5,7 +5,7 @@ import type { Before } from '../operations/operation.ts'
 import type { Derived } from '../operations/registry.ts'
 import { findLink, type State } from '../state/state.ts'
 
-/** By what a namespace that was made is recognised: the inode of its file, and since when it has it. */
+/** What identifies the namespace that an operation created: the inode of its file, and when it was created. */
 export function fileOf(host: Host, { makesNetns }: Derived): Pick<Before, 'inode' | 'since'> {
   if (makesNetns === undefined) return {}
   try {
@@ -16,7 +16,7 @@ export function fileOf(host: Host, { makesNetns }: Derived): Pick<Before, 'inode
   }
 }
 
-/** By what the interface is recognised that an operation changes: it is there, or is made by the same plan. */
+/** What identifies the interface that an operation changes, which exists or is created by the same plan. */
 export function linkOf({ target }: Derived, plan: readonly Derived[], now: State): Pick<Before, 'link'> {
   if (!target) return {}
   const { ifname, netns } = target

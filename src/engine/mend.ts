@@ -2,18 +2,18 @@ import type { Kernel } from '../kernel/kernel.ts'
 import type { Operation } from '../operations/registry.ts'
 import { doPlan, type DoResult, type Known } from './do.ts'
 
-/** So often what mending removed is made again: a cable that another operation had put to use. */
+/** How often to run the plan again for what mending removed, such as a cable that another operation had used. */
 const MOST = 3
 
 /**
- * Does a plan, from any state: what is absent is done, what is something else is changed, or removed and made anew.
- * Repeatable. In a sandbox all is the user's to change; on the machine only what bears our mark. Throws as `doPlan` does,
- * for what is in the way and must stay.
+ * Does a plan from any state: does what is absent, and changes or replaces what differs. Idempotent. In a sandbox it may
+ * change everything; on the machine only what bears our mark. Throws as `doPlan` does, if something is in the way and must
+ * stay.
  */
 export async function mendPlan(kernel: Kernel, plan: readonly Operation[], known: Known = {}): Promise<DoResult> {
   let result = await doPlan(kernel, plan, { ...known, mend: true })
   for (let times = 1; times < MOST && result.done.some(({ status }) => status === 'mended'); times++) {
-    // What was in the way may have carried what an earlier operation had found in place.
+    // Removing what was in the way may have removed what an earlier operation had found in place.
     const again = await doPlan(kernel, plan, { ...known, now: undefined, mend: true })
     if (again.done.every(({ status }) => status === 'already')) break
     result = together(result, again)

@@ -6,8 +6,8 @@ import { isOurs } from '../operations/same-link.ts'
 import { findLink, type State } from '../state/state.ts'
 
 /**
- * The commands that bring an operation from another state to its own. On the machine none, unless all that they touch is
- * ours: interfaces that bear our mark, and whatever is in a namespace that the journal says we made.
+ * The commands that lead from the current state to the operation's. None on the machine, unless everything that they change
+ * is ours: interfaces that bear our mark, and whatever is in a namespace that the journal says we made.
  */
 export function mendingOf(host: Host, operation: Derived, now: State): readonly Command[] {
   const commands = operation.mend(now)
@@ -16,7 +16,7 @@ export function mendingOf(host: Host, operation: Derived, now: State): readonly 
   return commands.every((command) => isInOurs(command, ours) || touchesOurs(command, now)) ? commands : []
 }
 
-/** The namespaces that were made by us and are still the same. */
+/** The namespaces that we created and that are still the same. */
 function namespacesOf(host: Host, now: State): ReadonlySet<string> {
   return new Set(
     readJournal(host).flatMap(({ operation, before, status }) => {
@@ -30,7 +30,7 @@ function isInOurs({ netns }: Command, ours: ReadonlySet<string>): boolean {
   return netns !== undefined && ours.has(netns)
 }
 
-/** Whether the interface that a command names is ours, or is one that the command makes. */
+/** Whether the interface that a command names is ours, or is created by the command. */
 function touchesOurs({ tool, argv, netns }: Command, now: State): boolean {
   if (tool !== 'ip' && tool !== 'bridge') return false
   if (argv[0] === 'link' && argv[1] === 'add') return true

@@ -7,13 +7,13 @@ import { readBinds } from '../sandbox/binds.ts'
 import { enter, ownSandbox, requireIntact } from '../sandbox/find.ts'
 import { findSandbox, type OpenedSandbox, openSandbox } from '../sandbox/open.ts'
 
-/** Where a command is to act: on the machine itself, or in the sandbox of this name. */
+/** Where to act: on the machine itself, or in the sandbox of this name. */
 interface Place {
   host: boolean
   sandbox: string
-  /** Folders of this machine to be seen in a sandbox that is made. */
+  /** Directories of this machine that are visible in a sandbox that is created. */
   bind?: readonly string[] | undefined
-  /** What cuts it off from the network is done, too. */
+  /** Whether to do even what cuts the host off from the network. */
   force?: boolean | undefined
 }
 
@@ -21,43 +21,39 @@ interface Place {
 export function machine({ force = false }: Pick<Place, 'force'> = {}): Host {
   const own = ownSandbox()
   if (own)
-    throw new CnilabError('usage', `--host means the machine, and this is inside the sandbox '${own.name}'`, {
-      fix: 'leave the shell first, or leave --host out',
+    throw new CnilabError('usage', `--host means the machine, but this is inside the sandbox '${own.name}'`, {
+      fix: 'leave the shell first, or leave out --host',
     })
   if (userId() !== 0)
     throw new CnilabError('machine', '--host changes this machine itself and needs root', {
-      fix: 'sudo cnilab …, or leave --host out to act in your own sandbox',
+      fix: 'sudo cnilab …, or leave out --host to act in your own sandbox',
     })
   return { ...MACHINE, force }
 }
 
-/** Refuses, within a sandbox, what concerns all of them, or the machine: it cannot be seen from there. Throws `usage`. */
+/** Throws CnilabError `usage` inside a sandbox, for commands about all sandboxes, or about the machine. */
 export function refuseInside(): void {
   const own = ownSandbox()
   if (own)
-    throw new CnilabError('usage', `this is inside the sandbox '${own.name}', and what is outside cannot be seen`, {
+    throw new CnilabError('usage', `this is inside the sandbox '${own.name}', and cannot see outside`, {
       fix: 'leave the shell first, with exit',
     })
 }
 
-/** Refuses another sandbox than the one that this process is in: there is no way from one to the other. */
+/** Refuses any other sandbox than the one that this process is in: none can be reached from another. */
 function refuseAnother(own: Host | undefined, name: string): void {
   if (own && name !== own.name && name !== DEFAULT_SANDBOX)
-    throw new CnilabError(
-      'usage',
-      `this is inside the sandbox '${own.name}', from which '${name}' is not to be reached`,
-      {
-        fix: 'leave the shell first, with exit, or leave --sandbox out',
-      },
-    )
+    throw new CnilabError('usage', `this is inside the sandbox '${own.name}', and cannot reach '${name}'`, {
+      fix: 'leave the shell first, with exit, or leave out --sandbox',
+    })
 }
 
-/** The machine with `--host`, else the sandbox of this name, made if there is none. */
+/** Opens the machine with `--host`, else the sandbox of this name, which it creates if there is none. */
 export async function openHost(flags: Place): Promise<OpenedSandbox> {
   const binds = readBinds(flags.bind ?? [])
   if (flags.host) {
     if (binds.length > 0)
-      throw new CnilabError('usage', '--bind is for a sandbox, and --host means this machine itself')
+      throw new CnilabError('usage', '--bind is for a sandbox, but --host means this machine itself')
     return { host: machine(flags), state: 'found' }
   }
   refuseAnother(ownSandbox(), flags.sandbox)
@@ -65,7 +61,7 @@ export async function openHost(flags: Place): Promise<OpenedSandbox> {
   return { ...opened, host: { ...opened.host, force: flags.force ?? false } }
 }
 
-/** The same for a command that changes nothing: undefined if there is no such sandbox. */
+/** Like `openHost`, for a command that changes nothing: undefined if there is no such sandbox. */
 export function findHost(flags: Place): Host | undefined {
   if (flags.host) return machine(flags)
   const own = ownSandbox()
@@ -77,13 +73,13 @@ export function findHost(flags: Place): Host | undefined {
   return enter(sandbox)
 }
 
-/** Refuses a namespace that does not exist: CnilabError `state`. */
+/** Throws CnilabError `state` if a namespace does not exist. */
 export async function requireNetns(host: Host, netns: string | undefined): Promise<void> {
   if (netns === undefined) return
   const { namespaces, strays } = await namesInNetns(host)
   if (namespaces.has(netns)) return
   if (strays.includes(netns))
-    throw new CnilabError('state', `the file ${netnsFile(netns)} is there, and is no namespace`, {
+    throw new CnilabError('state', `the file ${netnsFile(netns)} is not a namespace`, {
       fix: `cnilab exec${flagsFor(host)} -- rm -d ${netnsFile(netns)}`,
     })
   throw new CnilabError('state', `there is no namespace ${netns}`, {

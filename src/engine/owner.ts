@@ -1,7 +1,7 @@
 import type { Operation } from '../operations/registry.ts'
 import { findLink, type State } from '../state/state.ts'
 
-/** Names by which well-known programs call what they make. */
+/** Names that well-known programs use for what they make. */
 const makers: readonly (readonly [RegExp, string])[] = [
   [/^(docker0|br-[0-9a-f]{12})$/, 'Docker'],
   [/^virbr\d+/, 'libvirt'],
@@ -10,7 +10,7 @@ const makers: readonly (readonly [RegExp, string])[] = [
   [/^podman\d+/, 'podman'],
 ]
 
-/** Whom something on the machine belongs to, as far as it can be told, as the end of a sentence. */
+/** Who owns something on the machine, as far as we can tell, as part of a sentence. */
 export function ownerOf(operation: Operation, now: State): string {
   if (!('name' in operation.params) || operation.params.name === undefined) return 'cnilab did not make it'
   const { name } = operation.params

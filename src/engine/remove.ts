@@ -12,16 +12,16 @@ import { lineOn } from './do.ts'
 import { guardOf, refuseToCutOff } from './guard.ts'
 import { ownerOf } from './owner.ts'
 
-/** What taking an operation back comes to: its commands, none if it is gone already, and the journal's entries that end. */
+/** How to undo an operation: the commands, none if it is already gone, and the journal entries that end. */
 interface Removal {
   commands: Command[]
   ended: Entry[]
 }
 
 /**
- * Takes back one operation that the user names, whoever did it in a sandbox; on the machine only what the journal and
- * the mark say is ours. With the last masquerade goes the forwarding that was turned on for it. Returns the commands
- * that it took. Throws CnilabError `state` while others use it or if it is somebody else's.
+ * Undoes one operation that the user names: in a sandbox no matter who did it, on the machine only if the journal and the
+ * mark say that it is ours. With the last masquerade it also undoes the forwarding that was turned on for it. Returns the
+ * commands that it ran. Throws CnilabError `state` if others use it, or if it is somebody else's.
  */
 export async function removeOperation(kernel: Kernel, operation: Operation): Promise<Command[]> {
   return exclusively(kernel.host, async () => {
@@ -35,7 +35,7 @@ export async function removeOperation(kernel: Kernel, operation: Operation): Pro
   })
 }
 
-/** The same, but only says which commands it would take. */
+/** Like `removeOperation`, but only returns what it would do. */
 export async function planRemoval(kernel: Kernel, operation: Operation): Promise<Removal> {
   const journal = readJournal(kernel.host).filter((entry) => entry.status !== 'adopted')
   const entry = findEntry(journal, operation)
@@ -47,12 +47,12 @@ export async function planRemoval(kernel: Kernel, operation: Operation): Promise
   const now = await kernel.read(scopeOf([derived, ...settings.map((setting) => derive(setting.operation))]))
   const isMachine = kernel.host.kind === 'machine'
   const known = derived.undo(entry?.before ?? {}, now)
-  // In a sandbox it does not matter who made it, or made it anew.
+  // In a sandbox it does not matter who made it, or replaced it.
   const commands = known.length > 0 || isMachine ? known : derive(operation).undo({}, now)
   const altered = isMachine && entry && commands.length === 0 ? derived.altered(entry.before, now) : undefined
   if (altered !== undefined)
     throw new CnilabError('state', `not undone (${derived.explain.what}): ${altered}`, {
-      fix: 'if it is still yours, put that back, or remove it by hand',
+      fix: 'if it is still yours, change that back, or remove it by hand',
     })
   if (isMachine && commands.length === 0 && derive(operation).undo({}, now).length > 0)
     throw notOurs(operation, derived, now)
@@ -70,7 +70,7 @@ export async function planRemoval(kernel: Kernel, operation: Operation): Promise
   }
 }
 
-/** The entries of what goes with something that is removed: an interface's addresses, all that is in a namespace. */
+/** The entries of what disappears along with something: an interface's addresses, everything in a namespace. */
 function goingWith(removed: Derived, journal: readonly Entry[]): Entry[] {
   const gone = new Set<Resource>(removed.provides)
   return journal.filter(({ operation }) => {
@@ -83,17 +83,17 @@ function goingWith(removed: Derived, journal: readonly Entry[]): Entry[] {
 
 const FORWARDINGS: readonly string[] = Object.values(FORWARDING)
 
-/** Forwarding, which is on for rules that masquerade. */
+/** Whether an entry turned forwarding on, which masquerading needs. */
 function isForwarding({ operation }: Entry): boolean {
   return derive(operation).reads.sysctls?.some((key) => FORWARDINGS.includes(key)) === true
 }
 
-/** Tells whether a table is deleted by these commands. */
+/** Returns a function that tells whether these commands delete a table. */
 function isDeletedBy(commands: readonly Command[]): (table: string) => boolean {
   return (table) => commands.some(({ argv }) => argv.slice(0, 2).join(' ') === 'delete table' && argv[3] === table)
 }
 
-/** The journal's own entry of an operation; a veth pair is known by either end. */
+/** The journal's entry of an operation; either end identifies a veth pair. */
 function findEntry(journal: readonly Entry[], operation: Operation): Entry | undefined {
   const named = derive(operation)
   return journal.findLast((entry) => named.isSame(entry.operation))
@@ -105,14 +105,12 @@ function notOurs(operation: Operation, { explain }: Derived, now: State): Cnilab
   })
 }
 
-/** What others rely on is not deleted under them; addresses and settings are taken back on demand. */
+/** Refuses to delete what others rely on. Addresses and settings may be undone on request. */
 function refuseWhileUsed(host: Host, derived: Derived, now: State): void {
   if (host.kind === 'machine' && !derived.shared && derived.users(now).length > 0)
-    throw new CnilabError(
-      'state',
-      `${derived.expected}, and with it what cnilab did not make: ${derived.users(now).join(', ')}`,
-      { fix: 'on the machine itself cnilab removes only what it made' },
-    )
+    throw new CnilabError('state', `${derived.expected}, and this is not cnilab's: ${derived.users(now).join(', ')}`, {
+      fix: 'on the machine itself cnilab removes only what it made',
+    })
   const refusal = derived.refusal(now, lineOn(host))
   if (refusal) throw new CnilabError('state', refusal.actual, { fix: refusal.fix })
 }

@@ -10,8 +10,8 @@ import { guardOf } from './guard.ts'
 import { ownerOf } from './owner.ts'
 
 /**
- * What came of undoing: the commands that were run; and in words what could not be undone, because the kernel refuses or
- * somebody changed it; what others still use; and what others made under a name of something that is gone.
+ * The outcome of undoing: the commands that were run; and in words what could not be undone, because the kernel refused or
+ * somebody changed it (`left`); what others still use (`kept`); and what others made under a name of ours that is free again.
  */
 export interface UndoResult {
   commands: Command[]
@@ -20,22 +20,22 @@ export interface UndoResult {
   foreign: string[]
 }
 
-/** An operation that was done, and what was there before. */
+/** An operation that was done, and the state before it. */
 interface Item {
   derived: Derived
   before: Before
 }
 
 /**
- * Undoes what the journal says was created, newest first, and never stops at an error. First what belongs to one
- * container, then what several may share, and of that only what nobody uses any more. What goes with something else
- * that is undone needs no command of its own. At the end the kernel is read again to see what is left.
+ * Undoes what the journal says was created, newest first, and never stops at an error. It starts with what belongs to one
+ * container; then follows what several may share, if nobody uses it any more. What disappears along with something else
+ * needs no separate command. At the end it reads the kernel again to see what is left.
  */
 export async function undoEntries(kernel: Kernel, entries: readonly Entry[]): Promise<UndoResult> {
   return exclusively(kernel.host, () => undoExclusively(kernel, entries))
 }
 
-/** The same for a caller that holds the host's lock already. */
+/** Like `undoEntries`, for a caller that already holds the host's lock. */
 export async function undoExclusively(kernel: Kernel, entries: readonly Entry[]): Promise<UndoResult> {
   const items = entries
     .filter((entry) => entry.status !== 'adopted')
@@ -58,7 +58,7 @@ export async function undoExclusively(kernel: Kernel, entries: readonly Entry[])
   }
 }
 
-/** What others made under the names of interfaces and namespaces that were made here and are gone, in words. */
+/** What others made under the names of interfaces and namespaces of ours that are gone, in words. */
 function foreignAmong(items: readonly Item[], remaining: readonly Item[], now: State): string[] {
   const macs = new Set(items.flatMap(({ derived }) => derived.marks.map(({ mac }) => mac)))
   const kept = new Set(remaining.map(({ derived }) => derived.id))
@@ -76,8 +76,8 @@ function foreignAmong(items: readonly Item[], remaining: readonly Item[], now: S
 }
 
 /**
- * Undoes operations, whoever wrote down that they were done. Returns the commands that were run, and those operations
- * that still are there, `now`; of them `kept` are in use.
+ * Undoes operations, with or without a journal. Returns the commands that were run, the operations that still exist, of which
+ * `kept` are in use, and the state at the end.
  */
 export async function undoAll<T extends Item>(
   kernel: Kernel,
@@ -94,7 +94,7 @@ export async function undoAll<T extends Item>(
   const scope = scopeOf(items.map(({ derived }) => derived))
   const commands: Command[] = []
   const refusals = new Map<Item, string>()
-  // In a sandbox all is the user's own. On the machine others may have put something into what we made.
+  // In a sandbox everything is the user's. On the machine others may have put something into what we made.
   const isMachine = kernel.host.kind === 'machine'
   const usersIn = (now: State) => usersAmong(kernel.host, items, now)
   const isUsed = (item: Item, usersOf: UsersOf) => (item.derived.shared || isMachine) && usersOf(item).length > 0
@@ -128,7 +128,7 @@ export async function undoAll<T extends Item>(
   return { commands, remaining, kept, now: last, refusals, usersOf }
 }
 
-/** Who relies on what was made, in words: others, and on the machine whatever it would be cut off from without it. */
+/** Who relies on what was made, in words: others, and on the machine whatever would be cut off without it. */
 type UsersOf = (item: Item) => string[]
 
 function usersAmong(host: Host, items: readonly Item[], now: State): UsersOf {
@@ -137,7 +137,7 @@ function usersAmong(host: Host, items: readonly Item[], now: State): UsersOf {
   return (item) => [...item.derived.users(now), ...undoing(item).flatMap((command) => guard(command) ?? [])]
 }
 
-/** An address goes with its interface, an interface with its namespace, if those are undone for certain. */
+/** Whether it disappears along with another item, as an address does with its interface, if that is certainly undone. */
 function goesWithAnother({ derived }: Item, items: readonly Item[], now: State, usersOf: UsersOf): boolean {
   if (derived.lingers) return false
   const containers = derived.needs.filter((need) => need.startsWith('netns:') || need.startsWith('link:'))
@@ -152,7 +152,7 @@ function goesWithAnother({ derived }: Item, items: readonly Item[], now: State, 
   )
 }
 
-/** Whether something that the kernel refused is really still there is read at the end. */
+/** Undoes items one by one, and collects refusals. Whether those are really still there, the caller reads at the end. */
 async function undoEach(
   kernel: Kernel,
   items: readonly Item[],

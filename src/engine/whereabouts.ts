@@ -4,7 +4,7 @@ import { readResource, type Resource } from '../operations/operation.ts'
 import { quote } from '../plan/command-line.ts'
 import { HOST, INTERNET } from '../state/state.ts'
 
-/** Something that is missing where it was looked for. */
+/** The error for something that is missing where it was looked for. */
 export class MissingError extends CnilabError {
   readonly missing: Resource
 
@@ -14,7 +14,7 @@ export class MissingError extends CnilabError {
   }
 }
 
-/** The namespaces besides its own that have an interface of this name. */
+/** The other namespaces that have an interface of this name. */
 async function placesOf(kernel: Kernel, missing: Resource): Promise<string[]> {
   const { what, netns, ifname } = readResource(missing)
   if (what !== 'link') return []
@@ -26,7 +26,7 @@ async function placesOf(kernel: Kernel, missing: Resource): Promise<string[]> {
   )
 }
 
-/** Where else there is an interface that is missing in its place, as a part of a sentence; undefined if it is nowhere, or everywhere. */
+/** Where else the missing interface exists, as part of a sentence; undefined if nowhere, or if it is lo, which is everywhere. */
 export async function elsewhere(
   kernel: Kernel,
   missing: Resource,
@@ -39,11 +39,11 @@ export async function elsewhere(
   const names = places.map((name) => (name === HOST ? 'on the host' : `in namespace ${name}`))
   return {
     words: `there is one ${names.join(', ')}`,
-    fix: place === HOST ? 'leave --netns out for that one' : `add --netns ${quote(place)} for that one`,
+    fix: place === HOST ? 'leave out --netns for that one' : `add --netns ${quote(place)} for that one`,
   }
 }
 
-/** Says of what is missing where else it is, if it is: only then "there is none" is the whole truth. */
+/** Adds to a MissingError where else the thing exists, if anywhere; otherwise "there is none" would be misleading. */
 export async function withWhereabouts(kernel: Kernel, error: unknown): Promise<unknown> {
   if (!(error instanceof MissingError)) return error
   const other = await elsewhere(kernel, error.missing)

@@ -4,12 +4,12 @@ import type { Host } from '../kernel/host.ts'
 import { requireHostFolder } from '../kernel/host-folder.ts'
 import { lockOwnFolder, removeIfEmpty } from '../kernel/lock.ts'
 
-/** The hosts that the running act holds the locks of. */
+/** The hosts whose locks the current async context holds. */
 const held = new AsyncLocalStorage<ReadonlySet<string>>()
 
 /**
- * Runs `act` while no other cnilab changes this host: what several containers share is made and undone one at a time.
- * Within it, the lock is held already.
+ * Runs `act` while no other cnilab changes this host, so that what containers share is created and undone by one at a time.
+ * Reentrant.
  */
 export async function exclusively<T>(host: Host, act: () => Promise<T>): Promise<T> {
   const own = held.getStore() ?? new Set<string>()

@@ -9,7 +9,7 @@ import { MIB, readDescriptor, readText } from '../kernel/read-file.ts'
 import { type Before, beforeSchema } from '../operations/operation.ts'
 import { isKind, type Operation, parseOperation } from '../operations/registry.ts'
 
-/** One operation of the journal. `intent`: it was about to be done, and may or may not have been. */
+/** One operation of the journal. `intent` means that it was about to be done: it may or may not have been. */
 export interface Entry {
   id: string
   operation: Operation
@@ -19,7 +19,7 @@ export interface Entry {
   owner?: string | undefined
 }
 
-/** A line of the journal. Written before the act (`intent`), after it (`created`), and when undone. */
+/** A line of the journal, written before an operation (`intent`), after it (`created`), and after its undo. */
 export type JournalLine =
   | { boot: string }
   | { intent: string; operation: Operation; before: Before; owner?: string | undefined }
@@ -41,14 +41,14 @@ const lineSchema = z.union([
 ])
 
 /**
- * What the host's journal says is there: every operation that was intended, created or adopted and not undone since,
- * oldest first. After a reboot nothing of it is left, so what another boot wrote does not count.
+ * Reads the host's journal: every operation that was intended, created or adopted and not undone since, oldest first. A
+ * reboot clears the kernel, so lines from another boot do not count.
  */
 export function readJournal(host: Host): Entry[] {
   return fold(host).entries
 }
 
-/** `unknown`: how many operations are there that only a later version can read. */
+/** Folds the journal into entries. `unknown` counts the operations that only a later version can read. */
 function fold(host: Host): { entries: Entry[]; unknown: number } {
   const entries = new Map<string, Entry>()
   const unknown = new Set<string>()
@@ -83,7 +83,7 @@ function fold(host: Host): { entries: Entry[]; unknown: number } {
   return { entries: [...entries.values()], unknown: unknown.size }
 }
 
-/** Undefined for one that a later version wrote. */
+/** Parses an operation; undefined for one that only a later version can read. */
 function readOperation({ kind, params }: { kind: string; params?: unknown }): Operation | undefined {
   try {
     return isKind(kind) ? parseOperation(kind, params) : undefined
@@ -105,8 +105,8 @@ function readLines(host: Host): z.infer<typeof lineSchema>[] {
 }
 
 /**
- * Appends lines. On the machine they are on disk when this returns: one fsync for all of them. Of a sandbox that lives
- * for one run only nothing is written down: it goes as a whole.
+ * Appends lines. On the machine they are on disk when this returns, with one fsync for all of them. Writes nothing for a
+ * sandbox that lives only for one run: it goes as a whole.
  */
 export function appendJournal(host: Host, lines: readonly JournalLine[]): void {
   if (lines.length === 0 || !host.common) return
@@ -117,9 +117,9 @@ export function appendJournal(host: Host, lines: readonly JournalLine[]): void {
   const isOtherBoot = boots?.at(-1) !== JSON.stringify({ boot: bootId() })
   const text = [...(isOtherBoot ? [{ boot: bootId() }] : []), ...lines].map((line) => `${JSON.stringify(line)}\n`)
   const file = openOwn(host, path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT)
-  if (file === undefined) throw notOpened(host, path, 'its folder is not there any more')
+  if (file === undefined) throw notOpened(host, path, 'its folder no longer exists')
   try {
-    // A torn last line must not swallow the next one.
+    // An incomplete last line must not swallow the next one.
     appendFileSync(file, `${fstatSync(file).size === 0 ? '' : '\n'}${text.join('')}`)
     if (host.kind === 'machine') fsyncSync(file)
   } catch (error) {
@@ -130,8 +130,8 @@ export function appendJournal(host: Host, lines: readonly JournalLine[]): void {
 }
 
 /**
- * Writes that entries were undone, and ends a journal that has nothing left to undo. A sandbox keeps the file, which
- * both its users may write.
+ * Records that entries were undone, and clears the journal if nothing is left to undo. A sandbox keeps the empty file, which
+ * both its users may write to.
  */
 export function endEntries(host: Host, ids: readonly string[]): void {
   appendJournal(
@@ -148,10 +148,10 @@ export function endEntries(host: Host, ids: readonly string[]): void {
   }
 }
 
-/** A journal of 1000 containers takes 6 MiB. */
+/** The largest journal that we read, in bytes: 1000 containers take 6 MiB. */
 const LONGEST = 64 * MIB
 
-/** The text of one of cnilab's own files on the host; '' if there is none. Throws as `openOwn` does, also for a huge one. */
+/** Reads one of cnilab's own files on the host; '' if there is none. Throws as `openOwn` does, also if it is too large. */
 export function readOwn(host: Host, path: string): string {
   const file = openOwn(host, path, constants.O_RDONLY)
   if (file === undefined) return ''

@@ -8,9 +8,9 @@ import { inside } from './inside.ts'
 import { netnsAt, seenInNetns } from './netns-files.ts'
 
 /**
- * Prints what changes in the network namespace that it runs in, and, with `all-nsid`, in those linked to it; ends when its
- * standard input does, also if we were killed. It says a line once both monitors listen: what changed before, nobody
- * saw. It waits for what it started: an orphan's end would be a sandbox's process 1's to see, and not each bears it.
+ * Prints changes in its network namespace and, with `all-nsid`, in those linked to it. Ends when its standard input
+ * closes, so also if we are killed. Prints a line once both monitors listen, as earlier changes went unseen. Waits for its
+ * children: a sandbox's process 1 may not reap orphans.
  */
 const MONITORS = `exec 2>/dev/null
 ip monitor "$@" & ip=$!
@@ -30,35 +30,35 @@ read -r _
 kill -KILL $ip $nft
 wait`
 
-/** More namespaces than this, with four processes each, would burden the machine more than they tell. */
+/** How many namespaces to watch at most: each takes four processes. */
 const MOST = 32
 
-/** For how long, in ms, nothing must change before we tell, and how long we put off telling at most. */
+/** How long nothing must change before we report, and how long we delay a report at most, in ms. */
 const QUIET = 30
 const LATEST = 150
 
-/** A namespace's file is made before the namespace is mounted on it, which nothing tells: look again, in ms, so many times. */
+/** A namespace's file appears before the namespace is mounted on it, which triggers no event: look again after AGAIN ms, TRIES times. */
 const AGAIN = 10
 const TRIES = 100
 
 /**
- * A neighbour that the kernel found, or did not find, by itself. That is no change of the network, and each ping makes
- * some: a caller that pings on every change would cause the next change itself, for ever.
+ * A neighbour that the kernel resolved, or failed to resolve. That is not a change of the network, and every ping causes
+ * some: a caller that pings on every change would trigger itself for ever.
  */
 const LEARNED = /^(?!.*Deleted ).* (?:INCOMPLETE|REACHABLE|STALE|DELAY|PROBE|FAILED) *$/
 
 interface Monitor {
-  /** The namespace's inode: another one of the same name has another. 0 for the host's own. */
+  /** The namespace's inode, by which a new namespace of the same name is recognised. 0 for the host's own. */
   inode: number
   stop: () => void
 }
 
 /**
- * Calls `changed` soon after links, addresses, routes, neighbours, sysctls or rules changed in the host's network or in
- * one of its namespaces, and after one of these came or went; once for changes in a row. It is called as well when a
- * monitor begins to listen, for what changed until then, and when one was lost, such as by the sandbox's end.
- * With more than 32 namespaces it watches the host and what is linked to it, but no rules in them: the caller has to
- * read anew by itself from time to time. `stop` ends all processes that this started. Never throws.
+ * Calls `changed` soon after links, addresses, routes, neighbours, sysctls or rules change on the host or in one of its
+ * namespaces, and after a namespace appears or disappears; once for changes in quick succession. Also calls it when a
+ * monitor starts to listen, for what changed until then, and when a monitor is lost, for example because the sandbox ended.
+ * With more than 32 namespaces it watches only the host and what is linked to it, without rules in them: the caller has to
+ * poll as well. `stop` ends all processes that it started. Never throws.
  */
 export function watchKernel(host: Host, changed: () => void): { stop: () => void } {
   const { notice, cancel } = merge(changed)
@@ -66,7 +66,7 @@ export function watchKernel(host: Host, changed: () => void): { stop: () => void
   const monitors = new Map<string, Monitor>()
   let again: NodeJS.Timeout | undefined
 
-  // A monitor keeps its namespace, and the links in it, alive after its name was deleted: it has to end at once.
+  // A monitor would keep its namespace, and the links in it, alive after its name is deleted: end it at once.
   const follow = (tries: number) => {
     clearTimeout(again)
     const names = watchedNames(host)
@@ -95,7 +95,7 @@ export function watchKernel(host: Host, changed: () => void): { stop: () => void
   }
 }
 
-/** Puts a call off until nothing was noticed for a while; after `cancel` it never comes. */
+/** Debounces a call: it happens once `notice` has not been called for a while; after `cancel`, never. */
 function merge(call: () => void): { notice: () => void; cancel: () => void } {
   let timer: NodeJS.Timeout | undefined
   let first: number | undefined
@@ -117,22 +117,22 @@ function merge(call: () => void): { notice: () => void; cancel: () => void } {
   return { notice, cancel }
 }
 
-/** Starts the monitors of one namespace, or of the host itself. One that is lost stays so until its namespace is another. */
+/** Starts the monitors of one namespace, or of the host itself. A lost monitor is not restarted for the same namespace. */
 function startMonitor(host: Host, name: string | undefined, inode: number, notice: () => void): Monitor {
   const shell = ['sh', '-c', MONITORS, 'cnilab-monitors']
   const [file = '', ...rest] = inside(host, name, name === undefined ? [...shell, 'all-nsid'] : shell)
   const child = spawn(file, rest, {
-    detached: true, // Ctrl-C is meant for us: the shell would die of it, and what it started would not
+    detached: true, // Ctrl-C is meant for us: it would kill the shell, but not its children
     env: { ...environmentOn(host), LC_ALL: 'C' },
     cwd: '/',
     stdio: ['pipe', 'pipe', 'ignore'],
   })
-  child.on('error', () => undefined) // what is not installed cannot tell
-  // Where this process may not open more files, there are no pipes, and Node says so only later.
+  child.on('error', () => undefined) // a tool that is not installed reports nothing
+  // If this process may not open more files, there are no pipes, and Node reports that only later.
   if (!('setEncoding' in (child.stdout ?? {}))) return { inode, stop: () => undefined }
   let isStopped = false
-  let line = '' // what was printed of it so far
-  child.stdin.on('error', () => undefined) // it has ended, and then closes
+  let line = '' // an incomplete line
+  child.stdin.on('error', () => undefined) // it has ended; 'close' follows
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     const lines = (line + text).split('\n')
     line = lines.pop() ?? ''
@@ -148,7 +148,7 @@ function startMonitor(host: Host, name: string | undefined, inode: number, notic
   return { inode, stop }
 }
 
-/** Calls when a name comes or goes under /run/netns, and when the folder itself comes, which the first one brings. */
+/** Calls when a name appears or disappears under /run/netns, and when the folder itself appears, with the first namespace. */
 function watchNames(host: Host, call: () => void): { close: () => void } {
   let watcher: FSWatcher | undefined
   let isFolder = false
@@ -161,11 +161,11 @@ function watchNames(host: Host, call: () => void): { close: () => void } {
             if (isFolder) call()
           }),
         )
-        watcher.on('error', () => undefined) // what cannot be watched is left to the caller's reading
+        watcher.on('error', () => undefined) // without a watcher, the caller still polls
         isFolder = folder === '/run/netns'
         return
       } catch {
-        // it is not there, or the user has no inotify instance left
+        // it does not exist, or the user has no inotify instance left
       }
   }
   const reopen = () => {
@@ -176,7 +176,7 @@ function watchNames(host: Host, call: () => void): { close: () => void } {
   return { close: () => watcher?.close() }
 }
 
-/** The namespaces to watch: none of them if they are too many. */
+/** The namespaces to watch; none if there are too many. */
 function watchedNames(host: Host): string[] {
   const { namespaces, strays } = seenInNetns(host)
   const names = [...namespaces.keys(), ...strays].filter((name) => name !== INTERNET) // what is not a namespace may become one

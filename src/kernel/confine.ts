@@ -6,7 +6,7 @@ import { seccompFilter } from './seccomp.ts'
 const PR_SET_NO_NEW_PRIVS = 38
 const CLOSE_RANGE_CLOEXEC = 4
 
-/** What one process in a sandbox may use at most, by the numbers of prlimit(2): bytes of data, of a core dump, open files. */
+/** Limits for each process in a sandbox, by prlimit(2)'s numbers: bytes of data, bytes of a core dump, open files. */
 const LIMITS = [
   { resource: 2, most: 2n * 1024n ** 3n },
   { resource: 4, most: 0n },
@@ -14,10 +14,10 @@ const LIMITS = [
 ]
 
 /**
- * Takes from this process, and so from all that it starts, what nothing in a sandbox may have: descriptors that it was
- * started with, new privileges, and the system calls of seccomp.ts. A process that is about to start a program in a sandbox
- * calls it; a program that came in without would lend its rights to those that are inside already. It cannot be taken
- * back. Throws CnilabError `machine` where the C library cannot be called.
+ * Takes away from this process, and so from its children, what no process in a sandbox may have: inherited descriptors, new
+ * privileges, and the system calls of seccomp.ts. Call it before starting a program in a sandbox: programs that are already
+ * inside could abuse the rights of one that came in without. It cannot be undone. Throws CnilabError `machine` if the C
+ * library cannot be called.
  */
 export const confine = once((): void => {
   const { closeRange, prctl, setLimit, setSeccomp, addressOf } = libc()
@@ -26,13 +26,13 @@ export const confine = once((): void => {
   prctl(PR_SET_NO_NEW_PRIVS, 1)
   const filter = seccompFilter(process.arch)
   if (!filter) return
-  // struct sock_fprog: how many instructions, and where they are.
+  // struct sock_fprog: the number of instructions, and their address.
   const program = Buffer.alloc(16)
   program.writeUInt16LE(filter.length / 8, 0)
   program.writeBigUInt64LE(addressOf(filter), 8)
   try {
     setSeccomp(program)
   } catch (error) {
-    if (codeOf(error) !== 'EINVAL') throw error // this kernel was built without; doctor tells
+    if (codeOf(error) !== 'EINVAL') throw error // this kernel was built without seccomp; doctor reports it
   }
 })

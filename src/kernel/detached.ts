@@ -2,29 +2,29 @@ import { Writable } from 'node:stream'
 import { CnilabError } from '../errors.ts'
 import { notStarted, start } from './spawn.ts'
 
-/** A process with a session of its own that may outlive this one. */
+/** A process in its own session that may outlive this one. */
 export interface Detached {
-  /** Its standard input. While it is open, the process knows that we live. */
+  /** Its standard input. As long as it is open, the process knows that we are alive. */
   lifeline: Writable
   /** Further pipes that it reads, as descriptors 3 and up. */
   more: Writable[]
-  /** The next line that it prints; undefined when there is none any more. Throws CnilabError `state` after so many seconds. */
+  /** The next line that it prints; undefined at the end of its output. Throws CnilabError `state` after so many seconds. */
   nextLine: (seconds: number) => Promise<string | undefined>
-  /** What it has said on stderr so far. */
+  /** What it has written to stderr so far. */
   complaint: () => string
-  /** Resolves when its output is closed: it and all that it started have ended, or were let go of. */
+  /** Resolves when its output is closed: it and its children have ended, or were released. */
   ended: Promise<void>
-  /** Resolves when it has ended, though what it started may go on. */
+  /** Resolves when it has ended; its children may still run. */
   exited: Promise<void>
-  /** Lets go of it, so that this process can end; the pipes to it are closed. */
+  /** Closes the pipes to it, so that this process can end. */
   release: () => void
-  /** Ends it with all that it started and that stayed in its session. */
+  /** Kills it and all of its children that stayed in its process group. */
   kill: () => void
 }
 
 /**
- * Starts a program in a session of its own, with / as its folder and no descriptors but these, of which so many further
- * ones. Throws CnilabError `machine` if it cannot be started.
+ * Starts a program in its own session, in the directory /, with only the standard descriptors and `pipes` more to read
+ * from. Throws CnilabError `machine` if it cannot be started.
  */
 export async function spawnDetached(
   argv: readonly string[],
@@ -65,13 +65,13 @@ export async function spawnDetached(
       // it has ended by itself
     }
   }
-  // It has ended before we let go of it; or it will never hear what it waits for.
+  // A broken pipe: it has ended before we released it, or it will never receive what it waits for.
   for (const pipe of [stdin, ...more]) pipe.on('error', kill)
   const nextLine = (seconds: number) =>
     new Promise<string | undefined>((resolve, reject) => {
       const late = setTimeout(() => {
         look = () => undefined
-        reject(new CnilabError('state', `nothing was heard of it for ${seconds} s`))
+        reject(new CnilabError('state', `it printed nothing for ${seconds} s`))
       }, seconds * 1000)
       look = () => {
         const at = said.indexOf('\n')

@@ -4,13 +4,13 @@ import { APP, type Host } from './host.ts'
 
 const systemFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
 
-/** The search path with the system folders, which an ordinary user's often lacks and where `ip`, `nft` and `sysctl` live. */
+/** PATH, with the system directories added: an ordinary user's often lacks those that hold `ip`, `nft` and `sysctl`. */
 export function searchPath(): string {
   const folders = (process.env['PATH'] ?? '').split(':').filter((folder) => folder !== '')
   return [...folders, ...systemFolders.filter((folder) => !folders.includes(folder))].join(':')
 }
 
-/** Whether a program is installed, where `spawn` would find it. */
+/** Whether a program is installed where `spawn` finds it. */
 export function isInstalled(program: string): boolean {
   return searchPath()
     .split(':')
@@ -24,10 +24,10 @@ export function isInstalled(program: string): boolean {
     })
 }
 
-/** All that a sandbox learns of the user's environment: how texts are to be shown. */
+/** The only variables of the user's environment that a sandbox sees: how to display text. */
 const SHOWN = /^(TERM|COLORTERM|NO_COLOR|FORCE_COLOR|LANG|LANGUAGE|LC_\w+|TZ)$/
 
-/** The whole environment of a program on a host. In a sandbox `cnilab` is on its path, and means that sandbox. */
+/** The complete environment of a program on a host. In a sandbox `cnilab` is on its PATH, and acts on that sandbox. */
 export function environmentOn(host: Host): NodeJS.ProcessEnv {
   if (host.inside) return { ...process.env, PATH: searchPath() }
   const shown = Object.entries(process.env).filter(([name]) => SHOWN.test(name))

@@ -5,7 +5,7 @@ import { inside } from './inside.ts'
 import { execRelayed } from './relay.ts'
 import { statusOf } from './spawn.ts'
 
-/** What a program that runs for the user gets, apart from its arguments. */
+/** Options of `exec`. */
 export interface ExecOptions {
   env?: Readonly<Record<string, string>>
   /** Where its standard output goes; `stderr` keeps our own stdout clean. */
@@ -13,9 +13,8 @@ export interface ExecOptions {
 }
 
 /**
- * Runs a program on a host for the user, with what they type and see, and returns its exit status as a shell would:
- * 128 + n after signal n, 127 when it was not found. From outside of a sandbox, nothing of this process's own terminal or
- * files gets into it: see relay.ts.
+ * Runs a program on a host interactively, and returns its exit status as a shell would: 128 + n after signal n, 127 if it
+ * was not found. From outside a sandbox, none of this process's terminals or files get into it: see relay.ts.
  */
 export async function exec(
   host: Host,
@@ -26,7 +25,7 @@ export async function exec(
   if (!host.inside) return execRelayed(host, netns, argv, env)
   const [file = '', ...rest] = inside(host, netns, argv)
   const { execa } = await import('execa')
-  const ignore = () => undefined // Ctrl-C is the program's; it ends, and then we do
+  const ignore = () => undefined // Ctrl-C is for the program; when it ends, so do we
   process.on('SIGINT', ignore)
   const running = execa(file, rest, {
     stdin: 'inherit',
@@ -51,5 +50,5 @@ export async function exec(
   }
 }
 
-/** Signals that end us, and so have to end the program, too. */
+/** Signals that end us, and so must end the program, too. */
 const ENDING = ['SIGTERM', 'SIGHUP'] as const

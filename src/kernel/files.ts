@@ -5,12 +5,12 @@ import type { Host } from './host.ts'
 import { isOfDead, ownMark } from './process-mark.ts'
 import { distrust, requireTrust } from './trust.ts'
 
-/** How the names of folders of batches begin; then come the mark of the process that made it, and six letters. */
+/** The names of batch directories begin with this; the mark of the process that made it and six letters follow. */
 const BATCH = 'cnilab-batch-'
 
 /**
- * Writes files (name → lines) that commands on the host can read, calls `use` with their folder as the host sees it,
- * and removes them. A thousand small files are written fastest synchronously.
+ * Writes files (name → lines) that commands on the host can read, calls `use` with their directory as the host sees it,
+ * and removes them. Writing a thousand small files is fastest synchronously.
  */
 export async function withFiles<T>(
   { kind, batches }: Host,
@@ -21,7 +21,7 @@ export async function withFiles<T>(
   let folder: string
   try {
     folder = mkdtempSync(join(batches.folder, `${BATCH}${ownMark()}-`))
-    // What ip(8) is told there, root does.
+    // Root does whatever these files tell ip(8) to do.
     if (kind === 'machine') requireTrust(folder, `only root may change it: ls -ld ${batches.folder}`)
     chmodSync(folder, 0o755)
     for (const [name, lines] of files) writeFileSync(join(folder, name), `${lines.join('\n')}\n`)
@@ -35,7 +35,7 @@ export async function withFiles<T>(
   }
 }
 
-/** Removes the batches of commands that were killed; what another user gave such a name stays. */
+/** Removes the batches of commands that were killed; another user's files of such a name stay. */
 export function sweepFiles({ batches: { folder } }: Host): void {
   for (const name of namesIn(folder)) {
     const mark = name.startsWith(BATCH) ? name.slice(BATCH.length).replace(/-\w{6}$/, '') : ''
@@ -44,7 +44,7 @@ export function sweepFiles({ batches: { folder } }: Host): void {
   }
 }
 
-/** None where the sandbox ends at this moment. */
+/** Empty if the sandbox has just ended. */
 function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder)

@@ -3,50 +3,50 @@ export interface Host {
   kind: 'sandbox' | 'machine'
   /** The sandbox's name; `machine` for the machine. */
   name: string
-  /** Put in front of an argv so that it runs in the host's namespaces; empty when this process is in them already. */
+  /** The start of an argv that runs in the host's namespaces; empty if this process is already in them. */
   enter: readonly string[]
-  /** Whether this process sees the host's files as its own: on the machine, and in a sandbox's shell. */
+  /** Whether this process shares the host's file system: on the machine, and in a sandbox's shell. */
   inside: boolean
-  /** The pid of a sandbox's first process, as this process sees it; 0 where `inside`. */
+  /** The pid of a sandbox's first process, as this process sees it; 0 if `inside`. */
   holder: number
   /** The pid, as commands on the host see it, of a process in the host's network namespace. */
   pid: number
-  /** Folder of the journal, a path of the host; it is locked while the host is being changed. */
+  /** The directory of the journal, a path of the host; it is locked while the host is being changed. */
   folder: string
-  /** Folder for files that commands on the host read: as this process sees it, and as they do, who cannot write there. */
+  /** A directory for files that commands on the host read, but cannot write: as this process sees it, and as they do. */
   batches: { folder: string; seen: string }
-  /** The folders of the machine that are to be seen in a sandbox. */
+  /** The directories of the machine that are visible in a sandbox. */
   binds: readonly string[]
-  /** Whether other commands may change it at the same time; false for a sandbox that lives for one run only. */
+  /** Whether other commands may change it at the same time; false for a sandbox that lives only for one run. */
   common: boolean
-  /** Whether to do, too, what cuts it off from the network: `--force`. */
+  /** Whether to do even what cuts it off from the network: `--force`. */
   force?: boolean
 }
 
-/** The path of a namespace's file, on the host: a namespace that has no name is called by it. */
+/** The path of a namespace's file, on the host. A namespace without a name is identified by its path. */
 export function netnsFile(netns: string): string {
   return netns.startsWith('/') ? netns : `/run/netns/${netns}`
 }
 
-/** The sandbox that commands act in when none is named. */
+/** The sandbox in which commands act by default. */
 export const DEFAULT_SANDBOX = 'default'
 
-/** What to add to a `cnilab` command, typed where this one was, so that it acts on the same host: ` --host`, or nothing. */
+/** What to append to a `cnilab` command so that it acts on the same host, if typed where this one was: ` --host`, ` --sandbox NAME`, or nothing. */
 export function flagsFor(host: Host): string {
   if (host.kind === 'machine') return ' --host'
   return host.inside || !host.common || host.name === DEFAULT_SANDBOX ? '' : ` --sandbox ${host.name}`
 }
 
-/** That folder, on the machine and in every sandbox. */
+/** `Host.folder`, on the machine and in every sandbox. */
 export const HOST_FOLDER = '/run/cnilab'
 
-/** Batches of commands that run where this process does; unlike TMPDIR it is root's. */
+/** The batches of commands that run where this process does. Unlike TMPDIR, only root can write there. */
 export const OWN_BATCHES = { folder: '/run', seen: '/run' }
 
-/** Where the sandbox finds what it is given from outside, mounted read-only: its record, and batches. */
+/** Where the sandbox finds the files that we pass to it, mounted read-only: its record, and batches. */
 export const GIVEN_FOLDER = '/opt/cnilab/given'
 
-/** The journal's file name, in the host's folder. */
+/** The journal's file name, in the host's directory. */
 export const JOURNAL = 'journal.jsonl'
 
 /** Where the sandbox finds cnilab itself, mounted read-only, and the `cnilab` command that starts it. */

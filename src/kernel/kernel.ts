@@ -6,18 +6,18 @@ import { run, type RunOptions } from './run.ts'
 import { type Scope, snapshot } from './snapshot.ts'
 import type { Finished } from './spawn.ts'
 
-/** All that the engine can do to a kernel. */
+/** Everything that the engine can do with a host's kernel. */
 export interface Kernel {
   host: Host
   /** Changes it. Throws KernelError at the first refusal. */
   run: (commands: readonly Command[], options?: RunOptions) => Promise<void>
-  /** Reads it. */
+  /** Takes a snapshot of it. */
   read: (scope?: Scope) => Promise<State>
-  /** Runs a program that changes nothing, such as ping, and returns what came of it; it may take so many seconds. */
+  /** Runs a program that changes nothing, such as ping, for at most that many seconds, and returns its result. */
   probe: (argv: readonly string[], netns?: string, input?: string, seconds?: number) => Promise<Finished>
 }
 
-/** The kernel of a host. `launch` starts its programs; one that starts few needs no shell that waits for more. */
+/** The kernel of a host. `launch` starts programs; to start just a few, pass one that keeps no shell waiting. */
 export function kernelOf(host: Host, launch = launcher(host)): Kernel {
   return {
     host,

@@ -5,8 +5,8 @@ import { PATIENCE, spawnOn } from './on-host.ts'
 import { type Finished, missing, MOST, noAnswer, notStarted, start, tooMuch } from './spawn.ts'
 
 /**
- * Runs a program on the host and collects what it prints; one at a time. Never throws for an exit status, but CnilabError
- * `state` if it has not ended after so many seconds, or printed too much.
+ * Runs a program on the host and collects its output. Does not throw for any exit status, but throws CnilabError `state` if
+ * the program has not ended after so many seconds, or printed too much.
  */
 export type Launch = (
   netns: string | undefined,
@@ -16,11 +16,10 @@ export type Launch = (
 ) => Promise<Finished>
 
 /**
- * Runs each program that it is told on its standard input: two counts, so many arguments and so many lines of input, one
- * a line. Arguments are data, never parsed as shell text. What the program prints is passed on; a line with the token
- * follows on stdout, with the exit status, and on stderr. Input that it leaves unread is thrown away, and never taken
- * for the next program. Where it cannot be told, the end of the shell tells. Ctrl-C is meant for whoever started us, and for
- * ping.
+ * Runs programs that it reads from standard input: the number of arguments and the number of input lines, then those, one
+ * per line. Arguments are data, never parsed as shell text. After the program's own output, it prints a line with the token,
+ * on stdout with the exit status, and on stderr. It discards input that the program leaves unread, so that it is never taken
+ * for the next program. If it cannot print the token, the shell ends. Ctrl-C is meant for our parent, and for ping.
  */
 const LOOP = `trap '' INT HUP
 lines() { n=$1; while [ $n -gt 0 ]; do IFS= read -r line; printf '%s\\n' "$line"; n=$((n - 1)); done; }
@@ -31,23 +30,23 @@ while read -r arguments input; do
   printf '%s %d\\n' "$token" $? && printf '%s\\n' "$token" >&2 || exit
 done`
 
-/** What the shell says, which then may have ended, where it has no more processes. */
+/** The shell's message if it cannot fork; it may then have ended. */
 const CANNOT_START = /^sh: .*[Cc](?:annot|an't) fork.*/m
 
-/** More input than this is better piped into a process of its own: a shell reads it byte by byte. */
+/** Pipe input longer than this into a separate process: a shell reads it byte by byte. */
 const LONG = 10_000
 
-/** One shell for each of two cores: the reads of a snapshot are independent of each other. */
+/** One shell for each of two cores: the reads of a snapshot are independent. */
 const SHELLS = 2
 
 /**
- * Starts programs on a host from shells that stay there. To enter a sandbox's namespaces anew for each, from a process as
- * large as Node, takes two to three times as long. They are started when first needed and end with this process.
+ * Starts programs on a host from shells that stay there: entering a sandbox's namespaces for each, from a process as large
+ * as Node, takes two to three times as long. The shells start on first use, and end with this process.
  */
 export function launcher(host: Host): Launch {
   const shells: Shell[] = []
   return (netns, argv, input = '', seconds = PATIENCE) => {
-    // What holds a line break cannot be told to a shell.
+    // The shell's protocol cannot carry a line break.
     if (input.length > LONG || [netns ?? '', ...argv].some((word) => word.includes('\n')))
       return spawnOn(host, netns, argv, { input, limit: seconds })
     const open = shells.filter((one) => one.isOpen()).toSorted((a, b) => a.waiting() - b.waiting())
@@ -74,12 +73,12 @@ interface Told {
   reject: (error: Error) => void
 }
 
-/** A process, or a pipe to one: this process does not end before it unless it is let go. */
+/** Whether this is a process or pipe that keeps our process alive unless `unref` is called. */
 function isHeld(one: object): one is { ref: () => void; unref: () => void } {
   return 'ref' in one && 'unref' in one
 }
 
-/** What came of a stream: where the token is in it, -1 before it has come, and the last of it, in which one may begin. */
+/** The output of a stream: the position of the token, -1 before it appears, and the tail, in which one may begin. */
 interface Printed {
   text: string
   end: number
@@ -88,7 +87,7 @@ interface Printed {
 
 const unprinted: Printed = { text: '', end: -1, last: '' }
 
-/** Looks for the token only in what is new: searching all of it each time would take ever longer. */
+/** Appends to the output. Searches only the new part for the token: searching all of it each time would be quadratic. */
 function grown({ text, end, last }: Printed, more: string, token: string): Printed {
   const fresh = last + more
   const at = end < 0 ? fresh.indexOf(token) : -1
@@ -102,7 +101,7 @@ function grown({ text, end, last }: Printed, more: string, token: string): Print
 function openShell(host: Host): Shell {
   const token = `\x1e${process.pid}-${process.hrtime.bigint()}`
   const [file = '', ...rest] = inside(host, undefined, ['sh', '-c', LOOP])
-  // From outside of a sandbox it has a session of its own: in there, nobody gets hold of this terminal.
+  // From outside a sandbox it gets its own session, so that nothing in there gets hold of this terminal.
   const child = start(file, rest, {
     env: { ...environmentOn(host), LC_ALL: 'C', token },
     ...(host.inside ? {} : { detached: true, cwd: '/' }),
@@ -113,7 +112,7 @@ function openShell(host: Host): Shell {
   let isOpen = true
   let late: NodeJS.Timeout | undefined
 
-  // While nothing runs, it does not keep this process from ending.
+  // An idle shell must not keep this process alive.
   const hold = (held: boolean) => {
     for (const one of [child, stdin, stdout, stderr]) if (one && isHeld(one)) one[held ? 'ref' : 'unref']()
   }
@@ -144,7 +143,7 @@ function openShell(host: Host): Shell {
     else if (lost === undefined) one?.resolve({ code, signal: undefined, stdout: out, stderr: err })
     else one?.reject(missing(lost))
   }
-  // The program may have been stopped, or the shell itself: another one takes over.
+  // The program or the shell itself hangs: drop this shell.
   const giveUp = (error: Error) => {
     isOpen = false
     clearTimeout(late)
@@ -158,7 +157,7 @@ function openShell(host: Host): Shell {
   }
   stdout?.setEncoding('utf8').on('data', collect('stdout'))
   stderr?.setEncoding('utf8').on('data', collect('stderr'))
-  stdin?.on('error', () => undefined) // it has ended, and then closes
+  stdin?.on('error', () => undefined) // it has ended; 'close' follows
   child.on('error', (error) => giveUp(notStarted(file, error)))
   child.on('close', () => {
     isOpen = false

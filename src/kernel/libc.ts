@@ -11,27 +11,27 @@ const SYS = { close_range: 436, openat2: 437 }
 
 /** The system calls that Node has no function for. Each throws an error like those of node:fs, with a `code`. */
 export interface Libc {
-  /** openat2(2); `how` is its structure. Returns a descriptor. */
+  /** openat2(2); `how` is its struct open_how. Returns a descriptor. */
   openat2: (folder: number, path: string, how: Buffer) => number
   /** close_range(2). */
   closeRange: (first: number, last: number, flags: number) => void
-  /** A system call whose arguments are all numbers. */
+  /** Any system call whose arguments are all numbers. */
   syscall: (name: string, number: number, a: number, b: number) => number
   /** prctl(2). */
   prctl: (option: number, value: number) => void
   /** prctl(2) with PR_SET_SECCOMP, SECCOMP_MODE_FILTER and a struct sock_fprog. */
   setSeccomp: (program: Buffer) => void
-  /** Lowers a limit of this process, the soft and the hard one, to a value if it is higher: prlimit(2). */
+  /** Lowers the soft and the hard limit of this process to `most`, unless they are lower: prlimit(2). */
   setLimit: (resource: number, most: bigint) => void
-  /** ioctl(2) with a number. Returns what the kernel does. */
+  /** ioctl(2) with a number. Returns the kernel's result. */
   ioctl: (fd: number, request: number, value: number) => number
   /** ioctl(2) with a structure, which the kernel reads. */
   ioctlWith: (fd: number, request: number, structure: Buffer) => number
-  /** Where a buffer lies, for structures that point to another one. */
+  /** The address of a buffer, for structures that point to it. */
   addressOf: (buffer: Buffer) => bigint
 }
 
-/** Loads the C library when it is first needed; takes 2 ms. Throws CnilabError `machine` where koffi has nothing for this platform. */
+/** Loads the C library on first use, in 2 ms. Throws CnilabError `machine` if koffi does not support this platform. */
 export const libc = once((): Libc => {
   const koffi = loadKoffi()
   const c = koffi.load(null)
@@ -65,13 +65,13 @@ export const libc = once((): Libc => {
   }
 })
 
-/** The package that brings koffi's prebuilt files for this platform. */
+/** The package with koffi's prebuilt files for this platform. */
 export const PREBUILT = `@koromix/koffi-${process.platform}-${process.arch}`
 
-/** Its prebuilt part by itself, which takes a fifth of the time that the package around it takes. */
+/** Loads only koffi's prebuilt part, in a fifth of the time that the whole package takes. */
 function loadKoffi(): typeof Koffi {
   const require = module.createRequire(import.meta.filename)
-  const built = join(packageFolder(), 'dist', 'koffi') // of the platform on which it was built
+  const built = join(packageFolder(), 'dist', 'koffi') // for the platform on which we were built
   for (const folder of [built, PREBUILT])
     for (const library of ['linux', 'musl'])
       try {
@@ -81,6 +81,6 @@ function loadKoffi(): typeof Koffi {
         // another C library, or another platform
       }
   throw new CnilabError('machine', `cnilab has no way to call the C library on ${process.platform}-${process.arch}`, {
-    fix: 'install it anew with its optional dependencies: npm ci --include=optional',
+    fix: 'reinstall it with its optional dependencies: npm ci --include=optional',
   })
 }

@@ -12,27 +12,27 @@ import { makeFolder } from './make-folder.ts'
 import { readText } from './read-file.ts'
 import { passOn } from './spawn.ts'
 
-// All locks are flock(2)'s: they belong to the open file or folder, and so end with this process, however that ends.
+// All locks are flock(2)'s: they belong to the open file, and so end with this process, however that ends.
 
-/** Takes an exclusive lock on a folder of the machine, which is made if need be, and returns what gives it back. */
+/** Takes an exclusive lock on a directory of the machine, which is created if necessary. Returns a function that releases it. */
 export async function lockFolder(folder: string): Promise<() => void> {
   const { fd } = await take(folder, () => openFolder(folder))
   return () => closeSync(fd)
 }
 
-/** The same for a folder that has to be there. Throws CnilabError `state` if it is not. */
+/** Like `lockFolder`, for a directory that must exist. Throws CnilabError `state` if it does not. */
 export async function lockExistingFolder(folder: string): Promise<() => void> {
   const { fd } = await take(folder, () => {
     try {
       return openedAt(openSync(folder, FOLDER), folder)
     } catch {
-      throw new CnilabError('state', `there is no folder ${folder} any more`, { fix: 'run the command again' })
+      throw new CnilabError('state', `the folder ${folder} no longer exists`, { fix: 'run the command again' })
     }
   })
   return () => closeSync(fd)
 }
 
-/** The same for cnilab's own folder on a host: that of a sandbox goes with it, and must not come back. */
+/** Like `lockFolder`, for cnilab's own directory on a host. A sandbox's disappears with the sandbox, and must not be created again. */
 export async function lockOwnFolder(host: Host): Promise<() => void> {
   if (host.kind === 'machine') return lockFolder(host.folder)
   const open = () => {
@@ -54,23 +54,23 @@ export async function lockOwnFolder(host: Host): Promise<() => void> {
 }
 
 /**
- * Takes the lock of a file, which is made where it is missing, with its folder. Throws CnilabError `state` for a link, a
- * pipe or anything else in its place.
+ * Takes the lock of a file, which is created with its directory if missing. Returns a function that releases it. Throws
+ * CnilabError `state` for a link, a pipe or anything else in its place.
  */
 export async function lockFile(path: string): Promise<() => void> {
   const { fd } = await take(path, () => {
     makeFolder(dirname(path))
     const opened = openOwn(MACHINE, path, constants.O_RDONLY | constants.O_CREAT)
-    if (opened === undefined) throw new CnilabError('state', `the folder of ${path} was removed meanwhile`)
+    if (opened === undefined) throw new CnilabError('state', `the folder of ${path} was removed in the meantime`)
     return openedAt(opened, path)
   })
   return () => closeSync(fd)
 }
 
 /**
- * Takes the lock of the host that this process is on: that of its journal's folder, which others of ours take, too.
- * Programs that are started meanwhile share it: one that outlives this process still holds it. Where that folder cannot be
- * made, in a container engine without root, say, it is that of the network namespace's own file.
+ * Takes the lock of the host that this process is on: that of the journal's directory, which the other commands take, too.
+ * Programs started meanwhile share it: one that outlives this process still holds it. If that directory cannot be created,
+ * in a rootless container engine, say, it locks the network namespace's file instead. Returns a function that releases it.
  */
 export async function lockHost(): Promise<() => void> {
   const { fd, path } = await take(HOST_FOLDER, openHost)
@@ -82,19 +82,19 @@ export async function lockHost(): Promise<() => void> {
   }
 }
 
-/** Is told once of each lock that others hold for longer than a moment: whose it is, and who holds it, in words. */
+/** Called once for each lock that others hold for longer than a moment, with a message that says which, and who holds it. */
 let tellWaiting: (words: string) => void = () => undefined
 
-/** Sets who is told when a lock has to be waited for. */
+/** Sets the function that is called, with a message, when we have to wait for a lock. */
 export function onWaiting(tell: (words: string) => void): void {
   tellWaiting = tell
 }
 
-/** What is to be locked, opened. */
+/** An open file or directory to lock. */
 interface Opened {
   fd: number
   path: string
-  /** Whether its path still leads to it: the holder of its lock removes an empty folder. */
+  /** Whether its path still leads to it: whoever holds its lock removes an empty directory. */
   isStillThere: () => boolean
 }
 
@@ -106,17 +106,17 @@ function openedAt(fd: number, path: string): Opened {
   }
 }
 
-/** To open a pipe in the place of a folder would wait for ever. */
+/** Opening a pipe in place of a directory would block for ever. */
 const FOLDER = constants.O_RDONLY | constants.O_DIRECTORY
 
-/** Opens a folder, and makes it first where it is missing. */
+/** Opens a directory, and creates it first if it is missing. */
 function openFolder(path: string): Opened {
   for (;;) {
     makeFolder(path, 0o700)
     try {
       return openedAt(openSync(path, FOLDER), path)
     } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error // else its last holder has just removed it
+      if (codeOf(error) !== 'ENOENT') throw error // its last holder has just removed it
     }
   }
 }
@@ -125,32 +125,32 @@ function openHost(): Opened {
   try {
     return openFolder(HOST_FOLDER)
   } catch (error) {
-    // With another lock than everybody else has, this process would be as good as without.
+    // A lock that nobody else takes would be as good as none, so only where others cannot create the directory, either.
     if (!['EACCES', 'EROFS'].includes(codeOf(error) ?? '')) throw error
     const path = '/proc/self/ns/net'
     return openedAt(openSync(path, 'r'), path)
   }
 }
 
-/** The machine's folder holds nothing once its journal is closed. */
+/** Removes a directory if it is empty, as the machine's is once its journal is closed. */
 export function removeIfEmpty(folder: string): void {
   try {
     rmdirSync(folder)
   } catch {
-    // the journal is in it, or it is a sandbox's, or no folder
+    // the journal is in it, or it is a sandbox's, or not a directory
   }
 }
 
-/** How long a lock is waited for, in seconds: until that is told, and then until it is given up. */
+/** How long to wait for a lock, in seconds: before reporting it, and then before giving up. */
 const MOMENT = 1
 const LONGEST = 60
 
-/** What flock(1) exits with when the lock was not to be had in time. */
+/** The exit status of flock(1) if it did not get the lock in time. */
 const HELD = 75
 
 /**
- * Locks what `open` opens, and opens it again as long as its last holder has removed it. Throws CnilabError `state` if
- * somebody holds it for longer than a minute.
+ * Locks what `open` opens, and opens it again if its last holder has removed it. Throws CnilabError `state` if somebody
+ * holds the lock for longer than a minute.
  */
 async function take(what: string, open: () => Opened): Promise<Opened> {
   let isTold = false
@@ -158,11 +158,11 @@ async function take(what: string, open: () => Opened): Promise<Opened> {
     const opened = open()
     try {
       if (!(await flock(opened, MOMENT))) {
-        if (!isTold) tellWaiting(`waiting for ${what}: ${holderOf(opened.fd)} is at work there`)
+        if (!isTold) tellWaiting(`waiting for ${what}: ${holderOf(opened.fd)} is using it`)
         isTold = true
         if (!(await flock(opened, LONGEST)))
-          throw new CnilabError('state', `${holderOf(opened.fd)} has been at work on ${what} for more than a minute`, {
-            fix: `wait until it has ended, or end it; see who holds the lock with: lslocks`,
+          throw new CnilabError('state', `${holderOf(opened.fd)} has been using ${what} for more than a minute`, {
+            fix: `wait until it has ended, or end it; lslocks shows who holds the lock`,
           })
       }
       if (opened.isStillThere()) return opened
@@ -174,7 +174,7 @@ async function take(what: string, open: () => Opened): Promise<Opened> {
   }
 }
 
-/** Node has no flock, so util-linux's takes it on a descriptor that it shares with us (which execa's options do not offer). */
+/** Node has no flock, so util-linux's flock takes the lock on a descriptor that it shares with us (execa cannot pass one). */
 async function flock({ fd, path }: Opened, seconds: number): Promise<boolean> {
   const options = ['-x', '-w', String(seconds), '-E', String(HELD), '0']
   const program = spawn('flock', options, { stdio: [fd, 'ignore', 'ignore'], env: { PATH: searchPath() } })
@@ -190,7 +190,7 @@ async function flock({ fd, path }: Opened, seconds: number): Promise<boolean> {
   })
 }
 
-/** Who holds the lock of an open file, as far as proc(5) tells: `process 123`. */
+/** Who holds the lock of an open file, in words: `process 123` if proc(5) says so. */
 function holderOf(fd: number): string {
   try {
     const { ino } = fstatSync(fd)

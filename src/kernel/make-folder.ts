@@ -2,8 +2,8 @@ import { existsSync, lstatSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 /**
- * Makes a folder and its parents where they are missing. Node's own `recursive` never ends where a folder cannot be made,
- * as in /proc. What is there already may be gone again when this returns. Throws what mkdir(2) says.
+ * Creates a directory and its parents if they are missing. Node's own `recursive` loops for ever where it cannot create
+ * one, as in /proc. An existing directory may be gone again when this returns. Throws the error of mkdir(2).
  */
 export function makeFolder(folder: string, mode = 0o755): void {
   if (existsSync(folder)) return
@@ -13,6 +13,6 @@ export function makeFolder(folder: string, mode = 0o755): void {
   } catch (error) {
     const isThere = error instanceof Error && 'code' in error && error.code === 'EEXIST'
     const isBrokenLink = lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink() === true
-    if (!isThere || isBrokenLink) throw error // else somebody else made it meanwhile
+    if (!isThere || isBrokenLink) throw error // somebody else has created it meanwhile
   }
 }

@@ -4,18 +4,18 @@ import { type Host, netnsFile } from './host.ts'
 import { codeOf } from './code-of.ts'
 import { withPath } from './host-root.ts'
 
-/** What a namespace's file tells: its identity, and since when it has that name, in milliseconds since the epoch. */
+/** The file of a namespace: its identity, and when it was created, in milliseconds since the epoch. */
 export interface NetnsFile {
   inode: number
   since: number
 }
 
-/** That of one that cannot be looked at from outside of its sandbox. */
+/** A namespace that we cannot inspect from outside its sandbox. */
 const UNKNOWN: NetnsFile = { inode: 0, since: 0 }
 
 /**
- * The file of a namespace, given by its name or by a path of the host; undefined if there is none, or something else in
- * its place. It is not opened: of a pipe, that would never end.
+ * The file of a namespace, given by its name or by a path of the host; undefined if there is none, or something else. It is
+ * not opened, as opening a pipe would block.
  */
 export function netnsAt(host: Host, name: string): NetnsFile | undefined {
   try {
@@ -29,15 +29,15 @@ export function netnsAt(host: Host, name: string): NetnsFile | undefined {
   }
 }
 
-/** What is under /run/netns. */
+/** The files in /run/netns. */
 interface Names {
-  /** By their names, sorted. */
+  /** By name, sorted. */
   namespaces: Map<string, NetnsFile>
-  /** The names of what is no namespace, such as the files that a restart leaves. */
+  /** The names of files that are not namespaces, such as those that a reboot leaves. */
   strays: string[]
 }
 
-/** What is under /run/netns, as far as it is to be seen from here: a link to a process's namespace is a stray. */
+/** The files in /run/netns, as far as they can be told from outside: a link to a process's namespace counts as a stray. */
 export function seenInNetns(host: Host): Names {
   const found: Names = { namespaces: new Map(), strays: [] }
   for (const name of namesUnder(host, '/run/netns')) {
@@ -48,7 +48,7 @@ export function seenInNetns(host: Host): Names {
   return found
 }
 
-/** What is under /run/netns. Where something looks odd in a sandbox, it is asked in there. */
+/** The files in /run/netns. If something in a sandbox looks odd, a program in there looks at it. */
 export async function namesInNetns(host: Host): Promise<Names> {
   const { namespaces, strays } = seenInNetns(host)
   if (host.inside || strays.length === 0) return { namespaces, strays }
@@ -62,8 +62,8 @@ function namesUnder(host: Host, path: string): string[] {
   try {
     return withPath(host, path, (folder) => readdirSync(folder)).toSorted()
   } catch (error) {
-    // What cannot be listed for want of descriptors or memory must not be taken for empty.
+    // A directory that we lack the descriptors or the memory to list must not be taken for empty.
     if (['EMFILE', 'ENFILE', 'ENOMEM'].includes(codeOf(error) ?? '')) throw error
-    return [] // the folder comes with the first namespace
+    return [] // the directory is created with the first namespace
   }
 }

@@ -3,12 +3,12 @@ import type { Host } from './host.ts'
 import { inside } from './inside.ts'
 import { type Finished, spawn, type SpawnOptions, StoppedError } from './spawn.ts'
 
-/** So many seconds a program in a sandbox may take that only tells something: another one in there may have stopped it. */
+/** How long a program that only reads may take in a sandbox, in seconds: another one in there may have stopped it. */
 export const PATIENCE = 8
 
 /**
- * Runs a program on a host, or in a namespace of it, and collects what it prints, as `spawn` does. From outside of a
- * sandbox it gets nothing of this process's: no terminal, no folder, no environment but `env` and the usual one there.
+ * Runs a program on a host, or in one of its namespaces, and collects its output, as `spawn` does. From outside a sandbox it
+ * inherits nothing of this process: no terminal, no working directory, and only `env` and the sandbox's own environment.
  */
 export function spawnOn(
   host: Host,
@@ -24,12 +24,12 @@ export function spawnOn(
   })
 }
 
-/** What a program of a lab's may take: seconds, and characters that it prints. */
+/** Limits for a lab's program: seconds, and characters of output. */
 const STRANGERS = { limit: 10, most: 100 * 1024, mayLeave: true }
 
 /**
- * Runs a program that somebody wrote, and returns what it printed, with a word if it was stopped for taking too long or
- * printing too much. What it leaves in the background goes on.
+ * Runs an untrusted program, and returns its output, with a note if we stopped it for taking too long or printing too much.
+ * What it leaves in the background continues.
  */
 export async function outputOf(host: Host, argv: readonly string[], netns: string | undefined): Promise<string> {
   const options = { ...STRANGERS, env: { ...environmentOn(host), LC_ALL: 'C' }, detached: true }

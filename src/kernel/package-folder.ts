@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-/** The package's own folder: the nearest above this file that holds a package.json. */
+/** The package's root: the nearest directory above this file with a package.json. */
 export function packageFolder(): string {
   let folder = import.meta.dirname
   while (!existsSync(join(folder, 'package.json')) && folder !== '/') folder = dirname(folder)

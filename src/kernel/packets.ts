@@ -21,15 +21,15 @@ import { processesIn } from './processes.ts'
 
 const answerSchema = z.object({ ok: z.boolean(), said: z.string(), status: z.number().exactOptional() })
 
-/** So many seconds a responder may take to begin, and to end. */
+/** How long a responder may take to start, and to end, in seconds. */
 const PATIENCE = 8
 
-/** What the internet offers. */
+/** The services of the internet. */
 const OFFERS = ['http:80', 'tcp:7', 'udp:7', 'dns:53']
 
 /**
- * Calls from a namespace (undefined: the host itself) with real packets, once, and waits so many seconds for the answer.
- * Throws CnilabError `state` if it cannot be tried, as in a namespace that does not exist.
+ * Makes one call with real packets from a namespace (undefined: the host itself), and waits that many seconds for the
+ * answer. Throws CnilabError `state` if it cannot be tried, as in a namespace that does not exist.
  */
 export async function call(
   kernel: Kernel,
@@ -51,15 +51,16 @@ export async function call(
 }
 
 /**
- * Starts the internet's responder unless it runs; it lives as long as the sandbox. Of several that ask at once, one starts
- * it. Where there is no internet, as on the machine itself, nothing is done. Takes some 70 ms, or less than one if it runs.
+ * Starts the internet's responder unless it is running; it lives as long as the sandbox. If several processes start it at
+ * once, only one does. Does nothing where there is no internet, as on the machine itself. Takes some 70 ms, or less than 1
+ * ms if it is running.
  */
 export async function startInternet(host: Host): Promise<void> {
   const file = `/run/netns/${INTERNET}`
   const inode = host.kind === 'machine' ? undefined : netnsAt(host, INTERNET)?.inode
   if (inode === undefined || isReady(inode)) return
   const program = programOf(host, 'responder', ['--namespace', file, ...OFFERS])
-  // In the background: nsenter, which waits for what it started, would stay as long.
+  // In the background: otherwise nsenter would wait for it to end.
   const responder = await startOn(host, INTERNET, ['sh', '-c', '"$@" &', 'sh', ...program])
   try {
     await firstLineOf(responder, host, INTERNET)
@@ -72,8 +73,8 @@ export async function startInternet(host: Host): Promise<void> {
 }
 
 /**
- * Runs `use` while something answers on a port in a namespace (undefined: the host itself): our responder, unless a
- * program listens there already. It ends with its standard input, and so with this process, however that ends.
+ * Runs `use` while something answers on a port in a namespace (undefined: the host itself): our responder, unless a program
+ * already listens there. The responder ends with its standard input, and so with this process, however that ends.
  */
 export async function whileAnswering<T>(
   host: Host,
@@ -102,7 +103,7 @@ async function firstLineOf(responder: Detached, host: Host, netns: string | unde
     if (hasEnded(host)) return endedMeanwhile()
     const why = remedyForLimit(said) === undefined ? ((await limitOfProcesses(host)) ?? said) : said
     const fix = remedyForLimit(why)
-    const message = `nothing could be made to answer in ${netns ?? 'the host'}: ${why}`
+    const message = `could not start a responder in ${netns ?? 'the host'}: ${why}`
     return fix === undefined ? new CnilabError('state', message) : new CnilabError('machine', message, { fix })
   }
   let line: string | undefined
@@ -113,15 +114,15 @@ async function firstLineOf(responder: Detached, host: Host, netns: string | unde
       responder.complaint().split('\n')[0] || (error instanceof Error ? error.message : String(error)),
     )
   }
-  if (line === undefined) throw await refused(responder.complaint().split('\n')[0] || 'it ended without a word')
+  if (line === undefined) throw await refused(responder.complaint().split('\n')[0] || 'it ended without a message')
 }
 
-/** So many threads and processes one of our programs takes to start, and a few more. */
+/** How many threads and processes one of our programs takes to start, and a few more. */
 const NEEDED = 16
 
 /**
- * What the kernel says where as many processes run as may; undefined where there is room for one of our programs. Node
- * says nothing of it: where it cannot start all of its threads it waits for ever, or aborts without a word.
+ * The kernel's message if the limit of processes leaves no room for one of our programs; undefined if there is room. Node
+ * does not report it: if it cannot start all of its threads it hangs, or aborts without a message.
  */
 async function limitOfProcesses(host: Host): Promise<string | undefined> {
   const script = `i=0; while [ $i -lt ${NEEDED} ]; do sleep 1 & i=$((i + 1)); done`
@@ -132,7 +133,7 @@ async function limitOfProcesses(host: Host): Promise<string | undefined> {
   return said.split('\n').find((line) => remedyForLimit(line) !== undefined)
 }
 
-/** One of our programs, as the host runs it. What the user tells Node of other programs may not exist there. */
+/** The argv of one of our programs on the host. The modules in the user's NODE_OPTIONS may not exist there. */
 function programOf(host: Host, name: 'caller' | 'responder', args: readonly string[]): string[] {
   const [node, folder] = host.kind === 'machine' ? [process.execPath, packageFolder()] : [APP.node, APP.package]
   return ['env', '-u', 'NODE_OPTIONS', node, `${folder}/dist/src/packets/${name}.js`, ...args]

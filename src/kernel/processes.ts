@@ -1,19 +1,19 @@
 import { readdirSync, statSync } from 'node:fs'
 import { MIB, readBytes, readText } from './read-file.ts'
 
-/** The processes that this one can see, by their pids. */
+/** The pids of all processes that this one can see. */
 export function processes(): number[] {
   return readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))
     .map(Number)
 }
 
-/** The processes that are in a network namespace, by the namespace's inode; of another user's nothing can be told. */
+/** The processes in the network namespace with this inode. Other users' processes cannot be inspected, and are left out. */
 export function processesIn(inode: number): number[] {
   return processes().filter((pid) => networkOf(pid) === inode)
 }
 
-/** Inode of a process's network namespace; undefined for a process that has ended, or is another user's. */
+/** The inode of a process's network namespace; undefined if the process has ended, or is another user's. */
 export function networkOf(pid: number | 'self'): number | undefined {
   try {
     return statSync(`/proc/${pid}/ns/net`).ino
@@ -22,7 +22,7 @@ export function networkOf(pid: number | 'self'): number | undefined {
   }
 }
 
-/** The pids of a process: in the namespace of this one, and in those below it, of which the last is its own; none if it is gone. */
+/** The pids of a process: in our pid namespace, and in those below, down to its own; none if it is gone. */
 export function pidsOf(pid: number): number[] {
   try {
     const status = readBytes(`/proc/${pid}/status`, MIB).toString('latin1') // its name may be any bytes
@@ -42,8 +42,8 @@ export function childrenOf(pid: number): number[] {
 }
 
 /**
- * Start time of a process, field 22 of /proc/PID/stat (proc(5)); undefined for a process that is gone, or a zombie. Of
- * one whose first thread alone has ended, it is known.
+ * The start time of a process, field 22 of /proc/PID/stat (proc(5)); undefined if it is gone, or a zombie. A process of
+ * which only the first thread has ended is not a zombie.
  */
 export function startTime(pid: number): string | undefined {
   const fields = statFields(pid)

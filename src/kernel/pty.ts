@@ -14,7 +14,7 @@ const TCGETS = 0x5401
 const TCSETS = 0x5402
 const TCIFLUSH = 0
 
-/** Of c_oflag in termios(3). */
+/** A bit of c_oflag in termios(3). */
 const OPOST = 1
 
 /** The number of /dev/ptmx: Linux allocated devices, 5:2. */
@@ -27,30 +27,30 @@ export interface Pty {
 }
 
 /**
- * Opens a pseudo-terminal of a sandbox's own /dev/pts, so that it has a name in there. Throws CnilabError `state` if
- * there is no such place any more.
+ * Opens a pseudo-terminal in the sandbox's own /dev/pts, so that it has a name in there. Throws CnilabError `state` if that
+ * no longer exists.
  */
 export function openPty(host: Host): Pty {
   const master = openDevice(host, '/dev/pts/ptmx', constants.O_RDWR | constants.O_NOCTTY)
   try {
     if (fstatSync(master).rdev !== PTMX) throw new Error('/dev/pts/ptmx is something else')
     libc().ioctlWith(master, TIOCSPTLCK, Buffer.alloc(4))
-    // By its path it could be another one by now.
+    // Opened by its path, it could be another one by now.
     const slave = libc().ioctl(master, TIOCGPTPEER, constants.O_RDWR | constants.O_NOCTTY | O_CLOEXEC)
     const owner = sandboxUser()
     if (owner !== undefined) fchownSync(slave, owner, owner)
     return { master, slave }
   } catch (error) {
     closeSync(master)
-    throw new CnilabError('state', `the sandbox '${host.name}' has no terminal to give: ${String(error)}`, {
-      fix: `cnilab sandbox delete ${host.name}, and begin anew`,
+    throw new CnilabError('state', `the sandbox '${host.name}' cannot provide a terminal: ${String(error)}`, {
+      fix: `cnilab sandbox delete ${host.name}, and start again`,
     })
   }
 }
 
 const O_CLOEXEC = 0o2000000
 
-/** Tells a pseudo-terminal how large the window is; the program in front of it gets SIGWINCH. */
+/** Sets the window size of a pseudo-terminal; its foreground program gets SIGWINCH. */
 export function setWindowSize(master: number, { columns, rows }: { columns: number; rows: number }): void {
   const size = Buffer.alloc(8) // struct winsize
   size.writeUInt16LE(Math.min(rows, 0xffff), 0)
@@ -59,8 +59,8 @@ export function setWindowSize(master: number, { columns, rows }: { columns: numb
 }
 
 /**
- * Has a terminal show what it gets as it is, until its settings are put back: Node's raw mode begins a new line at each
- * line feed, by which full-screen programs move down.
+ * Turns off a terminal's output processing, until its settings are restored: Node's raw mode keeps turning each line feed
+ * into a new line, but full-screen programs use line feeds to move down.
  */
 export function passOutput(terminal: number): void {
   const settings = Buffer.alloc(64) // struct termios, of which the second word is c_oflag
@@ -69,7 +69,7 @@ export function passOutput(terminal: number): void {
   libc().ioctlWith(terminal, TCSETS, settings)
 }
 
-/** Throws away what a terminal has typed and nobody has read: tcflush(3). */
+/** Discards input of a terminal that nobody has read yet: tcflush(3). */
 export function dropInput(terminal: number): void {
   libc().ioctl(terminal, TCFLSH, TCIFLUSH)
 }

@@ -13,8 +13,8 @@ import {
 import { codeOf } from './code-of.ts'
 
 /**
- * Why a file was not read: words that go on after its name and a colon. `code` is that of the system call that refused;
- * undefined for what is there and is not read, such as a pipe, or more bytes than expected.
+ * Why a file was not read: the message continues a sentence after its name and a colon. `code` is the error of the system
+ * call; undefined if we refused to read it, such as a pipe, or more bytes than expected.
  */
 export class UnreadableError extends Error {
   readonly code: string | undefined
@@ -30,8 +30,8 @@ export class UnreadableError extends Error {
 export const MIB = 1024 * 1024
 
 /**
- * The text of a file that is no larger than `most` bytes, of UTF-8. It waits for nothing and takes no more memory than
- * that, whatever is in the file's place: a pipe, a device, a file without an end. Throws UnreadableError.
+ * Reads a file of at most `most` bytes of UTF-8. It never blocks and takes no more memory than that, whatever is in the
+ * file's place: a pipe, a device, an endless file. Throws UnreadableError.
  */
 export function readText(path: string, most = MIB): string {
   const bytes = readBytes(path, most)
@@ -42,10 +42,10 @@ export function readText(path: string, most = MIB): string {
   }
 }
 
-/** The same for whatever bytes it holds. */
+/** Like `readText`, for any bytes. */
 export function readBytes(path: string, most: number): Buffer {
   try {
-    refuseOther(statSync(path), path) // before it is opened: to open some devices does something
+    refuseOther(statSync(path), path) // before opening it: merely opening some devices has an effect
     const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
     try {
       const stat = fstatSync(fd)
@@ -65,7 +65,7 @@ function named(path: string, error: unknown): unknown {
   return error
 }
 
-/** What is at a path, links followed; undefined if nothing is, or nothing that this user can reach. */
+/** Follows links and returns what is at a path; undefined if there is nothing that this user can reach. */
 export function statOf(path: string): Stats | undefined {
   try {
     return statSync(path)
@@ -74,7 +74,7 @@ export function statOf(path: string): Stats | undefined {
   }
 }
 
-/** What is in a folder. Throws UnreadableError, with ENOENT for `code` where there is none. */
+/** Lists a directory. Throws UnreadableError, with ENOENT as `code` if there is none. */
 export function readFolder(path: string): Dirent[] {
   try {
     return readdirSync(path, { withFileTypes: true })
@@ -88,8 +88,8 @@ export function readFolder(path: string): Dirent[] {
 const PATIENCE = 5000
 
 /**
- * All that can be read from a descriptor, `most` bytes at most. Where that would have to wait, it waits `patience`
- * milliseconds for each piece; the first one is expected to have so many bytes. Throws UnreadableError.
+ * Reads a descriptor to its end, at most `most` bytes. Waits up to `patience` milliseconds for each piece. `expected` is
+ * the size that the whole probably has. Throws UnreadableError.
  */
 export function readDescriptor(fd: number, most: number, patience: number, expected = 0): Buffer {
   const pieces: Buffer[] = []
@@ -105,22 +105,22 @@ export function readDescriptor(fd: number, most: number, patience: number, expec
       since = Date.now()
     } catch (error) {
       if (codeOf(error) !== 'EAGAIN') throw explained(error)
-      if (Date.now() - since >= patience) throw new UnreadableError('nothing is to be read from it without waiting')
+      if (Date.now() - since >= patience) throw new UnreadableError('it has nothing to read without waiting')
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAIT)
     }
     if (size > most) throw tooLarge(most)
   }
 }
 
-/** Between two looks at a pipe, in ms. */
+/** How long to wait between two reads of a pipe, in ms. */
 const WAIT = 10
 
-/** What statfs(2) says of a pipe without a name (linux/magic.h, PIPEFS_MAGIC). */
+/** The file system type of an anonymous pipe, by statfs(2) (linux/magic.h, PIPEFS_MAGIC). */
 const PIPEFS = 0x50495045
 
 /**
- * Refuses what is no file. A pipe without a name is one: the shell has made it, of `<(…)` or `|`, and handed it to us as
- * /dev/fd/N; who opens one that has a name waits for a writer.
+ * Refuses anything but a file. An anonymous pipe counts as one: the shell made it, for `<(…)` or `|`, and passed it to us as
+ * /dev/fd/N. Opening a named pipe would wait for a writer.
  */
 function refuseOther(stat: Stats, path: string): void {
   if (stat.isFile() || (stat.isFIFO() && statfsSync(path).type === PIPEFS)) return
@@ -135,23 +135,23 @@ function refuseOther(stat: Stats, path: string): void {
   )
 }
 
-/** What the system calls say, in words. */
+/** The errors of system calls, in words. */
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
   EACCES: 'this user may not read it',
   EPERM: 'this user may not read it',
   ELOOP: 'it is a link that leads back to itself',
-  ENOTDIR: 'a part of its path is no folder',
+  ENOTDIR: 'a part of its path is not a folder',
   ENAMETOOLONG: 'its name is too long',
   EISDIR: 'it is a folder, not a file',
   EMFILE: 'this process may not open more files: see ulimit -n',
-  ERR_INVALID_ARG_VALUE: 'its name holds a NUL character',
+  ERR_INVALID_ARG_VALUE: 'its name contains a NUL character',
 }
 
-/** The same of a folder. */
+/** The same for a directory. */
 const FOLDER_REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such folder',
-  ENOTDIR: 'it is no folder',
+  ENOTDIR: 'it is not a folder',
 }
 
 function explained(error: unknown): unknown {
@@ -161,7 +161,7 @@ function explained(error: unknown): unknown {
 }
 
 function tooLarge(most: number): UnreadableError {
-  return new UnreadableError(`it has more than ${inWords(most)}, and no more is read`)
+  return new UnreadableError(`it has more than ${inWords(most)}, the most that is read`)
 }
 
 function inWords(bytes: number): string {
@@ -171,7 +171,7 @@ function inWords(bytes: number): string {
 }
 
 function firstWrong(bytes: Buffer): string {
-  // What cannot be decoded becomes U+FFFD, of which there may be honest ones.
+  // Undecodable bytes become U+FFFD, but the text may also contain real ones.
   let line = 1
   for (let at = 0; at < bytes.length; line++) {
     const end = bytes.indexOf(10, at)

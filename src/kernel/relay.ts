@@ -11,17 +11,17 @@ import { inside } from './inside.ts'
 import { dropInput, openPty, passOutput, setWindowSize } from './pty.ts'
 import { notStarted, start, statusOf } from './spawn.ts'
 
-// A program in a sandbox must not have a descriptor of the machine: with one of the user's terminal it could type into their
-// shell (TIOCSTI), with one of a file, or of a folder, it could open that anew. So it gets pipes, or a pseudo-terminal of
-// the sandbox, and we carry over what goes in and out.
+// A program in a sandbox must not have a descriptor of the machine: with the user's terminal it could type into their shell
+// (TIOCSTI), and a file or directory it could reopen. So it gets pipes, or a pseudo-terminal of the sandbox, and we relay
+// input and output.
 
-/** Signals that are passed on. On a terminal, Ctrl-C comes as a character instead. */
+/** Signals to pass on. On a terminal, Ctrl-C arrives as a character instead. */
 const PASSED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
 
 /**
- * Runs a program in a sandbox, from outside. Returns its exit status as a shell would. It gets a terminal where both what it
- * reads and what it prints is ours: else another program of the same pipeline, such as a pager, has ours, too, and must not
- * find it in a mode that we set.
+ * Runs a program in a sandbox, from outside. Returns its exit status as a shell would. It gets a terminal only if its input
+ * and output are both our terminal: otherwise another program of the same pipeline, such as a pager, uses that, too, and
+ * must not find it in raw mode.
  */
 export async function execRelayed(
   host: Host,
@@ -35,7 +35,7 @@ export async function execRelayed(
     const child = start(file, rest, { ...options, stdio: 'pipe' })
     return untilEnd(child, file, carryPipes(child))
   }
-  // setsid makes the pseudo-terminal that of the session which it begins.
+  // setsid starts a session with the pseudo-terminal as its controlling terminal.
   const [file = '', ...rest] = inside(host, netns, ['setsid', '--ctty', ...argv])
   const { master, slave } = openPty(host)
   const child = start(file, rest, { ...options, stdio: [slave, slave, process.stderr.isTTY ? slave : 'pipe'] })
@@ -43,10 +43,10 @@ export async function execRelayed(
   return untilEnd(child, file, carryTerminal(child, master, process.stdout))
 }
 
-/** Puts an end to carrying over, once everything that was printed has been carried. */
+/** Stops relaying, once all output has been relayed. */
 type Stop = () => Promise<void>
 
-/** Passes signals on until the program has ended, and stops carrying over then. */
+/** Passes signals on until the program has ended, and then stops relaying. */
 async function untilEnd(child: ChildProcess, file: string, stop: Stop): Promise<number> {
   const pass = (signal: NodeJS.Signals) => {
     for (const pid of descendantsOf(child.pid)) send(signal, pid)
@@ -63,25 +63,25 @@ async function untilEnd(child: ChildProcess, file: string, stop: Stop): Promise<
   }
 }
 
-/** How long, in ms, output is waited for after the end of the program: something that it started may still hold its end. */
+/** How long to wait for output after the program has ended, in ms: a child may still hold the pipe open. */
 const LAST_WORDS = 100
 
 function carryPipes(child: ChildProcess): Stop {
   const carried = [carryOutput(child.stdout, process.stdout), carryOutput(child.stderr, process.stderr)]
-  child.stdin?.on('error', () => undefined) // it may end without reading all
+  child.stdin?.on('error', () => undefined) // it may end without reading everything
   if (child.stdin) process.stdin.pipe(child.stdin)
   return async () => {
     process.stdin.unpipe()
     process.stdin.pause()
-    // A pipe or a file that is not read to its end would keep this process from ending.
+    // A pipe or a file that is not read to its end would keep this process alive.
     if ('unref' in process.stdin) process.stdin.unref()
     await Promise.all(carried.map((stop) => stop()))
   }
 }
 
 /**
- * A pipe of the program's to a stream of ours. What goes to a terminal that it does not have must not steer it. Where
- * nobody reads any more, the program is told when it writes: it would be stopped for good if nothing took that.
+ * Relays a pipe of the program to a stream of ours. If that is a terminal, the output must not control it. If nobody reads
+ * our stream any more, the program's next write fails: without that, it would block for ever.
  */
 function carryOutput(from: Readable | null, to: NodeJS.WriteStream): Stop {
   if (!from) return () => Promise.resolve()
@@ -99,20 +99,20 @@ function carryOutput(from: Readable | null, to: NodeJS.WriteStream): Stop {
   }
 }
 
-/** Returns what waits until a stream has closed, or nothing more has come for a while. */
+/** Returns a function that waits until a stream has closed, or has been quiet for a while. */
 function listenTo(stream: Readable): () => Promise<void> {
   const heard = { last: 0, isOver: false }
   stream
     .on('data', () => (heard.last = performance.now()))
     .on('close', () => (heard.isOver = true))
-    .on('error', () => stream.destroy()) // EIO of a pseudo-terminal: the last program that had it has ended
+    .on('error', () => stream.destroy()) // EIO from a pseudo-terminal: the last program that had it open has ended
   return async () => {
     const since = performance.now()
     while (!heard.isOver && performance.now() - Math.max(heard.last, since) < LAST_WORDS) await sleep(5)
   }
 }
 
-/** The user's terminal, with nothing of its own any more, to a pseudo-terminal and back. */
+/** Relays between the user's terminal, in raw mode, and a pseudo-terminal. */
 function carryTerminal(child: ChildProcess, master: number, screen: WriteStream): Stop {
   const stopErrors = carryOutput(child.stderr, process.stderr)
   const terminal = new ReadStream(master)
@@ -131,7 +131,7 @@ function carryTerminal(child: ChildProcess, master: number, screen: WriteStream)
     screen.off('resize', resize)
     stdin.off('data', type).pause()
     stdin.setRawMode(false)
-    // What the terminal was asked for at the last moment must not be taken for a command.
+    // The terminal's reply to a last-moment query must not be taken for a command.
     dropInput(stdin.fd)
     terminal.destroy()
     await stopErrors()
@@ -146,7 +146,7 @@ function send(signal: NodeJS.Signals, pid: number): void {
   }
 }
 
-/** The processes that a process started (proc(5)), and those started: nsenter's is the program, which would outlive it. */
+/** The descendants of a process (proc(5)): nsenter's child is the program, which would outlive nsenter. */
 function descendantsOf(pid: number | undefined): number[] {
   return pid === undefined ? [] : childrenOf(pid).flatMap((child) => [...descendantsOf(child), child])
 }

@@ -1,9 +1,9 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 
 /**
- * Puts a file with this text in the place of whatever has the path, a link or a pipe too, but no folder: a reader
- * sees the old one or the new one, with `flush` also after the power failed. `fresh` is its name until then. Throws what
- * the system says, and then leaves nothing.
+ * Replaces whatever is at a path, even a link or a pipe, but not a directory, by a file with this content. Atomic: a reader
+ * sees the old or the new one, with `flush` even after a power failure. `fresh` is its temporary name. Throws the system's
+ * error, and then leaves nothing behind.
  */
 export function replaceFile(
   path: string,

@@ -9,7 +9,7 @@ import type { Launch } from './launcher.ts'
 import { spawnOn } from './on-host.ts'
 import { type Finished, wasKilled } from './spawn.ts'
 
-/** A command that the kernel refused. `commands` are those that its process carried, any of which may be the one. */
+/** A command that the kernel refused. `commands` are all commands of its process, any of which may be the one. */
 export class KernelError extends CnilabError {
   readonly commands: readonly Command[]
 
@@ -23,28 +23,28 @@ export class KernelError extends CnilabError {
   }
 }
 
-/** How far `run` has come, in commands. */
+/** Reports how far `run` has come, in commands. */
 export type Progress = (done: number, total: number) => void
 
-/** Options of `run`: to stop it between two processes, and to hear how far it is. */
+/** Options of `run`: to stop it between two processes, and to follow its progress. */
 export interface RunOptions {
   signal?: AbortSignal | undefined
   progress?: Progress | undefined
 }
 
-/** So many commands, or namespaces, go to one process at most: so often is the progress told. */
+/** How many commands, or namespaces, one process handles at most; progress is reported after each. */
 const SLICE = 200
 
-/** A process that changes something is given up after so many seconds: in the slowest case it deletes 200 cables. */
+/** After how many seconds to give up on a process that changes something: in the worst case it deletes 200 cables. */
 const LONGEST = 60
 
-/** From this many namespaces on, one xargs runs their batches instead of one process started from here for each. */
+/** From this many namespaces on, one xargs runs their batches, instead of us starting one process each. */
 const MANY = 4
 
 /**
- * Runs commands on a host, in order, in as few processes as they allow. Throws KernelError at the first refusal;
- * what came before it has then been done, and perhaps some of what came after: read the kernel again. `signal` stops it
- * between two processes; a sandbox that only we use is not worth waiting for the one that runs.
+ * Runs commands on a host, in order, in as few processes as possible. Throws KernelError at the first refusal; earlier
+ * commands have then been done, and perhaps some later ones: read the kernel again. `signal` stops it between two
+ * processes; in a sandbox that only we use, it also kills the current one.
  */
 export async function run(
   host: Host,
@@ -63,7 +63,7 @@ export async function run(
   }
 }
 
-/** A stage in pieces that are small enough to tell the progress by. */
+/** Splits a stage into pieces that are small enough to report progress. */
 function sliced(stage: readonly Batch[]): Batch[][] {
   const [first] = stage
   if (stage.length > 1 || !first || first.tool === 'nft') return slices(stage)
@@ -76,8 +76,8 @@ function slices<T>(all: readonly T[]): T[][] {
 }
 
 /**
- * The words of an `ip` batch line. Aliases hold spaces. What the batch would read as a comment or a quotation is refused,
- * because the rest of the line would then name another interface; the names that users give hold none of it.
+ * An `ip` batch line. Aliases contain spaces. Refuses what the batch would read as a comment or a quotation, after which the
+ * line could name another interface; names that users may choose contain none of these characters.
  */
 function ipLine(host: Host, { argv }: Command): string {
   return argv
@@ -111,14 +111,14 @@ async function runBatch(host: Host, launch: Launch, batch: Batch): Promise<void>
   throw failure(finished, commands, commands[line - 1] ?? commands.find(() => commands.length === 1))
 }
 
-/** A command by itself needs nobody who writes to its standard input. */
+/** A single command does not need a batch on standard input. */
 async function runSingle(host: Host, launch: Launch, command: Command): Promise<void> {
   const argv = command.argv.map((argument) => (argument === HOST_PID ? String(host.pid) : argument))
   const finished = await launch(command.netns, ['ip', ...argv], '', LONGEST)
   if (finished.code !== 0) throw failure(finished, [command], command)
 }
 
-/** One batch file for each namespace, and one xargs that has four of them run at a time. */
+/** Writes one batch file for each namespace, and has one xargs run four of them at a time. */
 async function runMany(host: Host, batches: readonly Batch[], signal?: AbortSignal): Promise<void> {
   const byName = new Map(batches.map((batch) => [batch.netns ?? '', batch]))
   const files = new Map(
@@ -141,14 +141,14 @@ async function runMany(host: Host, batches: readonly Batch[], signal?: AbortSign
   )
 }
 
-/** Of a program that was killed nobody knows whether its command was done: none is named as the one that was refused. */
+/** The error of a process. If it was killed, nobody knows how far it got, so no command is blamed. */
 function failure(finished: Finished, commands: readonly Command[], culprit: Command | undefined): KernelError {
   const said = finished.stderr
     .split('\n')
     .map((line) => line.replace(/^(RTNETLINK answers|Error|sysctl): /, '').trim())
     .filter((line) => line !== '' && !line.startsWith('Command failed'))
   return new KernelError(
-    said[0] ?? 'the command failed and said nothing',
+    said[0] ?? 'the command failed without a message',
     commands,
     wasKilled(finished) ? undefined : culprit,
   )

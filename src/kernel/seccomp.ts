@@ -1,20 +1,20 @@
 /**
- * System calls that reach past every namespace of a sandbox, or past this very filter, by their numbers on x86-64 and in
- * the table that newer architectures share. An ordinary user may make all of them where the machine is set up for it.
+ * System calls that bypass every namespace of a sandbox, or this very filter, by their numbers on x86-64 and in the table
+ * that newer architectures share. An unprivileged user may use all of them if the machine is set up that way.
  */
 const DENIED: Readonly<Record<string, readonly [number, number]>> = {
-  // The keys of the user, and of the session that cnilab was started in.
+  // The keyrings of the user, and of the session in which cnilab was started.
   add_key: [248, 217],
   request_key: [249, 218],
   keyctl: [250, 219],
-  // Would open sockets without the system call that is filtered below. (A ring that Node has already goes on working.)
+  // Would open sockets without the system call that is filtered below. (A ring that Node already has keeps working.)
   io_uring_setup: [425, 425],
   // The kernel's log and counters are the machine's.
   syslog: [103, 116],
   perf_event_open: [298, 241],
   bpf: [321, 280],
   fanotify_init: [300, 262],
-  // Opens a file without its path, and so without the mounts that hide it.
+  // Opens a file without its path, and so past the mounts that hide it.
   open_by_handle_at: [304, 265],
   // Lets a program stall any process that reads its memory.
   userfaultfd: [323, 282],
@@ -26,7 +26,7 @@ const FAMILIES = { AF_UNIX: 1, AF_INET: 2, AF_INET6: 10, AF_NETLINK: 16, AF_PACK
 /** Requests that type into a terminal: tty_ioctl(4), ioctl_console(2). */
 const TYPING = { TIOCSTI: 0x5412, TIOCLINUX: 0x541c }
 
-/** What a kernel calls an architecture, and its numbers: AUDIT_ARCH_… of linux/audit.h, the column in DENIED, calls. */
+/** An architecture's AUDIT_ARCH_… (linux/audit.h), its column in DENIED, and the numbers of some calls. */
 interface Architecture {
   audit: number
   column: 0 | 1
@@ -40,15 +40,15 @@ const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
   arm64: { audit: 0xc00000b7, column: 1, socket: 198, ioctl: 29, ptrace: 117, process_vm_writev: 271 },
 }
 
-/** Where things are in struct seccomp_data; of an argument, its lower half. */
+/** Offsets in struct seccomp_data; for an argument, of its lower half. */
 const AT = { number: 0, architecture: 4, first: 16, second: 24 }
 
 const ALLOW = 0x7fff0000
-/** Lets the call fail with an errno. */
+/** Makes the call fail with an errno. */
 const fail = (errno: number) => 0x00050000 | errno
 const ERRNO = { EPERM: 1, ENOSYS: 38, EAFNOSUPPORT: 97 }
 
-/** One instruction of classic BPF, struct sock_filter: code, how many to jump over if true and if false, operand. */
+/** One instruction of classic BPF, struct sock_filter: code, how many to skip if true and if false, operand. */
 type Instruction = readonly [number, number, number, number]
 const load = (offset: number): Instruction => [0x20, 0, 0, offset]
 const give = (value: number): Instruction => [0x06, 0, 0, value]
@@ -56,8 +56,8 @@ const unlessEqual = (value: number, over: number): Instruction => [0x15, 0, over
 const unlessAtLeast = (value: number, over: number): Instruction => [0x35, 0, over, value]
 
 /**
- * The filter of system calls under which everything in a sandbox runs, as a program for seccomp(2). Programs of another
- * architecture than this process's, such as 32-bit ones, are refused. Undefined on an architecture that is not known here.
+ * The filter of system calls for everything in a sandbox, as a program for seccomp(2). It refuses programs of another
+ * architecture, such as 32-bit ones. Undefined for an architecture that we do not know.
  */
 export function seccompFilter(architecture: string): Buffer | undefined {
   const known = ARCHITECTURES[architecture]
@@ -67,7 +67,7 @@ export function seccompFilter(architecture: string): Buffer | undefined {
   const requests = Object.values(TYPING).flatMap((request) => [unlessEqual(request, 1), give(fail(ERRNO.EPERM))])
   const onSocket = [load(AT.first), ...families, give(fail(ERRNO.EAFNOSUPPORT))]
   const onIoctl = [load(AT.second), ...requests, give(ALLOW)]
-  // Process 1 holds the sandbox: nobody may stop it, or have it do something else. (Its /proc/1/mem is hidden.)
+  // Process 1 holds the sandbox: nobody may stop it, or make it do something else. (Its /proc/1/mem is hidden.)
   const onFirstProcess = (at: number) => [load(at), unlessEqual(1, 1), give(fail(ERRNO.EPERM)), give(ALLOW)]
   const program = [
     load(AT.architecture),

@@ -24,27 +24,27 @@ import { wasKilled } from './spawn.ts'
 export interface Scope {
   /** Namespaces to read; undefined for all that have a name. The others appear by name only. */
   namespaces: ReadonlySet<string> | undefined
-  /** Namespaces without a name to read as well, by their paths. */
+  /** Namespaces without a name to read as well, by path. */
   paths?: readonly string[]
   /** Sysctls to read, by namespace. */
   sysctls?: ReadonlyMap<string, readonly string[]>
   /** The namespaces whose nftables rules to read. */
   rules?: ReadonlySet<string>
-  /** The only links of the host to read, without its routes: where thousands are not to be read for one. */
+  /** The only links of the host to read, without routes, so as not to read thousands for the sake of one. */
   links?: readonly string[] | undefined
   /** The only nftables tables of the host to read, as `ip NAME`; one that is not there has no rules. */
   tables?: readonly string[]
-  /** Whether to read which links forward, besides these. */
+  /** Whether to also read which links forward. */
   forwarding?: boolean
-  /** Whether to leave out what is in the sets of these tables, which a thousand containers share. */
+  /** Whether to leave out the elements of sets in these tables, which a thousand containers may share. */
   withoutElements?: boolean
-  /** The namespaces whose VLANs of bridges' ports to read. */
+  /** The namespaces whose bridge port VLANs to read. */
   vlans?: ReadonlySet<string>
 }
 
 const usual = [...Object.values(FORWARDING), REDIRECTS]
 
-/** Reads the kernel: one process for the host's links, addresses and routes, one each for rules and sysctls, and few for the namespaces. */
+/** Reads the kernel: with one process for the host's links, addresses and routes, one each for rules and sysctls, and a few for the namespaces. */
 export async function snapshot(host: Host, launcher: Launch, scope?: Scope): Promise<State> {
   const launch = toItsEnd(launcher)
   const { namespaces, strays } = scope?.links ? { namespaces: [], strays: [] } : await namesInNetns(host)
@@ -77,7 +77,7 @@ export async function snapshot(host: Host, launcher: Launch, scope?: Scope): Pro
   return state
 }
 
-/** What of a namespace is read by other programs than ip: rules, sysctls, and the VLANs of bridges' ports. */
+/** Reads what ip does not show of a namespace: rules, sysctls, and the VLANs of bridge ports. */
 async function readSettings(
   { host, launch, tables, withoutElements, ...scope }: Settings,
   netns: string,
@@ -97,7 +97,7 @@ async function readSettings(
 
 type Settings = Omit<Scope, 'namespaces'> & { host: Host; launch: Launch }
 
-/** What a program could not say because it was killed must not be taken for missing, and made again, or forgotten. */
+/** Throws if a program was killed: what it did not get to print must not be taken for missing, and created again, or forgotten. */
 function toItsEnd(launch: Launch): Launch {
   return async (netns, argv, input, seconds) => {
     const finished = await launch(netns, argv, input, seconds)
@@ -109,7 +109,7 @@ function toItsEnd(launch: Launch): Launch {
   }
 }
 
-/** Undefined for a namespace that has vanished meanwhile, or a file that is not a namespace. */
+/** Reads one namespace; undefined if it has vanished meanwhile, or is not a namespace. */
 async function readNetns(launch: Launch, netns: string): Promise<string[] | undefined> {
   const { code, stdout } = await launch(netns, ['ip', '-j', '-d', '-batch', '-'], READ_BATCH)
   return code === 0 ? stdout.trimEnd().split('\n') : undefined
@@ -121,13 +121,13 @@ async function readHost(launch: Launch): Promise<string[]> {
   return stdout.trimEnd().split('\n')
 }
 
-/** Links that are not there are left out. */
+/** Reads some links of the host; leaves out those that do not exist. */
 async function readLinks(launch: Launch, names: readonly string[], forwarding: boolean): Promise<string[]> {
   if (names.length === 0) return []
   const links = names.map((name) => `address show dev ${name}\n`)
   const batch = [...links, ...(forwarding ? ['netconf show\n'] : [])].join('')
   const { stdout, stderr } = await launch(undefined, ['ip', '-j', '-d', '-force', '-batch', '-'], batch)
-  // What could not be read must not be taken for missing, and made again.
+  // A failed read must not be taken for a missing link, and the link created again.
   const trouble = stderr.split('\n').find((line) => !/^$|does not exist|^Command failed/.test(line))
   if (trouble !== undefined) throw new CnilabError('state', `could not read the network: ${trouble}`)
   const documents = stdout.split('\n').filter((line) => line.startsWith('[{'))
@@ -145,7 +145,7 @@ async function readTables(launch: Launch, tables: readonly string[], terse: bool
   const read = await Promise.all(tables.map((table) => launch(undefined, [...list, ...table.split(' ')])))
   return read.flatMap(({ code, stdout, stderr }) => {
     if (code === 0) return parseRuleset(stdout)
-    // The second where the kernel has no nftables.
+    // The second message means that the kernel has no nftables.
     if (/No such file or directory|Unable to initialize Netlink socket/.test(stderr)) return []
     throw new CnilabError('state', `could not read the nftables rules: ${stderr.trim()}`)
   })
@@ -175,8 +175,8 @@ async function readSysctls(
 }
 
 /**
- * Those of the namespace that this process is in, which takes no other process. What could not be read must not be taken for
- * missing: undo would not put it back.
+ * Reads the sysctls of our own namespace, without another process. Throws if one is unreadable: if it were taken for missing,
+ * undo would not restore it.
  */
 function readOwnSysctls(keys: readonly string[]): Record<string, string> {
   const files = keys.map((key) => [key, key.replaceAll(/[./]/g, (c) => (c === '.' ? '/' : '.'))] as const)
@@ -192,12 +192,12 @@ function readOwnSysctls(keys: readonly string[]): Record<string, string> {
   )
 }
 
-/** How many namespaces are worth a process of their own before xargs takes over. */
+/** Up to this many namespaces get a process each; beyond that, xargs takes over. */
 const FEW = 3
-/** So many seconds a chunk of them may take. */
+/** How long reading a chunk of them may take, in seconds. */
 const LONGEST = 30
 
-/** How many namespaces are read before what was read is parsed and let go: a thousand hold some 20 MB of JSON. */
+/** How many namespaces to read before parsing them and freeing the text: a thousand make some 20 MB of JSON. */
 const CHUNK = 100
 
 async function readNamespaces(
@@ -226,8 +226,8 @@ async function readNamespaces(
 const nowhere = { inode: 0, since: 0 }
 
 /**
- * Two xargs side by side, each with a pipe of its own, so that no output is mixed. A namespace that vanished meanwhile
- * leaves a gap; then each is read by itself.
+ * Runs two xargs in parallel, each with its own pipe, so that outputs do not mix. If a namespace vanishes meanwhile and so
+ * leaves a gap, it reads each one separately.
  */
 async function readMany(host: Host, launch: Launch, names: readonly string[]): Promise<(string[] | undefined)[]> {
   const half = Math.ceil(names.length / 2)

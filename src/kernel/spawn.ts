@@ -5,7 +5,7 @@ import { CnilabError } from '../errors.ts'
 import { searchPath } from './environment.ts'
 import { remedyForLimit } from './limits.ts'
 
-/** What a finished process left. `code` is undefined when a signal ended it. */
+/** The result of a process. `code` is undefined if a signal ended it. */
 export interface Finished {
   code: number | undefined
   signal: string | undefined
@@ -13,12 +13,12 @@ export interface Finished {
   stderr: string
 }
 
-/** Whether a program was killed: a shell that waited for it tells so by a status above 128, xargs by 125. */
+/** Whether a program was killed: a shell that ran it reports that with a status above 128, xargs with 125. */
 export function wasKilled({ code }: Pick<Finished, 'code'>): boolean {
   return code === undefined || code > 128 || code === 125
 }
 
-/** Names of the packages that bring a tool, for messages; `doctor` knows how to install them. */
+/** The packages that contain a tool, for messages; `doctor` knows how to install them. */
 const packages = new Map([
   ['nft', 'nftables'],
   ['ping', 'ping'],
@@ -26,27 +26,27 @@ const packages = new Map([
   ['sysctl', 'procps'],
 ])
 
-/** What may be said about a program that is run. */
+/** Options of `spawn`. */
 export interface SpawnOptions {
-  /** What it reads. */
+  /** Its standard input. */
   input?: string
-  /** The whole environment. */
+  /** Its complete environment. */
   env?: NodeJS.ProcessEnv
-  /** Ends it. */
+  /** Aborting it kills the program. */
   signal?: AbortSignal | undefined
-  /** In seconds: it is killed when it has not ended by then. */
+  /** After how many seconds to kill it. */
   limit?: number
-  /** Gives it a session of its own, and so no terminal; it is ended with all that it started and that stayed in it. */
+  /** Gives it its own session, and so no terminal; killing it also kills its children in that session. */
   detached?: boolean
-  /** It has ended when it itself has: what it started may go on, and may keep its output. */
+  /** Does not wait for its children, which may continue and hold its output open. */
   mayLeave?: boolean
-  /** So many characters it may print; more ends it. */
+  /** How many characters it may print; more kills it. */
   most?: number
-  /** Passes SIGINT on, which a program without the terminal does not get; the caller lives on. */
+  /** Passes SIGINT on, which a program without the terminal would not get; this process survives it. */
   passInterrupt?: boolean
 }
 
-/** A program was ended because it took too long or printed too much. */
+/** The error for a program that we killed because it took too long or printed too much. */
 export class StoppedError extends CnilabError {
   /** What it printed until then. */
   printed = ''
@@ -59,14 +59,14 @@ export class StoppedError extends CnilabError {
   }
 }
 
-/** What a program may print, in characters: more is no answer that anybody reads. */
+/** How many characters a program may print by default. */
 export const MOST = 128 * 1024 * 1024
 
 /**
- * Runs a program and collects what it prints; never throws for an exit status. A lab starts some forty of them one after
- * the other: execa would add half as much again to each (and 25 ms to load), so this is Node's own spawn.
- * Throws CnilabError: `machine` when the program is not installed or cannot be started, `interrupted` after the signal,
- * `state` when it took or printed too much.
+ * Runs a program and collects its output; does not throw for any exit status. A lab starts some forty programs one after
+ * the other: execa would take half as long again for each (and 25 ms to load), so this uses Node's own spawn.
+ * Throws CnilabError: `machine` if the program is not installed or cannot be started, `interrupted` after `signal`,
+ * `state` if it took too long or printed too much.
  */
 export function spawn(argv: readonly string[], options: SpawnOptions = {}): Promise<Finished> {
   const { input = '', env = usualEnvironment(), signal, limit, most = MOST } = options
@@ -89,7 +89,7 @@ export function spawn(argv: readonly string[], options: SpawnOptions = {}): Prom
   }
   child.stdout?.setEncoding('utf8').on('data', (text: string) => (stdout += failure ? '' : collect(text)))
   child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += failure ? '' : collect(text)))
-  child.stdin?.on('error', () => undefined) // it may end without reading all
+  child.stdin?.on('error', () => undefined) // it may end without reading everything
   child.stdin?.end(input)
   const stop = () => end(new CnilabError('interrupted', 'interrupted'))
   if (signal?.aborted === true) stop()
@@ -111,7 +111,7 @@ export function spawn(argv: readonly string[], options: SpawnOptions = {}): Prom
     if (failure) reject(failure)
     else resolve({ code: code ?? undefined, signal: by ?? undefined, stdout, stderr })
   }
-  // What it started may keep its output open, also after it was killed.
+  // Its children may hold its output open, even after it was killed.
   child.on('exit', (code, by) => {
     if (failure) finish(code, by)
     else if (mayLeave) setTimeout(() => finish(code, by), LAST_WORDS)
@@ -120,7 +120,7 @@ export function spawn(argv: readonly string[], options: SpawnOptions = {}): Prom
   return promise.then(refuseMissing)
 }
 
-/** How long, in ms, the output of a program that has ended is read that others may hold open. */
+/** How long to keep reading the output of a program that has ended, if its children may hold it open, in ms. */
 const LAST_WORDS = 50
 
 function inWords(characters: number): string {
@@ -130,8 +130,8 @@ function inWords(characters: number): string {
 }
 
 /**
- * Node's own spawn. Its streams are null if the program could not be started, which an `error` event tells. Throws
- * CnilabError `machine` where Node throws at once.
+ * Node's own spawn. If the program cannot be started, its streams are null and an `error` event follows. Throws CnilabError
+ * `machine` where Node throws synchronously.
  */
 export function start(
   file: string,
@@ -151,24 +151,24 @@ function usualEnvironment(): NodeJS.ProcessEnv {
 
 function signalTree(child: childProcess.ChildProcess, detached: boolean, signal: NodeJS.Signals): void {
   try {
-    // A session's first process is the leader of its group, too.
+    // A session leader is also the leader of its process group.
     if (child.pid !== undefined) process.kill(detached ? -child.pid : child.pid, signal)
   } catch {
     // it has ended by itself
   }
 }
 
-/** The error for a program that did not end in time: somebody may have stopped it. */
+/** The error for a program that did not end in time: another one may have stopped it. */
 export function noAnswer(argv: readonly string[], seconds: number): CnilabError {
   return new StoppedError(argv, `took longer than ${seconds} s`)
 }
 
-/** The error for a program that printed more than anybody reads. */
+/** The error for a program that printed too much. */
 export function tooMuch(argv: readonly string[], most = MOST): CnilabError {
   return new StoppedError(argv, `printed more than ${inWords(most)}`)
 }
 
-/** What a shell says of a program that a signal ended. */
+/** A shell's exit status for a program that a signal ended. */
 export function statusOf(signal: NodeJS.Signals | undefined): number {
   return 128 + (signal === undefined ? 0 : os.constants.signals[signal])
 }
@@ -182,8 +182,8 @@ export function notStarted(file: string, error: NodeJS.ErrnoException): CnilabEr
 }
 
 /**
- * The same for a process that starts few programs and ends: what they read and print goes through files without a name,
- * since loading Node's streams for pipes takes longer than such a program. Where no folder has room for files, it uses pipes.
+ * Like `spawn`, for a process that starts a few programs and ends: they read and print through unnamed files, since loading
+ * Node's streams for pipes takes longer than such a program. Uses pipes if no directory has room for files.
  */
 export function spawnByFiles(argv: readonly string[], input = ''): Promise<Finished> {
   const files = openFiles(input)
@@ -200,30 +200,30 @@ export function spawnByFiles(argv: readonly string[], input = ''): Promise<Finis
   return promise.then(refuseMissing).finally(() => files.forEach((fd) => closeSync(fd)))
 }
 
-/** Throws if nsenter(1) says that it did not find the program that it was to start. */
+/** Throws if nsenter(1) reports that it did not find the program. */
 function refuseMissing(finished: Finished): Finished {
   const [, lost] = /failed to execute (\S+): No such file/.exec(finished.stderr) ?? []
   if (lost !== undefined) throw missing(lost)
   return finished
 }
 
-/** A descriptor that programs inherit: the lock that it holds lasts until the last of them has ended. */
+/** A descriptor that programs inherit: its lock lasts until the last of them has ended. */
 let inherited: number | undefined
 
-/** Lets the programs that `spawnByFiles` starts from now on inherit a descriptor; undefined: none. */
+/** Makes the programs that `spawnByFiles` starts from now on inherit a descriptor; undefined for none. */
 export function passOn(fd: number | undefined): void {
   inherited = fd
 }
 
-/** O_TMPFILE of open(2), to which Node gives no name. */
+/** O_TMPFILE of open(2), which Node does not define. */
 const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY
 
-/** What a program may print, in bytes: were a file system full, the rest would be lost without a word. */
+/** How much space must be left for output, in bytes: on a full file system, output would be lost silently. */
 const ROOM = 32 * 1024 * 1024
 
 /**
- * Opens files that have no name, so that nothing is left of them: with the text that a program is to read, and for what
- * it prints. Undefined if there is no place for them.
+ * Opens unnamed files, which leave nothing behind: one with the program's input, and two for its output. Undefined if there
+ * is no place for them.
  */
 function openFiles(input: string): [number, number, number] | undefined {
   for (const folder of ['/run', '/dev/shm', os.tmpdir()]) {
@@ -240,14 +240,14 @@ function openFiles(input: string): [number, number, number] | undefined {
       if (input !== '') writeSync(stdin, input, 0)
       return [stdin, open(), open()]
     } catch {
-      // not every folder can be written, and not every file system has such files
+      // not every directory is writable, and not every file system has such files
       for (const fd of opened) closeSync(fd)
     }
   }
   return undefined
 }
 
-/** All that a file holds, wherever who wrote it stands. */
+/** The whole content of a file, whatever its current position. */
 function textOf(fd: number): string {
   const bytes = Buffer.alloc(fstatSync(fd).size)
   readSync(fd, bytes, 0, bytes.length, 0)

@@ -3,8 +3,8 @@ import { parentOf } from './processes.ts'
 import { MIB, readBytes } from './read-file.ts'
 
 /**
- * The terminals that this program may have been started from by ssh(1), as SSH_CONNECTION tells: its own, and that of the
- * programs that started it, for sudo(8) takes the variable away.
+ * The ssh(1) terminals that this program may have been started from, by SSH_CONNECTION: its own, and that of its ancestors,
+ * as sudo(8) removes the variable.
  */
 export function terminals(): Terminal[] {
   const found = new Map<string, Terminal>()
@@ -16,7 +16,7 @@ export function terminals(): Terminal[] {
   return [...found.values()]
 }
 
-/** Of a process that is gone, or another user's, nothing can be told. */
+/** A variable of a process; undefined if it is not set, or if the process is gone or another user's. */
 function environmentVariable(pid: number, name: string): string | undefined {
   try {
     const variables = readBytes(`/proc/${pid}/environ`, MIB).toString('utf8').split('\0')

@@ -4,14 +4,14 @@ import { CnilabError } from '../errors.ts'
 import { readText } from './read-file.ts'
 import { knowsEveryUser, NOBODY, userId } from './user.ts'
 
-/** As many links as the kernel follows (path_resolution(7)). */
+/** How many links the kernel follows (path_resolution(7)). */
 const MOST_LINKS = 40
 
 /**
- * Why what is at a path cannot be trusted, in words: somebody other than this user and root may have put it
- * there, or may change it. Every link and folder on the way has to belong to one of the two, and nobody else may write
- * there; in a sticky folder such as /tmp others may, since there they can neither rename nor remove what is not theirs,
- * but never in the last one. Undefined if it can be trusted, or as far as it does not exist yet: the caller asks again once it has made it.
+ * Why a path cannot be trusted, in words: somebody other than this user and root may have created what is there, or may
+ * change it. Every link and directory on the way must belong to one of the two, and nobody else may write there. On the way,
+ * but not at its end, others may write to a sticky directory such as /tmp, as they cannot rename or remove what is not
+ * theirs. Undefined if it can be trusted, as far as it exists: the caller must ask again after creating it.
  */
 export function distrust(path: string): string | undefined {
   const names = parts(path.startsWith('/') ? path : `${process.cwd()}/${path}`)
@@ -36,7 +36,7 @@ export function distrust(path: string): string | undefined {
       at = here
       continue
     }
-    if (++links > MOST_LINKS) return undefined // to the kernel it is not there
+    if (++links > MOST_LINKS) return undefined // the kernel follows no more, either
     const target = readlinkSync(here)
     names.unshift(...parts(target))
     if (target.startsWith('/')) at = '/'
@@ -44,7 +44,7 @@ export function distrust(path: string): string | undefined {
   return undefined
 }
 
-/** Throws CnilabError `machine` where what is at a path cannot be trusted; `fix` says what to do. */
+/** Throws CnilabError `machine` if a path cannot be trusted; `fix` says what to do. */
 export function requireTrust(path: string, fix: string): void {
   const why = distrust(path)
   if (why !== undefined) throw new CnilabError('machine', `${path} cannot be trusted: ${why}`, { fix })
@@ -66,28 +66,28 @@ function objection(path: string, info: Stats, isLast: boolean): string | undefin
 }
 
 /**
- * In a user namespace the files of users whom it does not know, the machine's root among them, all belong to one number.
- * On the way they are taken for root's; what it is about has to belong to this user.
+ * In a user namespace, all files of users that it does not know, such as the machine's root, belong to one uid. On the way
+ * they pass for root's, but at the end of the path they do not.
  */
 function isPerhapsRoot(uid: number, isLast: boolean): boolean {
   return uid === NOBODY && !isLast && !knowsEveryUser()
 }
 
-/** Whether nobody but this user and root is in a group: many systems give each user a group, and let it write (umask 002). */
+/** Whether only this user and root are in a group: many systems give each user a group with write permission (umask 002). */
 function isAlone(gid: number): boolean {
   const everyone = lines('/etc/passwd')
   const members = (lines('/etc/group').find(([, , id]) => id === String(gid))?.[3] ?? '').split(',').filter(Boolean)
   const inside = everyone.filter(([name = '', , , group]) => group === String(gid) || members.includes(name))
   const isKnown = (name: string) => inside.some(([known]) => known === name)
   return (
-    everyone.some(([, , uid]) => uid === String(userId())) && // else the users of this machine are kept elsewhere
+    everyone.some(([, , uid]) => uid === String(userId())) && // otherwise the machine's users are defined elsewhere
     inside.length > 0 &&
     inside.every(([, , uid]) => uid === String(userId()) || uid === '0') &&
     members.every(isKnown)
   )
 }
 
-/** The lines of passwd(5) or group(5); none where there is no such file. */
+/** The fields of each line of passwd(5) or group(5); empty if there is no such file. */
 function lines(file: string): string[][] {
   try {
     return readText(file)

@@ -1,13 +1,13 @@
 import { constants, readlinkSync, writeSync } from 'node:fs'
 import { readText } from './read-file.ts'
 
-/** How long a reader is waited for whose pipe is full, in milliseconds. */
+/** How long to wait for the reader of a full pipe, and how long between two attempts, in milliseconds. */
 const PATIENCE = 10_000
 const PAUSE = 10
 
 /**
- * Writes all of a text to a descriptor. Throws what the system says if it cannot: the disk is full, the reader has gone, or
- * it does not read. Unlike a stream's, the error comes while something can still be done about it.
+ * Writes a text completely to a descriptor. Throws the system's error if the disk is full, or the reader is gone or does not
+ * read. Unlike a stream's, the error comes while something can still be done about it.
  */
 export function writeWhole(descriptor: number, text: string): void {
   const last = Date.now() + PATIENCE
@@ -23,8 +23,8 @@ export function writeWhole(descriptor: number, text: string): void {
 }
 
 /**
- * Whether a standard descriptor was closed when this process was started. Node has opened /dev/null in its place, to read and
- * to write, as nobody does who only wants no output.
+ * Whether a standard descriptor was closed when this process started. Node opens /dev/null in its place for reading and
+ * writing, which a user who redirects output to /dev/null does not.
  */
 export function wasClosed(descriptor: 0 | 1 | 2): boolean {
   const [, flags = '0'] = /^flags:\s*(\d+)$/m.exec(readText(`/proc/self/fdinfo/${descriptor}`)) ?? []

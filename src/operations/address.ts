@@ -20,13 +20,13 @@ interface Params {
   address: string
   ifname: string
   netns?: string | undefined
-  /** IPv6: looks for duplicates first, which takes 2 s (RFC 4862). */
+  /** IPv6: looks for duplicates first, which takes 2 s (RFC 4862, DAD). */
   detectDuplicates?: boolean | undefined
-  /** false: the kernel makes no route to the address's subnet. */
+  /** If false, the kernel adds no route to the address's subnet. */
   prefixRoute?: boolean | undefined
 }
 
-/** An address with prefix on an interface: ip-address(8). IPv6 addresses skip duplicate detection unless it is asked for. */
+/** An address with prefix on an interface: ip-address(8). IPv6 skips duplicate detection unless asked for it. */
 export const address: OperationKind<'address', Params> = {
   kind: 'address',
   title: 'an interface gets an address',
@@ -36,11 +36,13 @@ export const address: OperationKind<'address', Params> = {
     return z.strictObject({
       address: interfaceAddress.describe('the address with its prefix, for example: 10.22.0.2/16'),
       ifname: interfaceName.describe('the interface that gets it'),
-      netns: netnsPlace.optional().describe('the namespace that the interface is in; the host without it'),
+      netns: netnsPlace.optional().describe('the namespace that the interface is in; by default the host'),
       detectDuplicates: flag
         .optional()
-        .describe('IPv6: whether to look first for others that have it, which takes 2 s (RFC 4862)'),
-      prefixRoute: flag.optional().describe("whether the kernel makes a route to the address's subnet; yes without it"),
+        .describe('IPv6: whether to check first that nobody else has it, which takes 2 s (RFC 4862)'),
+      prefixRoute: flag
+        .optional()
+        .describe("whether the kernel adds a route to the address's subnet; by default it does"),
     })
   },
   id: (p) => `${placeId(p.netns, p.ifname)}.${p.address.split('/')[0] ?? ''}`,

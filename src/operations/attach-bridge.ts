@@ -22,7 +22,7 @@ interface Params {
   netns?: string | undefined
   /** Frames may leave by the port they came from. */
   hairpin?: boolean | undefined
-  /** It reaches ports that are not isolated alone. */
+  /** It reaches only ports that are not isolated. */
   isolated?: boolean | undefined
 }
 
@@ -35,7 +35,7 @@ export const attachBridge: OperationKind<'attach-bridge', Params> = {
     return z.strictObject({
       ifname: interfaceName.describe('the interface that becomes a port'),
       bridge: interfaceName.describe('the bridge'),
-      netns: netnsPlace.optional().describe('the namespace that both are in; the host without it'),
+      netns: netnsPlace.optional().describe('the namespace that both are in; by default the host'),
       hairpin: flag.optional().describe('whether frames may leave by the port they came from'),
       isolated: flag.optional().describe('whether it reaches no other isolated port'),
     })
@@ -80,7 +80,8 @@ export const attachBridge: OperationKind<'attach-bridge', Params> = {
     if (link.master === p.bridge && link.port && setModes(p, link.port).length > 0)
       return { status: 'differs', actual: `${place} is ${port(link.port)} of ${p.bridge}` }
     if (link.master === p.bridge) return { status: 'present', actual: `${place} is a port of ${p.bridge}` }
-    if (link.master === undefined) return { status: 'absent', actual: `${place} is no port of any bridge`, before: {} }
+    if (link.master === undefined)
+      return { status: 'absent', actual: `${place} is not a port of any bridge`, before: {} }
     return { status: 'differs', actual: `${place} is a port of ${link.master}` }
   },
 }
@@ -90,7 +91,7 @@ function port({ hairpin, isolated }: Pick<Params, 'hairpin' | 'isolated'>): stri
   return `${isolated === true ? 'an isolated' : 'a'}${hairpin === true ? ' hairpin' : ''} port`
 }
 
-/** The command that gives a port the modes that are asked for and that it has not. */
+/** The command that sets those of the requested modes that the port does not have yet. */
 function setModes(p: Params, has: { hairpin: boolean; isolated: boolean }): Command[] {
   const modes = (['hairpin', 'isolated'] as const).flatMap((mode) => {
     const wanted = p[mode]

@@ -21,9 +21,9 @@ import { isWayOut } from './way-out.ts'
 interface Params {
   ifname: string
   netns: string
-  /** The namespace that it is taken from; the host without it. */
+  /** The namespace that it is taken from; by default the host. */
   from?: string | undefined
-  /** The name it gets there; its own if not given. */
+  /** Its name there; by default it keeps its own. */
   name?: string | undefined
 }
 
@@ -39,16 +39,16 @@ export const attachNetns: OperationKind<'attach-netns', Params> = {
       .strictObject({
         ifname: interfaceName.describe('the interface'),
         netns: netnsName.describe('the namespace that it goes into'),
-        from: netnsPlace.optional().describe('the namespace that it is taken from; the host without it'),
-        name: interfaceName.optional().describe('the name that it gets there; its own without it'),
+        from: netnsPlace.optional().describe('the namespace that it is taken from; by default the host'),
+        name: interfaceName.optional().describe('its name there; by default it keeps its own'),
       })
       .refine((p) => p.ifname !== 'lo' && p.name !== 'lo', {
-        error: 'every namespace has a lo of its own, which cannot be moved or replaced, for example: veth-red',
+        error: 'every namespace has its own lo, which cannot be moved or replaced, for example: veth-red',
         path: ['ifname'],
       })
   },
   id: (p) => placeId(p.netns, nameThere(p)),
-  // It may have been moved to another one, and renamed.
+  // Somebody may have moved it elsewhere, and renamed it.
   reads: () => ({ namespaces: 'everywhere' }),
   moves: ({ ifname, netns }) => ({ ifname, netns }),
   provides: (p) => [resource.link(nameThere(p), p.netns)],
@@ -76,7 +76,7 @@ export const attachNetns: OperationKind<'attach-netns', Params> = {
     const astray = findAstray(p, now)
     if (astray?.netns === p.netns) return rename(astray, nameThere(p))
     if (astray) return move(astray, p)
-    // Something else has its name there.
+    // Another interface has its name there.
     const removal = clear(nameThere(p), p.netns, now)
     return removal.length === 0 ? [] : [...removal, ...attachNetns.apply(p)]
   },
@@ -110,8 +110,8 @@ export const attachNetns: OperationKind<'attach-netns', Params> = {
 const whereIs = (netns: string) => (netns === HOST ? 'on the host' : `in namespace ${netns}`)
 
 /**
- * The interface where it should not be: in a third namespace, or in the right one under another name. Of a name that nobody
- * knows that is the only cable which leads there.
+ * The interface, if it is in the wrong place: in a third namespace, or in the right one under another name. If nobody knows
+ * that name, it must be the only cable that leads there.
  */
 function findAstray({ ifname, netns, from, name = ifname }: Params, now: State): CableEnd | undefined {
   for (const [place, namespace] of now) {
@@ -132,7 +132,7 @@ function move({ netns, link }: CableEnd, p: Params): Command[] {
   ]
 }
 
-/** The interface that was moved. Its index may be another one there; of one that is ours the alias tells, too. */
+/** Whether the moved interface is still there, or how it was changed. Its index may have changed with the move; ours also bears our alias. */
 function findMoved(p: Params, { link }: Before, now: State): { isSame: boolean; altered?: string } {
   const name = nameThere(p)
   const there = findLink(now, name, p.netns)

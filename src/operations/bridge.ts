@@ -18,9 +18,9 @@ import { isWayOut, lyingOn } from './way-out.ts'
 
 interface Params extends LinkParams {
   mtu?: number | undefined
-  /** It keeps VLANs apart: ip-link(8), `vlan_filtering`. */
+  /** Whether it filters VLANs: ip-link(8), `vlan_filtering`. */
   vlanFiltering?: boolean | undefined
-  /** A bridge that is there is taken with the settings that it has, as CNI's bridge plugin does. */
+  /** Whether to use an existing bridge with whatever settings it has, as CNI's bridge plugin does. */
   adopts?: boolean | undefined
 }
 
@@ -33,10 +33,10 @@ export const bridge: OperationKind<'bridge', Params> = {
   get params() {
     return z.strictObject({
       name: interfaceName.describe('name of the bridge'),
-      netns: netnsPlace.optional().describe('the namespace that it is in; the host without it'),
-      mtu: wholeNumber.optional().describe('the largest packet that it carries, in bytes; the kernel begins with 1500'),
-      vlanFiltering: flag.optional().describe('whether it keeps VLANs apart'),
-      adopts: flag.optional().describe('whether a bridge that is there is taken with the settings that it has'),
+      netns: netnsPlace.optional().describe('the namespace that it is in; by default the host'),
+      mtu: wholeNumber.optional().describe('the largest packet that it carries, in bytes; the kernel starts with 1500'),
+      vlanFiltering: flag.optional().describe('whether it filters VLANs'),
+      adopts: flag.optional().describe('whether to use an existing bridge with whatever settings it has'),
       mark: markSchema.optional(),
     })
   },
@@ -49,7 +49,7 @@ export const bridge: OperationKind<'bridge', Params> = {
     const { name, netns, mtu, vlanFiltering, adopts } = p
     const type = ['bridge', ...(vlanFiltering === true ? ['vlan_filtering', '1'] : [])]
     if (adopts === true) return addLink(p, { type, mtu })
-    // Only an MTU that is set later stays when ports with another one come (net/bridge, br_mtu_auto_adjust).
+    // Only an MTU set after creation survives when ports with another one join (net/bridge, br_mtu_auto_adjust).
     const set = mtu === undefined ? [] : [ip(netns, 'link', 'set', 'dev', name, 'mtu', String(mtu))]
     return [...addLink(p, { type }), ...set]
   },
@@ -73,20 +73,20 @@ export const bridge: OperationKind<'bridge', Params> = {
         ? undefined
         : {
             actual: `${bridge.expected(p)}, and this relies on it: ${users.join(', ')}`,
-            fix: 'see it with ip -d link and ip route; what lies on a bridge goes with it',
+            fix: 'see it with ip -d link and ip route; whatever uses a bridge goes with it',
           }
     const container = attachmentOf(findLink(now, first, p.netns)?.alias)
     return {
       actual: `${bridge.expected(p)} and has ${more.length + 1} port${more.length === 0 ? '' : 's'}: ${[first, ...more].join(', ')}`,
       fix: container
-        ? `${line('bridge', 'del', container.containerId, 'NETNS')} takes a container off; with the last one the bridge goes`
+        ? `${line('bridge', 'del', container.containerId, 'NETNS')} removes a container; the bridge goes with the last one`
         : `${line('attach', first, '--bridge', p.name, '--undo')}${isWayOut(first, p.netns, now) ? '' : `, or ${line('veth', 'delete', first)}`}`,
     }
   },
   explain: (p) => ({
     what: `Create the bridge ${p.name}${inNetns(p.netns)}`,
     undoing: `Delete the bridge ${p.name}${inNetns(p.netns)}`,
-    why: 'A bridge is a virtual switch. Every container on it can reach the others, and it can carry the address that they use as their gateway.',
+    why: 'A bridge is a virtual switch. Every container on it can reach the others, and it can have the address that they use as their gateway.',
   }),
   expected: (p) => `${p.name}${inNetns(p.netns)} is a bridge${how(p)}`,
   judge: (p, now) => {
@@ -100,7 +100,7 @@ export const bridge: OperationKind<'bridge', Params> = {
         status: 'differs',
         actual: `${place} is ${link.kind === '' ? 'no bridge' : `a ${link.kind}, not a bridge`}`,
       }
-    // Without filtering the kernel has no VLANs to keep apart.
+    // Even an adopted bridge must filter: without it the ports' VLANs mean nothing.
     if (p.vlanFiltering === true && !link.vlanFiltering)
       return { status: 'differs', actual: `${place} is a bridge that does not filter VLANs` }
     if (p.adopts !== true && p.vlanFiltering === false && link.vlanFiltering)
@@ -111,7 +111,7 @@ export const bridge: OperationKind<'bridge', Params> = {
   },
 }
 
-/** ` with the MTU 9000 that filters VLANs`, as far as it is asked for. */
+/** ` with the MTU 9000 that filters VLANs`, as far as requested. */
 function how({ mtu, vlanFiltering, adopts }: Params): string {
   if (adopts === true) return ''
   return `${mtu === undefined ? '' : ` with the MTU ${mtu}`}${vlanFiltering === true ? ' that filters VLANs' : ''}`

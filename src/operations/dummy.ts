@@ -10,16 +10,16 @@ interface Params extends LinkParams {
   mtu?: number | undefined
 }
 
-/** An interface that takes all that is sent to it, and leads nowhere: ip-link(8), type dummy. The kernel needs CONFIG_DUMMY. */
+/** An interface that drops whatever is sent out of it: ip-link(8), type dummy. Needs a kernel with CONFIG_DUMMY. */
 export const dummy: OperationKind<'dummy', Params> = {
   kind: 'dummy',
-  title: 'an interface without a cable, which drops what is sent to it',
+  title: 'an interface without a cable, which drops whatever is sent out of it',
   step: () => 'veth',
   get params() {
     return z.strictObject({
       name: interfaceName.describe('name of the interface'),
-      netns: netnsPlace.optional().describe('the namespace that it is made in; the host without it'),
-      mtu: wholeNumber.optional().describe('the largest packet that it takes, in bytes'),
+      netns: netnsPlace.optional().describe('the namespace to create it in; by default the host'),
+      mtu: wholeNumber.optional().describe('the largest packet that it takes, in bytes (its MTU)'),
       mark: markSchema.optional(),
     })
   },
@@ -37,7 +37,7 @@ export const dummy: OperationKind<'dummy', Params> = {
   explain: (p) => ({
     undoing: `Delete the dummy interface ${p.name}${inNetns(p.netns)}`,
     what: `Create the dummy interface ${p.name}${inNetns(p.netns)}`,
-    why: 'A dummy interface has no cable: it drops whatever is sent out. An address on it is there as long as the machine is, whatever becomes of its cables; other interfaces can lie on it.',
+    why: 'A dummy interface has no cable: it drops whatever is sent out. An address on it stays up whatever happens to the cables, and other interfaces can be built on top of it.',
   }),
   expected: (p) => `${p.name}${inNetns(p.netns)} is a dummy interface`,
   judge: (p, now) => {

@@ -49,7 +49,7 @@ export const interfaceAddress = z.string().transform((text, ctx) => {
   return z.NEVER
 })
 
-/** Any address with prefix, as results of others have it, in the kernel's own notation. */
+/** Any address with prefix, as other plugins' results contain it, in the kernel's own notation. */
 export const addressWithPrefix = z.string().transform((text, ctx) => {
   const cidr = readCidr(text)
   if (cidr) return `${cidr.address}/${cidr.prefix}`

@@ -19,7 +19,7 @@ interface Params {
   mac: string
 }
 
-/** The table that watches a bridge's port. */
+/** The table that guards a bridge port. */
 export function spoofCheckTable(ifname: string): OwnTable {
   return { family: 'bridge', name: `${PREFIX}${ifname}`, has }
 }
@@ -31,19 +31,19 @@ function has({ kind, name, hook, comment }: TableObject): boolean {
   return name === CHAIN && (kind === 'rule' ? comment === MARK_ALIAS : kind === 'chain' && hook === CHAIN)
 }
 
-/** The ports that have such a table, whether they are still there or not. */
+/** The ports that have such a table, even if the port itself is gone. */
 export function watchedPorts(rules: readonly NftObject[]): string[] {
   const schema = z.object({ family: z.literal('bridge'), name: z.string().startsWith(PREFIX) })
   return rules.flatMap(({ table }) => schema.safeParse(table).data?.name.slice(PREFIX.length) ?? [])
 }
 
-/** The command that takes a port's table away, if it is there, bears our mark, and nothing else is in it. */
+/** The command that deletes a port's table; none unless the table exists, bears our mark, and holds nothing else. */
 export function spoofCheckRemoval(ifname: string, rules: readonly NftObject[]): Command[] {
   const table = spoofCheckTable(ifname)
   return hasOwnRule(rules, table) && strangersIn(rules, table).length === 0 ? [deleteTable(table)] : []
 }
 
-/** Lets a port of a bridge send with its own MAC address alone: nft(8), family bridge. */
+/** Lets a bridge port send only with its own MAC address: nft(8), family bridge. */
 export const macSpoofCheck: OperationKind<'mac-spoof-check', Params> = {
   kind: 'mac-spoof-check',
   title: 'a port of a bridge may send with one MAC address only',
@@ -74,7 +74,7 @@ export const macSpoofCheck: OperationKind<'mac-spoof-check', Params> = {
   explain: ({ ifname, mac }) => ({
     undoing: `Let ${ifname} send with any MAC`,
     what: `Drop what comes from ${ifname} with another MAC than ${mac}`,
-    why: 'A container could send in the name of another one: the bridge believes any source address. The rule lets it use its own alone.',
+    why: 'A container could send in the name of another one: the bridge believes any source address. The rule lets it use only its own.',
   }),
   expected: ({ ifname, mac }) => `a rule drops what ${ifname} sends with another MAC than ${mac}`,
   judge: ({ ifname, mac }, now) => {

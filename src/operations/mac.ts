@@ -9,7 +9,7 @@ export const macAddress = z
   })
   .transform((text) => text.toLowerCase())
 
-/** A MAC address that an interface may have: of no group (IEEE 802: bit 0 of the first byte), and not all zeros. */
+/** A MAC address that an interface may have: not a group address (IEEE 802: bit 0 of the first byte), and not all zeros. */
 export const ownMac = macAddress.refine((mac) => parseInt(mac.slice(0, 2), 16) % 2 === 0 && /[1-9a-f]/.test(mac), {
   error: (issue) =>
     `'${asText(issue.input)}' is not the MAC address of one interface: its first byte must be even, for example: 02:00:00:00:00:01`,

@@ -19,7 +19,7 @@ import { lyingOn } from './way-out.ts'
 export const MACVLAN_MODES = ['bridge', 'private', 'vepa', 'passthru'] as const
 
 interface Params extends LinkParams {
-  /** The interface of the host that it lies on. */
+  /** The host's interface that it shares. */
   parent: string
   mode?: (typeof MACVLAN_MODES)[number] | undefined
   mtu?: number | undefined
@@ -28,8 +28,8 @@ interface Params extends LinkParams {
 const modeOf = ({ mode = 'bridge' }: Params) => mode
 
 /**
- * An interface with a MAC address of its own that lies on another one and shares its cable: ip-link(8), type macvlan. It
- * may be made in a container's namespace at once.
+ * An interface with its own MAC address that shares another one's cable: ip-link(8), type macvlan. It can be created
+ * directly in a container's namespace.
  */
 export const macvlan: OperationKind<'macvlan', Params> = {
   kind: 'macvlan',
@@ -38,20 +38,20 @@ export const macvlan: OperationKind<'macvlan', Params> = {
   get params() {
     return z.strictObject({
       name: interfaceName.describe('name of the interface'),
-      netns: netnsPlace.optional().describe('the namespace that it is made in; the host without it'),
-      parent: interfaceName.describe('the interface of the host that it lies on'),
+      netns: netnsPlace.optional().describe('the namespace to create it in; by default the host'),
+      parent: interfaceName.describe("the host's interface that it shares"),
       mode: z
         .enum(MACVLAN_MODES, {
           error: `the mode of a macvlan is one of ${MACVLAN_MODES.join(', ')}, for example: bridge`,
         })
         .optional()
-        .describe('how the interfaces on one parent see each other; bridge without it'),
+        .describe('how the interfaces on one parent see each other; by default bridge'),
       mtu: wholeNumber.optional().describe('the largest packet that it carries, in bytes'),
       mark: markSchema.optional(),
     })
   },
   id: (p) => placeId(p.netns, p.name),
-  // Who deletes it need not know what it lies on.
+  // To delete it, one need not know its parent.
   isSame: (p, other) => p.name === other.name && p.netns === other.netns,
   ...madeLink('macvlan'),
   reads: (p) => ({ namespaces: namedNetns(p.netns) }),
@@ -68,7 +68,7 @@ export const macvlan: OperationKind<'macvlan', Params> = {
   explain: (p) => ({
     undoing: `Delete the macvlan interface ${p.name}${inNetns(p.netns)}`,
     what: `Create the macvlan interface ${p.name} on ${p.parent}${inNetns(p.netns)}`,
-    why: 'A macvlan interface shares the cable of its parent and has a MAC address of its own: to the network it is one more machine, and no bridge is needed. The host itself does not reach it through the parent.',
+    why: 'A macvlan interface shares the cable of its parent and has a MAC address of its own: to the network it is one more machine, and it needs no bridge. The host itself cannot reach it through the parent.',
   }),
   expected: (p) => `${p.name}${inNetns(p.netns)} is a macvlan interface on ${p.parent}, mode ${modeOf(p)}`,
   judge: (p, now) => {
@@ -90,7 +90,7 @@ export const macvlan: OperationKind<'macvlan', Params> = {
   },
 }
 
-/** In another namespace the parent is known by its index alone. */
+/** From another namespace, only the parent's index is known. */
 function liesOn(link: Link, { parent, netns }: Params, now: State): boolean {
   return netns === undefined ? link.peer === parent : link.peerIndex === findLink(now, parent)?.index
 }

@@ -15,17 +15,17 @@ import {
 import { isOurs } from './same-link.ts'
 import { isWayOut } from './way-out.ts'
 
-/** What the kinds have in common that make one interface, with a mark on the machine. */
+/** The parameters that all kinds which create one interface share. On the machine it gets a mark. */
 export interface LinkParams {
   name: string
   netns?: string | undefined
   mark?: z.infer<typeof markSchema> | undefined
 }
 
-/** The members that are the same for all kinds that make one interface; `type` is what ip-link(8) calls it. */
+/** The members that all kinds which create one interface share; `type` is its type in ip-link(8). */
 export function madeLink(type: string) {
   return {
-    // A random MAC address, unless it has a mark.
+    // Its mark is a random MAC address.
     mark: <P extends LinkParams>(p: P): P => ({ ...p, mark: p.mark ?? { mac: randomMac() } }),
     marks: ({ name, netns, mark }: LinkParams): MarkedLink[] => (mark ? [{ ifname: name, netns, mac: mark.mac }] : []),
     provides: ({ name, netns }: LinkParams): Resource[] => [resource.link(name, netns)],
@@ -36,8 +36,8 @@ export function madeLink(type: string) {
 }
 
 /**
- * Commands that make an interface, and mark it. `type`: its type and what follows that. `on`: what it lies on; with `fromHost`
- * that is on the host, wherever the interface itself is made.
+ * The commands that create an interface, and mark it. `type`: its type and the type's options. `on`: its parent; with
+ * `fromHost` the parent is on the host, wherever the interface itself is created.
  */
 export function addLink(
   { name, netns, mark }: LinkParams,
@@ -66,13 +66,13 @@ export function addLink(
   ]
 }
 
-/** The interface of this kind, as ip-link(8) calls it, if it is the one that was made: without a mark, the name tells. */
+/** The interface of this name and kind (as in ip-link(8)), if it is the one we created: without a mark, any of that name. */
 export function findMade({ name, netns, mark }: LinkParams, kind: string, now: State): Link | undefined {
   const link = findLink(now, name, netns)
   return link?.kind === kind && (!mark || link.mac === mark.mac) ? link : undefined
 }
 
-/** How the interface is there that bears our mark and was changed since, in words; undefined if it is as it was made, or gone. */
+/** How somebody changed the interface that bears our mark, in words; undefined if it is as we created it, or gone. */
 function alteredMade({ name, netns, mark }: LinkParams, kind: string, now: State): string | undefined {
   if (!mark) return undefined
   const all = (now.get(netns ?? HOST)?.links ?? []).filter((link) => link.kind === kind)
@@ -83,24 +83,24 @@ function alteredMade({ name, netns, mark }: LinkParams, kind: string, now: State
   return renamed && `${name} is called ${renamed.name} now`
 }
 
-/** Commands that take away whatever has a name, and what goes with it; none for the host's way out, or where nothing has it. */
+/** The commands that delete whatever interface has this name; none if nothing has it, or if it is lo or the host's way out. */
 export function clear(name: string, netns: string | undefined, now: State): Command[] {
   const link = findLink(now, name, netns)
   return link && name !== 'lo' && !isWayOut(name, netns, now) ? [ip(netns, 'link', 'delete', 'dev', name)] : []
 }
 
-/** Commands that remove what is in an interface's place, and then make it; none where it must not be removed. */
+/** The commands that delete what is in an interface's place, and then create it; none if that must not be deleted. */
 export function makeAnew({ name, netns }: LinkParams, make: readonly Command[], now: State): Command[] {
   const removal = clear(name, netns, now)
   return removal.length === 0 ? [] : [...removal, ...make]
 }
 
-/** The command that gives an interface its MTU, unless it has it or none is asked for. */
+/** The command that sets an interface's MTU, in bytes; none if it has it already, or if `mtu` is undefined. */
 export function setMtu(link: Link, mtu: number | undefined, netns: string | undefined): Command[] {
   return mtu === undefined || link.mtu === mtu ? [] : [ip(netns, 'link', 'set', 'dev', link.name, 'mtu', String(mtu))]
 }
 
-/** Commands that give an interface another name: it must be down for that. */
+/** The commands that rename an interface, which must be down meanwhile. */
 export function rename({ netns, link }: CableEnd, name: string): Command[] {
   const set = (...words: string[]) => ip(netns === HOST ? undefined : netns, 'link', 'set', 'dev', ...words)
   return link.up

@@ -19,7 +19,7 @@ import {
 interface Params {
   subnet: string
   netns?: string | undefined
-  /** On the machine: what stands in the comment of its rule and of no other. */
+  /** On the machine: a unique id in the comment of its rule. */
   mark?: { id: string } | undefined
 }
 
@@ -38,7 +38,7 @@ function ownTable(p: Params): OwnTable {
   }
 }
 
-/** Source NAT for a subnet, one nftables table each, so that undoing it is deleting the table: nft(8), masquerade. */
+/** Source NAT for a subnet, in an nftables table of its own, so that undo just deletes the table: nft(8), masquerade. */
 export const masquerade: OperationKind<'masquerade', Params> = {
   kind: 'masquerade',
   title: 'packets that leave a subnet get the address of the host (source NAT)',
@@ -50,7 +50,7 @@ export const masquerade: OperationKind<'masquerade', Params> = {
           error: 'a subnet of everything has no outside to masquerade towards, for example: 10.22.0.0/16',
         })
         .describe('the subnet whose packets leave with the address of the host, or of netns'),
-      netns: netnsPlace.optional().describe('the namespace by which they leave; the host without it'),
+      netns: netnsPlace.optional().describe('the namespace that they leave through; by default the host'),
       mark: z.strictObject({ id: z.string().regex(/^\w+$/) }).optional(),
     })
   },
@@ -88,7 +88,7 @@ export const masquerade: OperationKind<'masquerade', Params> = {
   undo: (p, _before, now) => {
     const rules = now.get(p.netns ?? HOST)?.rules ?? []
     if (!hasTable(rules, ownTable(p))) return []
-    // It may be there without its rule, if something stopped us between the two.
+    // The table may lack its rule, if we were stopped between the two.
     const isOurs = !p.mark || hasOwnRule(rules, ownTable(p)) || strangersIn(rules, ownTable(p)).length === 0
     return isOurs ? [{ ...deleteTable(ownTable(p)), netns: p.netns }] : []
   },
@@ -120,14 +120,13 @@ export const masquerade: OperationKind<'masquerade', Params> = {
 
 const placeOf = (family: string, table: string, chain: string) => `${family} ${table} ${chain}`
 
-/** The parts of libnftables-json(5) that tell a masquerade rule. Made when first needed: it takes 2 ms. */
+/** The parts of libnftables-json(5) by which a masquerade rule is recognised. Built on first use: it takes 2 ms. */
 const schemas = once(() => {
-  /** A chain that sees every packet on its way out, as its place. */
+  /** The place of a chain that sees every packet on its way out. */
   const hookedSchema = z
     .object({ family: z.string(), table: z.string(), name: z.string(), hook: z.literal('postrouting') })
     .transform(({ family, table, name }) => placeOf(family, table, name))
 
-  /** The parts of libnftables-json(5) that tell a masquerade rule. */
   const ruleSchema = z.object({
     family: z.string(),
     table: z.string(),
@@ -135,7 +134,7 @@ const schemas = once(() => {
     expr: z.array(z.looseObject({})).default([]),
   })
 
-  /** The right side of a match on addresses; a bare address stands for itself alone. */
+  /** The right side of a match on addresses. A bare address is a prefix of full length. */
   const prefixSchema = z.union([
     z.string().transform((address) => `${address}/${isIpv6(address) ? 128 : 32}`),
     z
@@ -157,13 +156,13 @@ const schemas = once(() => {
     }),
   })
 
-  /** nft and iptables-nft write the same thing differently in JSON; both count, whoever wrote the rule. */
+  /** nft and iptables-nft write the same thing differently in JSON; either counts. */
   const masqueradeSchema = z.union([
     z.object({ masquerade: z.unknown() }).refine((e) => 'masquerade' in e),
     z.object({ xt: z.object({ name: z.literal('MASQUERADE') }) }),
   ])
 
-  /** A condition of iptables-nft that nft cannot spell out; a comment is none. */
+  /** A condition of iptables-nft that nft cannot spell out. A comment is not a condition. */
   const xtMatch = z.object({
     xt: z.object({ type: z.literal('match'), name: z.string().refine((name) => name !== 'comment') }),
   })
@@ -171,8 +170,8 @@ const schemas = once(() => {
 })
 
 /**
- * The table of the first rule that masquerades what leaves a subnet, whoever wrote it. `rules` and `routes` are those of
- * the namespace that it leaves.
+ * The table of the first rule that masquerades the packets that leave a subnet, whoever made it. `rules` and `routes` are
+ * those of the namespace that they leave through.
  */
 export function masqueradeRule(of: string, rules: readonly NftObject[], routes: readonly Route[]): string | undefined {
   const p = { subnet: of }
@@ -188,7 +187,7 @@ export function masqueradeRule(of: string, rules: readonly NftObject[], routes: 
   return undefined
 }
 
-/** Whether an expression lets all packets pass that leave the subnet by an uplink; a match that is not understood does not. */
+/** Whether an expression passes every packet that leaves the subnet by an uplink. A match that we cannot read counts as no. */
 function lets(expression: unknown, p: Params, uplinks: readonly (string | undefined)[]): boolean {
   if (schemas().xtMatch.safeParse(expression).success) return false
   if (typeof expression !== 'object' || expression === null || !('match' in expression)) return true
@@ -199,7 +198,7 @@ function lets(expression: unknown, p: Params, uplinks: readonly (string | undefi
   return output !== undefined && (output.op === '==') === uplinks.includes(output.right)
 }
 
-/** Plugins leave multicast alone, which no router forwards anyway. */
+/** Plugins exempt multicast, which no router forwards anyway. */
 function isMulticast(prefix: string): boolean {
   return prefix === '224.0.0.0/4' || prefix === 'ff00::/8'
 }
@@ -214,7 +213,7 @@ export function isMasquerade(expression: unknown): boolean {
   return schemas().masqueradeSchema.safeParse(expression).success
 }
 
-/** The subnets of which some rule masquerades packets, as far as the rules name one. */
+/** The subnets that some rule masquerades, as far as rules name one. */
 export function masqueradedSubnets(rules: readonly NftObject[]): string[] {
   const subnets = rules.flatMap(({ rule }) => {
     const { data } = schemas().ruleSchema.safeParse(rule)

@@ -2,10 +2,10 @@ import * as z from 'zod'
 import { asText } from '../visible.ts'
 import { HOST, INTERNET } from '../state/state.ts'
 
-// A command parses each thing once or twice: to compile a parser for it first costs more than that saves.
+// A command parses each thing once or twice: compiling a parser would cost more than it saves.
 z.config({ jitless: true })
 
-/** What keeps the kernel from naming an interface so (net/core/dev.c, dev_valid_name). */
+/** Why the kernel refuses a name for an interface (net/core/dev.c, dev_valid_name). */
 function againstTheKernel(name: string): string | undefined {
   const bytes = Buffer.byteLength(name)
   if (name === '') return 'must not be empty'
@@ -15,14 +15,14 @@ function againstTheKernel(name: string): string | undefined {
 }
 
 /**
- * What keeps us from it, too. Quotes, `#` and `\` are read by `ip -batch` as its own (`a#b` would be `a` and a comment),
- * and the kernel turns `a%d` into `a0`.
+ * Why we refuse it even if the kernel does not. `ip -batch` interprets quotes, `#` and `\` (`a#b` would be `a` and a
+ * comment), and the kernel turns `a%d` into `a0`.
  */
 function againstOurs(name: string): string | undefined {
   if (/[%#"'\\]/.test(name)) return 'must not contain a quote or any of % # \\'
   if (name.startsWith('-')) return 'must not begin with - (it would read as an option)'
   if (/[^\x21-\x7e]/.test(name)) return 'must be printable ASCII'
-  return name === 'all' || name === 'default' ? 'is taken: sysctl means every interface by it' : undefined
+  return name === 'all' || name === 'default' ? 'is reserved: in sysctl it means every interface' : undefined
 }
 
 /** An interface that operations may name. */
@@ -33,7 +33,7 @@ export const interfaceName = z.string().check((ctx) => {
     ctx.issues.push({ code: 'custom', input: name, message: `interface name '${name}' ${rule}, for example: veth-red` })
 })
 
-/** What is wrong with the name of an interface that others may have made; undefined if the kernel takes it. */
+/** What is wrong with the name of an interface that others may have created, in words; undefined if the kernel accepts it. */
 export function wrongInterfaceName(name: string): string | undefined {
   const rule = againstTheKernel(name)
   return rule === undefined ? undefined : `interface name '${name}' ${rule}`
@@ -48,7 +48,7 @@ export function wrongContainerId(id: string): string | undefined {
   return identifier.test(id) ? undefined : `'${id}' is not a container id: it ${IDENTIFIER}`
 }
 
-/** The same for a network's name. */
+/** What is wrong with a network's name, in words; undefined if nothing is. */
 export function wrongNetworkName(name: string): string | undefined {
   return identifier.test(name) ? undefined : `'${name}' is not a network name: it ${IDENTIFIER}`
 }
@@ -70,34 +70,34 @@ function identifierOf(what: string, longest: number, example: string, reserved: 
   })
 }
 
-/** The name of a CNI network, as it becomes a part of the names of tables. */
+/** The name of a CNI network, which becomes part of the names of tables. */
 export const networkName = z.string().regex(identifier, { error: (issue) => wrongNetworkName(asText(issue.input)) })
 
-/** Whose something is, as the comment of an element of nftables, which holds 128 bytes and stands in quotes. */
+/** An owner, as the comment of an nftables element, which is quoted and holds 128 bytes. */
 export const ownerName = z.string().regex(/^[!#-[\]-~]{1,128}$/, {
   error: (issue) => `'${asText(issue.input)}' is not an owner, for example: mynet/web-1/eth0`,
 })
 
-/** An interface as rules of nftables name it, and tables that are called after it: they read other signs as their own. */
+/** An interface that appears in nftables rules and table names, where other characters have a meaning. */
 export const ruleInterface = interfaceName.refine((name) => /^[\w.-]+$/.test(name), {
   error: (issue) => `interface name '${asText(issue.input)}' must be of letters, digits, _ . -, for example: veth-red`,
 })
 
 /** The name of a network namespace that a user may create. */
 export const netnsName = identifierOf('namespace name', 64, 'red', [HOST, INTERNET])
-/** A namespace in which something happens: any that exists, `internet` included; `host` is written by leaving it out. */
+/** The name of any namespace to act in, including `internet`. For `host`, leave the namespace out. */
 export const anyNetns = identifierOf('namespace name', 64, 'red', [HOST])
 
-/** The file of a network namespace, for one that has no name: `/proc/42/ns/net`. */
+/** The file of a network namespace without a name: `/proc/42/ns/net`. */
 const netnsPath = z.string().regex(/^\/[^\s"'#\\]+$/)
 
-/** A namespace by its name, or by the path of its file. */
+/** A namespace's name, or the path of its file. */
 export const netnsPlace = z.union([netnsPath, anyNetns], {
   error: (issue) =>
-    anyNetns.safeParse(issue.input).error?.issues[0]?.message ?? `'${asText(issue.input)}' is no namespace`,
+    anyNetns.safeParse(issue.input).error?.issues[0]?.message ?? `'${asText(issue.input)}' is not a namespace`,
 })
 
-/** A namespace's name, if its file is where `ip netns` has it; else its path. */
+/** The name of the namespace at `path`, if that is where `ip netns` keeps it; else the path. */
 export function netnsOf(path: string): string {
   const [, name] = /^(?:\/var)?\/run\/netns\/([^/]+)$/.exec(path) ?? []
   return name !== undefined && anyNetns.safeParse(name).success ? name : path

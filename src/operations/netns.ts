@@ -36,26 +36,26 @@ export const netns: OperationKind<'netns', Params> = {
     undoing: `Delete the network namespace ${p.name}`,
     why: 'A network namespace is a private network stack: its own interfaces, addresses, routes and rules. A container is little more than processes that live in one.',
   }),
-  expected: (p) => `namespace ${p.name} is there`,
+  expected: (p) => `namespace ${p.name} exists`,
   judge: (p, now) => {
     if (isStray(p, now))
       return {
         status: 'differs',
-        actual: `the file /run/netns/${p.name} is there, and is no namespace`,
+        actual: `the file /run/netns/${p.name} is not a namespace`,
         remedy: `rm -d /run/netns/${p.name}`,
       }
     return now.has(p.name)
-      ? { status: 'present', actual: `namespace ${p.name} is there` }
+      ? { status: 'present', actual: `namespace ${p.name} exists` }
       : { status: 'absent', actual: `there is no namespace ${p.name}`, before: {} }
   },
 }
 
-/** Whether a file has the name of the namespace, and is none: ip(8) takes it for one. */
+/** Whether a file has the namespace's name but is not a namespace: ip(8) takes it for one. */
 function isStray({ name }: Params, now: State): boolean {
   return now.get(HOST)?.strays?.includes(name) === true
 }
 
-/** What each namespace has from the start: its loopback, and the ends of tunnels whose module the kernel has loaded. */
+/** The interfaces that a new namespace has: the loopback, and the tunnels of the modules that the kernel has loaded. */
 const KERNELS_OWN: readonly string[] = [
   'lo',
   'tunl0',
@@ -69,12 +69,12 @@ const KERNELS_OWN: readonly string[] = [
   'ip6_vti0',
 ]
 
-/** How long after an intent a namespace without a recorded inode may still be the one that was meant, in milliseconds. */
+/** How long after the intent a namespace without a recorded inode may have been created by it, in milliseconds. */
 const SOON = 10_000
 
 /**
- * Whether a namespace of this name is not the one that was made: it has another inode, or the same since another time, for
- * the kernel gives them again; or, where we were killed before that could be written down, was made at another time.
+ * Whether the namespace of this name is not the one that we created: it has another inode, or the same from another time,
+ * as the kernel reuses them. If we were killed before we could record those, it was created at another time.
  */
 function isAnother({ inode, since }: Namespace, before: Before): boolean {
   if (before.inode !== undefined)

@@ -35,7 +35,7 @@ const ownTable = (p: NetworkParams) => masqueradeTable(p.network, familyOf(p))
 const named = ({ family, name }: SharedTable) => `${family} ${name}`
 const nft = (...argv: string[]): Command => ({ tool: 'nft', argv })
 
-/** The table in which a network's containers are masqueraded. */
+/** The table that masquerades a network's containers. */
 export function masqueradeTable(network: string, family: IpFamily): SharedTable {
   // A name has 255 bytes (NFT_TABLE_MAXNAMELEN).
   const name = network.length > 200 ? `${network.slice(0, 200)}_${network.length}` : network
@@ -123,12 +123,12 @@ export const masqueradedAddress: OperationKind<'masqueraded-address', MemberPara
   provides: () => [],
   needs: () => [],
   tables: (p) => [named(ownTable(p))],
-  // `add` would change nothing where somebody else has the address, and not say so.
+  // If somebody else had the address, `add` would silently do nothing.
   apply: (p) => {
     const { family, name } = ownTable(p)
     return [nft('create', 'element', family, name, setOf(p), `{ ${p.address} comment "${p.owner}" }`)]
   },
-  // With the last address in it the table goes.
+  // The table goes with its last address.
   undo: (p, _before, now) => {
     const rules = now.get(HOST)?.rules ?? []
     const isOwn = (owner: string) => owner === p.owner

@@ -3,7 +3,7 @@ import type { NftObject } from '../state/state.ts'
 import { deleteTable, hasOwnRule, type OwnTable, strangersIn } from './nft-tables.ts'
 import type { Command, Refusal } from './operation.ts'
 
-/** The families of tables that tell IPv4 from IPv6. */
+/** The table families for IPv4 and IPv6. */
 export type IpFamily = 'ip' | 'ip6'
 
 /** A table that several containers share: each has elements in its sets and maps, with the owner as comment. */
@@ -12,8 +12,8 @@ export interface SharedTable extends OwnTable {
 }
 
 /**
- * A container's element of a set or a map: its value in nft's own words, what a map leads to from there (of a set ''),
- * and its owner, '' where it has none.
+ * A container's element in a set or a map: its value in nft's notation, the target that a map gives it ('' in a set), and
+ * its owner ('' if it has none).
  */
 export interface OwnedElement {
   set: string
@@ -47,7 +47,7 @@ export function elementsOf(rules: readonly NftObject[], { family, name }: Shared
     const { data } = setSchema.safeParse(object['set'] ?? object['map'])
     if (data?.family !== family || data.table !== name) return []
     return data.elem.map((raw): OwnedElement => {
-      // An element of a map is a pair of what it is and what it leads to.
+      // A map's element is a pair of key and target.
       const [key, target]: unknown[] = Array.isArray(raw) ? raw : [raw]
       return {
         set: data.name,
@@ -60,9 +60,8 @@ export function elementsOf(rules: readonly NftObject[], { family, name }: Shared
 }
 
 /**
- * Commands that take owners' elements out, and with the last of all the table, if it bears our mark, a rule or an element,
- * and nothing else is in it. None if nothing is there. (The kernel takes 20 ms for it, as for every deletion, whatever the
- * size.)
+ * The commands that remove the elements of the owners for which `isGone` holds; with the last element the whole table goes,
+ * if something in it is ours and nothing is anybody else's. (The kernel takes 20 ms for any deletion, whatever its size.)
  */
 export function removeOwned(
   table: SharedTable,
@@ -76,22 +75,22 @@ export function removeOwned(
   return gone.map((element) => removeElement(table, element))
 }
 
-/** The command that deletes a table, whose elements are in it, if it bears our mark and nothing else is in it; none if it is not there. */
+/** The command that deletes a table with its elements; none unless the table exists, bears our mark, and holds nothing else. */
 export function removeShared(table: SharedTable, rules: readonly NftObject[]): Command[] {
   return hasOwnRule(rules, table) && strangersIn(rules, table).length === 0 ? [deleteTable(table)] : []
 }
 
-/** Why a table is not deleted although that is asked for: containers have elements in it. Undefined if none has. */
+/** Refuses to delete a table in which containers have elements; undefined if none has. */
 export function refuseShared(table: SharedTable, rules: readonly NftObject[]): Refusal | undefined {
   const owners = elementsOf(rules, table).map(({ owner }) => owner)
   if (owners.length === 0) return undefined
   return {
     actual: `table ${table.family} ${table.name} is in use by ${[...new Set(owners)].join(', ')}`,
-    fix: 'take these containers off their network first',
+    fix: 'remove these containers from their network first',
   }
 }
 
-/** The command that takes one element out. */
+/** The command that deletes one element. */
 export function removeElement({ family, name }: SharedTable, { set, value }: OwnedElement): Command {
   return { tool: 'nft', argv: ['delete', 'element', family, name, set, `{ ${value} }`] }
 }

@@ -4,26 +4,26 @@ import type { NftObject } from '../state/state.ts'
 import { type Command, MARK_ALIAS } from './operation.ts'
 
 /**
- * A table of nftables that cnilab makes. A table bears no mark (nft 1.0.6 shows no comments of tables and chains): what is
- * in it tells whose it is.
+ * An nftables table that cnilab makes. The table itself bears no mark, as nft 1.0.6 shows no comments of tables and chains:
+ * its contents tell whose it is.
  */
 export interface OwnTable {
   family: string
   name: string
-  /** Whether cnilab puts such a thing there: a rule by its comment, all else by its kind, its name, and its hook. */
+  /** Whether cnilab makes such an object: a rule is known by its comment, everything else by its kind, name and hook. */
   has: (object: TableObject) => boolean
 }
 
-/** The end of a rule that is ours. */
+/** How our rules end. */
 export const MARK_COMMENT = ['comment', `"${MARK_ALIAS}"`] as const
 
-/** One thing in a table: a chain, a rule, a set … */
+/** An object in a table: a chain, a rule, a set … */
 export interface TableObject {
   /** As libnftables-json(5) calls it. */
   kind: string
-  /** Its name; of a rule that of its chain. */
+  /** Its name; for a rule, the name of its chain. */
   name: string
-  /** Of a chain that the kernel calls: where. */
+  /** Where the kernel calls a base chain. */
   hook?: string | undefined
   comment?: string | undefined
 }
@@ -41,7 +41,7 @@ const objectSchema = once(() =>
     .transform(({ name, chain, ...rest }) => ({ ...rest, name: chain ?? name ?? '' })),
 )
 
-/** What is in a table, besides the elements of its sets. */
+/** The objects in a table; the elements of its sets do not count. */
 function contentsOf(rules: readonly NftObject[], { family, name }: OwnTable): TableObject[] {
   return rules.flatMap((object) =>
     Object.entries(object).flatMap(([kind, value]) => {
@@ -51,13 +51,13 @@ function contentsOf(rules: readonly NftObject[], { family, name }: OwnTable): Ta
   )
 }
 
-/** Whether the table is there. */
+/** Whether the table exists. */
 export function hasTable(rules: readonly NftObject[], { family, name }: OwnTable): boolean {
   const schema = z.object({ family: z.literal(family), name: z.literal(name) })
   return rules.some(({ table }) => schema.safeParse(table).success)
 }
 
-/** Whether a chain of the table has a rule whose expressions hold all of these words of JSON. */
+/** Whether a chain of the table has a rule whose JSON contains all of these words. */
 export function hasRule(
   rules: readonly NftObject[],
   { family, name }: OwnTable,
@@ -76,27 +76,30 @@ export function hasRule(
   })
 }
 
-/** What is in a table that cnilab did not put there, in words. */
+/** The objects in a table that cnilab did not make, in words. */
 export function strangersIn(rules: readonly NftObject[], table: OwnTable): string[] {
   return contentsOf(rules, table)
     .filter((object) => !table.has(object))
     .map(({ kind, name }) => (kind === 'rule' ? `a rule in chain ${name}` : `${kind} ${name}`))
 }
 
-/** Whether a rule of ours is in a table. */
+/** Whether a table contains a rule of ours. */
 export function hasOwnRule(rules: readonly NftObject[], table: OwnTable): boolean {
   return contentsOf(rules, table).some((object) => object.kind === 'rule' && table.has(object))
 }
 
-/** What is somebody else's in a table, or that all of it is, in words: cnilab leaves none that is empty. Undefined if nothing is. */
+/** Says in words what somebody else has put into a table, or that the table is not ours: cnilab never leaves an empty one. Undefined if there is no such table, or all of it is ours. */
 export function foreignTable(rules: readonly NftObject[], table: OwnTable): string | undefined {
   if (!hasTable(rules, table)) return undefined
   const named = `table ${table.family} ${table.name}`
   if (contentsOf(rules, table).length === 0) return `${named}, which is empty, is not cnilab's`
   const strangers = strangersIn(rules, table)
-  return strangers.length === 0 ? undefined : `${named} holds what cnilab did not make: ${strangers.join(', ')}`
+  return strangers.length === 0
+    ? undefined
+    : `${named} holds something that cnilab did not make: ${strangers.join(', ')}`
 }
 
+/** The command that deletes a table, whatever is in it. */
 export function deleteTable({ family, name }: OwnTable): Command {
   return { tool: 'nft', argv: ['delete', 'table', family, name] }
 }

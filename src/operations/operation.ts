@@ -1,11 +1,11 @@
 import * as z from 'zod'
 import { HOST, type State } from '../state/state.ts'
 
-/** A tool that changes the kernel. `ip` and `nft` commands that follow one another are run as one batch. */
+/** A tool that changes the kernel. Consecutive `ip` commands run as one batch, and so do consecutive `nft` commands. */
 export type Tool = 'ip' | 'nft' | 'sysctl' | 'bridge'
 
 /**
- * One command as data; nothing here executes it. `argv` comes without the tool's own name.
+ * One command as data; nothing here executes it. `argv` does not include the tool's own name.
  * `netns` is the namespace in which it acts; undefined means the host.
  */
 export interface Command {
@@ -16,43 +16,43 @@ export interface Command {
 
 /**
  * Stands in an argv for "the network namespace of the host", which `ip link set … netns` takes as a process id.
- * Whoever runs or prints the command puts the pid of a process there.
+ * Code that runs or prints the command substitutes the pid of a process.
  */
 export const HOST_PID = '\0host-pid'
 
-/** What was there before an operation and what it made, as far as undoing it needs to know. Lives in the journal. */
+/** What undo needs to know about the state before an operation, and about what it created. Kept in the journal. */
 export const beforeSchema = z.object({
   /** The interface was already up. */
   up: z.boolean().optional(),
   /** The sysctl's value. */
   value: z.string().optional(),
-  /** Sysctls that the kernel rewrites along with it, and their values. */
+  /** The previous values of sysctls that the kernel rewrites along with it. */
   alongside: z.record(z.string(), z.string()).optional(),
-  /** Inode of the namespace that was made, and since when it has it: the kernel gives it again (Namespace). */
+  /** Inode and creation time of the namespace that was created: the kernel reuses inodes (see `Namespace`). */
   inode: z.number().optional(),
   since: z.number().optional(),
-  /** When a namespace was about to be made, in milliseconds since the epoch. */
+  /** When we were about to create a namespace, in milliseconds since the epoch. */
   intended: z.number().optional(),
-  /** On the machine: how the interface is recognised that was changed (src/operations/same-link.ts). */
+  /** On the machine: how to recognise the interface that was changed (src/operations/same-link.ts). */
   link: z.object({ index: z.number().optional(), mac: z.string() }).optional(),
-  /** On the machine: only what is exactly as it was made is undone. */
+  /** On the machine: undo only what is exactly as we created it. */
   strict: z.boolean().optional(),
 })
 export type Before = z.infer<typeof beforeSchema>
 
 /**
- * How the kernel stands to an operation.
- * - `present`: its end state is there, whoever made it
- * - `absent`: it can be done now; `before` is what undo will need
- * - `differs`: something else is in its place; `fix` says what to do where that is not to look and remove it
- * - `blocked`: it cannot be done before `missing`, a resource, is there
+ * How the kernel's state compares with an operation's end state.
+ * - `present`: it has been reached, by whatever means
+ * - `absent`: the operation can be done now; `before` is what undo will need
+ * - `differs`: something else is in its place
+ * - `blocked`: it cannot be done until the resource `missing` exists
  */
 export type Verdict =
   | { status: 'present'; actual: string }
   | { status: 'absent'; actual: string; before: Before }
-  /** `fix`: what to do about it. `remedy`: a command for the host that takes it away, where it is certain to be of no use. */
+  /** `fix`: what to do about it, unless it is simply to look and remove it. `remedy`: a command that removes it, if it is certainly useless. */
   | { status: 'differs'; actual: string; fix?: string; remedy?: string }
-  /** `by`: the command of cnilab that makes what is missing, where that is not clear from what it is. */
+  /** `by`: the cnilab command that creates what is missing, if the resource alone does not tell. */
   | { status: 'blocked'; actual: string; missing: Resource; by?: readonly string[] }
 
 /** Names one thing in the kernel, such as `netns:red` or `link:red/eth0`. Made by `resource`. */
@@ -64,13 +64,13 @@ type OtherResource = `${'netns' | 'onlink' | 'port'}:${string}`
 export const resource = {
   netns: (name: string): OtherResource => `netns:${name}`,
   link: (ifname: string, netns = 'host'): LinkResource => `link:${netns}/${ifname}`,
-  /** Gateways that an interface reaches directly: it needs an address and must be up. */
+  /** Directly reachable gateways: some interface is up and has an address. */
   onlink: (netns = 'host'): OtherResource => `onlink:${netns}`,
   /** A port of the host: only one container can have it. */
   port: (name: string): OtherResource => `port:${name}`,
 }
 
-/** The parts of a resource's name; `ifname` is '' where it is no interface. A namespace may be a path. */
+/** The parts of a resource's name; `ifname` is '' unless it is an interface. A namespace may be a path. */
 export function readResource(name: Resource): { what: string; netns: string; ifname: string } {
   const [, what = '', where = ''] = /^(\w+):(.*)$/.exec(name) ?? []
   const at = where.lastIndexOf('/')
@@ -82,31 +82,31 @@ export function readResource(name: Resource): { what: string; netns: string; ifn
 /** The eight steps from an empty network namespace to the internet, by the names of their commands. */
 export type StepId = 'netns' | 'bridge' | 'veth' | 'attach-netns' | 'attach-bridge' | 'ip' | 'up' | 'masquerade'
 
-/** What of the kernel has to be read to judge an operation, or to undo it. */
+/** What must be read from the kernel to judge an operation, or to undo it. */
 export interface Reads {
-  /** The namespaces that it is about, besides the host; `everywhere` where what it makes may have been moved to any. */
+  /** The namespaces that it is about, in addition to the host; `everywhere` if what it creates may have been moved. */
   namespaces: readonly string[] | 'everywhere'
-  /** The namespace of which the following is read; the host without it. */
+  /** The namespace that the members below are about; by default the host. */
   netns?: string | undefined
   /** Keys of sysctls. */
   sysctls?: readonly string[]
-  /** The rules of nftables. */
+  /** Whether to read the nftables rules. */
   rules?: boolean
-  /** The VLANs of bridge ports. */
+  /** Whether to read the VLANs of bridge ports. */
   vlans?: boolean
 }
 
-/** An interface that an operation makes with a MAC address of its own, by which it is recognised on the machine. */
+/** An interface that an operation creates with its own MAC address, which identifies it on the machine. */
 export interface MarkedLink {
   ifname: string
   netns?: string | undefined
   mac: string
 }
 
-/** Makes the line of a command of cnilab, for the host that it is about. */
+/** Builds the command line of a cnilab command, for the current host. */
 export type CommandLine = (...words: readonly string[]) => string
 
-/** Why something that the user names is not removed, and what to do instead. */
+/** Why cnilab does not remove what the user named, and what to do instead. */
 export interface Refusal {
   actual: string
   fix: string
@@ -119,8 +119,8 @@ export interface Refusal {
 export type OperationKind<K extends string, P> = Definition<K, P> & Provides<P>
 
 /**
- * What other operations can rely on once it is done. An interface is provided only by a kind that says how it is
- * recognised on the machine: by its mark, as the one that was moved, or as the loopback of its namespace.
+ * What other operations can rely on once it is done. A kind that provides an interface must say how to recognise it on the
+ * machine: by its mark, as the one that was moved, or as the loopback of its namespace.
  */
 type Provides<P> =
   | { provides(p: P): readonly Resource[]; mark(p: P): P; marks(p: P): readonly MarkedLink[] }
@@ -130,72 +130,72 @@ type Provides<P> =
 
 interface Definition<K extends string, P> {
   kind: K
-  /** What it brings about, as a noun or a short sentence, for its entry in the reference. */
+  /** Its effect, as a noun or a short sentence, for its entry in the reference. */
   title: string
-  /** The step of the eight that it belongs to. */
+  /** Which of the eight steps it belongs to. */
   step(p: P): StepId
-  /** Several containers may rely on it (bridge, gateway address, forwarding): undone only when nobody does. */
+  /** Several containers may rely on it (bridge, gateway address, forwarding): undo it only when none does. */
   shared?: boolean
-  /** Made when asked for; see `parseOperation`. */
+  /** Built on first use; see `schemaOf` in the registry. */
   readonly params: z.ZodType<P>
   /** The last part of its finding's id; with the kind in front it is unique in a plan: `up.red.eth0`. */
   id(p: P): string
-  /** Whether two operations of the kind make the same thing; where they cannot be told by `id`, `expected` and `needs`. */
+  /** Whether two operations of the kind make the same thing; only if comparing `id`, `expected` and `needs` would not do. */
   isSame?(p: P, other: P): boolean
   reads(p: P): Reads
-  /** The kernel modules that it needs where they are not built in, for modprobe(8). */
+  /** The kernel modules that it needs unless they are built in, for modprobe(8). */
   modules?: string
-  /** What must be there before it can be done. */
+  /** What must exist before it can be done. */
   needs(p: P): readonly Resource[]
-  /** What of its kind has to be done first in this state, so that it takes nothing away from others. */
+  /** Operations of its kind that must be done first in this state, so that it breaks nothing of others. */
   first?(p: P, now: State): readonly P[]
-  /** The interface that it changes, if it makes none: on the machine it is undone on no other of that name. */
+  /** The interface that it changes, if it creates none: on the machine, undo leaves another interface of that name alone. */
   target?(p: P): { ifname: string; netns?: string | undefined } | undefined
   /** The addresses that it gives to interfaces, with their prefixes. */
   addresses?(p: P): readonly { address: string; ifname: string; netns?: string | undefined }[]
-  /** The interface that it takes from the host into a namespace. */
+  /** The interface that it moves from the host into a namespace. */
   moves?(p: P): { ifname: string; netns: string }
-  /** The namespace whose file it makes: on the machine it is recognised by the file's inode and age. */
+  /** The namespace that it creates: on the machine, its file's inode and age identify it. */
   makesNetns?(p: P): string
-  /** Gives it a mark, unless it has one, by which what it makes is recognised on the machine. */
+  /** Adds a mark, unless there is one, which identifies on the machine what it creates. */
   mark?(p: P): P
-  /** The interfaces that it makes, where it has a mark. */
+  /** The interfaces that it creates with a mark. */
   marks?(p: P): readonly MarkedLink[]
-  /** The tables of nftables in which it lives, as `ip NAME`; only for kinds of which the name alone tells. */
+  /** The nftables tables that hold it, as `ip NAME`; only for kinds whose tables are known by name alone. */
   tables?(p: P): readonly string[]
-  /** What is left of it where the kernel has no IPv6; undefined for nothing. Without it, all. */
+  /** What remains of it on a kernel without IPv6; undefined if nothing does. If missing, all of it remains. */
   withoutIpv6?(p: P): P | undefined
   apply(p: P): readonly Command[]
-  /** Only for what is present in `now`; `before` comes from the journal, or is empty where none is kept. */
+  /** Undoes only what is present in `now`; `before` comes from the journal, and is empty if there is none. */
   undo(p: P, before: Before, now: State): readonly Command[]
   /**
-   * What of it is there and left alone by `undo`, since somebody changed it and it may be theirs now: how, in words. Only
-   * on the machine.
+   * How somebody changed what it made, in words, if `undo` leaves it alone for that reason: it may be theirs now. Only on
+   * the machine.
    */
   altered?(p: P, before: Before, now: State): string | undefined
-  /** It is undone by itself even if its namespace goes too: the kernel takes seconds to remove it then. */
+  /** Undo it explicitly even if its namespace is deleted too: the kernel would take seconds to remove it. */
   lingers?: boolean
-  /** Why the user's own request to remove it is refused in a sandbox, too; `line` makes a command of cnilab of some words. */
+  /** Why even in a sandbox the user's own request to remove it is refused; `line` builds a cnilab command line. */
   refusal?(p: P, now: State, line: CommandLine): Refusal | undefined
-  /** Who else relies on what was made; undo of a shared kind, and on the machine of any, waits until nobody does. */
+  /** Who else relies on what it made; undo of a shared kind, and on the machine of any kind, waits until nobody does. */
   users?(p: P, now: State): readonly string[]
   /**
-   * From what `judge` calls `differs` to the right state: what is in the place is changed, or removed and made anew. Empty
-   * where that must not be, as with the host's own way out. `now` is a state that differs.
+   * The commands that lead from `now`, a state that `judge` calls `differs`, to the right one: they change what is in its
+   * place, or replace it. Empty if that must not be touched, such as the host's own way out.
    */
   mend(p: P, now: State): readonly Command[]
-  /** `what` and `undoing` are said as an order: `Create the bridge br0`, `Delete the bridge br0`. */
+  /** `what` and `undoing` are imperatives: `Create the bridge br0`, `Delete the bridge br0`. */
   explain(p: P): { what: string; why: string; undoing: string }
   /** The end state in words, as a finding shows it. */
   expected(p: P): string
-  /** The end state, not the moment: a veth is there wherever its ends were moved to. */
+  /** Judges the end state, not the moment: a veth is present wherever its ends were moved to. */
   judge(p: P, now: State): Verdict
 }
 
 /**
- * Identity of something made on the machine itself. The MAC is set in the creating command, the alias right after:
- * only what has the journal's MAC is ever deleted there. `owner` is whose it is, where MACs and names derive from that:
- * an attachment of CNI, as `network/container/interface`.
+ * The identity of an interface that we create on the machine itself. The creating command sets the MAC, the next one the
+ * alias: there we only ever delete what has the journal's MAC. `owner` is the CNI attachment from which MACs and names
+ * derive, as `network/container/interface`.
  */
 export const markSchema = z.object({ mac: z.string(), peerMac: z.string().optional(), owner: z.string().optional() })
 
@@ -206,7 +206,7 @@ export function randomMac(): string {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':')
 }
 
-/** The alias by which anyone can see whose interface it is. */
+/** The alias that shows everybody whose interface it is. */
 export const MARK_ALIAS = 'made by cnilab'
 
 /** The alias of something that belongs to an attachment; the kernel keeps 255 bytes (IFALIASZ). */
@@ -214,18 +214,18 @@ export function aliasOf(mark: { owner?: string | undefined }): string {
   return mark.owner === undefined ? MARK_ALIAS : `${MARK_ALIAS} for ${mark.owner}`.slice(0, 255)
 }
 
-/** The reverse: the network and the container that something is of; undefined if it belongs to no attachment. */
+/** The reverse of `aliasOf`: the network and container in an alias; undefined if it names no attachment. */
 export function attachmentOf(alias: string | undefined): { network: string; containerId: string } | undefined {
   const [, network, containerId] = new RegExp(`^${MARK_ALIAS} for ([^/]+)/([^/]+)/`).exec(alias ?? '') ?? []
   return network === undefined || containerId === undefined ? undefined : { network, containerId }
 }
 
-/** The namespaces that a plan names, as far as they are not the host. */
+/** Drops `undefined`, which stands for the host, from a list of namespaces. */
 export function namedNetns(...names: readonly (string | undefined)[]): string[] {
   return names.filter((name) => name !== undefined)
 }
 
-/** The name of something in its namespace, for a finding's id; of the host's own only the name. */
+/** `red.cni0`, or just `cni0` on the host: part of a finding's id. */
 export function idIn(netns: string | undefined, name: string): string {
   return netns === undefined ? name : `${netns}.${name}`
 }
@@ -240,20 +240,20 @@ export function ip(netns: string | undefined, ...argv: string[]): Command {
   return netns === undefined ? { tool: 'ip', argv } : { tool: 'ip', argv, netns }
 }
 
-/** `red.eth0`, or `host.eth0`: the common form of a finding's id. */
+/** `red.eth0`, or `host.eth0`: part of a finding's id. */
 export function placeId(netns: string | undefined, name: string): string {
   return `${netns ?? 'host'}.${name}`
 }
 
-/** The verdict for an operation in a namespace that is not there; undefined when it is. */
+/** The verdict on an operation in a namespace that does not exist; undefined if it does. */
 export function missingNetns(netns: string | undefined, now: State): Verdict | undefined {
   if (netns === undefined || now.has(netns)) return undefined
   const isStray = now.get(HOST)?.strays?.includes(netns) === true
-  const actual = isStray ? `the file /run/netns/${netns} is no namespace` : `there is no namespace ${netns}`
+  const actual = isStray ? `the file /run/netns/${netns} is not a namespace` : `there is no namespace ${netns}`
   return { status: 'blocked', actual, missing: resource.netns(netns) }
 }
 
-/** The verdict for an operation on an interface that is not there. */
+/** The verdict on an operation on an interface that does not exist. */
 export function missingLink(ifname: string, netns: string | undefined): Extract<Verdict, { status: 'blocked' }> {
   return {
     status: 'blocked',

@@ -22,7 +22,7 @@ interface FamilyParams {
 
 interface PortParams {
   protocol: 'tcp' | 'udp' | 'sctp'
-  /** The only address of the host that the port is open at; without one at all of the address's family. */
+  /** The only address of the host to open the port at; by default all of the address's family. */
   hostIp?: string | undefined
   hostPort: number
   address: string
@@ -37,15 +37,15 @@ interface SourceParams {
   owner: string
 }
 
-/** The table of all forwarded ports, of whatever network: a port of the host is there once. */
+/** The table of all forwarded ports of all networks: each port of the host exists only once. */
 export function portTable(family: IpFamily): SharedTable {
   return { family, name: 'cnilab_ports', has }
 }
 
-/** Names within the table: ports at any address of the host, ports at one, and whose packets are masqueraded. */
+/** Its maps and its set: ports at any address of the host, ports at one address, and sources to masquerade. */
 const [ANY, ONE, SOURCES] = ['any_address', 'one_address', 'masqueraded_sources'] as const
 
-/** Its chains, and where the kernel calls them. */
+/** Its chains, and their hooks. */
 const HOOKS: Readonly<Record<string, string | undefined>> = {
   ports: undefined,
   prerouting: 'prerouting',
@@ -106,11 +106,11 @@ export const portForwarding: OperationKind<'port-forwarding', FamilyParams> = {
       ...chain('prerouting', nat('prerouting', 'dstnat')),
       rule('prerouting', ...toLocal),
       ...chain('output', nat('output', '-100')),
-      // What is sent from ::1 never leaves the host; refused at once, clients of `localhost` go on to 127.0.0.1.
+      // Packets from ::1 never leave the host. Refused at once, clients of `localhost` fall back to 127.0.0.1.
       rule('output', ...(family === 'ip6' ? ['ip6', 'daddr', '!=', '::1'] : []), ...toLocal),
       ...chain('postrouting', nat('postrouting', 'srcnat')),
       rule('postrouting', 'ct status dnat', family, 'saddr .', family, 'daddr', `@${SOURCES}`, 'masquerade'),
-      // Where packets of 127.0.0.1 may leave, others may come for it from outside (CVE-2020-8558).
+      // Where packets from 127.0.0.1 may leave, packets to it may come in from outside (CVE-2020-8558).
       ...(family === 'ip'
         ? [
             ...chain('prerouting_raw', '{ type filter hook prerouting priority raw; policy accept; }'),
@@ -119,7 +119,7 @@ export const portForwarding: OperationKind<'port-forwarding', FamilyParams> = {
         : []),
     ]
   },
-  // It goes with the last port in it.
+  // The table goes with its last port.
   undo: ({ family }, _before, now) => removeShared(portTable(family), rulesOf(now)),
   users: ({ family }, now) => elementsOf(rulesOf(now), portTable(family)).map(({ owner }) => owner),
   refusal: ({ family }, now) => refuseShared(portTable(family), rulesOf(now)),
@@ -157,7 +157,7 @@ const portOf = (p: PortParams) =>
 
 const port = wholeNumber.refine((n) => n >= 1 && n <= 65_535, { error: 'a port is a number from 1 to 65535' })
 
-/** A port of the host that leads to a container's. */
+/** A port of the host that is forwarded to a port of a container. */
 export const portForward: OperationKind<'port-forward', PortParams> = {
   kind: 'port-forward',
   title: 'a port of the host that leads to a port of a container',
@@ -211,13 +211,13 @@ export const portForward: OperationKind<'port-forward', PortParams> = {
   },
 }
 
-/** Whether an element is about the same port, at any address of the host where ours is at one, or the other way round. */
+/** Whether an element is for the same port, at any address of the host while ours is at one, or vice versa. */
 function isSamePort(p: PortParams, { set, value }: OwnedElement): boolean {
   if (set !== ANY && set !== ONE) return false
   return set !== mapOf(p) && value.split(' . ').slice(-2).join(' . ') === `${p.protocol} . ${p.hostPort}`
 }
 
-/** Those who reach a container by a port of the host, and whose packets it would answer past the host. */
+/** Masquerades senders that reach a container by a port of the host, but that it would answer directly, bypassing the host. */
 export const forwardMasquerade: OperationKind<'forward-masquerade', SourceParams> = {
   kind: 'forward-masquerade',
   title: 'who reaches a container by a port of the host is answered by way of the host',
@@ -260,7 +260,7 @@ export const forwardMasquerade: OperationKind<'forward-masquerade', SourceParams
   },
 }
 
-/** As nft prints it: a single address has no prefix. */
+/** The element as nft prints it: a single address has no prefix. */
 const sourceOf = (p: SourceParams) => `${p.source.replace(isIpv6(p.source) ? /\/128$/ : /\/32$/, '')} . ${p.address}`
 
 function undoOwn(p: { address: string; owner: string }, set: string, value: string, now: State): Command[] {

@@ -17,25 +17,25 @@ import { findSame } from './same-link.ts'
 interface Params {
   ifname: string
   netns?: string | undefined
-  /** The VLAN of frames without a tag; the kernel's own 1 is taken off unless `keepDefault`. */
+  /** The VLAN of untagged frames; the kernel's default, 1, is removed unless `keepDefault`. */
   untagged?: number | undefined
-  /** VLANs that pass with their tags: first and last of each range. */
+  /** The VLANs whose frames keep their tags, as ranges. */
   tagged: { first: number; last: number }[]
   keepDefault?: boolean | undefined
-  /** Of the bridge itself, so that the host is in them, too. */
+  /** The VLANs are those of the bridge itself, so that the host is in them, too. */
   self?: boolean | undefined
 }
 
-/** The VLANs that a bridge's port belongs to: bridge(8), vlan. The kernel needs CONFIG_BRIDGE_VLAN_FILTERING. */
+/** The VLANs that a bridge port belongs to: bridge(8), vlan. Needs a kernel with CONFIG_BRIDGE_VLAN_FILTERING. */
 export const portVlans: OperationKind<'port-vlans', Params> = {
   kind: 'port-vlans',
-  title: "the VLANs of a bridge's port",
+  title: 'the VLANs of a bridge port',
   step: () => 'attach-bridge',
   shared: true,
   get params() {
     return z.strictObject({
       ifname: interfaceName.describe('the port, or with self the bridge'),
-      netns: netnsPlace.optional().describe('the namespace that it is in; the host without it'),
+      netns: netnsPlace.optional().describe('the namespace that it is in; by default the host'),
       untagged: vlanNumber.optional().describe('the VLAN of frames without a tag'),
       tagged: z
         .array(
@@ -45,8 +45,10 @@ export const portVlans: OperationKind<'port-vlans', Params> = {
           }),
         )
         .describe('the VLANs whose frames pass with their tags'),
-      keepDefault: flag.optional().describe('whether the VLAN 1 stays that the kernel puts every port into'),
-      self: flag.optional().describe('whether it is the bridge itself, so that the host is in the VLANs too'),
+      keepDefault: flag.optional().describe('whether it stays in VLAN 1, into which the kernel puts every port'),
+      self: flag
+        .optional()
+        .describe('whether these are the VLANs of the bridge itself, so that the host is in them too'),
     })
   },
   id: (p) => idIn(p.netns, p.ifname),
@@ -58,7 +60,7 @@ export const portVlans: OperationKind<'port-vlans', Params> = {
     ...(p.untagged === undefined ? [] : [vlanCommand(p, 'add', String(p.untagged), 'pvid', 'untagged')]),
     ...p.tagged.map((range) => vlanCommand(p, 'add', shown(range))),
   ],
-  // Those of a container's port go with it.
+  // A container's port takes its VLANs with it.
   target: ({ ifname, netns }) => ({ ifname, netns }),
   undo: (p, before, now) => {
     const link = findSame(before, p.ifname, p.netns, now)
@@ -79,7 +81,7 @@ export const portVlans: OperationKind<'port-vlans', Params> = {
   explain: (p) => ({
     what: `Put ${p.ifname}${inNetns(p.netns)} into ${words(p)}`,
     undoing: `Take ${p.ifname}${inNetns(p.netns)} out of ${words(p)}`,
-    why: 'A bridge that filters VLANs carries frames only between ports of the same VLAN, as if each were a switch of its own.',
+    why: 'A bridge that filters VLANs carries frames only between ports of the same VLAN, as if each VLAN had its own switch.',
   }),
   expected: (p) => `${p.ifname}${inNetns(p.netns)} is in ${words(p)}`,
   judge: (p, now) => {
@@ -91,7 +93,7 @@ export const portVlans: OperationKind<'port-vlans', Params> = {
       p.tagged.every(({ first, last }) => link.vlans.some((range) => range.first <= first && last <= range.last)) &&
       (p.untagged === undefined || link.vlans.some(({ first, isUntagged }) => isUntagged && first === p.untagged)) &&
       (keepsDefault(p) || !isInVlan(link, DEFAULT))
-    // Of the bridge itself: what comes without a tag never reaches the interface of the VLAN.
+    // On the bridge itself, untagged frames would never reach the VLAN interface.
     const isBare = p.self === true && link.vlans.some((one) => one.isUntagged && covers(p.tagged, one.first))
     const found = link.vlans.map((one) => `${range(one)}${one.isUntagged ? ' without a tag' : ''}`)
     const actual = `${p.ifname}${inNetns(p.netns)} is in ${found.length === 0 ? 'no VLAN' : found.join(', ')}`
@@ -116,7 +118,7 @@ function vlanCommand({ ifname, netns, self }: Params, act: 'add' | 'del', vid: s
   return { tool: 'bridge', argv, netns }
 }
 
-/** A range as bridge(8) takes it. */
+/** A range in the syntax of bridge(8). */
 function shown({ first, last }: { first: number; last: number }): string {
   return first === last ? String(first) : `${first}-${last}`
 }

@@ -9,16 +9,16 @@ interface Params {
   netns?: string | undefined
 }
 
-/** Lets the host's own stack see every frame that an interface gets, whoever it is for: ip-link(8), `promisc`. */
+/** Makes an interface accept every frame, whoever it is addressed to: ip-link(8), `promisc`. */
 export const promiscuous: OperationKind<'promiscuous', Params> = {
   kind: 'promiscuous',
-  title: 'an interface takes every frame, whoever it is for',
+  title: 'an interface accepts every frame, not only its own',
   step: () => 'bridge',
   shared: true,
   get params() {
     return z.strictObject({
       ifname: interfaceName.describe('the interface'),
-      netns: netnsPlace.optional().describe('the namespace that it is in; the host without it'),
+      netns: netnsPlace.optional().describe('the namespace that it is in; by default the host'),
     })
   },
   id: (p) => idIn(p.netns, p.ifname),
@@ -36,8 +36,8 @@ export const promiscuous: OperationKind<'promiscuous', Params> = {
   users: (p, now) => portsOf(now, p.ifname, p.netns),
   explain: (p) => ({
     what: `Make ${p.ifname}${inNetns(p.netns)} promiscuous`,
-    undoing: `Make ${p.ifname}${inNetns(p.netns)} pass on its own frames only`,
-    why: 'An interface passes on what is for its own MAC address alone. A promiscuous bridge gives a container its own frames back, which it needs to reach itself by an address of the host.',
+    undoing: `Make ${p.ifname}${inNetns(p.netns)} accept only its own frames`,
+    why: 'An interface normally accepts only frames for its own MAC address. A promiscuous bridge sends a container its own frames back, which it needs to reach itself by an address of the host.',
   }),
   expected: (p) => `${p.ifname}${inNetns(p.netns)} is promiscuous`,
   judge: (p, now) => {

@@ -31,7 +31,7 @@ import { up } from './up.ts'
 import { veth } from './veth.ts'
 import { vlan } from './vlan.ts'
 
-/** Every kind of operation. A new one is one file and one line here; commands, labs and checks then know it. */
+/** Every kind of operation. A new one takes one file and one line here; commands, labs and checks then know it. */
 export const kinds = {
   netns,
   bridge,
@@ -59,7 +59,7 @@ export const kinds = {
 type ParamsOf<O> = O extends OperationKind<string, infer P> ? P : never
 export type KindName = keyof typeof kinds
 
-/** An operation: plain JSON, as it stands in plans, labs and journals. */
+/** An operation: plain JSON, as in plans, labs and journals. */
 export type Operation = { [K in KindName]: { kind: K; params: ParamsOf<(typeof kinds)[K]> } }[KindName]
 
 /** Whether this is the name of a kind of operation. */
@@ -67,7 +67,7 @@ export function isKind(name: string): name is KindName {
   return Object.hasOwn(kinds, name)
 }
 
-/** An operation with everything that its kind derives from its parameters. */
+/** A kind bound to the parameters of one operation: everything that the kind can say about it. */
 export interface Derived {
   readonly operation: Operation
   readonly step: StepId
@@ -97,7 +97,7 @@ export interface Derived {
   judge(now: State): Verdict
 }
 
-/** Derives when asked: a lab of a thousand containers has nine thousand operations, and most of this is needed once. */
+/** Computes lazily: a lab of a thousand containers has nine thousand operations, and most members are needed once at most. */
 function bind<P>(definition: OperationKind<KindName, P>, p: P, operation: Operation): Derived {
   return {
     operation,
@@ -160,7 +160,7 @@ function bind<P>(definition: OperationKind<KindName, P>, p: P, operation: Operat
   }
 }
 
-/** Whether two operations make the same thing, though it may have been named otherwise when it was made. */
+/** Whether two operations make the same thing, even if one names it differently. */
 function isSame<P>(definition: OperationKind<KindName, P>, p: P, operation: Operation, other: Operation): boolean {
   if (operation.kind !== other.kind) return false
   // Of one kind, their parameters have one type.
@@ -174,12 +174,12 @@ function definitionOf(kind: KindName): OperationKind<KindName, unknown> {
   return kinds[kind]
 }
 
-/** Everything that can be derived from an operation. */
+/** Binds an operation to its kind. */
 export function derive(operation: Operation): Derived {
   return bind(definitionOf(operation.kind), operation.params, operation)
 }
 
-/** An operation with a mark, by which what it makes is recognised on the machine; as it is where it has one, or makes nothing that could. */
+/** The operation with a mark, which identifies on the machine what it creates; unchanged if it has one, or creates nothing that could bear one. */
 export function marked(operation: Operation): Operation {
   const params = definitionOf(operation.kind).mark?.(operation.params) ?? operation.params
   // As above: `mark` returns the parameters of its own kind.
@@ -187,7 +187,7 @@ export function marked(operation: Operation): Operation {
   return { kind: operation.kind, params } as Operation
 }
 
-/** What is left of operations where the kernel has no IPv6. */
+/** What remains of operations on a kernel without IPv6. */
 export function withoutIpv6(operations: readonly Operation[]): Operation[] {
   return operations.flatMap((operation) => {
     const definition = definitionOf(operation.kind)
@@ -199,8 +199,8 @@ export function withoutIpv6(operations: readonly Operation[]): Operation[] {
 }
 
 /**
- * Parses an operation's parameters, from a journal, a lab or flags. Throws ZodError with the rule that was broken, in
- * `words` of the caller's where there are any.
+ * Parses an operation's parameters, from a journal, a lab or flags. Throws ZodError with the rule that they break, in the
+ * caller's own `words` if given.
  */
 export function parseOperation(kind: KindName, params: unknown, words?: { error: z.core.$ZodErrorMap }): Operation {
   // As above: the params that this kind's schema returns are those of this kind.
@@ -210,7 +210,7 @@ export function parseOperation(kind: KindName, params: unknown, words?: { error:
 
 const schemas = new Map<KindName, z.ZodType>()
 
-/** Schemas take longer to make than a CNI plugin has, which parses no operations. */
+/** Built on first use: building all schemas takes longer than a CNI plugin may, which parses no operations. */
 function schemaOf(kind: KindName): z.ZodType {
   const schema = schemas.get(kind) ?? kinds[kind].params
   schemas.set(kind, schema)

@@ -18,7 +18,7 @@ import { findSame } from './same-link.ts'
 
 interface Params {
   dst: string
-  /** The gateway; without one everything there is expected on the cable of `dev`. */
+  /** The gateway; without one, the destination is directly on the cable of `dev`. */
   via?: string | undefined
   dev?: string | undefined
   netns?: string | undefined
@@ -38,13 +38,13 @@ export const route: OperationKind<'route', Params> = {
     return z
       .strictObject({
         dst: destination.describe('where it leads: default, or a subnet'),
-        via: ipAddress.optional().describe('the gateway; without one everything there is expected on the cable of dev'),
-        dev: interfaceName.optional().describe('the interface by which packets leave'),
-        netns: netnsPlace.optional().describe('the namespace that it is in; the host without it'),
+        via: ipAddress.optional().describe('the gateway; without one, the destination is directly on the cable of dev'),
+        dev: interfaceName.optional().describe('the interface through which packets leave'),
+        netns: netnsPlace.optional().describe('the namespace that it is in; by default the host'),
         mtu: wholeNumber.optional().describe('the largest packet on this way, in bytes'),
         advmss: wholeNumber.optional().describe('the largest segment that TCP offers on this way, in bytes'),
-        priority: wholeNumber.optional().describe('of several routes to one destination the lowest one counts'),
-        table: wholeNumber.optional().describe('number of the routing table; the main one is 254'),
+        priority: wholeNumber.optional().describe('its metric: among routes to the same destination, the lowest wins'),
+        table: wholeNumber.optional().describe('the number of the routing table; the main table is 254'),
         scope: wholeNumber.optional().describe('how far it reaches: 0 everywhere, 253 on the cable, 254 on the host'),
       })
       .refine((p) => p.via !== undefined || p.dev !== undefined, { error: 'a route needs a gateway or an interface' })
@@ -68,7 +68,7 @@ export const route: OperationKind<'route', Params> = {
     if (p.dev !== undefined && !findSame(before, p.dev, p.netns, now)) return []
     const there = matching(p, now)
     if (!before.strict) return there.length > 0 ? [ip(p.netns, 'route', 'delete', ...selector(p))] : []
-    // Another one to there may have come from a daemon: a lease, say.
+    // A daemon may have added another route there, for a DHCP lease, say.
     return there.some((one) => one.protocol === 'boot' && one.metric === metricOf(p, one))
       ? [ip(p.netns, 'route', 'delete', ...selector(p), 'proto', 'boot')]
       : []
@@ -108,7 +108,7 @@ export const route: OperationKind<'route', Params> = {
   },
 }
 
-/** What tells the route from others, as words of `ip route`. */
+/** The arguments of `ip route` that identify the operation's route. */
 function selector(p: Params): string[] {
   return [
     p.dst,
@@ -135,7 +135,7 @@ function way({ via, dev }: { via?: string | undefined; dev?: string | undefined 
 /** The routes of the same table to the same destination. */
 export function sameDestination(p: Pick<Params, 'dst' | 'via' | 'netns' | 'table'>, now: State): Route[] {
   const family = isIpv6(p.dst === 'default' ? (p.via ?? '') : p.dst) ? 'inet6' : 'inet'
-  // The kernel writes 0.0.0.0/0 as `default`, and a host's route without its length.
+  // The kernel prints 0.0.0.0/0 as `default`, and a host route without its prefix length.
   const bare = /^(0\.0\.0\.0|::)\/0$/.test(p.dst) ? 'default' : p.dst.replace(/\/(32|128)$/, '')
   const namespace = now.get(p.netns ?? HOST)
   const isMain = p.table === undefined || p.table === MAIN
@@ -143,12 +143,12 @@ export function sameDestination(p: Pick<Params, 'dst' | 'via' | 'netns' | 'table
   return (routes ?? []).filter((r) => r.family === family && (r.dst === p.dst || r.dst === bare))
 }
 
-/** Routes in its place: to the same destination, with the same metric where one is asked for. */
+/** The routes in its place: to the same destination, and with the same metric if it asks for one. */
 function inPlace(p: Params, now: State): Route[] {
   return sameDestination(p, now).filter(({ metric }) => p.priority === undefined || metric === p.priority)
 }
 
-/** What tells a route that is there from others, as words of `ip route`. */
+/** The arguments of `ip route` that identify an existing route. */
 function asWords({ dst, via, dev, metric, table }: Route): string[] {
   return [
     dst,
@@ -159,7 +159,7 @@ function asWords({ dst, via, dev, metric, table }: Route): string[] {
   ]
 }
 
-/** ` with the MTU 1400`, as far as it has more than a way. */
+/** ` with the MTU 1400`, if the route sets one; its segment size likewise. */
 function how({ mtu, advmss }: Route): string {
   return `${mtu === undefined ? '' : ` with the MTU ${mtu}`}${advmss === undefined ? '' : ` and segments of ${advmss}`}`
 }
@@ -183,7 +183,7 @@ function matching(p: Params, now: State): Route[] {
   return sameDestination(p, now).filter((r) => r.via === p.via && (p.dev === undefined || r.dev === p.dev))
 }
 
-/** The metric that the kernel gives where none is asked for. */
+/** The operation's metric, or the kernel's default. */
 function metricOf({ priority }: Params, { family }: Route): number {
   return priority ?? (family === 'inet6' ? 1024 : 0)
 }

@@ -1,17 +1,17 @@
 import { findLink, HOST, type Link, type State } from '../state/state.ts'
 import { type Before, MARK_ALIAS } from './operation.ts'
 
-/** An interface that an operation changed, as it is now; and why it is left alone, in words, if it was changed since. */
+/** The interface that an operation changed, as it is now; and how somebody changed it since, in words. */
 interface Located {
   link?: Link
   altered?: string
 }
 
 /**
- * Finds the interface that an operation changed. `before` says how it is recognised on the machine: by its index, which no
- * other one of the namespace gets, and its MAC address; if it was made along with the operation by its MAC address, which
- * was given to it, and our alias. Neither is returned where it is gone, also if another one has its name now. Where nothing
- * is known, as in a sandbox, the name counts.
+ * Finds the interface that an operation changed. `before` says how to recognise it on the machine: by its index, which is
+ * unique in the namespace, and its MAC address; if we created it along with the operation, by the MAC address that we set
+ * and our alias. Returns nothing if it is gone, even if another one has its name now. In a sandbox, where `before` says
+ * nothing, the name decides.
  */
 function locate({ link: known }: Before, ifname: string, netns: string | undefined, now: State): Located {
   const named = findLink(now, ifname, netns)
@@ -26,13 +26,13 @@ function locate({ link: known }: Before, ifname: string, netns: string | undefin
   return renamed ? { link: renamed, altered: `${ifname} is called ${renamed.name} now` } : {}
 }
 
-/** The interface, if it is certain that it is the one. */
+/** The interface that an operation changed, if it is certainly the same one. */
 export function findSame(before: Before, ifname: string, netns: string | undefined, now: State): Link | undefined {
   const { link, altered } = locate(before, ifname, netns, now)
   return altered === undefined ? link : undefined
 }
 
-/** Why what holds for an interface is left alone; undefined if it may be undone, or does not hold. */
+/** How somebody changed the interface since, in words, if `holds` is true of it; undefined if nobody did, or it is not true. */
 export function alteredLink(
   before: Before,
   ifname: string,
@@ -44,7 +44,7 @@ export function alteredLink(
   return link && holds(link) ? altered : undefined
 }
 
-/** Whether it bears our alias, which it keeps whatever becomes of its name and its MAC address. */
+/** Whether an interface bears our alias, which survives changes of its name and MAC address. */
 export function isOurs({ alias }: Link): boolean {
   return alias?.startsWith(MARK_ALIAS) === true
 }

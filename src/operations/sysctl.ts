@@ -24,15 +24,15 @@ interface Params {
 /** The sysctls that turn forwarding on for a whole namespace (kernel docs, networking/ip-sysctl). */
 export const FORWARDING = { inet: 'net.ipv4.ip_forward', inet6: 'net.ipv6.conf.all.forwarding' } as const
 
-/** Whether ICMP redirects are believed: the kernel turns it round when ip_forward is written. */
+/** Whether to accept ICMP redirects: writing ip_forward flips it. */
 export const REDIRECTS = 'net.ipv4.conf.all.accept_redirects'
 
-/** The setting by which an interface listens to router advertisements. */
+/** The key that decides whether an interface accepts router advertisements. */
 export function acceptRa(ifname: string): string {
   return `net.ipv6.conf.${ifname.replaceAll('.', '/')}.accept_ra`
 }
 
-/** Its value that has it listen also where the kernel forwards. */
+/** The value of accept_ra with which an interface accepts them even while forwarding. */
 const LISTENING = '2'
 const isListening = ({ key, value }: Params) => key.endsWith('.accept_ra') && value === LISTENING
 
@@ -42,7 +42,7 @@ const set = (netns: string | undefined, assignment: string): Command => ({
   ...(netns === undefined ? {} : { netns }),
 })
 
-/** The name of a setting that each network namespace has for itself. */
+/** The key of a sysctl that every network namespace has separately. */
 export const sysctlKey = z.string().regex(/^net(\.[a-zA-Z0-9_/-]+)+$/, {
   error: (issue) => `'${asText(issue.input)}' is not a sysctl of a network namespace, for example: net.ipv4.ip_forward`,
 })
@@ -51,12 +51,12 @@ export const sysctlKey = z.string().regex(/^net(\.[a-zA-Z0-9_/-]+)+$/, {
 export const sysctl: OperationKind<'sysctl', Params> = {
   kind: 'sysctl',
   title: 'a setting of the kernel',
-  // The bridge's own setting is part of making it.
+  // The bridge's own setting is part of creating it.
   step: (p) => (isListening(p) || !p.key.endsWith('.accept_ra') ? 'masquerade' : 'bridge'),
   shared: true,
   get params() {
     return z.strictObject({
-      netns: netnsPlace.optional().describe('the namespace whose setting it is; the host without it'),
+      netns: netnsPlace.optional().describe('the namespace whose setting it is; by default the host'),
       key: sysctlKey.describe('name of the setting, for example: net.ipv4.ip_forward'),
       value: z
         .string()
@@ -65,8 +65,8 @@ export const sysctl: OperationKind<'sysctl', Params> = {
     })
   },
   id: (p) => placeId(p.netns, p.key),
-  // The kernel writes redirects along with ip_forward; forwarding stays on as long as a rule masquerades, and so does
-  // what was set for it.
+  // Writing ip_forward also changes redirects. Forwarding, and what was set for it, stays on as long as a rule
+  // masquerades.
   reads: (p) => ({
     namespaces: namedNetns(p.netns),
     netns: p.netns,
@@ -75,13 +75,13 @@ export const sysctl: OperationKind<'sysctl', Params> = {
   }),
   provides: () => [],
   needs: (p) => namedNetns(p.netns).map(resource.netns),
-  // Where the kernel begins to forward it drops the routes that routers advertised, unless it goes on to listen to them.
+  // When forwarding is turned on, the kernel drops the routes that routers advertised, unless it keeps listening to them.
   first: ({ netns, key, value }, now) => {
     const namespace = now.get(netns ?? HOST)
     if (key !== FORWARDING.inet6 || value !== '1' || namespace?.sysctls[key] === '1') return []
     const advertised = (namespace?.routes ?? []).filter((route) => route.family === 'inet6' && route.protocol === 'ra')
     const settings = new Set(advertised.flatMap(({ dev }) => (dev === undefined ? [] : acceptRa(dev))))
-    // With 0 it is another program that listens, and not the kernel.
+    // With 0, another program listens instead of the kernel.
     return [...settings]
       .filter((setting) => (namespace?.sysctls[setting] ?? '1') === '1')
       .map((setting) => ({ netns, key: setting, value: LISTENING }))
@@ -100,7 +100,7 @@ export const sysctl: OperationKind<'sysctl', Params> = {
     if (target && !findSame(before, target.ifname, p.netns, now)) return []
     const namespace = now.get(p.netns ?? HOST)
     if (before.value === undefined || before.value === p.value) return []
-    if (namespace?.sysctls[p.key] !== p.value) return [] // somebody changed it since: theirs now
+    if (namespace?.sysctls[p.key] !== p.value) return [] // somebody has changed it since: it is theirs now
     return [`${p.key}=${before.value}`, ...putBack(p, before, namespace)].map((one) => set(p.netns, one))
   },
   users: (p, now) =>
@@ -116,10 +116,10 @@ export const sysctl: OperationKind<'sysctl', Params> = {
       p.key === FORWARDING.inet || p.key === FORWARDING.inet6
         ? 'By default Linux drops packets that are not for itself. Forwarding makes it a router, which it must be between the bridge and the uplink.'
         : isListening(p)
-          ? 'A router does not listen to other routers: the kernel would drop the routes that they advertised to it, such as the default route. With 2 it goes on to listen.'
+          ? 'A router does not listen to other routers: the kernel would drop the routes that they advertised to it, such as the default route. With 2 it keeps listening.'
           : p.key.endsWith('.accept_ra')
-            ? 'Else a container could tell the host by IPv6 router advertisements where to send its packets.'
-            : 'A setting of this network stack alone; other namespaces keep theirs.',
+            ? 'Otherwise a container could tell the host, with IPv6 router advertisements, where to send its packets.'
+            : 'A setting of this network stack only; other namespaces keep theirs.',
   }),
   expected: (p) => `${p.key} is ${p.value}${inNetns(p.netns)}`,
   judge: (p, now) => {
@@ -138,7 +138,7 @@ const forwardingOf = (family: 'inet' | 'inet6', ifname: string) =>
   `net.${family === 'inet' ? 'ipv4' : 'ipv6'}.conf.${ifname.replaceAll('.', '/')}.forwarding`
 const asValue = (on: boolean) => (on ? '1' : '0')
 
-/** What the kernel rewrites when ip_forward is written: every interface's own setting, and accept_redirects. */
+/** The values that the kernel overwrites along with ip_forward: every interface's own setting, and accept_redirects. */
 function alongside(key: string, namespace: Namespace | undefined): Pick<Before, 'alongside'> {
   const family = familyOf(key)
   if (!family || !namespace) return {}
@@ -152,8 +152,8 @@ function alongside(key: string, namespace: Namespace | undefined): Pick<Before, 
 }
 
 /**
- * What has to be written again after ip_forward was, which the kernel rewrites along with it: what was there before, or is
- * now if somebody changed it since.
+ * The assignments that restore what writing ip_forward back overwrites: the previous values, or the current ones if
+ * somebody has changed them since.
  */
 function putBack({ key, value }: Params, before: Before, namespace: Namespace): string[] {
   const family = familyOf(key)
@@ -166,12 +166,12 @@ function putBack({ key, value }: Params, before: Before, namespace: Namespace): 
     return wanted === before.value ? [] : [`${setting}=${wanted}`]
   })
   const redirects = before.alongside?.[REDIRECTS]
-  // The kernel believes redirects where it does not forward.
+  // The kernel accepts redirects only while it does not forward.
   const isChanged = namespace.sysctls[REDIRECTS] !== asValue(value !== '1')
   return [...settings, ...(redirects === undefined || isChanged ? [] : [`${REDIRECTS}=${redirects}`])]
 }
 
-/** Tables whose rules masquerade packets of a family: they are what forwarding is on for. */
+/** The tables whose rules masquerade packets of a family: forwarding is on for their sake. */
 function natTables(family: 'ip' | 'ip6', namespace: Namespace | undefined): string[] {
   const tables = (namespace?.rules ?? []).flatMap(({ rule }) => {
     const parsed = z

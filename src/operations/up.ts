@@ -17,7 +17,7 @@ import { alteredLink, findSame } from './same-link.ts'
 interface Params {
   ifname: string
   netns?: string | undefined
-  /** false: no automatic IPv6 link-local address, which saves its chatter where a plan has no IPv6. */
+  /** If false, no automatic IPv6 link-local address, which spares a plan without IPv6 its chatter. */
   linkLocal?: boolean | undefined
 }
 
@@ -26,14 +26,16 @@ export const up: OperationKind<'up', Params> = {
   kind: 'up',
   title: 'an interface is brought up',
   step: () => 'up',
-  shared: true, // a bridge that others have ports on stays up
+  shared: true, // a bridge with other ports stays up
   get params() {
     return z.strictObject({
       ifname: interfaceName.describe('the interface'),
-      netns: netnsPlace.optional().describe('the namespace that it is in; the host without it'),
+      netns: netnsPlace.optional().describe('the namespace that it is in; by default the host'),
       linkLocal: flag
         .optional()
-        .describe('whether the kernel gives it an IPv6 link-local address as it comes up; without one nothing is said'),
+        .describe(
+          'whether the kernel gives it an IPv6 link-local address when it comes up; without one it sends nothing by itself',
+        ),
     })
   },
   id: (p) => placeId(p.netns, p.ifname),

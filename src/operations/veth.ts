@@ -29,7 +29,7 @@ interface Params {
   mark?: z.infer<typeof markSchema> | undefined
 }
 
-/** A veth pair, a virtual cable: veth(4). Each end may be made in its namespace at once, which spares moving it. */
+/** A veth pair, a virtual cable: veth(4). Each end can be created directly in its namespace, which saves moving it. */
 export const veth: OperationKind<'veth', Params> = {
   kind: 'veth',
   title: 'a veth pair, a virtual cable; each end may be made in a namespace at once',
@@ -55,7 +55,7 @@ export const veth: OperationKind<'veth', Params> = {
       })
   },
   id: (p) => p.name,
-  // Both ends may have been moved anywhere; what belongs to an attachment is known by its names and MACs.
+  // Both ends may have been moved anywhere; the pair of an attachment is known by its names and MACs.
   reads: (p) => ({ namespaces: p.mark?.owner === undefined ? 'everywhere' : namedNetns(p.netns, p.peerNetns) }),
   isSame: (p, other) => p.name === other.name || (p.name === other.peer && p.netns === other.peerNetns),
   modules: 'veth',
@@ -87,7 +87,7 @@ export const veth: OperationKind<'veth', Params> = {
     )
     const alias = (ifname: string, place: string | undefined) =>
       ip(place, 'link', 'set', 'dev', ifname, 'alias', aliasOf(mark ?? {}))
-    // What an owner's names derive from needs no second mark, which would be one more process.
+    // If names derive from an owner, the alias of the peer is not needed: it would take one more process.
     if (mark?.owner !== undefined) return [add, alias(name, netns)]
     return mark ? [add, alias(name, netns), alias(peer, peerNetns)] : [add]
   },
@@ -125,8 +125,8 @@ export const veth: OperationKind<'veth', Params> = {
 }
 
 /**
- * How the two ends are found. An end that was made on the host may have been moved since, and renamed on the way: then
- * the other one tells. `other`: something else has one of the names.
+ * Finds one end of the pair. An end that was created on the host may have been moved since, and renamed: then the other one
+ * leads to it. `other` says, in words, that something else has one of the names.
  */
 function findPair(p: Params, now: State): { end?: CableEnd; other?: string } {
   const ends = [
@@ -153,19 +153,19 @@ function findPair(p: Params, now: State): { end?: CableEnd; other?: string } {
   return near && far && otherEnd(now, near)?.link === far.link ? { end: near } : {}
 }
 
-/** The end of a pair of which only one name is known: on the host, or wherever it was moved to. */
+/** The end of a pair of which we know only one name: on the host, or wherever it was moved to. */
 function findOne(name: string, now: State): CableEnd | undefined {
   const end = findLinkAnywhere(now, name)
   return end?.link.kind === 'veth' && otherEnd(now, end)?.netns !== INTERNET && end.netns !== INTERNET ? end : undefined
 }
 
-/** What derives from its owner has its name and its MAC; somebody may have asked for the other end's MAC twice. */
+/** The end that an owner's name and MAC identify. (The other end's MAC may not be unique: runtimes may request one.) */
 function findOwned(name: string, netns: string | undefined, mac: string, now: State): CableEnd | undefined {
   const link = findLink(now, name, netns)
   return link?.mac === mac ? { link, netns: netns ?? HOST } : undefined
 }
 
-/** How a pair of ours is there that `undo` does not find: by its alias under its own name, or by its owner's MAC under another. */
+/** How somebody changed our pair, in words, if `undo` no longer finds it: it has our alias under its name, or our MAC under another. */
 function alteredEnds(p: Params, now: State): string | undefined {
   const { mark } = p
   if (!mark || veth.undo(p, {}, now).length > 0) return undefined
@@ -182,7 +182,7 @@ function alteredEnds(p: Params, now: State): string | undefined {
   return renamed && `${p.name}${inNetns(p.netns)} is called ${renamed.name} now`
 }
 
-/** A bridge may have the MAC of a port. */
+/** The end with this MAC. Only veths count: a bridge may have the MAC of a port. */
 function findByMac(now: State, mac: string | undefined): CableEnd | undefined {
   for (const [netns, namespace] of now) {
     const link = namespace?.links.find((candidate) => candidate.kind === 'veth' && candidate.mac === mac)
@@ -201,15 +201,15 @@ function judgeEnds(p: Params, now: State): ReturnType<typeof veth.judge> {
   return { status: 'absent', actual: `there is no veth pair ${p.name} and ${p.peer}`, before: {} }
 }
 
-/** The end of a pair that has another MTU than was asked for. */
+/** An end of the pair with another MTU than requested. */
 function wrongMtu({ mtu }: Params, near: CableEnd, now: State): CableEnd | undefined {
   const ends = [near, otherEnd(now, near)].filter((end) => end !== undefined)
   return mtu === undefined ? undefined : ends.find(({ link }) => link.mtu !== mtu)
 }
 
 /**
- * An end of another name gets the right one, an end in another namespace is brought back, both without losing what is on
- * the cable already; whatever else has one of the names is removed, and the pair made.
+ * Renames an end with the wrong name, and brings back an end from the wrong namespace, both without taking the cable down.
+ * Removes whatever else has one of the names, and creates the pair.
  */
 function mendEnds(p: Params, now: State): Command[] {
   const { end, other } = findPair(p, now)
@@ -242,7 +242,7 @@ function mendEnds(p: Params, now: State): Command[] {
       ),
     ]
   }
-  // One of two ends takes the other with it.
+  // Deleting one end deletes the other.
   const [first = []] = ends
     .map(([ifname, netns]) => clear(ifname, netns, now))
     .filter((commands) => commands.length > 0)
@@ -252,7 +252,7 @@ function mendEnds(p: Params, now: State): Command[] {
   return all.length === 0 ? [] : [...all, ...veth.apply(p)]
 }
 
-/** Names and MACs that derive from their owner tell the pair by themselves, wherever else its ends are counted from. */
+/** Names and MACs that derive from an owner identify the pair by themselves; its ends' indices need not be compared. */
 function judgeOwned(p: Params, mark: z.infer<typeof markSchema>, now: State): ReturnType<typeof veth.judge> {
   const near = findLink(now, p.name, p.netns)
   const far = findLink(now, p.peer, p.peerNetns)

@@ -17,14 +17,14 @@ import {
 import { alteredLink, findSame } from './same-link.ts'
 
 interface Params extends LinkParams {
-  /** The interface that it lies on. */
+  /** The interface that carries the VLAN. */
   parent: string
   vlan: number
 }
 
 /**
- * The interface of one VLAN: what goes through it is on its parent with the VLAN's tag (IEEE 802.1Q), ip-link(8), `vlan`.
- * The kernel needs CONFIG_VLAN_8021Q.
+ * A VLAN interface: its frames travel through its parent with the VLAN's tag (IEEE 802.1Q), ip-link(8), `vlan`. Needs a
+ * kernel with CONFIG_VLAN_8021Q.
  */
 export const vlan: OperationKind<'vlan', Params> = {
   kind: 'vlan',
@@ -34,14 +34,14 @@ export const vlan: OperationKind<'vlan', Params> = {
   get params() {
     return z.strictObject({
       name: interfaceName.describe('name of the interface'),
-      netns: netnsPlace.optional().describe('the namespace that it and its parent are in; the host without it'),
-      parent: interfaceName.describe('the interface that it lies on'),
+      netns: netnsPlace.optional().describe('the namespace that it and its parent are in; by default the host'),
+      parent: interfaceName.describe('the interface that carries the VLAN'),
       vlan: vlanNumber.describe('number of the VLAN, from 1 to 4094'),
       mark: markSchema.optional(),
     })
   },
   id: (p) => idIn(p.netns, p.name),
-  // Who deletes it need not know what it lies on.
+  // To delete it, one need not know its parent.
   isSame: (p, other) => p.name === other.name && p.netns === other.netns,
   ...madeLink('vlan'),
   reads: (p) => ({ namespaces: namedNetns(p.netns) }),
@@ -51,7 +51,7 @@ export const vlan: OperationKind<'vlan', Params> = {
   target: ({ parent, netns }) => ({ ifname: parent, netns }),
   undo: (p, before, now) => {
     const link = findMade(p, 'vlan', now)
-    // Without a mark, what it lies on tells.
+    // Without a mark, its parent identifies it.
     const isOn =
       p.mark !== undefined || (link?.peer === p.parent && findSame(before, p.parent, p.netns, now) !== undefined)
     return link?.vlanId === p.vlan && isOn ? [ip(p.netns, 'link', 'delete', 'dev', p.name)] : []
@@ -68,7 +68,7 @@ export const vlan: OperationKind<'vlan', Params> = {
   explain: (p) => ({
     what: `Create the interface ${p.name} of VLAN ${p.vlan} on ${p.parent}${inNetns(p.netns)}`,
     undoing: `Delete the interface ${p.name} of VLAN ${p.vlan}${inNetns(p.netns)}`,
-    why: 'A VLAN is a network of its own on a cable or bridge that several share: a tag in each frame says whose it is. An interface of a VLAN adds the tag, and takes it off.',
+    why: 'A VLAN is a separate network on a shared cable or bridge: a tag in each frame says which one it belongs to. A VLAN interface adds the tag, and removes it.',
   }),
   expected: (p) => `${p.name}${inNetns(p.netns)} is VLAN ${p.vlan} of ${p.parent}`,
   judge: (p, now) => {
@@ -78,7 +78,7 @@ export const vlan: OperationKind<'vlan', Params> = {
     const link = findLink(now, p.name, p.netns)
     if (link?.vlanId === p.vlan && link.peer === p.parent)
       return { status: 'present', actual: `${place} is VLAN ${p.vlan} of ${p.parent}` }
-    // The reference plugin's way to the same: a cable, the other end of which is a port in the VLAN.
+    // The reference plugin does it differently: with a veth whose other end is a port in the VLAN.
     if (link?.kind === 'veth') return { status: 'present', actual: `${place} is a veth, made by somebody else` }
     if (link?.kind === 'vlan')
       return { status: 'differs', actual: `${place} is VLAN ${link.vlanId} of ${link.peer ?? 'another interface'}` }

@@ -1,8 +1,8 @@
-// Calls an address once, and prints what came of it as one line of JSON. A program of its own, which runs in a network
-// namespace: `node caller.js tcp|udp ADDR PORT SECONDS`, `http ADDR PORT SECONDS [PATH]`, `dns SERVER NAME SECONDS`
+// Calls an address once, and prints the outcome as one line of JSON. A separate program, which runs in a network namespace:
+// `node caller.js tcp|udp ADDR PORT SECONDS`, `http ADDR PORT SECONDS [PATH]`, `dns SERVER NAME SECONDS`
 //
-// `ok`: it was answered; over TCP, connected; by DNS, with an address. `said`: the first line of the answer, the
-// address, or in words what went wrong. `status`: of HTTP. It exits with 0 whenever it printed that.
+// `ok`: whether it was answered (TCP: connected; DNS: with an address). `said`: the first line of the answer, the address,
+// or what went wrong, in words. `status`: HTTP's. It exits with 0 whenever it has printed that.
 import { randomInt } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { writeSync } from 'node:fs'
@@ -15,9 +15,9 @@ interface Answer {
   status?: number
 }
 
-/** How long a connection may stay silent before it counts as one that waits for us to speak, in seconds. */
+/** How long a connection may stay silent before we assume that it waits for us to speak, in seconds. */
 const SILENCE = 1
-/** So much of an answer is read, in bytes. */
+/** How much of an answer to read, in bytes. */
 const ENOUGH = 65_536
 
 function finish(answer: Answer): never {
@@ -25,13 +25,13 @@ function finish(answer: Answer): never {
   process.exit(0)
 }
 
-/** Errors of connect(2) and of ICMP, in words for people. */
+/** Errors of connect(2) and of ICMP, in words. */
 const words: Record<string, string> = {
   ECONNREFUSED: 'connection refused',
   ECONNRESET: 'connection reset',
   ENETUNREACH: 'no route: network unreachable',
   EHOSTUNREACH: 'no route: host unreachable',
-  EADDRNOTAVAIL: 'no route: no address of its own to call from',
+  EADDRNOTAVAIL: 'no route: no source address to call from',
   EACCES: 'not permitted: forbidden by a route or a rule here',
   EPERM: 'not permitted: forbidden by a rule here',
   EINVAL: 'cannot be called from here',
@@ -85,7 +85,7 @@ const calls: Record<string, () => void | Promise<void>> = {
   dns: () => {
     const id = randomInt(0x10000)
     const question = ask(id, third)
-    if (!question) finish({ ok: false, said: `${third} is no domain name` })
+    if (!question) finish({ ok: false, said: `${third} is not a domain name` })
     datagram(question, (message) => {
       const answer = readAnswer(message, id)
       if (!answer) return undefined
@@ -94,10 +94,10 @@ const calls: Record<string, () => void | Promise<void>> = {
   },
 }
 
-/** Sends a datagram, and finishes with the first that comes back from there and that `read` takes for an answer. */
+/** Sends a datagram, and finishes with the first reply that `read` accepts as an answer. */
 function datagram(message: Buffer, read: (answer: Buffer) => Answer | undefined): void {
   const socket = createSocket(isIPv6(to) ? 'udp6' : 'udp4')
-  // Connected, so that only that address is heard, and so that the kernel tells us of a refusal (udp(7)).
+  // Connected, so that we only receive from that address, and so that the kernel reports a refusal (udp(7)).
   socket.on('error', fail).on('message', (answer) => {
     const said = read(answer)
     if (said) finish(said)
@@ -115,7 +115,7 @@ if (!callIt || !(seconds > 0) || !(port > 0 && port < 65_536)) {
   process.stderr.write('usage: caller tcp|udp|http ADDRESS PORT SECONDS [PATH], or dns SERVER NAME SECONDS\n')
   process.exit(2)
 }
-if (isIP(to) === 0) finish({ ok: false, said: `${to} is no address` })
+if (isIP(to) === 0) finish({ ok: false, said: `${to} is not an address` })
 setTimeout(() => finish(silence), seconds * 1000)
 try {
   await callIt()

@@ -1,11 +1,11 @@
-// Answers every caller with the address that it sees of it. A program of its own, which runs in a network
-// namespace: `node responder.js [--while-stdin] [--namespace FILE] http:80 tcp:7 udp:7 dns:53`
+// Answers every caller with the address that it sees them under. A separate program, which runs in a network namespace:
+// `node responder.js [--while-stdin] [--namespace FILE] http:80 tcp:7 udp:7 dns:53`
 //
-// Prints `ready` when it listens on all of them. A port that is another's: it prints `busy PORT`, and exits with 0.
-// --while-stdin: it ends when its standard input does.
-// --namespace: FILE names its network namespace. It is the only one of its kind there, and says `ready` if one runs
-// already; leaves a port to another program for as long as that has it; and ends when FILE names its namespace no more,
-// which would live on without a name for as long as a process is in it.
+// Prints `ready` when it listens on all of them. If another program has a port, it prints `busy PORT`, and exits with 0.
+// --while-stdin: it ends when its standard input closes.
+// --namespace: FILE is the file of its network namespace. There is only one such responder per namespace: if one is already
+// running, it just prints `ready`. It leaves a port to another program as long as that has it. It ends when FILE is no
+// longer its namespace, which otherwise would live on without a name.
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { statSync, watch, watchFile } from 'node:fs'
@@ -20,7 +20,7 @@ import { LOCK, READY } from './names.ts'
 
 const ignore = () => undefined
 
-/** An address as people write it: an IPv4 caller of an IPv6 socket is mapped (RFC 4291, section 2.5.5.2), a zone local. */
+/** An address without decoration: on an IPv6 socket, IPv4 callers are mapped (RFC 4291, section 2.5.5.2), and link-local ones have a zone. */
 function plain(address = ''): string {
   return address.replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*$/, '')
 }
@@ -28,17 +28,17 @@ function plain(address = ''): string {
 const GREETING = 'you are '
 const greet = (address: string | undefined) => `${GREETING}${plain(address)}\n`
 
-/** What the internet's name server knows. `whoami.test` is the IPv4 address of the caller. */
+/** The names of the internet's name server. `whoami.test` is the IPv4 address of the caller. */
 function find(name: string, caller: string): string | undefined {
   if (name === 'internet.test' || name === 'www.internet.test') return UPLINK.gateway
   if (name === 'whoami.test') return caller.includes(':') ? '' : caller
   return undefined
 }
 
-/** Answers a datagram, or, with undefined, does not. */
+/** Returns the answer to a datagram; undefined for none. */
 type Reply = (message: Buffer, caller: string) => string | Buffer | undefined
 
-/** Of two that greet each other's greetings, neither would ever stop. */
+/** Does not answer greetings: two responders would greet each other for ever. */
 const greetDatagram: Reply = (message, caller) =>
   message.toString('latin1').startsWith(GREETING) ? undefined : greet(caller)
 
@@ -69,7 +69,7 @@ const services: Record<string, (port: number) => Promise<void>> = {
   dns: (port) => listenForDatagrams(port, (message, caller) => answer(message, (name) => find(name, caller))),
 }
 
-/** Listens on all addresses: Node's own default is both families on one socket, or IPv4 where there is no IPv6. */
+/** Listens on all addresses: Node's default is both families on one socket, or just IPv4 if there is no IPv6. */
 async function listen(server: Server, where: number | string): Promise<void> {
   server.listen(where)
   await once(server, 'listening')
@@ -77,9 +77,9 @@ async function listen(server: Server, where: number | string): Promise<void> {
 }
 
 /**
- * Listens on all addresses, and on each that there is now by a socket of its own: from one that is bound to all, an answer
- * would leave with the address of the way back, which need not be the one that was called. Those sockets share the port
- * (SO_REUSEADDR), so whether it is another's is seen by one that does not.
+ * Listens on all addresses, and with a separate socket on each current one: from a socket bound to all, an answer would leave
+ * with the address of the route back, which may not be the one that was called. These sockets share the port
+ * (SO_REUSEADDR), so a probe without that finds out whether another program has it.
  */
 async function listenForDatagrams(port: number, reply: Reply): Promise<void> {
   const probe = await bindToAll(port, false)
@@ -90,7 +90,7 @@ async function listenForDatagrams(port: number, reply: Reply): Promise<void> {
   for (const { family, address, scopeid } of addresses) {
     if (scopeid !== undefined && scopeid !== 0) continue // a link-local one is the only choice on its link
     const socket = await bind(family === 'IPv4' ? 'udp4' : 'udp6', port, address, true).catch(ignore)
-    if (socket) serve(socket, reply) // else it has just gone, or is not ready yet
+    if (socket) serve(socket, reply) // otherwise the address is just gone, or not ready yet
   }
 }
 
@@ -125,11 +125,11 @@ function isBusy(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
 }
 
-/** Listens for a service, `PROTOCOL:PORT`. False if the port is another's. */
+/** Starts a service, `PROTOCOL:PORT`. Returns false if another program has the port. */
 async function start(service: string): Promise<boolean> {
   const [protocol = '', port = ''] = service.split(':')
   const serveAt = services[protocol]
-  if (!serveAt || !/^\d+$/.test(port)) throw new Error(`${service} is no PROTOCOL:PORT`)
+  if (!serveAt || !/^\d+$/.test(port)) throw new Error(`${service} is not PROTOCOL:PORT`)
   try {
     await serveAt(Number(port))
     return true
@@ -139,7 +139,7 @@ async function start(service: string): Promise<boolean> {
   }
 }
 
-/** Becomes the only responder of its network namespace: true; or waits until the one that is listens: false. */
+/** Tries to become the only responder of its network namespace. If there is one already, waits until that listens, and returns false. */
 async function isTheOne(): Promise<boolean> {
   for (let i = 0; i < 2000; i++) {
     try {
@@ -151,7 +151,7 @@ async function isTheOne(): Promise<boolean> {
     if (await answers(READY)) return false
     await sleep(5) // it is just starting, or just ending
   }
-  throw new Error('another responder is starting, and does not come to an end')
+  throw new Error('another responder is starting, and never gets ready')
 }
 
 async function answers(path: string): Promise<boolean> {

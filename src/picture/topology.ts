@@ -3,14 +3,14 @@ import { HOST, INTERNET, type Link, type Namespace, type State } from '../state/
 import { otherEnd } from '../state/topology.ts'
 import { visibleLine } from '../visible.ts'
 
-/** A line of the picture, and what hangs below it. */
+/** A line of the picture, and its subtree. */
 interface Branch {
   text: string
   below: Branch[]
 }
 
 /**
- * A picture of a network as a tree, one line each for namespaces, interfaces and what else decides where packets go:
+ * A picture of a network as a tree, with one line each for namespaces, interfaces and whatever else decides where packets go:
  *
  *     host
  *     ├─ cni0 (bridge) up 10.22.0.1/16
@@ -36,12 +36,12 @@ function lines(all: readonly Branch[], plain: boolean, indent = ''): string[] {
   })
 }
 
-/** So deep may ports hang below each other, as in the kernel (MAX_NEST_DEV). */
+/** How deep ports may be nested, as in the kernel (MAX_NEST_DEV). */
 const DEEPEST = 8
 
 function branches(state: State, netns: string, namespace: Namespace, plain: boolean): Branch[] {
   const ports = Map.groupBy(namespace.links, ({ master }) => master)
-  // Each once: what ip says of a sandbox may be made up, with ports that hang below themselves.
+  // Draw each only once: a sandbox's ip may lie, and print ports that contain themselves.
   const seen = new Set<Link>()
   const draw = (link: Link, depth = 1): Branch[] => {
     if (seen.has(link)) return []

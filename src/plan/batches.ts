@@ -1,6 +1,6 @@
 import type { Command, Tool } from '../operations/operation.ts'
 
-/** Commands of one tool in one namespace that one process can carry. */
+/** Commands of one tool in one namespace that one process can run. */
 export interface Batch {
   netns: string | undefined
   tool: Tool
@@ -8,10 +8,10 @@ export interface Batch {
 }
 
 /**
- * Groups commands for few processes without changing what they do: neighbours of one namespace and tool go together,
- * and between two commands of the host the namespaces' own commands are gathered, as they cannot see one another; one
- * that names a further namespace (`… netns red`) runs by itself like one of the host.
- * Returns stages; a stage's batches belong to different namespaces, and those of one namespace are in order.
+ * Groups commands into few processes without changing their effect: consecutive commands of one namespace and tool form a
+ * batch, and between two commands of the host, namespaces run in parallel, as they cannot see one another. A command that
+ * names another namespace (`… netns red`) counts as one of the host.
+ * Returns stages, which run one after another. Within a stage, the batches of one namespace are in order.
  */
 export function toStages(commands: readonly Command[]): Batch[][] {
   const stages: Batch[][] = []

@@ -9,13 +9,13 @@ import {
   withoutAdvertisements,
 } from './container.ts'
 
-/** A bridge network as its configuration describes it. */
+/** The configuration of a bridge network. */
 export interface BridgeNetwork {
   name: string
   bridge: string
   bridgeMac: string
   mtu?: number | undefined
-  /** The bridge has the gateway's address, and the host forwards. */
+  /** Whether the bridge has the gateway's address, and the host forwards. */
   isGateway: boolean
   masquerade: boolean
   promiscuous: boolean
@@ -23,28 +23,28 @@ export interface BridgeNetwork {
   isolated: boolean
   spoofCheck: boolean
   detectDuplicates: boolean
-  /** The container's interface stays down. */
+  /** Whether the container's interface stays down. */
   disabled: boolean
   vlans?: { untagged?: number | undefined; tagged: { first: number; last: number }[]; keepDefault: boolean } | undefined
 }
 
-/** The VLAN in which a bridge itself is: ip-link(8), `vlan_default_pvid`. */
+/** The VLAN that a bridge itself is in: ip-link(8), `vlan_default_pvid`. */
 const DEFAULT_VLAN = 1
 
-/** The interface that has the gateways' addresses: the bridge, or for containers in a VLAN that of the VLAN on it. */
+/** The interface with the gateways' addresses: the bridge, or for containers in a VLAN, the bridge's VLAN interface. */
 export function gatewayOf({ bridge, vlans }: BridgeNetwork): string {
   const untagged = vlans?.untagged ?? DEFAULT_VLAN
   return untagged === DEFAULT_VLAN ? bridge : nameOfVlan(bridge, untagged)
 }
 
-/** As the reference plugin calls it. */
+/** The same name as the reference plugin's. */
 function nameOfVlan(bridge: string, vlan: number): string {
   return `${bridge}.${vlan}`
 }
 
 /**
- * Steps 2 to 8 for one container on a bridge network. The bridge comes up after its port, and all of the host's commands
- * come before the container's, so that few processes carry them.
+ * Steps 2 to 8 for one container on a bridge network. The bridge comes up after its port. All of the host's commands come
+ * before the container's, so that a few processes can run them.
  */
 export function bridgePlan(
   network: BridgeNetwork,
@@ -108,7 +108,7 @@ export function bridgePlan(
   ]
 }
 
-/** The host's part in a VLAN of the bridge: an interface of its own, since a bridge may have many VLANs. */
+/** Puts the host into a VLAN of the bridge: with a separate interface, as a bridge may have many VLANs. */
 function vlanOf(bridge: string, vlan: number): Operation[] {
   const name = nameOfVlan(bridge, vlan)
   return [
@@ -118,7 +118,7 @@ function vlanOf(bridge: string, vlan: number): Operation[] {
   ]
 }
 
-/** The gateways' addresses with the prefixes of their subnets. */
+/** The gateways' addresses, with the prefix lengths of their subnets. */
 function gateways(leases: readonly Lease[]): string[] {
   return [
     ...new Set(

@@ -2,18 +2,18 @@ import { type Command, HOST_PID } from '../operations/operation.ts'
 import { hasHidden } from '../visible.ts'
 
 /**
- * A word as it is typed into a POSIX shell. What hides is printed by printf(1), as `"$(printf 'a\033[2J')"`: dash, the
- * `sh` of Debian, does not know `$'…'`.
+ * Quotes a word for a POSIX shell. Characters that do not show are written with printf(1), as `"$(printf 'a\033[2J')"`:
+ * dash, Debian's `sh`, does not know `$'…'`.
  */
 export function quote(word: string): string {
   if (word === '!=' || /^[\w@%+=:,./-]+$/.test(word)) return word
   if (!hasHidden(word)) return `'${word.replaceAll("'", `'\\''`)}'`
   const [, start = '', lineBreaks = ''] = /^(.*?)(\n*)$/s.exec(word) ?? []
-  // `--`: it may begin with a hyphen. Line breaks at the end would be lost: `$(…)` takes them away.
+  // `--`: it may begin with a hyphen. `$(…)` would strip line breaks at the end.
   return `"$(printf ${start.startsWith('-') ? '-- ' : ''}'${Array.from(start, toFormat).join('')}')${lineBreaks}"`
 }
 
-/** A character in printf's format. Some are read by shells in a way of their own within `"$('…')"`. */
+/** Escapes a character for printf. Shells interpret some characters even within `"$('…')"`. */
 function toFormat(character: string): string {
   if (character === '%') return '%%'
   if (character === '\n') return String.raw`\n`
@@ -21,12 +21,12 @@ function toFormat(character: string): string {
   return [...Buffer.from(character)].map((byte) => `\\${byte.toString(8).padStart(3, '0')}`).join('')
 }
 
-/** The argv that a person would type: `ip -n red address add …`, `ip netns exec red nft …`. `hostPid` stands for the host's namespace. */
+/** The argv that a person would type: `ip -n red address add …`, `ip netns exec red nft …`. `hostPid` replaces HOST_PID. */
 export function toArgv(command: Command, hostPid: string): string[] {
   return typed(command).map((argument) => (argument === HOST_PID ? hostPid : argument))
 }
 
-/** One command as a line that can be pasted into a shell; `hostPid` may be what the shell itself fills in, such as `$$`. */
+/** A command as a line that can be pasted into a shell. `hostPid` is not quoted, so it may be `$$`. */
 export function toLine(command: Command, hostPid: string): string {
   return typed(command)
     .map((argument) => (argument === HOST_PID ? hostPid : quote(argument)))

@@ -2,20 +2,20 @@ import { isIpv6 } from '../ip-arithmetic.ts'
 import type { Operation } from '../operations/registry.ts'
 import { acceptRa, FORWARDING } from '../operations/sysctl.ts'
 
-/** A container's interface, its cable, and how it is told from all others. */
+/** A container's interface, its cable, and what identifies them. */
 export interface ContainerEnd {
   netns: string
   ifname: string
   mac: string
   /** The host's end of the cable. */
   host: { name: string; mac: string }
-  /** Whose it is: `network/container/interface`. */
+  /** The attachment that it belongs to: `network/container/interface`. */
   owner: string
-  /** It is about to be made. */
+  /** Whether it is about to be created. */
   isNew?: boolean
 }
 
-/** An address that was allocated: with its prefix, its subnet, and the gateway if there is one. */
+/** An allocated address with its prefix, its subnet, and the gateway if there is one. */
 export interface Lease {
   address: string
   subnet: string
@@ -34,8 +34,8 @@ export interface ContainerRoute {
 }
 
 /**
- * What is done within the container: its addresses, its interface, its routes. `prefixRoute` false: the addresses bring
- * no route to their subnets.
+ * The operations within the container: its addresses, its interface, its routes. If `prefixRoute` is false, the addresses
+ * bring no routes to their subnets.
  */
 export function containerPlan(
   { netns, ifname, isNew = false }: ContainerEnd,
@@ -45,7 +45,7 @@ export function containerPlan(
 ): Operation[] {
   const { disabled = false, ...rest } = how
   return [
-    // Container engines turn IPv6 off in namespaces of which they do not know better.
+    // Container engines turn IPv6 off in namespaces unless they know that they need it.
     ...(isNew && leases.some(({ address }) => isIpv6(address)) ? [enablingIpv6(ifname, netns)] : []),
     ...leases.map(({ address }): Operation => ({
       kind: 'address',
@@ -66,12 +66,12 @@ function enablingIpv6(ifname: string, netns: string): Operation {
   }
 }
 
-/** A container must not tell the host its routes by router advertisements (CVE-2020-10749). */
+/** Ignores router advertisements, with which a container could change the host's routes (CVE-2020-10749). */
 export function withoutAdvertisements(ifname: string): Operation {
   return { kind: 'sysctl', params: { key: acceptRa(ifname), value: '0' } }
 }
 
-/** The host forwards packets of the families that a container has addresses of. */
+/** Turns on the host's forwarding, for the address families of the leases. */
 export function forwarding(leases: readonly Lease[]): Operation[] {
   const families = [
     { key: FORWARDING.inet, isSix: false },
@@ -82,7 +82,7 @@ export function forwarding(leases: readonly Lease[]): Operation[] {
     .map(({ key }) => ({ kind: 'sysctl', params: { key, value: '1' } }))
 }
 
-/** What a container sends out of its subnets is masqueraded. */
+/** Masquerades what a container sends out of its subnets. */
 export function masquerading(network: string, leases: readonly Lease[], owner: string): Operation[] {
   return leases.flatMap(({ address, subnet }): Operation[] => [
     { kind: 'network-masquerade', params: { network, subnet } },

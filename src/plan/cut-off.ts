@@ -4,34 +4,34 @@ import { isOurs } from '../operations/same-link.ts'
 import { findLink, HOST, isUplink, type Route, type State } from '../state/state.ts'
 import { otherEnd } from '../state/topology.ts'
 
-/** Whom somebody's terminal is connected to by ssh(1), and by which address of this machine. */
+/** A terminal that is connected through ssh(1): the addresses of the client and of this machine. */
 export interface Terminal {
   client: string
   server: string
 }
 
-/** What a host must not lose without being asked: it is reached, or reaches others, by this. */
+/** What a host must not lose unless forced: it is reached, or reaches others, through this. */
 export interface Lifeline {
-  /** What it is, in words. */
+  /** A description, in words. */
   what: string
-  /** The interface that it goes by, and all that lie below that: what a VLAN lies on, the ports of a bridge. */
+  /** Its interface, and all interfaces below that: the parent of a VLAN, the ports of a bridge. */
   dev: string
   below: ReadonlySet<string>
   route?: Route
-  /** The address that is to be reached through the interface without any gateway. */
+  /** The address that must be directly reachable through the interface. */
   neighbour?: string
   terminal?: Terminal
 }
 
-/** That of a sandbox: its uplink. All else in it is there to be changed. */
+/** The lifeline of a sandbox: its uplink. Everything else in it may be changed. */
 export function uplinkOf(now: State): Lifeline[] {
   const uplink = now.get(HOST)?.links.find(isUplink)
   return uplink ? [{ what: "the sandbox's uplink", dev: uplink.name, below: new Set() }] : []
 }
 
 /**
- * Those of a machine: its default routes, and the ways to the terminals that somebody sits at. A default route that
- * `undoing` deletes is ours, and not the machine's.
+ * The lifelines of a machine: its default routes, and the routes to the terminals. A default route that `undoing` deletes
+ * is ours, and not the machine's.
  */
 export function lifelinesOf(now: State, terminals: readonly Terminal[], undoing: readonly Command[] = []): Lifeline[] {
   const host = now.get(HOST)
@@ -57,7 +57,7 @@ function lifeline(what: string, route: Route | undefined, neighbour: string | un
   ]
 }
 
-/** The interfaces below one. Of a bridge's ports those that cnilab plugged in lead to containers, and carry nothing. */
+/** The interfaces below this one. Ports that cnilab plugged in do not count: they lead to containers. */
 function below(ifname: string, now: State): Set<string> {
   const links = now.get(HOST)?.links ?? []
   const found = new Set<string>()
@@ -75,7 +75,7 @@ function below(ifname: string, now: State): Set<string> {
   return found
 }
 
-/** What a command would cut off, as the end of a sentence; undefined if it leaves all of that in place. */
+/** What a command would cut off, as part of a sentence; undefined if it leaves all lifelines intact. */
 export function cutBy(command: Command, lifelines: readonly Lifeline[], now: State): string | undefined {
   const cut = lifelines.find((one) => isCut(one, command, now))
   return cut && `${cut.dev} ${cut.what.startsWith("the sandbox's") ? 'is' : 'carries'} ${cut.what}`
@@ -97,7 +97,7 @@ function isCut(one: Lifeline, command: Command, now: State): boolean {
 
 const isOn = ({ dev, below: lower }: Lifeline, ifname: string) => ifname === dev || lower.has(ifname)
 
-/** A cable goes as a whole, whichever end is deleted. */
+/** Deleting either end of a veth deletes both. */
 function isCutWith(one: Lifeline, ifname: string, netns: string = HOST, now: State): boolean {
   if (netns === HOST && isOn(one, ifname)) return true
   const link = findLink(now, ifname, netns)
@@ -105,7 +105,7 @@ function isCutWith(one: Lifeline, ifname: string, netns: string = HOST, now: Sta
   return far?.netns === HOST && isOn(one, far.link.name)
 }
 
-/** Whether it goes by a cable into this namespace, which goes with that. */
+/** Whether it depends on a veth whose other end is in this namespace, and is deleted along with it. */
 function endsIn(one: Lifeline, netns: string, now: State): boolean {
   return [one.dev, ...one.below].some((ifname) => {
     const link = findLink(now, ifname)
@@ -113,12 +113,12 @@ function endsIn(one: Lifeline, netns: string, now: State): boolean {
   })
 }
 
-/** A macvlan interface of this mode gets all that comes in, and what it lies on nothing any more. */
+/** A passthru macvlan takes over everything that its parent receives. */
 function isTakenOver(one: Lifeline, argv: readonly string[]): boolean {
   return argv[argv.lastIndexOf('mode') + 1] === 'passthru' && isOn(one, after(argv, 'link'))
 }
 
-/** `ip link set`. The addresses of a bridge's port are not reached any more; a port that leaves takes its cable with it. */
+/** For `ip link set`. A bridge port's own addresses are no longer reachable, and a port that leaves a bridge takes its cable along. */
 function isCutBySetup(one: Lifeline, argv: readonly string[], now: State): boolean {
   const ifname = after(argv, 'dev')
   const does = (...words: string[]) => argv.slice(4).some((word) => words.includes(word))
@@ -132,7 +132,7 @@ function isCutByVlans(one: Lifeline, argv: readonly string[]): boolean {
   return one.below.has(after(argv, 'dev')) && (argv.includes('del') || argv.includes('pvid'))
 }
 
-/** A new address may be the other end's own, or bring a shorter way there; without the old one there may be no way. */
+/** A new address may be the client's own, or bring a more specific route to it; deleting one may leave no route. */
 function isCutByAddress(one: Lifeline, argv: readonly string[], now: State): boolean {
   const [, verb, cidr = ''] = argv
   const ifname = after(argv, 'dev')
@@ -153,7 +153,7 @@ function isCutByAddress(one: Lifeline, argv: readonly string[], now: State): boo
   return contains(cidr, neighbour) && !others.some((other) => contains(other, neighbour))
 }
 
-/** Without the route there is no way, and a better one leads elsewhere. */
+/** Deleting its route cuts it, and so does a better route to somewhere else. */
 function isCutByRoute(one: Lifeline, command: Command): boolean {
   const { argv } = command
   const { route, terminal } = one
@@ -165,7 +165,7 @@ function isCutByRoute(one: Lifeline, command: Command): boolean {
   return terminal !== undefined && covers(added, terminal.client) && lengthOf(added) > lengthOf(route)
 }
 
-/** Settings that take IPv6 away, or the routes that a router advertises. */
+/** Some settings turn IPv6 off, or drop the routes that a router advertised. */
 function isCutBySetting({ dev, route }: Lifeline, assignment: string): boolean {
   if (route?.family !== 'inet6') return false
   const [, name = '', setting] = /^net\.ipv6\.conf\.([^.]+)\.(\w+=\d+)$/.exec(assignment) ?? []
@@ -196,7 +196,7 @@ function isSameDestination(argv: readonly string[], route: Route): boolean {
   )
 }
 
-/** The route that `ip route add` and its like name. */
+/** The route in the arguments of `ip route add`, `replace` and so on. */
 function routeOf(argv: readonly string[]): Pick<Route, 'family' | 'dst' | 'via' | 'dev' | 'metric'> {
   const dst = argv[2] ?? ''
   const optional = (word: string) => (argv.includes(word) ? after(argv, word) : undefined)
@@ -206,7 +206,7 @@ function routeOf(argv: readonly string[]): Pick<Route, 'family' | 'dst' | 'via' 
   return { family: isSix ? 'inet6' : 'inet', dst: bareOf(dst), via, dev: optional('dev'), metric }
 }
 
-/** The kernel writes 0.0.0.0/0 as `default`, and a host's route without its length. */
+/** The destination as the kernel prints it: 0.0.0.0/0 as `default`, and a host route without its prefix length. */
 function bareOf(dst: string): string {
   return /^(0\.0\.0\.0|::)\/0$/.test(dst) ? 'default' : dst.replace(dst.includes(':') ? /\/128$/ : /\/32$/, '')
 }
@@ -217,7 +217,7 @@ function covers({ family, dst }: Pick<Route, 'family' | 'dst'>, address: string)
   return contains(dst.includes('/') ? dst : `${dst}/${isIpv6(dst) ? 128 : 32}`, address)
 }
 
-/** How much of an address a route's destination says, in bits. */
+/** The prefix length of a route's destination, in bits. */
 function lengthOf(route: Pick<Route, 'dst'> | undefined): number {
   if (route === undefined || route.dst === 'default') return 0
   return Number(route.dst.split('/')[1] ?? (isIpv6(route.dst) ? 128 : 32))
@@ -227,7 +227,7 @@ function byPreference(a: Route, b: Route): number {
   return lengthOf(b) - lengthOf(a) || a.metric - b.metric
 }
 
-/** The word after another one in an argv; '' if that is not there. */
+/** The word that follows `word` in an argv; '' if there is none. */
 function after(argv: readonly string[], word: string): string {
   const at = argv.indexOf(word, 1)
   return at === -1 ? '' : (argv[at + 1] ?? '')

@@ -3,36 +3,36 @@ import type { Derived } from '../operations/registry.ts'
 import type { State } from '../state/state.ts'
 import { toArgv } from './command-line.ts'
 
-/** The verdict of one check. `passed` null: skipped, because what it depends on failed, or it cannot be judged here. */
+/** The outcome of one check. `passed` is null if it was skipped, because a finding that it depends on failed, or it cannot be tried here. */
 export interface Finding {
   /** Stable: `up.red.eth0`. */
   id: string
-  /** The id of the step that it belongs to. */
+  /** The id of its step. */
   step: string
   passed: boolean | null
   what: string
   expected: string
   actual: string
   why: string
-  /** Commands, as argv arrays, that put it right; empty where there is nothing to run. */
+  /** Commands, as argv arrays, that fix it; empty if there is nothing to run. */
   fix: string[][]
   /** Ids of the findings that must pass before this one can. */
   dependsOn: string[]
 }
 
-/** How `actual` begins where something could not be tried here at all; that is no mistake, and nothing is missing. */
+/** How `actual` begins if a check could not be tried here at all, which is not the learner's mistake. */
 export const NOT_TRIED = 'not tried'
 
-/** What earlier findings provide, and whether they passed: what depends on a failed one is skipped. */
+/** What earlier findings provide, and whether they passed: findings that depend on a failed one are skipped. */
 export interface Dependencies {
-  /** The findings that bring what is needed. */
+  /** The ids of the findings that provide these resources. */
   on: (needs: readonly Resource[]) => string[]
-  /** Whether all of these passed. */
+  /** Whether all findings with these ids passed. */
   hold: (ids: readonly string[]) => boolean
   add: (id: string, passed: boolean | null, provides: readonly Resource[]) => void
 }
 
-/** No findings yet. */
+/** Starts without any findings. */
 export function dependencies(): Dependencies {
   const providers = new Map<Resource, string[]>()
   const verdicts = new Map<string, boolean | null>()
@@ -47,8 +47,8 @@ export function dependencies(): Dependencies {
 }
 
 /**
- * Judges operations against a state, in their order; what depends on a failed one, of those `before`, too, is skipped,
- * so one mistake is one red line.
+ * Judges operations against a state, in order. Those that depend on a failed one, here or in `before`, are skipped, so that
+ * one mistake is one red line.
  */
 export function toFindings(
   operations: readonly Derived[],

@@ -2,7 +2,7 @@ import { isIpv6, subnetOf } from '../ip-arithmetic.ts'
 import type { Operation } from '../operations/registry.ts'
 import { bare } from './container.ts'
 
-/** A port of the host, at all its addresses where `hostIP` is '', and the container's that it leads to. */
+/** A port of the host, at all its addresses if `hostIP` is '', and the container's port that it leads to. */
 export interface PortMapping {
   hostPort: number
   containerPort: number
@@ -10,32 +10,32 @@ export interface PortMapping {
   hostIP: string
 }
 
-/** The ports of a container that are to be reached by way of the host. */
+/** The ports of a container that are reachable through the host. */
 export interface PortForwards {
   mappings: readonly PortMapping[]
-  /** Masquerade what would not be answered by way of the host otherwise. */
+  /** Whether to masquerade packets that otherwise would not be answered through the host. */
   masquerade: boolean
-  /** Masquerade everything. */
+  /** Whether to masquerade everything. */
   masqueradeAll: boolean
 }
 
-/** Whose ports they are. */
+/** The container that has the ports. */
 interface Container {
-  /** With their prefixes; of each family the first one counts. */
+  /** With prefixes; only the first one of each family counts. */
   addresses: readonly string[]
   owner: string
-  /** The host's interface that leads to it; without one the host's 127.0.0.1 does not. */
+  /** The host's interface that leads to it; without one, 127.0.0.1 is not forwarded. */
   hostIfname: string | undefined
 }
 
 const everywhere = ['', '0.0.0.0', '::']
 
-/** Whether a port at this address of the host can lead to this address of a container. */
+/** Whether a port mapping can lead to this address of a container: both must be of one family. */
 export function isFor({ hostIP }: PortMapping, address: string): boolean {
   return hostIP === '' || isIpv6(hostIP) === isIpv6(address)
 }
 
-/** The rules that forward a container's ports, for each family that it has an address of. */
+/** The operations that forward a container's ports, for each address family that it has. */
 export function portForwards(
   { mappings, masquerade, masqueradeAll }: PortForwards,
   { addresses, owner, hostIfname }: Container,
@@ -66,7 +66,7 @@ export function portForwards(
         },
       })),
       ...sources.map((source): Operation => ({ kind: 'forward-masquerade', params: { source, address, owner } })),
-      // Packets of 127.0.0.1 leave by this interface, which the kernel refuses otherwise (networking/ip-sysctl).
+      // Packets from 127.0.0.1 leave through this interface, which the kernel refuses by default (networking/ip-sysctl).
       ...(local && !isSix
         ? [{ kind: 'sysctl', params: { key: localnetKey(hostIfname), value: '1' } } satisfies Operation]
         : []),

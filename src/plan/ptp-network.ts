@@ -11,20 +11,20 @@ import {
   withoutAdvertisements,
 } from './container.ts'
 
-/** A network of cables from each container straight to the host, as its configuration describes it. */
+/** The configuration of a point-to-point network: one cable from each container straight to the host. */
 export interface PtpNetwork {
   name: string
   mtu?: number | undefined
   masquerade: boolean
 }
 
-/** The host's address at every cable, which is valid only there (RFC 4291, section 2.5.6). */
+/** The host's address on every cable, valid only there (RFC 4291, section 2.5.6). */
 const LINK_LOCAL = 'fe80::1/64'
 
 /**
- * A cable between the host and one container. The host's end has only the gateway's address, and a route to the
- * container. To the container only the gateway is on the cable; its own subnet lies behind it. The host's commands come
- * before the container's, so that few processes carry them.
+ * A cable between the host and one container. The host's end has only the gateway's address, and a route to the container.
+ * To the container, only the gateway is on the cable, and its own subnet is behind the gateway. The host's commands come
+ * before the container's, so that a few processes can run them.
  */
 export function ptpPlan(
   network: PtpNetwork,
@@ -50,7 +50,7 @@ export function ptpPlan(
       kind: 'address',
       params: { address: asHost(gateway), ifname: host.name },
     })),
-    // The kernel looks for the container's MAC from a link-local address; one of its own making it would first try for 2 s.
+    // The kernel asks for the container's MAC from a link-local address. One that it made itself would need DAD first, 2 s.
     ...(hasIpv6 ? [{ kind: 'address', params: { address: LINK_LOCAL, ifname: host.name } } as const] : []),
     { kind: 'up', params: { ifname: host.name, linkLocal: false } },
     ...leases.map(({ address }): Operation => ({
@@ -65,7 +65,7 @@ export function ptpPlan(
   ]
 }
 
-/** The routes of a container at a cable: the gateway is on it, its subnets behind the gateway, and then its own ones. */
+/** The routes of a container on such a cable: to the gateway, through it to the subnets, and then its configured `routes`. */
 export function ptpRoutes(leases: readonly Lease[], routes: readonly ContainerRoute[]): ContainerRoute[] {
   const all = [
     ...leases.flatMap(({ address, subnet, gateway }) =>
@@ -78,7 +78,7 @@ export function ptpRoutes(leases: readonly Lease[], routes: readonly ContainerRo
   return all.filter(({ dst }, i) => i === all.findIndex((other) => other.dst === dst))
 }
 
-/** An address with the prefix that holds nothing else. */
+/** An address as a prefix that contains only itself. */
 function asHost(address: string): string {
   return `${address}/${bitsOf(isIpv6(address))}`
 }

@@ -2,18 +2,18 @@ import type { Derived } from '../operations/registry.ts'
 import { type Reads, readResource } from '../operations/operation.ts'
 import { HOST } from '../state/state.ts'
 
-/** What of the kernel has to be read to judge a plan, or to undo it. */
+/** What must be read from the kernel to judge a plan, or to undo it. */
 export interface PlanScope {
-  /** Undefined: all of them. */
+  /** Undefined for all. */
   namespaces: ReadonlySet<string> | undefined
   /** Keys of sysctls, by namespace. */
   sysctls: ReadonlyMap<string, readonly string[]>
-  /** The namespaces whose rules are read, and those whose VLANs are. */
+  /** The namespaces whose rules, and whose VLANs, to read. */
   rules: ReadonlySet<string>
   vlans: ReadonlySet<string>
 }
 
-/** The namespaces, sysctls and rules that a plan is about. */
+/** The scope of a plan. */
 export function scopeOf(operations: readonly Derived[]): PlanScope {
   const reads = operations.map((operation) => operation.reads)
   const everywhere = reads.some(({ namespaces }) => namespaces === 'everywhere')
@@ -33,7 +33,7 @@ function sysctlsOf(all: readonly Reads[]): Map<string, string[]> {
   return keys
 }
 
-/** The same, but of the host only the links and tables that the plan names: not all that a thousand containers have. */
+/** Like `scopeOf`, but on the host only the links and tables that the plan names: not those of a thousand other containers. */
 export function narrowScopeOf(operations: readonly Derived[]): PlanScope & { links: string[]; tables: string[] } {
   const hostLinks = operations
     .flatMap(({ needs, provides }) => [...needs, ...provides])

@@ -1,7 +1,7 @@
 import type { Command } from '../operations/operation.ts'
 import { toLine } from './command-line.ts'
 
-/** A titled group of commands of a script. */
+/** A titled group of commands in a script. */
 export interface ScriptPart {
   title: string
   commands: readonly Command[]
@@ -9,7 +9,7 @@ export interface ScriptPart {
 
 /**
  * A POSIX shell script that runs the commands and stops at the first failure. Run as root, in an empty network
- * namespace or on a machine of its own, it builds the same network as cnilab does.
+ * namespace or on a separate machine, it builds the same network as cnilab does.
  */
 export function toScript(heading: string, parts: readonly ScriptPart[]): string {
   const body = parts.map(({ title, commands }) =>
@@ -26,7 +26,7 @@ export function toScript(heading: string, parts: readonly ScriptPart[]): string 
   ].join('\n')
 }
 
-/** A comment in one line, whatever the text. */
+/** A comment on one line, whatever the text. */
 function comment(text: string): string {
   return `# ${text.replaceAll(/\s+/g, ' ')}`
 }

@@ -2,7 +2,7 @@ import { realpathSync, statSync } from 'node:fs'
 import { CnilabError } from '../errors.ts'
 import type { Host } from '../kernel/host.ts'
 
-/** Folders that a sandbox makes for itself: neither they nor what they are in can be the machine's. */
+/** Directories that a sandbox creates for itself: neither they nor their parents can be the machine's. */
 const OWN = [
   '/dev',
   '/etc',
@@ -18,7 +18,7 @@ const OWN = [
   '/var/tmp',
 ]
 
-/** Of these, nothing below them either: they are the sandbox's as a whole, or are inside anyway. */
+/** Nor can anything below these: they are the sandbox's as a whole, or are visible inside anyway. */
 const WHOLE = [
   '/bin',
   '/dev',
@@ -36,14 +36,14 @@ const WHOLE = [
 ]
 
 /**
- * The folders of this machine that `--bind` names, as absolute paths without links, under which they are found inside,
- * too. Throws CnilabError `usage` for what is no folder, or would hide what the sandbox needs.
+ * The directories of this machine that `--bind` names, as absolute paths without links; inside they have the same paths.
+ * Throws CnilabError `usage` for what is not a directory, or would hide what the sandbox needs.
  */
 export function readBinds(given: readonly string[]): string[] {
   return [...new Set(given.map(readBind))].toSorted()
 }
 
-/** Refuses to run a lab, which may be a stranger's, where folders of the machine are to be seen. Throws CnilabError `state`. */
+/** Refuses to run a lab, which may be a stranger's, if directories of the machine are visible. Throws CnilabError `state`. */
 export function refuseBinds({ name, binds }: Host): void {
   if (binds.length === 0) return
   throw new CnilabError(
@@ -69,10 +69,10 @@ function readBind(given: string): string {
 function realFolder(given: string): string {
   try {
     const folder = realpathSync(given)
-    // Nothing, as of a variable that is not set, would be the current folder.
+    // An empty path, as from an unset variable, would mean the current directory.
     if (given !== '' && statSync(folder).isDirectory()) return folder
   } catch {
-    // told below
+    // reported below
   }
   throw new CnilabError('usage', `--bind takes a folder of this machine, and '${given}' is not one`)
 }

@@ -26,26 +26,26 @@ export interface LiveSandbox {
   end: () => void
 }
 
-/** So many seconds each piece of a sandbox may take to be made. */
+/** How long each stage of creating a sandbox may take, in seconds. */
 const PATIENCE = 20
 
-/** A sandbox that is being made. */
+/** A sandbox that is being created. */
 export interface NascentSandbox {
-  /** Resolves when most of what this process does for it is done, or is done in vain; the rest is left to other processes. */
+  /** Resolves once only other processes have work to do for it, or it has failed. */
   prepared: Promise<void>
-  /** As `createSandbox` returns it. */
+  /** What `createSandbox` returns. */
   live: Promise<LiveSandbox>
 }
 
-/** Begins to make a sandbox, for a caller who has other work until it is there. */
+/** Begins to create a sandbox, for a caller that has other work to do meanwhile. */
 export function beginSandbox(name: string, binds: readonly string[] = []): NascentSandbox {
   const { promise: prepared, resolve } = Promise.withResolvers<void>()
   return { prepared, live: createSandbox(name, binds, resolve).finally(resolve) }
 }
 
 /**
- * Makes a sandbox, with folders of this machine in it that programs there may read. Takes some 100 ms. Calls `prepared` when
- * its folder has been filled. Throws CnilabError `machine` where the system refuses one of the pieces.
+ * Creates a sandbox, in which programs may read the directories `binds` of this machine. Takes some 100 ms. Calls `prepared`
+ * once its directory is filled. Throws CnilabError `machine` if the system refuses a part of it.
  */
 export async function createSandbox(
   name: string,
@@ -70,13 +70,13 @@ export async function createSandbox(
     if (owner !== undefined) chmodSync(join(folder, PARTS.given, RECORD), 0o644) // whatever the umask: root inside is another user
     return live({ ...record, folder }, holder)
   } catch (error) {
-    // One that was refused tidies up by itself, as soon as the lock is free: its folder, and the one around it.
+    // After a refusal, WATCH itself removes the directory, and its parent if that is empty, once the lock is free.
     if (!(error instanceof RefusedError)) holder?.kill()
     holder?.release()
     rmSync(folder, { recursive: true, force: true })
     if (error instanceof CnilabError && error.kind === 'machine' && error.fix !== undefined) throw error
     const why = error instanceof Error ? error.message : String(error)
-    // No space for a namespace is what doctor knows more about.
+    // doctor knows more about missing space for a namespace.
     const limit = isNamespaceLimit(why) ? undefined : remedyForLimit(why)
     throw new CnilabError('machine', `this machine refused to make a sandbox: ${why}`, {
       fix: FULL.test(why)
@@ -87,10 +87,10 @@ export async function createSandbox(
   }
 }
 
-/** The sandbox ended before it held, and its watcher said so. */
+/** The sandbox ended before it was ready, as its watcher reported. */
 class RefusedError extends Error {}
 
-/** What is said where the folder of a sandbox cannot be made, or filled. */
+/** The messages if a sandbox's directory cannot be created, or filled. */
 const FULL = /^mkdir: |ENOSPC|EROFS|EDQUOT|EACCES/
 
 function live(sandbox: Sandbox, holder: Detached): LiveSandbox {
@@ -99,7 +99,7 @@ function live(sandbox: Sandbox, holder: Detached): LiveSandbox {
       writeFileSync(join(sandbox.folder, KEPT), '')
       holder.lifeline.write('keep\n')
     } finally {
-      holder.release() // one that is not told to stay ends with that
+      holder.release() // which ends a sandbox that was not told to stay
     }
   }
   return { host: enter(sandbox), sandbox, keep, end: holder.release }
@@ -123,7 +123,7 @@ function commandOf(name: string, folder: string, owner: number | undefined): str
   return [...watch, ...mounts, ...prepare, ...(isRoot ? drop : []), ...outer]
 }
 
-/** A limit cannot be raised: where this process has a lower one, that holds. */
+/** The limit of processes. It cannot be raised: if this process has a lower one, that applies. */
 function processLimit(): string {
   const own = /^Max processes\s+\S+\s+(\d+)/m.exec(readText('/proc/self/limits'))?.[1]
   const { processes } = SANDBOX_LIMITS
@@ -131,9 +131,8 @@ function processLimit(): string {
 }
 
 /**
- * Sees the first process through until it holds the sandbox: `prepare` fills the sandbox's folder,
- * `prepared` hears that it did. Returns its pid. Throws
- * with what it said if it does not.
+ * Guides the first process until it holds the sandbox, and returns its pid; `prepare` fills the sandbox's directory, and
+ * `prepared` is called after that. Throws with the process's message if it fails.
  */
 async function birth(holder: Detached, prepare: () => void, prepared?: () => void): Promise<number> {
   const expect = async (word: RegExp): Promise<string> => {
@@ -156,7 +155,7 @@ async function birth(holder: Detached, prepare: () => void, prepared?: () => voi
   return Number(pid)
 }
 
-/** The last line that says something: after a refusal ip(8) tells on one more in which line of its batch that was. */
+/** The last meaningful line: after a refusal, ip(8) adds one with the line number in its batch. */
 function lastWordsOf(holder: Detached): string | undefined {
   const lines = holder.complaint().split('\n')
   return lines.findLast((line) => !line.startsWith('Command failed -'))
@@ -169,7 +168,7 @@ function recordOf(name: string, pid: number, binds: readonly string[]): SandboxR
   return { name, pid, started, netns, created: new Date().toISOString(), binds: [...binds] }
 }
 
-/** Root's sandbox belongs to a user without privileges, who has to be able to run the program. */
+/** Root's sandbox belongs to an unprivileged user, who must be able to run the program. */
 function refuseUnreadable(): void {
   const { execPath } = process
   const parts = [

@@ -9,7 +9,7 @@ import { PARTS } from './root.ts'
 import { isOfDeadMaker, runtimeFolder } from './runtime-folder.ts'
 import { OUTSIDE } from './scripts.ts'
 
-/** What is written down about a sandbox. A pid is not enough: by now it can belong to another process. */
+/** The record of a sandbox. A pid is not enough: by now it can belong to another process. */
 export interface SandboxRecord {
   name: string
   pid: number
@@ -19,11 +19,11 @@ export interface SandboxRecord {
   netns: number
   /** When it was made, in ISO 8601. */
   created: string
-  /** The folders of the machine that are in it. */
+  /** The directories of the machine that are visible in it. */
   binds: string[]
 }
 
-/** The record's file name, in the sandbox's folder and, for those inside, in what they are given. */
+/** The record's file name, in the sandbox's directory and, for programs inside, in GIVEN_FOLDER. */
 export const RECORD = 'sandbox.json'
 
 /** A sandbox that is alive. */
@@ -37,8 +37,8 @@ export function listSandboxes(): Sandbox[] {
 }
 
 /**
- * This user's living sandboxes, by name, and the names of those that were meant to live and do not: killed by hand, or
- * by a reboot. Folders that dead ones left are removed.
+ * This user's living sandboxes, by name, and the names of those that should be alive but are not: killed by hand, or by a
+ * reboot. Removes the directories of dead ones.
  */
 export function findSandboxes(): { alive: Sandbox[]; ended: string[] } {
   const runtime = runtimeFolder()
@@ -56,7 +56,7 @@ export function findSandboxes(): { alive: Sandbox[]; ended: string[] } {
   return { alive: alive.toSorted((a, b) => (a.name < b.name ? -1 : 1)), ended }
 }
 
-/** None where the folder is not there, or goes at this moment with the last sandbox. */
+/** Empty if the directory does not exist, or is just disappearing with the last sandbox. */
 function entriesOf(runtime: string): string[] {
   try {
     return readdirSync(runtime)
@@ -66,7 +66,7 @@ function entriesOf(runtime: string): string[] {
   }
 }
 
-/** What cannot be removed now is left to the next command: its own end may be removing it, too. */
+/** Removes a directory if it can, or leaves it to the next command: the sandbox's watcher may be removing it, too. */
 function remove(folder: string): void {
   try {
     rmSync(folder, { recursive: true, force: true })
@@ -84,7 +84,7 @@ function readRecord(folder: string): SandboxRecord | undefined {
   }
 }
 
-/** Every command opens a sandbox, and most would load zod only for this. */
+/** Checks by hand, without zod: every command opens a sandbox, and most would load zod only for this. */
 function isRecord(value: unknown): value is SandboxRecord {
   const is = (key: keyof SandboxRecord, type: 'string' | 'number') =>
     typeof value === 'object' && value !== null && typeof Reflect.get(value, key) === type
@@ -101,8 +101,8 @@ function isRecord(value: unknown): value is SandboxRecord {
 }
 
 /**
- * Whether the process that a record names is still the one that it was written for: its pid, its start time, and that
- * it is the first of its pid namespace say so. All else, such as its network and its argv, a program inside may change.
+ * Whether the process of a record is still the same one: its pid, its start time, and that it is the first of its pid
+ * namespace prove it. A program inside may change everything else, such as its network and its argv.
  */
 export function isHolder(record: Pick<SandboxRecord, 'pid' | 'started'>): boolean {
   return startTime(record.pid) === record.started && isFirst(record.pid)
@@ -114,9 +114,9 @@ function isFirst(pid: number): boolean {
 }
 
 /**
- * The holders of this user's sandboxes that have lost their folder. What started them is outside, where nothing in a sandbox
- * can reach it, and its argv says what it is. One whose maker is still at it is none of them, and those of another
- * runtime folder are left out, as `listSandboxes` does not know them either.
+ * The holders of this user's sandboxes whose directory was lost. The process that started a holder is outside, out of reach of
+ * any sandbox, and its argv identifies it. Leaves out sandboxes that are still being created, and those of another runtime
+ * directory, which `listSandboxes` does not know either.
  */
 export function findLostHolders(): { pid: number; name: string }[] {
   const runtime = runtimeFolder()
@@ -132,13 +132,13 @@ export function findLostHolders(): { pid: number; name: string }[] {
         .filter(isFirst)
         .map((holder) => ({ pid: holder, name }))
     } catch {
-      return [] // it ended meanwhile
+      return [] // it has ended meanwhile
     }
   })
 }
 
 /**
- * Whether a process is one of this user's in no sandbox: in the pid namespace of this one. Any other may call itself what it
+ * Whether a process is this user's and outside all sandboxes: in our own pid namespace. Any other may call itself whatever it
  * likes.
  */
 function isOutside(pid: number): boolean {
@@ -147,8 +147,8 @@ function isOutside(pid: number): boolean {
 }
 
 /**
- * Whether what started a process sees the files that this one sees: where /tmp is another one, its folder of the same name is,
- * too. If nobody may say, it does.
+ * Whether the parent of a process sees the same files as we do: if its /tmp is another one, so is its directory of the same
+ * name. If that cannot be read, assume that it does.
  */
 function seesOurFiles(pid: number): boolean {
   const status = readBytes(`/proc/${pid}/status`, MIB).toString('latin1')
@@ -161,17 +161,16 @@ function seesOurFiles(pid: number): boolean {
 }
 
 /**
- * Refuses to enter a sandbox whose first process is not as it was left, and would lead somewhere else. Throws CnilabError
- * `state`.
+ * Refuses to enter a sandbox whose first process was changed, and would lead somewhere else. Throws CnilabError `state`.
  */
 export function requireIntact({ name, pid, netns }: Sandbox): void {
   if (networkOf(pid) === netns) return
   throw new CnilabError('state', `a program in the sandbox '${name}' changed the process that holds it`, {
-    fix: `cnilab sandbox delete ${name}, and begin anew`,
+    fix: `cnilab sandbox delete ${name}, and start again`,
   })
 }
 
-/** How to act in a sandbox from outside. Root enters it as the unprivileged user that it was made by. */
+/** The host for acting in a sandbox from outside. Root enters it as the unprivileged user that it was created as. */
 export function enter(sandbox: Sandbox): Host {
   const as = sandboxUser() !== undefined ? ['-S', '0', '-G', '0'] : ['--preserve-credentials']
   return {
@@ -189,8 +188,8 @@ export function enter(sandbox: Sandbox): Host {
 }
 
 /**
- * The sandbox that this process runs in, if it does: its marker must name the network namespace of process 1, the
- * holder. From within one of its containers, commands for the host go back to that namespace.
+ * The sandbox that this process runs in, if any: its record must name the network namespace of process 1, the holder. From
+ * within one of its containers, commands for the host go back to that namespace.
  */
 export function ownSandbox(): Host | undefined {
   const record = readRecord(GIVEN_FOLDER)

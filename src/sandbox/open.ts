@@ -10,17 +10,17 @@ export function findSandbox(name: string): Sandbox | undefined {
   return listSandboxes().find((sandbox) => sandbox.name === name)
 }
 
-/** A sandbox in which a command can act. `created again`: the one of this name had died, with all that was in it. */
+/** A sandbox in which a command can act. `created again`: the previous one of this name had died, with everything in it. */
 export interface OpenedSandbox {
   host: Host
   state: 'found' | 'created' | 'created again'
-  /** One that was made just now and still ends with this process. */
+  /** Set if it was just created and still ends with this process. */
   live?: LiveSandbox
 }
 
 /**
- * The sandbox of this name, made and kept if there is none; of several that ask at once, one makes it. Inside a sandbox
- * it is always that one.
+ * Opens the sandbox of this name. If there is none, creates and keeps it; if several processes do so at once, only one
+ * creates it. Inside a sandbox it is always that one.
  */
 export async function openSandbox(name: string, binds: readonly string[] = []): Promise<OpenedSandbox> {
   const opened = await openTied(name, binds)
@@ -28,7 +28,7 @@ export async function openSandbox(name: string, binds: readonly string[] = []): 
   return opened
 }
 
-/** The same, but one that is made ends with this process unless it is kept. */
+/** Like `openSandbox`, but a sandbox that it creates ends with this process unless it is kept. */
 export async function openTied(name: string, binds: readonly string[] = []): Promise<OpenedSandbox> {
   const own = ownSandbox()
   if (own) return foundInside(own, binds)
@@ -49,14 +49,14 @@ export async function openTied(name: string, binds: readonly string[] = []): Pro
       state: [...before.ended, ...now.ended].includes(name) ? 'created again' : 'created',
     }
   } finally {
-    removeIfEmpty(runtime) // where none could be made
+    removeIfEmpty(runtime) // if none could be created
     unlock()
   }
 }
 
 /**
- * What a sandbox sees of the machine is fixed when it is made. Throws CnilabError `usage` if it lacks one of the folders, and
- * `state` if it cannot be entered any more.
+ * What a sandbox sees of the machine is fixed when it is created. Throws CnilabError `usage` if it lacks one of the
+ * directories, and `state` if it can no longer be entered.
  */
 function foundAlive(sandbox: Sandbox, binds: readonly string[]): OpenedSandbox {
   const lacking = binds.filter((bind) => !sandbox.binds.includes(bind))

@@ -7,14 +7,14 @@ import { findLostHolders, listSandboxes, type Sandbox } from './find.ts'
 import { runtimeFolder } from './runtime-folder.ts'
 import { KEPT } from './scripts.ts'
 
-/** Ends a sandbox: its first process is killed, and the kernel removes every process, namespace and interface in it. */
+/** Ends a sandbox: kills its first process, whereupon the kernel removes all processes, namespaces and interfaces in it. */
 export async function removeSandbox({ pid, folder }: Pick<Sandbox, 'pid' | 'folder'>): Promise<void> {
   rmSync(join(folder, KEPT), { force: true }) // so that its watcher removes the folder
   if (await kill(pid)) await until(() => !existsSync(folder))
   rmSync(folder, { recursive: true, force: true })
 }
 
-/** Ends all of this user's sandboxes, also those whose record was lost. Returns their names. */
+/** Ends all of this user's sandboxes, even those whose record was lost. Returns their names. */
 export async function removeAll(): Promise<string[]> {
   const sandboxes = listSandboxes()
   await Promise.all(sandboxes.map(removeSandbox))
@@ -24,16 +24,16 @@ export async function removeAll(): Promise<string[]> {
   return [...sandboxes, ...lost].map(({ name }) => name)
 }
 
-/** Removes the folder of the sandboxes if it is empty. */
+/** Removes the directory of the sandboxes if it is empty. */
 async function removeRuntimeFolder(): Promise<void> {
   const folder = runtimeFolder()
   if (!existsSync(folder)) return
   const unlock = await lockFolder(folder)
   try {
-    listSandboxes() // sweeps what is left of dead ones
+    listSandboxes() // removes what dead ones left
     rmdirSync(folder)
   } catch {
-    // one is being made
+    // one is being created
   } finally {
     unlock()
   }

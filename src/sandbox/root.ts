@@ -15,18 +15,18 @@ import { join } from 'node:path'
 import { APP, GIVEN_FOLDER, HOST_FOLDER, JOURNAL } from '../kernel/host.ts'
 import { UPLINK } from '../state/state.ts'
 
-// What a sandbox's own root is made of. It is a list of what is in it; whatever else the machine has is not.
+// What a sandbox's own root is made of: a list of what is in it. Nothing else of the machine is.
 
-/** Folders of the machine that hold programs and what they need, where they exist: read-only inside. */
+/** Directories of the machine with programs and what they need, if they exist: read-only inside. */
 const SYSTEM = ['/usr', '/nix/store', '/opt/cni', '/etc/alternatives']
 
-/** Of these, most systems make links into /usr; on others they are folders of their own. */
+/** On most systems these are links into /usr; on others they are separate directories. */
 const MERGED = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32']
 
-/** Devices that belong to nobody. */
+/** Devices that hold nothing of the machine. */
 const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty']
 
-/** What programs read in /etc and what tells nothing of the machine or its users; inside it may be changed. */
+/** Files in /etc that programs read and that reveal nothing about the machine or its users; copies, which may be changed inside. */
 const SETTINGS = [
   'ethertypes',
   'inputrc',
@@ -39,7 +39,7 @@ const SETTINGS = [
   'terminfo',
 ]
 
-/** Files of /etc with what is true inside. */
+/** Files of /etc that we write, with what is true inside. */
 const WRITTEN = {
   group: 'root:x:0:\nnogroup:x:65534:\n',
   hosts: `127.0.0.1 localhost\n::1 localhost\n${UPLINK.gateway} internet.test\n`,
@@ -48,30 +48,30 @@ const WRITTEN = {
   'resolv.conf': `nameserver ${UPLINK.gateway}\n`,
 }
 
-/** What is in the kernel's log of keys, and settings that are not kept per namespace: see `masks`. */
+/** The user's keys, process 1's memory, and settings that are not per namespace: see `masks`. */
 const KEYS = ['/proc/keys', '/proc/key-users']
-/** The memory of process 1: whoever writes there has it do anything. */
+/** The memory of process 1: a program that writes to it could make it do anything. */
 const MEMORY = ['/proc/1/mem', '/proc/1/task/1/mem']
 const GLOBAL_SETTINGS = ['/proc/sys/net/netfilter/nf_hooks_lwtunnel']
 
-/** The parts of the program that run inside: of the clone or the package that it lies in, nothing else is to be seen. */
+/** The parts of the program that run inside: nothing else of its clone or package is visible. */
 const PROGRAM = ['dist', 'labs', 'package.json', 'oclif.manifest.json']
 
-/** What a root is made for. */
+/** What `prepareRoot` needs to know. */
 export interface RootPlan {
-  /** The folder with the program's package.json. */
+  /** The directory with the program's package.json. */
   program: string
-  /** The sandbox's folder, in which everything is made. */
+  /** The sandbox's directory, in which everything is created. */
   folder: string
-  /** The user and group that everything belongs to, if it is not this process's. */
+  /** The user and group that everything belongs to, if they are not this process's. */
   owner: number | undefined
   /** The holder's program. */
   holder: string
-  /** Folders of the machine to be bound, as they are named inside, too. */
+  /** The directories of the machine to bind, under the same paths inside. */
   binds: readonly string[]
 }
 
-/** The parts of a sandbox's folder: what is to be copied into the new root, where that is mounted, and the lists of mounts. */
+/** The parts of a sandbox's directory: what to copy into the new root, where that is mounted, the list of mounts, and what is passed in. */
 export const PARTS = {
   skeleton: 'skeleton',
   root: 'root',
@@ -79,14 +79,14 @@ export const PARTS = {
   given: 'given',
 }
 
-/** Where the folders of `--bind` are before they are overlaid, in the new root. */
+/** Where the directories of `--bind` are in the new root before they are overlaid. */
 const BOUND = '/opt/cnilab/bound'
 
-/** The list of the mounts that are made last, and the holder's program: both lie in the new root. */
+/** The list of the mounts that come last, and the holder's program, both in the new root. */
 export const MASKS = '/opt/cnilab/masks'
 export const HOLDER = '/opt/cnilab/holder'
 
-/** Prepares a sandbox's folder: makes the files and folders of its root, and the lists of what is mounted there. */
+/** Prepares a sandbox's directory: creates the files and directories of its root, and the lists of mounts. */
 export function prepareRoot(plan: RootPlan): void {
   const umask = process.umask(0o022)
   try {
@@ -149,7 +149,7 @@ function prepare({ folder, owner, program, holder, binds }: RootPlan): void {
     ['stderr', 'fd/2'],
   ] as const)
     symlinkSync(to, at(`/dev/${name}`))
-  // Until there are fresh ones, these have to be there: user_namespaces(7), mount_namespaces(7).
+  // These must be there until there are fresh ones: user_namespaces(7), mount_namespaces(7).
   for (const path of ['/proc', '/sys']) mount(path, path)
 
   for (const name of settings()) copy(`/etc/${name}`, at(`/etc/${name}`))
@@ -176,7 +176,7 @@ function prepare({ folder, owner, program, holder, binds }: RootPlan): void {
   writeFileSync(at(HOLDER), holder)
   writeFileSync(at(MASKS), `${masks().join('\n')}\n`)
 
-  // Seen through an overlay, a socket or a pipe is another one than the machine's, and leads nowhere.
+  // Through an overlay, a socket or a pipe is not the machine's, and leads nowhere.
   for (const [i, path] of binds.entries()) {
     const bound = join(BOUND, String(i))
     make(join(bound, 'folder'))
@@ -192,7 +192,7 @@ function prepare({ folder, owner, program, holder, binds }: RootPlan): void {
   if (owner !== undefined) giveAway(skeleton, owner)
 }
 
-/** Copies folders, files and links. (Where something fails, Node's own `cpSync` ends the process.) */
+/** Copies directories, files and links. (Node's own `cpSync` ends the process if something fails.) */
 function copy(from: string, to: string): void {
   const info = lstatSync(from)
   if (info.isSymbolicLink()) symlinkSync(readlinkSync(from), to)
@@ -203,15 +203,15 @@ function copy(from: string, to: string): void {
   }
 }
 
-/** The settings of this machine that are copied. */
+/** The files of this machine's /etc to copy. */
 function settings(): string[] {
   const patterns = SETTINGS.map((name) => new RegExp(`^${name.replaceAll('.', '\\.').replace('*', '.*')}$`))
   return readdirSync('/etc').filter((name) => patterns.some((pattern) => pattern.test(name)))
 }
 
 /**
- * The mounts that are made once the sandbox has its network and its processes, as lines of fstab(5): fresh /proc and /sys,
- * the keys of the user and the memory of process 1 hidden, and what would change the machine read-only.
+ * The mounts that follow once the sandbox has its network and its processes, as lines of fstab(5): fresh /proc and /sys. They
+ * hide the user's keys and the memory of process 1, and make read-only what would change the machine.
  */
 function masks(): string[] {
   return [
@@ -222,7 +222,7 @@ function masks(): string[] {
   ]
 }
 
-/** A path in the form of fstab(5). */
+/** A path in fstab(5) syntax. */
 function escaped(path: string): string {
   return path.replaceAll(/[\s\\#]/g, (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`)
 }

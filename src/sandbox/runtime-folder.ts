@@ -8,8 +8,8 @@ import { userId } from '../kernel/user.ts'
 import { systemError } from '../kernel/system-error.ts'
 
 /**
- * The folder of this user's sandboxes, which need not exist: below XDG_RUNTIME_DIR if that is the user's own and nobody
- * else can change it, else in /tmp, where somebody else's folder of the same name is refused.
+ * The directory of this user's sandboxes, which may not exist: below XDG_RUNTIME_DIR if that is the user's own and nobody else
+ * can change it, else in /tmp, where somebody else's directory of that name is refused.
  */
 export function runtimeFolder(): string {
   const given = process.env['XDG_RUNTIME_DIR'] ?? ''
@@ -17,7 +17,7 @@ export function runtimeFolder(): string {
   return checked(`/tmp/cnilab-${userId()}`)
 }
 
-/** The same, made if need be. */
+/** Like `runtimeFolder`, but creates it if necessary. */
 export function makeRuntimeFolder(): string {
   const folder = runtimeFolder()
   try {
@@ -28,7 +28,7 @@ export function makeRuntimeFolder(): string {
   return checked(folder)
 }
 
-/** The folder cannot be made, or not even looked for. */
+/** The error for a directory that cannot be created, or not even looked for. */
 function refused(error: unknown): unknown {
   if (!(error instanceof Error)) return error
   const { message } = systemError(error) ?? error
@@ -40,7 +40,7 @@ function isOwn(folder: string): boolean {
     const info = statSync(folder)
     return info.isDirectory() && info.uid === userId() && distrust(folder) === undefined
   } catch {
-    return false // it is not there, or within what is closed to this user
+    return false // it does not exist, or this user cannot reach it
   }
 }
 
@@ -61,13 +61,13 @@ function checked(folder: string): string {
   return folder
 }
 
-/** The path of a folder for a new sandbox, whose name says who makes it. It and the runtime folder are still to be made. */
+/** The path of a new sandbox's directory, named after the process that makes it. Creates neither it nor the runtime directory. */
 export function newSandboxFolder(name: string): string {
   const suffix = Math.random().toString(36).slice(2, 8)
   return join(runtimeFolder(), `${name}~${ownMark()}-${suffix}`)
 }
 
-/** Whether the process that made the folder of this name has died. */
+/** Whether the process that made the directory of this name has ended. */
 export function isOfDeadMaker(folder: string): boolean {
   return isOfDead(/~([\d-]+)-\w+$/.exec(folder)?.[1] ?? '')
 }

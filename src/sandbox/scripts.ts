@@ -2,20 +2,20 @@ import { isNamespace } from '../kernel/host-files.ts'
 import { UPLINK } from '../state/state.ts'
 import { HOLDER, MASKS, PARTS } from './root.ts'
 
-/** The name, in argv, of what starts process 1: of a process outside, that is unshare(1), whose child process 1 is. */
+/** The name, in argv, of the process that starts process 1: outside it is unshare(1), the parent of process 1. */
 export const OUTSIDE = 'cnilab-enter'
 
-/** A file in the folder of a sandbox that was to outlive its maker. */
+/** A file in the directory of a sandbox that outlives its maker. */
 export const KEPT = 'kept'
 
 /**
- * Makes the sandbox's folder, waits to hear that all is in it, and then for the sandbox to end, however that happens. Then it
- * removes the folder, and the one around it if that was the last. The folder of a kept one stays when somebody else
- * ended it: whoever asks for it next is told, and removes it. Arguments: the folder, then the command that makes the sandbox.
+ * Creates the sandbox's directory, waits for word that it is filled, and then for the sandbox to end, however that happens.
+ * Then it removes the directory, and its parent if that is empty. The directory of a kept sandbox stays if somebody else ended
+ * it: the next command for it reports that, and removes it. Arguments: the directory, then the command that makes the sandbox.
  *
- * Its standard input is the lifeline: when nobody holds the other end any more, and \`keep\` was not written into it, the
- * sandbox is ended from here. Nothing inside can reach this process, nor the lifeline; process 1 inside would do as others
- * there bid. To kill that one ends all, and unshare(1), whose child it is, waits for it.
+ * Its standard input is the lifeline: when the other end closes, and nobody has written \`keep\` into it, this process ends the
+ * sandbox. Nothing inside can reach this process or the lifeline, whereas programs inside can control process 1. Killing
+ * process 1 ends everything, and unshare(1), its parent, waits for it.
  */
 export const WATCH = `folder=$1; shift
 status=1
@@ -47,8 +47,8 @@ exit $status
 `
 
 /**
- * Shell text that makes all mounts of this namespace read-only but those that belong only to the sandbox, and gives up
- * if one cannot be. What \`mount\` did is read again. (Locked options have to be said again.)
+ * Makes all mounts of this namespace read-only except for those that belong only to the sandbox, and fails if one cannot be. It
+ * reads the mounts again to verify. (A remount must repeat locked options.)
  */
 const READ_ONLY = `machines() {
   while read -r _ _ _ _ point options _; do
@@ -66,9 +66,9 @@ rm /opt/cnilab/remounts
 `
 
 /**
- * In a mount namespace of its own: makes the sandbox's root and changes over to it; then nothing else of the machine is
- * there any more. /proc and /sys stay until there are fresh ones. Arguments: the sandbox's folder, the options of its file
- * system, then the command to go on with.
+ * In its own mount namespace: builds the sandbox's root and switches to it, after which nothing else of the machine is
+ * visible. /proc and /sys stay until there are fresh ones. Arguments: the sandbox's directory, the options of its file system,
+ * then the command to continue with.
  */
 export const PREPARE = `set -eu
 root=$1/${PARTS.root}
@@ -87,12 +87,12 @@ ${READ_ONLY}exec "$@"
 `
 
 /**
- * In the outer user namespace: starts process 1 of the inner ones. They are in one more user namespace, from which these
- * mounts cannot be changed back (mount_namespaces(7), "Restrictions on mount namespaces"). Then it mounts their /proc and
- * /sys from out here: what is there when the inner mounts are made cannot be taken away again, or the machine's would show
- * below. A cgroup namespace would let programs inside freeze or kill whatever is in this process's cgroup. Whoever it waits
- * for is whoever made the sandbox, at descriptor 3, and so not for ever. Arguments: the most processes, what starts
- * process 1, the sandbox's name, then what it is found by (\`findLostHolders\`): the user's id and the sandbox's folder.
+ * In the outer user namespace: starts process 1 of the inner namespaces. Those belong to a second user namespace, from which
+ * these mounts cannot be undone (mount_namespaces(7), "Restrictions on mount namespaces"). Then it mounts their /proc and /sys
+ * from out here: programs inside could unmount their own, and find the machine's below. A cgroup namespace would let programs
+ * inside freeze or kill everything in this process's cgroup. It waits at descriptor 3 for the maker of the sandbox, and so not
+ * for ever. Arguments: the limit of processes, what starts process 1, the sandbox's name, then what \`findLostHolders\` looks
+ * for: the user's id and the sandbox's directory.
  */
 export const OUTER = `set -eu
 echo 0 >/proc/sys/user/max_cgroup_namespaces
@@ -108,8 +108,8 @@ exec prlimit --nproc="$1" \\
 `
 
 /**
- * Process 1 of the sandbox, before it has mounts of its own: tells its pid, and waits to hear, at descriptor 4, that /proc
- * and /sys are there. In a session of its own: who is in that of WATCH could signal it. Argument: the sandbox's name.
+ * Process 1 of the sandbox, before it has its own mounts: prints its pid, and waits at descriptor 4 until /proc and /sys are
+ * mounted. It takes its own session: from WATCH's session, it could signal WATCH. Argument: the sandbox's name.
  */
 export const ENTER = `set -eu
 read -r pid _ </proc/self/stat
@@ -119,7 +119,7 @@ read -r mounted <&4
 exec setsid unshare --mount -- sh ${HOLDER} "$1" 4<&-
 `
 
-/** Known settings, whatever a new namespace inherits from the machine. */
+/** Sets known values, whatever a new namespace inherits from the machine. */
 const SETTINGS = `set_to() { value=$1; shift; for file; do [ ! -e "$file" ] || echo "$value" >"$file"; done; }
 cd /proc/sys/net
 set_to 0 ipv4/ip_forward ipv6/conf/all/forwarding bridge/bridge-nf-call-*
@@ -148,8 +148,8 @@ END
 
 /**
  * The holder: process 1 of the sandbox. It sets the starting state (known sysctls, the uplink and the internet beyond
- * it), says \`ready\`, and then lives until it is killed. Processes that lost their parent are its children; the end of one
- * interrupts its reading.
+ * it), prints \`ready\`, and then lives until it is killed. It adopts processes that lost their parent; the end of one
+ * interrupts its read.
  */
 export const HOLD = `set -eu
 ${SETTINGS}${UPLINK_AND_INTERNET}mkfifo /opt/cnilab/wait
@@ -161,9 +161,9 @@ while :; do read -r word || :; done
 `
 
 /**
- * Puts the network of a living sandbox back to its starting state, whatever was done to it. Settings are compared with
- * those of a new namespace, which begins as the sandbox did. Processes in containers live on, in namespaces without a
- * name; those of the internet end.
+ * Puts the network of a living sandbox back to its starting state, whatever was done to it. It compares settings with those of
+ * a new namespace, which starts as the sandbox did. Processes in containers live on, in namespaces without a name; those of
+ * the internet end.
  */
 export const RESTORE = `set -u
 ! ${isNamespace('/run/netns/internet')} || ip netns pids internet 2>/dev/null | xargs -r kill -KILL 2>/dev/null

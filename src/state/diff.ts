@@ -2,14 +2,14 @@ import * as z from 'zod'
 import type { Link, Namespace, NftObject, State } from './state.ts'
 
 /**
- * What of a state is worth comparing, as sorted lines such as `red: address eth0 10.22.0.2/16`. Indices, MACs, handles
- * and counters change by themselves and are left out, as are link-local addresses.
+ * What is worth comparing in a state, as sorted lines such as `red: address eth0 10.22.0.2/16`. It leaves out indices,
+ * MACs, handles and counters, which change by themselves, and link-local addresses.
  */
 export function describe(state: State): string[] {
   return linesOf(state, nftWhole)
 }
 
-/** `nft`: what is said of an object of `nft -j`. */
+/** `nft` describes one object of `nft -j`. */
 function linesOf(state: State, nft: (object: NftObject) => string): string[] {
   return [...state]
     .flatMap(([name, namespace]) => [
@@ -52,8 +52,8 @@ function describeLink(link: Link): string[] {
 }
 
 /**
- * The same for a learner: links, addresses, routes and rules, without the settings that follow from others. A rule is
- * named only by its place.
+ * Like `describe`, but for a learner: links, addresses, routes and rules, without the settings that follow from others.
+ * Of a rule it shows only the chain that it is in.
  */
 export function summarize(state: State): string[] {
   return linesOf(state, nftName).filter((line) => !/: forwarding |accept_redirects/.test(line))
@@ -66,14 +66,14 @@ const nftSchema = z.looseObject({
   name: z.string().optional(),
 })
 
-/** `rule in ip nat postrouting` of an object of `nft -j`; of anything else, only its kind. */
+/** An object of `nft -j` as its kind, family, table, chain and name, as far as it has them: `rule ip nat postrouting`. */
 function nftName(object: NftObject): string {
   const [[kind, value] = ['', undefined]] = Object.entries(object)
   const { family, table, chain, name } = nftSchema.safeParse(value).data ?? {}
   return [kind, family, table, chain, name].filter((word) => word !== undefined).join(' ')
 }
 
-/** The lines that one description has and the other lacks. */
+/** The lines that only one of two descriptions has: `gone` those of `before`, `added` those of `after`. */
 export function diff(before: readonly string[], after: readonly string[]): { gone: string[]; added: string[] } {
   const [old, fresh] = [new Set(before), new Set(after)]
   return { gone: before.filter((line) => !fresh.has(line)), added: after.filter((line) => !old.has(line)) }

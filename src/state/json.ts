@@ -2,7 +2,7 @@ import type * as z from 'zod'
 import { CnilabError } from '../errors.ts'
 import { TOO_DEEP, tooDeep } from '../json-depth.ts'
 
-/** What a text is as JSON (RFC 8259); undefined if it is not JSON. */
+/** Parses JSON (RFC 8259); undefined if the text is not JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
@@ -12,9 +12,9 @@ export function parseJson(text: string): unknown {
 }
 
 /**
- * Reads what a command of the system printed as JSON. Control characters in names and aliases are read as well: iproute2
- * prints them as they are (lib/json_writer.c, jsonw_puts). Throws CnilabError `state`, with the command, for what is no
- * JSON, of another shape, or deeper than anybody needs: another program may have taken the command's place.
+ * Parses the JSON that a system command printed, raw control characters in names and aliases included: iproute2 does not
+ * escape them (lib/json_writer.c, jsonw_puts). Throws CnilabError `state`, with the command, if the output is not JSON,
+ * has another shape, or is nested too deeply: another program may have taken the command's place.
  */
 export function readJson<T>(command: string, text: string, schema: z.ZodType<T>): T {
   if (tooDeep(text) !== undefined) throw unreadable(command, TOO_DEEP)
@@ -30,9 +30,9 @@ export function readJson<T>(command: string, text: string, schema: z.ZodType<T>)
   throw unreadable(command, path.length === 0 ? message : `${path.join('.')}: ${message}`)
 }
 
-/** Each from a quotation mark on, also one without an end: where a try fails, the next would read the same once more. */
+/** String literals, also one that is never closed: if that did not match, every later quote would read the rest again. */
 const STRINGS = /"[^"\\]*(?:\\.[^"\\]*)*"?/gs
-// oxlint-disable-next-line no-control-regex -- what JSON cannot hold as it is
+// oxlint-disable-next-line no-control-regex -- JSON strings cannot hold them unescaped
 const CONTROLS = /[\x00-\x1f]/g
 
 function withEscapes(json: string): string {
@@ -40,8 +40,8 @@ function withEscapes(json: string): string {
 }
 
 function unreadable(command: string, why: string): CnilabError {
-  return new CnilabError('state', `what ${command.split(' ')[0]} printed cannot be read: ${why}`, {
+  return new CnilabError('state', `cannot read what ${command.split(' ')[0]} printed: ${why}`, {
     command,
-    fix: 'run it, to see what it prints',
+    fix: 'run it to see what it prints',
   })
 }

@@ -41,7 +41,7 @@ const linkSchema = z.object({
     .default([]),
 })
 
-/** ip leaves an empty object where it filtered something out. */
+/** ip prints an empty object for everything that it filtered out. */
 const linksSchema = z
   .array(z.looseObject({}))
   .transform((all) => all.filter((raw) => 'ifname' in raw))
@@ -58,7 +58,7 @@ const routeSchema = z.object({
   scope: z.string().optional(),
   metrics: z.array(z.object({ mtu: z.number().optional(), advmss: z.number().optional() })).optional(),
   pref: z.string().optional(),
-  /** Of a route that goes several ways. */
+  /** Only a multipath route has them. */
   nexthops: z.array(z.object({ gateway: z.string().optional(), dev: z.string().optional() })).optional(),
 })
 
@@ -68,7 +68,7 @@ const netconfSchema = z.object({
   forwarding: z.boolean().optional(),
 })
 
-/** The `ip -j -d -batch` input whose output `parseIp` reads: one JSON document a line. */
+/** The `ip -j -d -batch` input whose output `parseNamespace` reads: one JSON document per line. */
 export const READ_BATCH = 'address show\nroute show table all\nnetconf show\n'
 /** How many JSON documents READ_BATCH yields for each namespace. */
 export const READ_DOCUMENTS = 3
@@ -116,10 +116,10 @@ function toLink(raw: z.infer<typeof linkSchema>, vlans: Vlans): Link {
   }
 }
 
-/** Of all tables but `local`: that and IPv6's multicast routes come and go with the addresses. */
+/** Leaves out the table `local` and IPv6's multicast routes, which come and go with the addresses. */
 function toRoutes(raw: z.infer<typeof routeSchema>): Route[] {
   if (raw.table === 'local' || (raw.type !== undefined && raw.type !== 'unicast') || raw.dst === 'multicast') return []
-  // Only IPv6 routes have a preference; a default route without a gateway tells its family by nothing else.
+  // Only IPv6 routes have a preference; nothing else gives away the family of a default route without a gateway.
   const isIpv6 = raw.dst.includes(':') || raw.gateway?.includes(':') === true || raw.pref !== undefined
   const family = isIpv6 ? 'inet6' : 'inet'
   return (raw.nexthops ?? [raw]).map(({ gateway, dev }) => ({
@@ -138,7 +138,7 @@ function toRoutes(raw: z.infer<typeof routeSchema>): Route[] {
 
 /**
  * Turns the three documents of READ_BATCH (`ip -j -d` address, route and netconf listings) into a namespace.
- * `rules` and `sysctls` are read by other tools; `inode` comes from the file system.
+ * `rules` and `sysctls` come from other tools, `inode` and `since` from the file system.
  */
 export function parseNamespace(
   documents: readonly string[],
@@ -159,17 +159,17 @@ export function parseNamespace(
   }
 }
 
-/** Reads `ip -j netns list-id`: the names of the namespaces by their numbers. Those without a name are left out. */
+/** Parses `ip -j netns list-id` into names of namespaces by their ids. Leaves out namespaces without a name. */
 export function parseNetnsIds(json: string): Map<number, string> {
   const schema = z.array(z.object({ nsid: z.number(), name: z.string().optional() }))
   const listed = readJson('ip -j netns list-id', json || '[]', schema)
   return new Map(listed.flatMap(({ nsid, name }) => (name === undefined ? [] : [[nsid, name] as const])))
 }
 
-/** The VLANs of bridges' ports by the ports' names. */
+/** The VLANs of bridge ports, by the port's name. */
 export type Vlans = ReadonlyMap<string, Link['vlans']>
 
-/** Reads `bridge -j -compressvlans vlan show`. */
+/** Parses `bridge -j -compressvlans vlan show`. */
 export function parseVlans(json: string): Vlans {
   const vlan = z
     .object({ vlan: z.number(), vlanEnd: z.number().optional(), flags: z.array(z.string()).default([]) })
@@ -183,14 +183,14 @@ export function parseVlans(json: string): Vlans {
   return new Map(listed.map(({ ifname, vlans }) => [ifname, vlans]))
 }
 
-/** Reads `nft -j list ruleset`. */
+/** Parses `nft -j list ruleset`. */
 export function parseRuleset(json: string): NftObject[] {
   const schema = z.object({ nftables: z.array(z.record(z.string(), z.unknown())) })
   const { nftables } = readJson('nft -j list ruleset', json, schema)
   return nftables.filter((object) => !('metainfo' in object))
 }
 
-/** Reads the lines `key = value` that sysctl(8) prints. */
+/** Parses the lines `key = value` that sysctl(8) prints. */
 export function parseSysctls(text: string): Record<string, string> {
   const pairs = text.split('\n').flatMap((line) => {
     const at = line.indexOf(' = ')

@@ -1,7 +1,6 @@
 /**
- * The output of `nft list ruleset` as lines that each tell by themselves where they stand, such as
- * `nft ip nat postrouting: masquerade` for a rule and `nft ip mynet containers: has 10.22.0.2` for an element.
- * Counters and the warnings of iptables-nft are left out.
+ * The output of `nft list ruleset` as self-contained lines, such as `nft ip nat postrouting: masquerade` for a rule and
+ * `nft ip mynet containers: has 10.22.0.2` for an element. Leaves out counters and the warnings of iptables-nft.
  */
 export function rulesetLines(text: string): string[] {
   const blocks: string[] = []
@@ -28,7 +27,7 @@ function withoutCounters(line: string): string {
   return line.replaceAll(/packets \d+ bytes \d+ ?/g, '').trimEnd()
 }
 
-/** What stands between the braces; a comma may be in a comment, too. */
+/** The items between the braces. A comma inside a comment does not separate them. */
 function elementsOf(text: string): string[] {
   const inner = text.slice(text.indexOf('{') + 1, text.lastIndexOf('}'))
   return inner.match(/(?:"[^"]*"|[^",])+/g)?.map((element) => withoutCounters(element.trim())) ?? []

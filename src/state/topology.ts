@@ -7,9 +7,9 @@ export interface CableEnd {
 }
 
 /**
- * The other end of a veth, wherever it is. Undefined for other interfaces, and where the other end's namespace was not
- * read. In another namespace the two know each other by their indices (`link_index` of `ip -j -d link`), and where those
- * are alike, by the numbers that namespaces give each other.
+ * The other end of a veth, in any namespace. Undefined for other interfaces, and if the other end's namespace was not
+ * read. Across namespaces, the ends refer to each other by index (`link_index` of `ip -j -d link`); where several pairs
+ * have the same indices, the ids that namespaces have for each other decide.
  */
 export function otherEnd(state: State, { netns, link }: CableEnd): CableEnd | undefined {
   if (link.peer !== undefined) {
@@ -17,7 +17,7 @@ export function otherEnd(state: State, { netns, link }: CableEnd): CableEnd | un
     return peer && { netns, link: peer }
   }
   const ids = state.get(netns)?.netnsIds
-  const place = ids && (ids.get(link.peerNetnsId ?? -1) ?? HOST) // which alone has no name
+  const place = ids && (ids.get(link.peerNetnsId ?? -1) ?? HOST) // the only namespace without a name
   return interfacesOf(state)
     .byIndices.get(`${link.peerIndex} ${link.index}`)
     ?.find(({ netns: other, link: one }) => {
@@ -27,11 +27,11 @@ export function otherEnd(state: State, { netns, link }: CableEnd): CableEnd | un
     })
 }
 
-/** The interfaces of a state, to be found without looking through all of them for each. */
+/** The interfaces of a state, indexed, as a search through all of them for each would be slow. */
 interface Interfaces {
   /** By namespace and name. */
   byName: Map<string, Link>
-  /** The ends of cables by their indices and their peers', as far as they differ in more: they may be made up. */
+  /** The ends of cables, by their own index and their peer's. Of like ones in a namespace only the first: what was read may be forged. */
   byIndices: Map<string, CableEnd[]>
 }
 
@@ -56,8 +56,8 @@ function interfacesOf(state: State): Interfaces {
 }
 
 /**
- * The namespaces with cables whose indices are those of another cable's end, too, as new namespaces count from the same
- * number. The uplink, which leads to the internet, is not taken for another one.
+ * The namespaces with a cable whose pair of indices is not unique, which is common, as every new namespace counts from the
+ * same number. The uplink does not count: it cannot be mistaken for another cable.
  */
 export function ambiguous(state: State): string[] {
   const count = new Map<string, number>()

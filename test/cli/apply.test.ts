@@ -30,7 +30,7 @@ it('brings the network of a list about, says what it changed, and changes nothin
   )
   const second = await cli(['apply', network])
   expect(second.stdout.split('\n')).toEqual([
-    '= Already there: namespace red is there',
+    '= Already there: namespace red exists',
     '= Already there: veth-red and eth0 are the ends of a veth pair',
     '✔ Changed: br0 is a bridge with the MTU 1400',
     '  ip link set dev br0 mtu 1400',
@@ -50,7 +50,7 @@ it.each([
   ['- brige: { name: x }', ":1:3: unknown operation 'brige': did you mean 'bridge'?"],
   ['- bridge: { nmae: x }', 'nmae'],
   ['- 7', 'an operation names its kind'],
-  ['- bridge: { name: "${x}" }', '${x} names nothing'],
+  ['- bridge: { name: "${x}" }', '${x} is not known'],
   ['text', 'a lab is a map of keys'],
 ])('%j is refused before anything is touched', async (text, why) => {
   const { code, stderr } = await cli(['apply', file('bad.yaml', text), '--sandbox', 'untouched'])

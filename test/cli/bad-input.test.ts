@@ -221,7 +221,7 @@ it('a program whose name steers terminals is refused, and its name shown', async
   const { code, stderr } = await cli(['exec', '--', 'a\u001b[2J'])
   expect([code, stderr]).toEqual([
     2,
-    "Error: 'a\\x1b[2J' is not the name of a program: it holds characters that are not shown\n",
+    "Error: 'a\\x1b[2J' is not the name of a program: it contains invisible characters\n",
   ])
   expect(listSandboxes()).toEqual(before)
 })

@@ -75,7 +75,7 @@ it('--json is the CNI result, and an error as the CNI spec has it', async () => 
   expect(again.code).toBe(1)
   expect(errorSchema.parse(JSON.parse(again.stdout))).toMatchObject({
     code: 101,
-    msg: expect.stringContaining('has an interface eth0 already'),
+    msg: expect.stringContaining('already has an interface eth0'),
     details: expect.stringContaining('cnilab bridge del a red'),
   })
   // What a runtime made can be taken off in the same way, and the reverse: they share names and cache.
@@ -104,7 +104,9 @@ it('takes another network from a file, and refuses what is none', async () => {
   // It is known then what network the container is on, also without the file.
   rmSync(file)
   expect(await cli(['bridge', 'check', 'a', 'red'])).toMatchObject({ code: 0, stderr: '' })
-  expect((await cli(['bridge', 'del', 'a', '/var/run/netns/red'])).stdout).toContain('a is off the network two')
+  expect((await cli(['bridge', 'del', 'a', '/var/run/netns/red'])).stdout).toContain(
+    'a is detached from the network two',
+  )
   expect(await inside('ip -br link')).not.toMatch(/br9|veth/)
   for (const [text, words] of [
     ['{', 'JSON'],
@@ -141,7 +143,7 @@ it('touches nothing of other containers, of other networks, or made by hand', as
   expect(await inside('ip -n red -br address; ip -n red route; nft list ruleset')).toBe(before)
   expect((await cli(['bridge', 'check', 'alice', 'red'])).code).toBe(0)
   expect((await cli(['bridge', 'delete', 'cni0'])).stderr).toContain(
-    'cnilab bridge del alice NETNS takes a container off',
+    'cnilab bridge del alice NETNS removes a container',
   )
   await cli(['bridge', 'del', 'alice', 'red'])
   expect(await inside('ip -br link | cut -d" " -f1')).toBe(made)

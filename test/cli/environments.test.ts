@@ -43,7 +43,7 @@ function command(words: string, { as = SAME, vars = '', before = ':', after = ''
 
 /** What no environment may lead to. */
 // oxlint-disable-next-line vitest/no-standalone-expect -- a part of what tests expect
-const NO_DUMP: unknown = expect.not.stringMatching(/fault in cnilab|^ +at |node:internal/m)
+const NO_DUMP: unknown = expect.not.stringMatching(/bug in cnilab|^ +at |node:internal/m)
 
 describe('a user without an entry in passwd, without a home and a shell', () => {
   it.each([
@@ -154,7 +154,7 @@ it.each(['netns list', 'lab run --auto'])('ulimit -n 28: %s says what is lacking
 it.each(['netns list', 'lab run --auto'])('ulimit -f 10: %s says what is lacking', async (words) => {
   const { code, stderr } = await command(words, { before: 'ulimit -f 10' })
   expect([code, stderr]).toEqual([3, NO_DUMP])
-  expect(stderr).toContain('what to do: files may not be as large as they have to be: raise ulimit -f')
+  expect(stderr).toContain('what to do: the limit on the size of files is too low: raise ulimit -f')
 })
 
 describe.skipIf(!isRoot)('few processes, of a user who has no others (needs root)', () => {
@@ -166,7 +166,7 @@ describe.skipIf(!isRoot)('few processes, of a user who has no others (needs root
     const { code, stdout, stderr } = await run([...script, '$as $cnilab clean; ls /tmp'].join('\n'), as)
     const codes = [...stdout.matchAll(/^= (\d+)$/gm)].map(([, status]) => Number(status))
     expect([code, codes.length, codes.filter((one) => ![0, 3].includes(one)), stderr]).toEqual([0, 2, [], NO_DUMP])
-    expect(stderr.match(/^Error: .*\n.*what to do: too many processes run/gm) ?? []).toHaveLength(
+    expect(stderr.match(/^Error: .*\n.*what to do: too many processes/gm) ?? []).toHaveLength(
       codes.filter((one) => one === 3).length,
     )
     expect(stdout).toMatch(/(nothing to remove|Removed sandbox 'default')\n$/)
@@ -182,7 +182,7 @@ it.skipIf(!isRoot).each([2, 4])(
     expect(await run(`${script}; status=$?; $as $cnilab clean; exit $status`)).toEqual({
       code: 3,
       stdout: expect.anything(),
-      stderr: expect.stringMatching(/could be made to answer in internet: .*\n.*what to do: too many processes run/),
+      stderr: expect.stringMatching(/could not start a responder in internet: .*\n.*what to do: too many processes/),
     })
     expect(performance.now() - started).toBeLessThan(20_000)
   },

@@ -28,8 +28,8 @@ describe('clean --host with two containers on one bridge', () => {
       echo '{"cniVersion":"1.0.0","name":"other","type":"bridge","bridge":"cni9","ipam":{"type":"host-local","subnet":"10.9.0.0/24"}}' >/run/conf/other.conf
       q cni add other green --conf-dir /run/conf; ip -all netns delete; ip link delete cni0; ip link delete cni9; nft flush ruleset; sysctl -qw net.ipv4.ip_forward=0; rm -r /run/cnilab
       cnilab clean --host; dump | grep / | sed s/-cnitool.*//; cnilab clean --host`)
-    expect(output).toBe(`✔ given back: the address of container a on the network mynet
-✔ given back: the address of container b on the network mynet
+    expect(output).toBe(`✔ released: the address of container a on the network mynet
+✔ released: the address of container b on the network mynet
 /var/lib/cni/networks/other/10.9.0.2
 /var/lib/cni/results/other
 nothing to remove

@@ -134,7 +134,7 @@ it('no remedy proposes it', () => {
     onMachine(`${MACHINE}; ip link set dev eth0 master theirs; ip address delete 198.51.100.2/24 dev eth0; ip address add 198.51.100.2/24 dev theirs; ip address delete 10.1.0.1/24 dev theirs; ${DEFAULT}
     echo '{"cniVersion":"1.0.0","name":"n","type":"bridge","bridge":"theirs","isGateway":true,"ipam":{"type":"host-local","subnet":"10.5.0.0/24"}}' >/run/n.conf
     cnilab cni add n red --conf-dir /run --host; reaches; ip -o -4 address show dev theirs | grep -o 198.*/24`)
-  expect(output).toContain('this machine is reached by that address: name another "bridge"')
+  expect(output).toContain('this machine is reached through that address: name another "bridge"')
   expect(output).not.toContain('ip address delete')
   expect(output).toMatch(/reached\n198.51.100.2\/24\n$/)
 })

@@ -13,7 +13,7 @@ describe('namespaces', () => {
     const output = after(`q netns create red; ip link add name theirs netns red type bridge
       clean; ip netns; ip -n red link delete theirs; clean; ip netns; ls /run`)
     expect(output).toBe(
-      `= kept, still in use: namespace red is there (theirs)\nexit 0\nred\n✔ ip netns delete red\nexit 0\nnetns\n`,
+      `= kept, still in use: namespace red exists (theirs)\nexit 0\nred\n✔ ip netns delete red\nexit 0\nnetns\n`,
     )
   })
 
@@ -37,7 +37,9 @@ describe('tables of nftables', () => {
     const output = after(`${theirs(table)}
       cnilab masquerade 10.22.0.0/16 --host; echo "exit $?"; cnilab masquerade 10.22.0.0/16 --delete --host; echo "exit $?"; clean
       nft list ruleset; cat /proc/sys/net/ipv4/ip_forward`)
-    expect(output).toContain(`Masquerade 10.22.0.0/16: table ${table} holds what cnilab did not make: chain theirs\n`)
+    expect(output).toContain(
+      `Masquerade 10.22.0.0/16: table ${table} holds something that cnilab did not make: chain theirs\n`,
+    )
     expect(output.match(/^exit \d/gm)).toEqual(['exit 1', 'exit 1', 'exit 0'])
     expect(output).toMatch(
       /nothing to remove\nexit 0\ntable ip cnilab_10_22_0_0_16 \{\n\tchain theirs \{\n\t\}\n\}\n0\n$/,
@@ -48,7 +50,7 @@ describe('tables of nftables', () => {
     const output = after(`q masquerade 10.22.0.0/16; nft add chain ip cnilab_10_22_0_0_16 theirs
       cnilab masquerade 10.22.0.0/16 --delete --host; echo "exit $?"; clean
       nft list ruleset | grep -c masquerade; nft delete chain ip cnilab_10_22_0_0_16 theirs; clean; ls /run`)
-    expect(output).toMatch(/with it what cnilab did not make: chain theirs of table cnilab_10_22_0_0_16\n.*\nexit 1\n/)
+    expect(output).toMatch(/this is not cnilab's: chain theirs of table cnilab_10_22_0_0_16\n.*\nexit 1\n/)
     expect(output).toContain('= kept, still in use: a rule masquerades 10.22.0.0/16 (chain theirs of table')
     expect(output).toMatch(/exit 0\n1\n✔ nft delete table ip cnilab_10_22_0_0_16\n(✔ sysctl.*\n){2}exit 0\nnetns\n$/)
   })
@@ -131,9 +133,9 @@ describe('interfaces', () => {
       ip -n red link add name eth0 type bridge; clean; ip -n red -br link | cut -d' ' -f1`)
     expect(output).toMatch(/^✔ ip -n red link set dev eth0 netns 1 name va\n✔ ip netns delete red\nexit 0\n2\n/)
     expect(output).toMatch(
-      /= kept, still in use: namespace red is there \(x\)\nError: .*eth0 in namespace red is called x now\n.*\nexit 1\n/,
+      /= kept, still in use: namespace red exists \(x\)\nError: .*eth0 in namespace red is called x now\n.*\nexit 1\n/,
     )
-    expect(output).toMatch(/= kept, still in use: namespace red is there \(eth0\)\nexit 0\nlo\neth0\n$/)
+    expect(output).toMatch(/= kept, still in use: namespace red exists \(eth0\)\nexit 0\nlo\neth0\n$/)
   })
 })
 

@@ -77,7 +77,7 @@ it('a file in /run/netns that is no namespace is told from one, and is not taken
     `touch /run/netns/gone; cnilab netns create gone --host; echo $?; rm /run/netns/gone; cnilab netns create gone --host | head -1`,
   )
   expect(output).toMatch(
-    /^Error: .*is no namespace\n.*\n.*-- rm -d \/run\/netns\/gone, or .*\n1\n✔ Create the network namespace gone\n$/,
+    /^Error: .*is not a namespace\n.*\n.*-- rm -d \/run\/netns\/gone, or .*\n1\n✔ Create the network namespace gone\n$/,
   )
 })
 
@@ -97,7 +97,7 @@ it('what is missing is looked for in all namespaces before it is said that there
     expect.stringContaining('add --netns red for that one'),
     'exit 1',
     'Error: Bring y in namespace blue up: there is no interface y in namespace blue; there is one on the host',
-    expect.stringContaining('leave --netns out for that one'),
+    expect.stringContaining('leave out --netns for that one'),
     'exit 1',
     'there is one in namespace red: add --netns red for that one',
     'exit 0',

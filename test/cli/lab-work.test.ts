@@ -95,7 +95,7 @@ it.each([
   await cli(['lab', 'start', 'eight-steps'])
   const solve = await onTerminal('lab solve', [['Run it?', keys]])
   expect([solve.code, solve.screen.includes('Warning')]).toEqual([0, false])
-  const step = await onTerminal('step up', [['Do that, too?', keys]])
+  const step = await onTerminal('step up', [['Do them, too?', keys]])
   expect([step.code, step.screen.includes('Warning'), step.screen.includes('--with-missing')]).toEqual([1, false, true])
   expect((await status()).map((one) => one.status)).not.toContain('done')
 })
@@ -241,7 +241,7 @@ it('of several that start a lab at once, one does', async () => {
   await cli(['exec', '--', 'true'])
   const starts = await Promise.all([1, 2, 3].map(() => cli(['lab', 'start', 'masquerade'])))
   expect(starts.map(({ code }) => Number(code)).toSorted((a, b) => a - b)).toEqual([0, 1, 1])
-  expect(starts.filter(({ stderr }) => stderr.includes('runs here already'))).toHaveLength(2)
+  expect(starts.filter(({ stderr }) => stderr.includes('is already running here'))).toHaveLength(2)
 })
 
 it('with --json nothing is asked, also on a terminal', async () => {
@@ -249,7 +249,7 @@ it('with --json nothing is asked, also on a terminal', async () => {
   const solve = await onTerminal('lab solve --json')
   expect([solve.code, solve.screen.includes('Run it?')]).toEqual([0, false])
   const step = await onTerminal('step up --json')
-  expect([step.code, step.screen.includes('Do that, too?')]).toEqual([1, false])
+  expect([step.code, step.screen.includes('Do them, too?')]).toEqual([1, false])
 })
 
 it('of hints taken in several terminals at once each counts', async () => {
@@ -298,7 +298,7 @@ it('one lab a sandbox: another is refused until the first is stopped, or gets a 
   await cli(['lab', 'stop'])
   await cli(['netns', 'create', 'mine'])
   const network = await cli(['lab', 'start', 'two-namespaces'])
-  expect([network.code, network.stderr.includes('a network here already')]).toEqual([1, true])
+  expect([network.code, network.stderr.includes('already a network here')]).toEqual([1, true])
 })
 
 it.each([

@@ -23,9 +23,9 @@ it.each([
   [['netns', '--sandbox', 'blue', 'nosuch'], 'followed by one of create, delete, list'],
   [['netns', '--bogus', 'create', 'red'], 'Nonexistent flag: --bogus'],
   [['lab', '--plain', 'list'], 'Nonexistent flag: --plain'],
-  [['--sandbox', 'blue'], 'no command is named'],
+  [['--sandbox', 'blue'], 'there is no command in'],
   [['--bogus', 'netns', 'create', '--', 'red'], 'Nonexistent flag: --bogus'],
-  [['--', 'netns', 'create', 'red'], 'no command is named'],
+  [['--', 'netns', 'create', 'red'], 'there is no command in'],
   [['cni', '--json', 'nosuch'], 'followed by one of add, check'],
   [['cni', 'nosuch'], "there is no command 'cni nosuch'"],
 ])('%j is refused', async (args, why) => {

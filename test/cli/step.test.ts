@@ -91,11 +91,11 @@ it.each([
 })
 
 it('asks on a terminal whether to do what must come first', async () => {
-  const yes = await onTerminal('step attach-netns', [['Do that, too?', 'y\r']])
+  const yes = await onTerminal('step attach-netns', [['Do them, too?', 'y\r']])
   expect(yes.code).toBe(0)
-  const no = await onTerminal('step up', [['Do that, too?', 'n\r']])
+  const no = await onTerminal('step up', [['Do them, too?', 'n\r']])
   expect(no.code).toBe(1)
-  expect((await onTerminal('step up', [['Do that, too?', '\u0003']])).code).toBe(1)
+  expect((await onTerminal('step up', [['Do them, too?', '\u0003']])).code).toBe(1)
   expect(await statuses()).toEqual(['done', 'next', 'done', 'done', ...Array.from({ length: 4 }, () => 'not yet')])
 })
 

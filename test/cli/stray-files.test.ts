@@ -62,12 +62,12 @@ it.each([
   'cni add mynet /run/netns/pipe',
 ])('%s is refused', async (line) => {
   const { code, stderr } = await quick(line)
-  expect([code, stderr]).toEqual([1, expect.not.stringContaining('fault in cnilab')])
+  expect([code, stderr]).toEqual([1, expect.not.stringContaining('bug in cnilab')])
 })
 
 it('a stray file is told of where a namespace is to be made, and netns delete removes it', async () => {
   const create = await quick('netns create plain')
-  expect(create.stderr).toContain('the file /run/netns/plain is there, and is no namespace')
+  expect(create.stderr).toContain('the file /run/netns/plain is not a namespace')
   expect(create.stderr).toContain('what to do: cnilab exec -- rm -d /run/netns/plain, or choose another name')
   expect((await quick('netns delete plain')).code).toBe(0)
   expect((await quick('netns create plain')).code).toBe(0)

@@ -105,13 +105,13 @@ it('is kept when the learner leaves, and goes on where it was, in `lab run` as i
     ['Your answer', '\u0003'],
     ['The network that you built', KEEP_LATER],
   ])
-  expect([left.code, left.screen.includes('Kept. Go on with: cnilab lab run')]).toEqual([130, true])
+  expect([left.code, left.screen.includes('Kept. Continue with: cnilab lab run')]).toEqual([130, true])
   expect((await cli(['exec', '--', 'ip', 'link', 'show', 'br9'])).code).toBe(0)
   expect((await cli(['lab', 'start', '--resume'])).stdout).toContain('Step 2 of 2: Bring it up')
-  expect((await cli(['lab', 'start', LAB])).stderr).toContain('runs here already')
-  expect((await onTerminal('lab run eight-steps')).screen).toContain('runs here already')
+  expect((await cli(['lab', 'start', LAB])).stderr).toContain('is already running here')
+  expect((await onTerminal('lab run eight-steps')).screen).toContain('is already running here')
   const again = await onTerminal(`lab run ${LAB}`, [
-    ['going on where you were', ''],
+    ['continuing where you were', ''],
     ['Your answer', YES],
     ['What now?', SKIP],
     ['The end of', ''],
@@ -129,7 +129,7 @@ it.each([
 ])('%s offers to keep or tear down, and leaves nothing if it is torn down', async (_name, keys) => {
   const { code, screen } = await onTerminal(`lab run ${LAB}`, [
     ['What now?', keys],
-    ['keep it, to go on later', TEAR_DOWN_LATER],
+    ['keep it, to continue later', TEAR_DOWN_LATER],
   ])
   expect([code, screen.includes('nothing is left')]).toEqual([130, true])
   expect([await nothingLeft(), existsSync(progressFile)]).toEqual([true, false])
@@ -138,7 +138,7 @@ it.each([
 it('Ctrl-C twice tears down', async () => {
   const { code } = await onTerminal(`lab run ${LAB}`, [
     ['What now?', '\u0003'],
-    ['keep it, to go on later', '\u0003'],
+    ['keep it, to continue later', '\u0003'],
   ])
   expect([code, await nothingLeft()]).toEqual([130, true])
 })
@@ -155,7 +155,7 @@ it('a signal, or a terminal that is closed, leaves nothing but the progress, whi
   expect((await start).code).toBe(130)
   await removeSandboxes()
   const { code, screen } = await shellOnTerminal(`exec 3<&0; ${run} <&3 & pid=$!; sleep 2; kill -HUP $pid; wait $pid`)
-  expect(screen).toContain('going on where you were')
+  expect(screen).toContain('continuing where you were')
   expect([code, screen.includes('nothing is left')]).toEqual([130, false])
   expect(await nothingLeft()).toBe(true)
   expect(readFileSync(progressFile, 'utf8')).toContain('"bridge"')
@@ -185,13 +185,13 @@ it('ends where the lab was ended in another terminal, and does not bring it back
     ['What now?', () => void cli(['exec', '--', 'cnilab', 'lab', 'stop'])],
     ['', SKIP, 2500],
   ])
-  expect([code, screen.includes('has been ended meanwhile')]).toEqual([1, true])
+  expect([code, screen.includes('was ended in the meantime')]).toEqual([1, true])
   expect([await nothingLeft(), existsSync(progressFile)]).toEqual([true, false])
 })
 
 it('does not ask again what was answered, nor lose what was there before it', async () => {
   await cli(['exec', '--', 'ip', 'netns', 'add', 'precious'])
-  expect((await onTerminal(`lab run ${LAB}`)).screen).toContain('there is a network here already')
+  expect((await onTerminal(`lab run ${LAB}`)).screen).toContain('there is already a network here')
   expect((await cli(['exec', '--', 'ls', '/run/netns'])).stdout).toContain('precious')
   await removeSandboxes()
   await cli(['lab', 'start', LAB])
@@ -222,7 +222,7 @@ it('goes on in a window that changes its size', async () => {
       ['What now?', MORE, 2000],
       ['It learns', ''],
       ['What now?', '\u0003'],
-      ['keep it, to go on later', TEAR_DOWN_LATER],
+      ['keep it, to continue later', TEAR_DOWN_LATER],
     ],
   )
   expect([code, screen.includes('nothing is left')]).toEqual([130, true])

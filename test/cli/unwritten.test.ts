@@ -42,7 +42,7 @@ it.each([
     plugin >&- 2>/run/err; echo "exit $?"; cat /run/err; dump | diff /run/before -
     plugin >/dev/null; echo "exit $?"; CNI_COMMAND=DEL plugin >&-; echo "exit $?"`)
   const line = (why: string) =>
-    `exit 1\ncnilab's CNI plugin ${type}: the result could not be written to standard output (${why}, write), and all that was made is taken back\n`
+    `exit 1\ncnilab's CNI plugin ${type}: could not write the result to standard output (${why}, write); everything was undone\n`
   const lines = ['ENOSPC: no space left on device', 'EPIPE: broken pipe', 'EBADF: bad file descriptor'].map(line)
   expect(output).toBe(`${lines.join('')}exit 0\nexit 0\n`)
 })
@@ -62,10 +62,10 @@ exit 1
 it('as a runtime, cnilab takes back what it cannot tell', () => {
   const output = onMachine(`${DUMP}; ${TRY}; try cnilab bridge add c red --host --json
     cnilab cni add mynet red --host >/dev/full; echo "exit $?"; ip -n red -o link show type veth; ls /var/lib/cni/results`)
-  const untold = /the result could not be written to standard output \((ENOSPC|EPIPE)[^]*?taken back/g
+  const untold = /could not write the result to standard output \((ENOSPC|EPIPE)[^]*?undone/g
   expect(output.match(/^exit \d/gm)).toEqual(['exit 1', 'exit 1', 'exit 1'])
   expect(output.match(untold)).toHaveLength(3)
-  expect(output).toMatch(/what had been made was taken away again, with DEL\n.*\nexit 1\n$/)
+  expect(output).toMatch(/what had been made was removed again, with DEL\n.*\nexit 1\n$/)
   expect(output).not.toMatch(/^[<>]/m)
 })
 

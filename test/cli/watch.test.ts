@@ -71,9 +71,9 @@ it('tells that the lab was ended in another terminal', async () => {
   await cli(['lab', 'start', 'eight-steps'])
   const { screen } = await watching([
     [KEYS, () => void cli(['exec', '--', 'cnilab', 'lab', 'stop']), 1000],
-    ['has been ended meanwhile', 'q'],
+    ['was ended in the meantime', 'q'],
   ])
-  expect(screen).toContain('has been ended meanwhile')
+  expect(screen).toContain('was ended in the meantime')
   expect((await cli(['lab', 'status'])).code).toBe(1)
 })
 

@@ -21,7 +21,7 @@ const NO_FOLDERS = ODD_FILES.filter((kind) => kind !== 'folder' && kind !== 'bro
 describe.each(NO_FOLDERS)('%s in the place of a folder', (kind) => {
   it('is refused as one of configurations', () => {
     const place = join(folderWithOdd(kind, 'net.d'), 'net.d')
-    const refused = new RegExp(`^${place} cannot be read: it is (no folder|a link that leads back to itself)$`)
+    const refused = new RegExp(`^cannot read ${place}: it is (not a folder|a link that leads back to itself)$`)
     for (const read of [() => readConfigs(place, []), () => discover(place), () => findNetwork('good', place)]) {
       expect(read).toThrow(refused)
       expect(read).toThrow(expect.objectContaining({ kind: 'usage' }))
@@ -34,7 +34,7 @@ describe.each(NO_FOLDERS)('%s in the place of a folder', (kind) => {
     writeFileSync(file, JSON.stringify(good))
     expect(await listPlugins([place])).toEqual([])
     expect((await validate(file, [place])).mistakes).toMatchObject([
-      { severity: 'warning', what: 'whether the plugins are installed was not checked' },
+      { severity: 'warning', what: 'did not check whether the plugins are installed' },
     ])
   })
 })
@@ -84,7 +84,7 @@ describe.each(ODD_FILES)('%s in the place of a configuration', (kind) => {
     const runtimes = findRuntimes(root)
     expect(runtimes.map(({ program }) => program)).toEqual(['kubelet', 'containerd', 'CRI-O'])
     const isTold = UNREADABLE.includes(kind) && kind !== 'broken link'
-    const told = runtimes.slice(1).map(({ notes }) => notes.join().includes('cannot be read'))
+    const told = runtimes.slice(1).map(({ notes }) => notes.join().includes('cannot read '))
     expect(isTold ? told : [true, true]).toEqual([true, true])
   })
 
@@ -109,7 +109,7 @@ describe.each(ODD_FILES)('%s in the place of a configuration', (kind) => {
 it('a folder with more configurations than anybody has is refused', async () => {
   const folder = folderWithOdd('empty', '0.conf')
   for (let i = 1; i <= 100; i++) writeFileSync(join(folder, `${i}.conf`), '{}')
-  await expect(validate(folder, [])).rejects.toThrow('has 101 configurations, and no more than 100 are read')
+  await expect(validate(folder, [])).rejects.toThrow('has 101 configurations, but at most 100 are read')
   expect(() => findNetwork('x', folder)).toThrow('has 101 configurations')
 })
 

@@ -152,7 +152,7 @@ function faultsOf(calls: readonly string[]): Fault[] {
 }
 
 /** What is in no message. */
-const STACK = /a fault in cnilab|\n\s+at .*:\d+:\d+/
+const STACK = /a bug in cnilab|\n\s+at .*:\d+:\d+/
 
 /** As long as a sandbox may take to be made, and some more: ms. */
 const LONGEST = 30_000

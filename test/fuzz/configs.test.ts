@@ -141,7 +141,7 @@ fuzz(
       (path) => {
         const runtimes = findRuntimes(path).map(withFolders)
         if (runtimes.length !== 4) throw new Error(`${runtimes.length} programs were found`)
-        return runtimes.some(({ notes }) => notes.some((note) => note.includes('cannot be read')))
+        return runtimes.some(({ notes }) => notes.some((note) => note.includes('cannot read ')))
           ? 'with mistakes'
           : 'read'
       },

@@ -94,7 +94,7 @@ async function runCommand({
 }
 
 function fault(error: unknown): never {
-  const stderr = `fault in cnilab, unhandled: ${error instanceof Error ? error.stack : String(error)}`
+  const stderr = `bug in cnilab, unhandled: ${error instanceof Error ? error.stack : String(error)}`
   writeSync(3, `${JSON.stringify({ code: -1, stdout: '', stderr, ms: 0, changed: false })}\n`)
   process.exit(1)
 }

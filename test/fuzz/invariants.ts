@@ -1,6 +1,6 @@
 /** A line of a stack, a dump of Node's, or our own word for a fault. */
 const DUMP =
-  /^ +at .*(:\d+:\d+|<anonymous>)|fault in cnilab|node:internal|^[A-Z]\w*Error( \[|:)|Unhandled|UnhandledPromise/m
+  /^ +at .*(:\d+:\d+|<anonymous>)|bug in cnilab|node:internal|^[A-Z]\w*Error( \[|:)|Unhandled|UnhandledPromise/m
 
 /** What goes to people, or to programs: nothing in it tells of a fault, and nothing steers a terminal. Throws an Error. */
 export function expectClean(said: string): void {

@@ -63,7 +63,7 @@ export const HIDDEN = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202
 export function expectVisible({ code, stdout, stderr }: Run): void {
   expect(stdout).not.toMatch(HIDDEN)
   expect(stderr).not.toMatch(HIDDEN)
-  expect(stderr).not.toContain('a fault in cnilab')
+  expect(stderr).not.toContain('a bug in cnilab')
   expect([0, 1, 2, 3]).toContain(code)
 }
 

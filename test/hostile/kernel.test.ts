@@ -78,6 +78,6 @@ printf '%s\\n' ${journal.map(quote).join(' ')} >>/run/cnilab/journal.jsonl
 cnilab clean`)
   expect(stdout).not.toMatch(HIDDEN)
   expect(stdout).toContain(`its alias says: ${visible(EVIL)}`)
-  expect(stdout).toContain(`with it what cnilab did not make: ${visible(EVIL_NAME)}`)
+  expect(stdout).toContain(`this is not cnilab's: ${visible(EVIL_NAME)}`)
   expect(stdout.match(/^exit \d/gm)?.join(' ')).toBe('exit 1 exit 1 exit 0 exit 1 exit 0')
 })

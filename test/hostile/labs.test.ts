@@ -117,7 +117,7 @@ it('in a tour that skips a step', async () => {
     ['What now?', down(4)], // skip
     ['Step 2 of 2', ''],
     ['What now?', '\r'], // run it
-    ['This needs what was skipped', down(1)],
+    ['This needs steps that were skipped', down(1)],
     ['What now?', down(5)], // quit
     ['The network that you built', down(1)],
   ])

@@ -42,7 +42,7 @@ describe.each(ODD_FILES)('%s in the place of', (kind) => {
     if (OPEN_TO_ALL.includes(kind)) return
     const said = outcome(() => writeProgress(place, newProgress('eight-steps', [])))
     const isFolder = kind === 'folder'
-    expect(said?.replace(/ to .*/, '')).toBe(isFolder ? 'the progress of the lab could not be written' : undefined)
+    expect(said?.replace(/ to .*/, '')).toBe(isFolder ? 'could not write the progress of the lab' : undefined)
     expect(readProgress(place)?.lab).toBe(isFolder ? undefined : 'eight-steps')
     expect(lstatSync(file).isFile()).toBe(!isFolder)
     outcome(() => endProgress(place))

@@ -31,7 +31,7 @@ it('that another process holds is waited for, and told', async () => {
   )
   expect([code, stderr]).toEqual([
     0,
-    `waiting for ${runtime}/cnilab: process ${pid} is at work there\nsandbox 'default' started · cnilab clean removes it\n`,
+    `waiting for ${runtime}/cnilab: process ${pid} is using it\nsandbox 'default' started · cnilab clean removes it\n`,
   ])
 })
 
@@ -56,7 +56,7 @@ it.runIf(isLong)(
     const { code, stderr } = await cli(['netns', 'list'])
     expect([code, stderr]).toEqual([
       1,
-      expect.stringContaining(`process ${pid} has been at work on ${runtime}/cnilab for more than a minute`),
+      expect.stringContaining(`process ${pid} has been using ${runtime}/cnilab for more than a minute`),
     ])
   },
   100_000,

@@ -15,7 +15,7 @@ describe('what is no text file is refused in words, at once', () => {
     loop: 'it is a link that leads back to itself',
     'broken link': 'there is no such file',
     memory: 'it cannot be read (EIO)',
-    huge: 'it has more than 1 MiB, and no more is read',
+    huge: 'it has more than 1 MiB, the most that is read',
     'Latin-1': 'it is not text in UTF-8: see line 1',
     'UTF-16': 'it is not text in UTF-8: see line 1',
     shut: 'this user may not read it',
@@ -31,9 +31,9 @@ it('a file of just so many bytes is read, and of one more not, whether it says h
   const path = join(folderWithOdd('empty', 'file'), 'file')
   writeFileSync(path, 'x'.repeat(100))
   expect(readText(path, 100)).toBe('x'.repeat(100))
-  expect(() => readText(path, 99)).toThrow('it has more than 99 bytes, and no more is read')
+  expect(() => readText(path, 99)).toThrow('it has more than 99 bytes, the most that is read')
   expect(readBytes('/proc/self/status', 100_000).length).toBeGreaterThan(100)
-  expect(() => readText('/proc/self/status', 99)).toThrow('it has more than 99 bytes, and no more is read')
+  expect(() => readText('/proc/self/status', 99)).toThrow('it has more than 99 bytes, the most that is read')
 })
 
 it('text is as it was written, with its byte order mark', () => {
@@ -66,7 +66,7 @@ try { console.log(readText(process.argv[1], 1000)) } catch (error) { console.log
   })
 
   it('is bounded', () => {
-    expect(through('READ <(yes)')).toBe('it has more than 1000 bytes, and no more is read\n')
-    expect(through('sleep 12 | timeout 10 READ /dev/stdin')).toBe('nothing is to be read from it without waiting\n')
+    expect(through('READ <(yes)')).toBe('it has more than 1000 bytes, the most that is read\n')
+    expect(through('sleep 12 | timeout 10 READ /dev/stdin')).toBe('it has nothing to read without waiting\n')
   })
 })

@@ -150,7 +150,7 @@ it('knows three names, and garbage does not end it', () =>
     expect(await lookUp('internet.test')).toEqual({ ok: true, said: INTERNET })
     expect(await lookUp('WWW.internet.test.')).toEqual({ ok: true, said: INTERNET })
     expect(await lookUp('nobody.test')).toEqual({ ok: false, said: 'NXDOMAIN' })
-    expect(await lookUp('no..name')).toEqual({ ok: false, said: 'no..name is no domain name' })
+    expect(await lookUp('no..name')).toEqual({ ok: false, said: 'no..name is not a domain name' })
     expect(await each(kernel, undefined, calls(INTERNET))).toMatchObject(calls(INTERNET).map(() => ({ ok: true })))
     expect(responders(kernel.host)).toEqual(before)
     expect(before).toHaveLength(1)
@@ -229,7 +229,7 @@ it('says what is wrong, and waits no longer than it was told', () =>
     })
     expect(await call(kernel, 'red', { protocol: 'tcp', to: 'internet.test', port: 7 }, 5)).toEqual({
       ok: false,
-      said: 'internet.test is no address',
+      said: 'internet.test is not an address',
     })
     const drop = 'add table ip t; add chain ip t c { type filter hook input priority 0; }; add rule ip t c drop\n'
     expect((await kernel.probe(['nft', '-f', '-'], 'internet', drop)).code).toBe(0)

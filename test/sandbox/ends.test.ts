@@ -73,7 +73,7 @@ describe.each([['netns create red'], ['exec -- true'], ['lab run --auto']])(
       const { code, stderr } = await command
       // Its sandbox may have been taken away: that is its error, or kills what it runs (137). Nothing else is to blame.
       expect([stderr, [0, 1, ...(words.startsWith('exec') ? [137] : [])].includes(code ?? -1)]).toEqual([
-        expect.not.stringMatching(/a program in|doctor|a fault in|could be made to answer/),
+        expect.not.stringMatching(/a program in|doctor|a bug in|could not start a responder/),
         true,
       ])
       for (const clean of await Promise.all(cleans)) expect(clean).toMatchObject({ code: 0, stderr: '' })

@@ -94,15 +94,15 @@ it('what was removed in a sandbox is told, and how to go on', async () => {
       {
         code: 1,
         stderr:
-          "Error: a program in the sandbox 'default' changed /run/cnilab, which is cnilab's: it is not there any more\n" +
-          '  what to do: cnilab sandbox delete default, and begin anew\n',
+          "Error: a program in the sandbox 'default' changed /run/cnilab, which is cnilab's: it no longer exists\n" +
+          '  what to do: cnilab sandbox delete default, and start again\n',
       },
     ])
   await removeSandboxes()
 })
 
 /** What is in no message. */
-const FAULT = /a fault in cnilab|\n\s+at .*:\d+:\d+/
+const FAULT = /a bug in cnilab|\n\s+at .*:\d+:\d+/
 
 describe.each(users)('whatever a program in a sandbox of user %i does to it', (uid) => {
   // Where there is little time, every fourth, and the users share them.

@@ -115,7 +115,7 @@ it('is made anew when its holder was killed by hand', async () => {
   const { code, stdout, stderr } = await cli(['netns', 'list', '--json'])
   expect([code, stdout.includes('"containers": []')]).toEqual([0, true])
   expect(stderr).toBe(
-    "sandbox 'default' had died, and what was in it is gone\nsandbox 'default' started · cnilab clean removes it\n",
+    "sandbox 'default' had died, and everything in it is gone\nsandbox 'default' started · cnilab clean removes it\n",
   )
   await removeSandboxes()
 })

@@ -3,7 +3,7 @@ import { subnet } from '../../operations/ip.ts'
 import { asList, asObject, asText, type Json } from './check-keys.ts'
 import type { Path } from './json-source.ts'
 
-/** A range of addresses of an IPAM configuration, and where it stands. */
+/** A range of addresses in an IPAM configuration, and its place. */
 export interface AddressRange {
   path: Path
   /** Without host bits. */
@@ -12,18 +12,17 @@ export interface AddressRange {
   rangeEnd?: string
   gateway?: string
   isSix: boolean
-  /** The first and the last address of the subnet, and of those that it may give, as numbers. */
+  /** The first and last address of the subnet (`whole`), and of the range (`given`), as numbers. */
   whole: { first: bigint; last: bigint }
   given: { first: bigint; last: bigint }
 }
 
-/** So many ranges of a configuration are looked at: each is compared with each. */
+/** How many ranges of a configuration are checked: each is compared with all others. */
 export const MOST_RANGES = 100
 
 /**
- * The ranges that host-local reads: of the keys in `ipam` itself, and then of `ranges`. Each inner list is one set, from
- * which a container gets one address. Ranges without a subnet that can be read are left out, and those after the first
- * hundred.
+ * The ranges of host-local: first the one in `ipam` itself, then those in `ranges`. Each inner list is one set, from which a
+ * container gets one address. Leaves out ranges without a readable subnet, and those after the first hundred.
  */
 export function rangeSets(ipam: Json, path: Path): AddressRange[][] {
   let left = MOST_RANGES
@@ -61,12 +60,12 @@ function rangeOf(object: Json, path: Path): AddressRange | undefined {
   }
 }
 
-/** Whether two ranges may give the same address. */
+/** Whether two ranges have an address in common. */
 export function sharesAddresses(a: AddressRange, b: AddressRange): boolean {
   return overlap(a, b) && a.given.first <= b.given.last && b.given.first <= a.given.last
 }
 
-/** Whether their subnets have an address in common. */
+/** Whether the subnets of two ranges overlap. */
 export function overlap(a: AddressRange, b: AddressRange): boolean {
   return a.isSix === b.isSix && a.whole.first <= b.whole.last && b.whole.first <= a.whole.last
 }

@@ -5,20 +5,20 @@ import { asList, asObject, asText, type Json } from './check-keys.ts'
 import type { Path } from './json-source.ts'
 import type { Tell } from './mistake.ts'
 
-/** What host-local refuses, or cannot mean, in ranges whose values by themselves are right. */
+/** Finds what host-local refuses, or what makes no sense, in ranges whose single values are valid. */
 export function checkHostLocal(ipam: Json, path: Path, version: string, tell: Tell): void {
   const sets = rangeSets(ipam, path)
   if (ipam['subnet'] === undefined && asList(ipam['ranges']).length === 0)
     tell('error', path, 'host-local needs a "subnet", or "ranges"', { fix: 'for example: "subnet": "10.22.0.0/16"' })
   for (const range of sets.flat()) checkRange(range, tell)
   const count = asList(ipam['ranges']).flatMap(asList).length
-  if (count > MOST_RANGES) tell('error', path, `there are ${count} ranges, of which ${MOST_RANGES} are looked at`)
+  if (count > MOST_RANGES) tell('error', path, `there are ${count} ranges, of which ${MOST_RANGES} are checked`)
 
   for (const isSix of [false, true]) {
     const ofFamily = sets.filter((set) => set[0] && isIpv6(set[0].subnet) === isSix)
     const known = isVersion(version) ? version : OLDEST
     if (ofFamily.length > 1 && !atLeast(known, '0.3.0'))
-      tell('error', path, `CNI ${version} has no place for ${ofFamily.length} IPv${isSix ? 6 : 4} addresses`, {
+      tell('error', path, `CNI ${version} has no room for ${ofFamily.length} IPv${isSix ? 6 : 4} addresses`, {
         fix: 'set cniVersion to 0.3.0 or newer, or keep one set of ranges',
       })
   }
@@ -27,7 +27,7 @@ export function checkHostLocal(ipam: Json, path: Path, version: string, tell: Te
     for (const other of ranges.slice(0, i))
       if (sharesAddresses(other, range))
         tell('error', [...range.path, 'subnet'], `${range.subnet} overlaps with ${other.subnet} before it`, {
-          why: 'one address could be given twice; host-local refuses',
+          why: 'one address could be handed out twice; host-local refuses',
         })
 }
 
@@ -35,7 +35,7 @@ function checkRange({ path, subnet, given, ...addresses }: AddressRange, tell: T
   const prefix = Number(subnet.split('/')[1])
   const most = isIpv6(subnet) ? 126 : 30
   if (prefix > most)
-    tell('error', [...path, 'subnet'], `${subnet} is too small: host-local takes a prefix up to /${most}`)
+    tell('error', [...path, 'subnet'], `${subnet} is too small: host-local accepts prefixes up to /${most}`)
   for (const key of ['rangeStart', 'rangeEnd', 'gateway'] as const) {
     const address = addresses[key]
     if (address === undefined || contains(subnet, address)) continue
@@ -43,7 +43,7 @@ function checkRange({ path, subnet, given, ...addresses }: AddressRange, tell: T
       tell('error', [...path, key], `"${key}" ${address} is not in the subnet ${subnet}`, { why: 'host-local refuses' })
     else
       tell('warning', [...path, key], `"gateway" ${address} is not in the subnet ${subnet}`, {
-        why: 'a container cannot reach it: the route to it is missing',
+        why: 'a container cannot reach it: there is no route to it',
       })
   }
   const { rangeStart, rangeEnd } = addresses
@@ -52,11 +52,11 @@ function checkRange({ path, subnet, given, ...addresses }: AddressRange, tell: T
     tell('error', [...path, 'rangeEnd'], `"rangeEnd" ${rangeEnd} is below "rangeStart" ${rangeStart}`)
 }
 
-/** Static addresses: that there are some, and that each reaches its gateway. */
+/** Checks static addresses: that there are some, and that each can reach its gateway. */
 export function checkStatic(ipam: Json, path: Path, hasIps: boolean, tell: Tell): void {
   const addresses = asList(ipam['addresses'])
   if (addresses.length === 0 && !hasIps)
-    tell('error', path, 'static needs "addresses", or the capability "ips" so that the runtime gives them', {
+    tell('error', path, 'static needs "addresses", or the capability "ips" for the runtime to supply them', {
       fix: 'for example: "addresses": [{ "address": "10.22.0.5/16" }]',
     })
   for (const [i, item] of addresses.entries()) {

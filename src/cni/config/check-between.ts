@@ -4,20 +4,20 @@ import { asObject, asText } from './check-keys.ts'
 import type { Tell } from './mistake.ts'
 import type { WrittenNetwork } from './written-network.ts'
 
-/** A network's ranges, and the bridge that has their gateway; undefined where the plugin makes none. */
+/** A range of a network, and the bridge with its gateway; undefined if the plugin makes none. */
 interface Pool {
   range: AddressRange
   bridge: string | undefined
 }
 
-/** What of a network is compared with others. */
+/** What a network needs exclusively, for comparison with others. */
 export interface Claims {
   file: string
   name: string | undefined
   pools: readonly Pool[]
 }
 
-/** What a network needs for itself: its name, and its ranges, as many as are compared. */
+/** What a network needs exclusively: its name, and its ranges, as many as are compared. */
 export function claimsOf({ file, name, plugins }: WrittenNetwork): Claims {
   const pools = plugins.flatMap(({ path, config }) => {
     const ipam = asObject(config['ipam'])
@@ -29,12 +29,12 @@ export function claimsOf({ file, name, plugins }: WrittenNetwork): Claims {
   return { file, name, pools: pools.slice(0, MOST_RANGES) }
 }
 
-/** Checks what two networks have in common that each needs for itself. Mistakes are told of the later one. */
+/** Finds what two networks both need exclusively. Reports it for the later one. */
 export function checkBetween(earlier: Claims, later: Claims, tell: Tell): void {
   const other = basename(earlier.file)
   if (earlier.name !== undefined && earlier.name === later.name)
     tell('error', ['name'], `${other} has the same name, "${earlier.name}"`, {
-      why: 'runtimes take the first one; both would share one list of addresses',
+      why: 'runtimes use the first one; both would share one list of addresses',
       fix: 'give it another name',
     })
   for (const first of earlier.pools)
@@ -51,16 +51,16 @@ function comparePools(first: Pool, second: Pool, other: string, tell: Tell): voi
   const twoBridges = first.bridge !== undefined && second.bridge !== undefined && !isSameBridge
   if (sharesAddresses(first.range, second.range))
     tell('error', place, `${subnet} overlaps with ${first.range.subnet} of ${other}`, {
-      why: 'each network keeps its own list of addresses, so that two containers can get the same one',
+      why: 'each network keeps its own list of addresses, so two containers can get the same one',
       fix: 'choose another subnet, or ranges that do not overlap',
     })
   else if (twoBridges && overlap(first.range, second.range))
     tell('error', place, `${subnet} overlaps with ${first.range.subnet} of ${other}, on another bridge`, {
-      why: 'the host has two routes to one address, and packets take the wrong bridge',
+      why: 'the host has two routes to one address, so packets take the wrong bridge',
     })
   else if (isSameBridge && !overlap(first.range, second.range))
     tell('warning', place, `bridge ${second.bridge} has ${first.range.subnet} in ${other}`, {
       why: 'if both are to be gateways, the second one fails: the bridge "already has an IP address different from" its own',
-      fix: 'give each network a bridge of its own',
+      fix: 'give each network its own bridge',
     })
 }

@@ -11,12 +11,13 @@ import type { WrittenNetwork } from './written-network.ts'
 import { pluginFile } from '../programs/find-plugin.ts'
 import { pluginNames, wrongFile } from '../programs/list.ts'
 
-/** The plugins of some folders; each is asked once. */
+/** The plugins in some directories; `ask` asks each one only once. */
 export interface Installed {
   folders: readonly string[]
   ask: (file: string) => Promise<Introduction | string>
 }
 
+/** The plugins in these directories. */
 export function installedIn(folders: readonly string[]): Installed {
   const answers = new Map<string, Promise<Introduction | string>>()
   const ask = (file: string) => {
@@ -27,14 +28,14 @@ export function installedIn(folders: readonly string[]): Installed {
   return { folders, ask }
 }
 
-/** Checks that the plugins that a network names are installed, and speak its version. */
+/** Checks that a network's plugins are installed, and support its version. */
 export async function checkInstalled(network: WrittenNetwork, installed: Installed, tell: Tell): Promise<void> {
   const { folders } = installed
   if (present(folders).length === 0) {
     const [first] = network.plugins
-    return tell('warning', first ? [...first.path, 'type'] : [], 'whether the plugins are installed was not checked', {
+    return tell('warning', first ? [...first.path, 'type'] : [], 'did not check whether the plugins are installed', {
       why: `this machine has no folder ${folders.join(' or ')}`,
-      fix: 'name the folder with --bin-dir; cnilab cni install makes one, with ours',
+      fix: 'name the folder with --bin-dir; cnilab cni install creates one, with our plugins',
     })
   }
   for (const { path, config } of network.plugins) {
@@ -55,7 +56,7 @@ async function checkOne(type: string, path: Path, version: string, { folders, as
       why: 'no container can be attached to this network',
       fix:
         near === undefined || near === type
-          ? `${Object.hasOwn(types, type) ? 'cnilab cni install writes it' : 'install it'}, or name its folder with --bin-dir`
+          ? `${Object.hasOwn(types, type) ? 'install it with cnilab cni install' : 'install it'}, or name its folder with --bin-dir`
           : `did you mean "${near}"?`,
     })
   }
@@ -64,8 +65,8 @@ async function checkOne(type: string, path: Path, version: string, { folders, as
   const answer = await ask(file)
   if (typeof answer === 'string') return tell('error', path, `${file} is ${answer}`)
   if (!isVersion(version) || answer.speaks.includes(version)) return
-  tell('error', path, `${file} does not speak CNI ${version}`, {
-    why: `it speaks ${answer.speaks.join(', ')}`,
+  tell('error', path, `${file} does not support CNI ${version}`, {
+    why: `it supports ${answer.speaks.join(', ')}`,
     fix: `set cniVersion to ${answer.speaks.findLast(isVersion) ?? 'one of them'}, or install a newer plugin`,
   })
 }

@@ -7,29 +7,29 @@ import type { Path } from './json-source.ts'
 import { type Keys, type Kind, lookup } from './keys.ts'
 import type { Tell } from './mistake.ts'
 
-/** A JSON object, with keys that are not known yet. */
+/** A JSON object. */
 export type Json = Readonly<Record<string, unknown>>
 
 const jsonSchema = z.record(z.string(), z.unknown())
 
-/** A value as an object; undefined if it is something else. */
+/** The value if it is an object, else undefined. */
 export function asObject(value: unknown): Json | undefined {
   return Array.isArray(value) ? undefined : jsonSchema.safeParse(value).data
 }
 
-/** A value as a list; an empty one if it is something else. */
+/** The value if it is a list, else an empty list. */
 export function asList(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : []
 }
 
-/** A value as text; undefined if it is something else. */
+/** The value if it is a string, else undefined. */
 export function asText(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
 const because = (schema: z.ZodType) => (text: string) => schema.safeParse(text).error?.issues[0]?.message
 
-/** Values that are texts of a form. Each returns what is wrong. */
+/** Kinds of strings. Each function returns what is wrong with a string; undefined if nothing is. */
 const forms = {
   text: () => undefined,
   mac: because(ownMac),
@@ -53,15 +53,15 @@ export function checkKeys(object: Json, keys: Keys, path: Path, what: string, te
     tell('warning', own, `${what} has no key "${name}"`, {
       why:
         sameButCase === undefined
-          ? 'it is ignored without a word, as if it were not there'
-          : 'plugins written in Go read it all the same; others do not',
+          ? 'plugins silently ignore it'
+          : 'plugins written in Go accept it anyway, but others do not',
       ...(near === undefined ? {} : { fix: `did you mean "${near}"?` }),
       at: 'key',
     })
   }
 }
 
-/** `ranges` of `ipam.ranges[0][1]` */
+/** The last key in a path: `ranges` in `ipam.ranges[0][1]`. */
 function lastKey(path: Path): string {
   return path.findLast((step) => typeof step === 'string') ?? ''
 }
@@ -72,7 +72,7 @@ function typeOf(value: unknown): string {
 }
 
 function checkValue(value: unknown, kind: Kind, path: Path, tell: Tell): void {
-  if (value === null || kind === 'anything') return // Go takes null for nothing
+  if (value === null || kind === 'anything') return // to Go, null is the same as missing
   const name = `"${lastKey(path)}"`
   const wrong = (expected: string, fix?: string) =>
     tell('error', path, `${name} must be ${expected}, not ${typeOf(value)}`, fix === undefined ? {} : { fix })
@@ -81,10 +81,10 @@ function checkValue(value: unknown, kind: Kind, path: Path, tell: Tell): void {
     const meant = value === 'true' || value === 'false' ? `write ${value} without quotes` : undefined
     wrong('true or false', meant)
   } else if (kind === 'number') {
-    if (!Number.isSafeInteger(value) || Number(value) < 0) wrong('a whole number from 0 on')
+    if (!Number.isSafeInteger(value) || Number(value) < 0) wrong('a whole number, 0 or more')
   } else if (typeof kind === 'string') {
-    if (typeof value !== 'string') return wrong('a text')
-    const problem = value === '' ? undefined : forms[kind](value) // an empty text counts as none
+    if (typeof value !== 'string') return wrong('a string')
+    const problem = value === '' ? undefined : forms[kind](value) // an empty string counts as missing
     if (problem !== undefined) tell('error', path, `${name}: ${problem}`)
   } else if ('oneOf' in kind) {
     if (typeof value === 'string' && (value === '' || kind.oneOf.includes(value))) return
@@ -117,7 +117,7 @@ function checkObject(
   checkRequired(object, kind.required ?? [], path, name, tell)
 }
 
-/** Tells of keys that are missing or empty. */
+/** Reports required keys that are missing or empty. */
 export function checkRequired(object: Json, required: readonly string[], path: Path, what: string, tell: Tell): void {
   for (const key of required)
     if (object[key] === undefined || object[key] === null || object[key] === '')

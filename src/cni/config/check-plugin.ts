@@ -6,16 +6,16 @@ import { CAPABILITIES, COMMON, IPAM_TYPES, lookup, RUNTIME_ONLY, TYPES } from '.
 import type { Tell } from './mistake.ts'
 import { nearest } from '../../nearest.ts'
 
-/** Where a plugin stands: its path in the file, its place in the chain, and the version that the network asks for. */
+/** The position of a plugin: its path in the file, its index in the chain, and the version that the network asks for. */
 export interface Position {
   path: Path
   index: number
   version: string
-  /** `name` and `cniVersion` belong to it, because it is not in a list. */
+  /** Whether it is not in a list, and so has its own `name` and `cniVersion`. */
   isAlone: boolean
 }
 
-/** Checks one plugin's configuration by itself: its keys, their values, and whether they go together. */
+/** Checks a single plugin's configuration: its keys, their values, and whether they fit together. */
 export function checkPlugin(plugin: Json, { path, index, version, isAlone }: Position, tell: Tell): void {
   const type = asText(plugin['type'])
   if (type === undefined || type === '') {
@@ -23,8 +23,8 @@ export function checkPlugin(plugin: Json, { path, index, version, isAlone }: Pos
     return
   }
   if (/[/\\]/.test(type))
-    tell('error', [...path, 'type'], `"type" is a plugin's name, not a path: ${type}`, {
-      fix: 'runtimes look for it in the folders of plugins',
+    tell('error', [...path, 'type'], `"type" must be a plugin's name, not a path: ${type}`, {
+      fix: 'runtimes look for the name in their plugin folders',
     })
   checkCapabilities(plugin, type, path, tell)
   const known = lookup(TYPES, type)
@@ -34,32 +34,32 @@ export function checkPlugin(plugin: Json, { path, index, version, isAlone }: Pos
     checkRequired(plugin, required, path, type, tell)
     if (known.chained && index === 0)
       tell('error', [...path, 'type'], `${type} cannot be the first plugin`, {
-        why: 'it works on an interface that a plugin before it has made',
-        fix: 'put it into the "plugins" of a .conflist, after bridge for example',
+        why: 'it works on an interface that an earlier plugin has created',
+        fix: 'put it into the "plugins" of a .conflist, after bridge, for example',
       })
     if (known.needsIpam && asText(asObject(plugin['ipam'])?.['type']) === undefined)
       tell('error', path, `${type} needs "ipam", which says where addresses come from`)
   } else if (lookup(IPAM_TYPES, type))
-    tell('error', [...path, 'type'], `${type} gives addresses and makes no interface`, {
-      fix: 'it belongs into "ipam"',
+    tell('error', [...path, 'type'], `${type} hands out addresses and creates no interface`, {
+      fix: 'it belongs in "ipam"',
     })
   if (!isAlone)
     for (const key of ['name', 'cniVersion'])
       if (key in plugin)
         tell('warning', [...path, key], `"${key}" of a plugin in a list is ignored`, {
-          why: "the list's own is put in its place",
+          why: "the list's own replaces it",
           at: 'key',
         })
   checkIpam(plugin, path, version, tell)
   checkTogether(type, plugin, path, tell)
 }
 
-/** Tells of keys that a runtime puts in, and returns the others. */
+/** Reports keys that only a runtime sets, and returns the configuration without them. */
 function withoutRuntimes(plugin: Json, path: Path, tell: Tell): Json {
   for (const key of RUNTIME_ONLY)
     if (key in plugin)
       tell('warning', [...path, key], `"${key}" does not belong in a file`, {
-        why: 'the runtime puts its own in its place at each call',
+        why: 'the runtime replaces it in each call',
         at: 'key',
       })
   return Object.fromEntries(Object.entries(plugin).filter(([key]) => !RUNTIME_ONLY.includes(key)))
@@ -93,7 +93,7 @@ function checkIpam(plugin: Json, path: Path, version: string, tell: Tell): void 
   const type = asText(ipam['type'])
   if (type === undefined || type === '')
     return tell('error', own, '"ipam" has no "type"', {
-      why: 'no address is given, whatever else it says',
+      why: 'no address is handed out, whatever else it says',
       fix: 'for example: "type": "host-local"',
     })
   const known = lookup(IPAM_TYPES, type)

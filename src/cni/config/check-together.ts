@@ -2,7 +2,7 @@ import { asList, asObject, asText, type Json } from './check-keys.ts'
 import type { Path } from './json-source.ts'
 import type { Tell } from './mistake.ts'
 
-/** Values that are right by themselves and wrong together. */
+/** Finds values that are valid by themselves but not together. */
 export function checkTogether(type: string, plugin: Json, path: Path, tell: Tell): void {
   if (type === 'bridge') checkBridge(plugin, path, tell)
   const both = (a: string, b: string) => plugin[a] !== undefined && plugin[b] !== undefined
@@ -38,7 +38,7 @@ function checkBridge(plugin: Json, path: Path, tell: Tell): void {
         tell('warning', [...path, key], `"${key}" does nothing without "ipam"`, { why: 'there is no address' })
   if (hasIpam && is('ipMasq') && !isGateway)
     tell('warning', [...path, 'ipMasq'], '"ipMasq" without "isGateway": the bridge gets no address', {
-      why: 'nobody on this host answers at the gateway address that containers are told',
+      why: 'nobody on this host answers at the gateway address that containers get',
       fix: '"isGateway": true',
     })
   const routes = asList(ipam['routes']).map((route) => asText(asObject(route)?.['dst']))

@@ -4,7 +4,7 @@ import { type Explained, explain } from './explain.ts'
 import { namesIn, type WrittenNetwork, readWrittenNetwork, type Unreadable, whyNotLoaded } from './written-network.ts'
 import { pluginFile } from '../programs/find-plugin.ts'
 
-/** A configuration's file, as runtimes read it. */
+/** A configuration file, as runtimes read it. */
 export interface ConfigFile {
   file: string
   name?: string
@@ -12,23 +12,23 @@ export interface ConfigFile {
   plugins: readonly Explained[]
   /** Why runtimes cannot load it. */
   wrong?: string
-  /** Types that it needs and that are in no folder of plugins. */
+  /** Types that it needs and that are in no plugin directory. */
   missing: readonly string[]
 }
 
-/** The file that each runtime takes, or what it does in place of that. */
+/** The file that each runtime uses, and why, or why none. */
 export interface Choices {
   containerd: { file?: string; why: string }
   crio: { file?: string; why: string }
   /** libcni's own search, by name: cnitool, Podman. */
   byName: readonly { name: string; file: string }[]
-  /** A file because of which every search by name fails that has not been answered before. */
+  /** A broken file at which every search by name ends. */
   stops?: string
 }
 
 /**
- * Reads the configurations of a folder, sorted by name as runtimes do, and says which each runtime takes. `folders` are
- * those of plugins. Throws CnilabError `machine` if the folder cannot be read; without one there are none.
+ * Reads the configurations in a directory, sorted by name as runtimes do, and says which one each runtime uses. `folders` are
+ * the plugin directories. Throws CnilabError `machine` if the directory cannot be read; if there is none, there are no files.
  */
 export function readConfigs(folder: string, folders: readonly string[]): { files: ConfigFile[]; choices: Choices } {
   const networks = namesIn(folder).map((name) => readWrittenNetwork(join(folder, name)))
@@ -53,24 +53,24 @@ function describe(network: WrittenNetwork | Unreadable, folders: readonly string
   }
 }
 
-/** go-cni takes the first file; if that is broken, there is no network at all. */
+/** go-cni uses the first file; if that is broken, there is no network at all. */
 function containerd([first]: readonly ConfigFile[]): Choices['containerd'] {
   if (!first) return { why: 'no file: nodes stay NotReady, "cni plugin not initialized"' }
   return first.wrong === undefined
     ? { file: first.file, why: 'the first file in sorted order' }
-    : { why: `none: the first file, ${first.file}, is broken, and it does not look further` }
+    : { why: `none: the first file, ${first.file}, is broken, and containerd does not look further` }
 }
 
-/** ocicni passes over what is broken and what lacks a plugin. */
+/** ocicni skips files that are broken or lack a plugin. */
 function crio(files: readonly ConfigFile[]): Choices['crio'] {
   const taken = files.find(
     ({ wrong, plugins, missing }) => wrong === undefined && !plugins.some(({ type }) => missing.includes(type)),
   )
-  if (taken) return { file: taken.file, why: 'the first file that is right and whose plugins are installed' }
-  return { why: files.length === 0 ? 'no file' : 'none: each file is broken, or lacks a plugin' }
+  if (taken) return { file: taken.file, why: 'the first valid file whose plugins are installed' }
+  return { why: files.length === 0 ? 'no file' : 'none: every file is broken, or lacks a plugin' }
 }
 
-/** libcni looks through the lists, then through the single plugins, and stops at the first that is broken. */
+/** libcni searches the lists, then the single plugins, and stops at the first broken file. */
 function byName(files: readonly ConfigFile[]): Pick<Choices, 'byName' | 'stops'> {
   const isList = ({ file }: ConfigFile) => file.endsWith('.conflist')
   const inOrder = [...files.filter(isList), ...files.filter((one) => !isList(one))]

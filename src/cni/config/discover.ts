@@ -5,18 +5,18 @@ import { CnilabError } from '../../errors.ts'
 import { nearest } from '../../nearest.ts'
 import { type Network, parseList, parsePlugin, parseSingle, type PluginConfig, SEED } from './network.ts'
 
-/** Where libcni looks for configuration. */
+/** The directory where libcni looks for configuration. */
 const DEFAULT_FOLDER = '/etc/cni/net.d'
 
-/** What a folder of network configuration holds. */
+/** The content of a configuration directory. */
 export interface Discovered {
-  /** In the order in which libcni looks: lists by their file's name, then single plugins. */
+  /** In libcni's order: lists by file name, then single plugins. */
   networks: { file: string; network: Network }[]
-  /** Files that are no configuration, and why. */
+  /** Files that are not a configuration, and why. */
   bad: { file: string; why: string }[]
 }
 
-/** The files of a folder with these endings, in the order of their names' bytes. None if there is no folder. */
+/** The files in a directory with these extensions, sorted by the bytes of their names; none if there is no directory. */
 function filesIn(folder: string, endings: readonly string[]): string[] {
   const isWanted = (entry: Dirent) =>
     (entry.isFile() || entry.isSymbolicLink()) && endings.includes(extname(entry.name))
@@ -27,7 +27,7 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** The plugins in the folder of a network. Throws an Error that names the file. */
+/** The plugins in a network's own directory. Throws an Error that names the file. */
 function pluginsIn(folder: string): PluginConfig[] {
   return filesIn(folder, ['.conf']).map((file) => {
     try {
@@ -38,7 +38,7 @@ function pluginsIn(folder: string): PluginConfig[] {
   })
 }
 
-/** Reads all the network configuration of a folder, as libcni's LoadNetworkConf does, but goes on after a bad file. */
+/** Reads all network configurations in a directory, like libcni's LoadNetworkConf, but continues after a bad file. */
 export function discover(folder: string): Discovered {
   const found: Discovered = { networks: [], bad: [] }
   const read = (file: string, parse: (text: string) => Network) => {
@@ -54,15 +54,15 @@ export function discover(folder: string): Discovered {
   return found
 }
 
-/** A network that was chosen by its name, and what the user should know about how it was found. */
+/** A network that was found by its name, and what the user should know about the search. */
 export interface Found {
   network: Network
   notices: string[]
 }
 
 /**
- * Chooses a network by its name. `folder` undefined means the default one, where the network `mynet` needs no file.
- * Throws CnilabError `usage` that names the networks there are, and the bad files.
+ * Finds a network by its name. `folder` undefined means the default one, where the network `mynet` needs no file.
+ * Throws CnilabError `usage`, which lists the networks that exist, and the bad files.
  */
 export function findNetwork(name: string, folder: string | undefined): Found {
   const where = folder ?? DEFAULT_FOLDER
@@ -70,13 +70,13 @@ export function findNetwork(name: string, folder: string | undefined): Found {
   const skipped = bad.map(({ file, why }) => `skipped ${file}: ${why}`)
   const [first, ...more] = networks.filter(({ network }) => network.name === name)
   if (first) {
-    const hidden = more.map(({ file }) => `${file} has a network ${name}, too; ${first.file} comes first`)
+    const hidden = more.map(({ file }) => `${file} also has a network ${name}, but ${first.file} comes first`)
     return { network: first.network, notices: [...skipped, ...hidden] }
   }
   if (folder === undefined && name === SEED.name)
     return {
       network: SEED,
-      notices: [...skipped, `no file in ${where} has ${name}: this is the one built into cnilab`],
+      notices: [...skipped, `no file in ${where} has ${name}: using the one built into cnilab`],
     }
   const names = [...new Set(networks.map(({ network }) => network.name))]
   const all = folder === undefined ? [...names, SEED.name] : names
@@ -86,6 +86,6 @@ export function findNetwork(name: string, folder: string | undefined): Found {
     fix:
       near === undefined
         ? 'write its configuration there, or name another folder with --conf-dir'
-        : `did you mean ${near}${names.includes(near) ? '' : ', which is built in'}? Another folder is named with --conf-dir`,
+        : `did you mean ${near}${names.includes(near) ? '' : ', which is built in'}? To name another folder, use --conf-dir`,
   })
 }

@@ -2,7 +2,7 @@ import { rangeSets } from './addresses.ts'
 import { asList, asObject, asText, type Json } from './check-keys.ts'
 import { IPAM_TYPES, lookup, OTHERS, TYPES } from './keys.ts'
 
-/** One plugin of a network in a few words each: what its type does, and what its keys say. */
+/** A plugin of a network, in a few words: what its type does, and what its keys mean. */
 export interface Explained {
   type: string
   does: string
@@ -10,9 +10,10 @@ export interface Explained {
   settings: readonly string[]
 }
 
+/** Explains a plugin's configuration. */
 export function explain(config: Json): Explained {
   const type = asText(config['type']) ?? '?'
-  const does = lookup(TYPES, type)?.does ?? lookup(OTHERS, type) ?? 'a plugin that is not known here'
+  const does = lookup(TYPES, type)?.does ?? lookup(OTHERS, type) ?? 'an unknown plugin'
   return { type, does, settings: [...own(type, config), ...common(config), ...ofIpam(config)] }
 }
 
@@ -63,7 +64,7 @@ function ofIpam(config: Json): string[] {
   const routes = asList(ipam['routes']).flatMap((route) => asText(asObject(route)?.['dst']) ?? [])
   return [
     given === ''
-      ? `addresses by ${type}: ${lookup(IPAM_TYPES, type)?.does ?? 'not known here'}`
+      ? `addresses by ${type}: ${lookup(IPAM_TYPES, type)?.does ?? 'unknown'}`
       : `addresses of ${given} by ${type}`,
     ...(routes.length === 0 ? [] : [`routes to ${routes.join(', ')}`]),
   ]

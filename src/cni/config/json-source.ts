@@ -2,7 +2,7 @@ import { parse, type AnyNode, type DocumentNode, type ElementNode, type ObjectNo
 import { TOO_DEEP, tooDeep } from '../../json-depth.ts'
 import { parseGiven } from '../protocol/given-json.ts'
 
-/** A place in a file, both from 1 on. */
+/** A place in a file, counted from 1. */
 interface Place {
   line: number
   column: number
@@ -10,21 +10,21 @@ interface Place {
 
 export type Path = readonly (string | number)[]
 
-/** A JSON file whose values can be found in it. */
+/** A JSON file, with the places of its values. */
 export interface JsonSource {
   json: unknown
-  /** Where the value of a path stands, or its key; what is missing: its nearest parent. */
+  /** The place of a path's value, or of its key; if missing, of its nearest parent. */
   placeOf: (path: Path, what?: 'key' | 'value') => Place
-  /** Keys that one object has twice: the last one counts. */
+  /** Keys that occur twice in one object; the last one counts. */
   repeated: readonly { path: Path; place: Place }[]
 }
 
-/** What keeps a text from being JSON. */
+/** Why, and where, a text is not JSON. */
 export interface NotJson extends Place {
   message: string
 }
 
-/** Reads JSON as the standard has it, without comments. Otherwise returns what is wrong, and where. */
+/** Parses standard JSON, without comments. If it is malformed, returns what is wrong, and where. */
 export function readJsonSource(text: string): JsonSource | NotJson {
   let document: DocumentNode
   try {
@@ -57,7 +57,7 @@ function notJson(error: unknown, text: string): NotJson {
   return { line: Number(line), column: Number(column), message: message.replace(/ in JSON at position.*/, '') }
 }
 
-/** The parser's words, and the usual mistakes behind them. */
+/** Translates the parser's message, and the usual mistakes behind it, into words. */
 function inWords(message: string, text: string, line: number, column: number): string {
   if (text.trim() === '') return 'the file is empty'
   if (text.startsWith('\uFEFF')) return 'the file begins with a byte order mark, which JSON does not allow'
@@ -66,12 +66,12 @@ function inWords(message: string, text: string, line: number, column: number): s
   const before = [...lines.slice(0, line - 1), lines[line - 1]?.slice(0, column - 1) ?? ''].join('\n').trimEnd()
   const token = /^Unexpected token (\w+)/.exec(message)?.[1]
   const found = token === undefined ? /'(.*)'/s.exec(message)?.[1] : names[token]
-  if (before.endsWith(',') && (found === '}' || found === ']')) return `a comma before ${found} is one too many`
+  if (before.endsWith(',') && (found === '}' || found === ']')) return `there must be no comma before ${found}`
   if (found === '/' || found === '#') return 'JSON has no comments'
-  if (found === "'") return "texts and keys stand in double quotes, not in '"
+  if (found === "'") return "strings and keys need double quotes, not '"
   if (token === 'String' && /["\d}\]el]$/.test(before)) return 'a comma or colon is missing before this'
-  if (found !== undefined) return `'${found}' cannot stand here`
-  return `a ${(token ?? 'character').toLowerCase()} cannot stand here`
+  if (found !== undefined) return `'${found}' is not allowed here`
+  return `a ${(token ?? 'character').toLowerCase()} is not allowed here`
 }
 
 function membersOf({ members }: ObjectNode): { name: string; member: ObjectNode['members'][number] }[] {

@@ -1,6 +1,6 @@
-// The keys of the plugins in containernetworking/plugins (as of February 2026) and what their values have to be.
+// The keys of the plugins in containernetworking/plugins (as of February 2026) and the kinds of their values.
 
-/** What a value has to be. */
+/** What a value must be. */
 export type Kind =
   | 'anything'
   | 'text'
@@ -18,27 +18,27 @@ export type Kind =
   /** A whole number; both ends are allowed. */
   | { from: number; to: number }
   | { listOf: Kind }
-  /** Any keys, with values of one kind. */
+  /** Any keys, all with values of one kind. */
   | { mapOf: Kind }
   | { keys: Keys; required?: readonly string[] }
 
 export type Keys = Readonly<Record<string, Kind>>
 
-/** A plugin type: what it does in one line, its keys beside those that all have, and what it cannot do without. */
+/** A plugin type: what it does, in one line, its keys in addition to the common ones, and which of them it requires. */
 export interface TypeKeys {
   does: string
   keys: Keys
   required?: readonly string[]
-  /** It works on what plugins before it in the chain made, so it cannot be the first. */
+  /** It works on what earlier plugins made, so it cannot be the first one. */
   chained?: true
-  /** It always asks an IPAM plugin for an address. */
+  /** It always requests an address from an IPAM plugin. */
   needsIpam?: true
-  /** The capabilities that it makes use of; without the first one declared, it does nothing if `needsCapability`. */
+  /** The capabilities that it uses. With `needsCapability`, it does nothing unless the first one is declared. */
   capabilities?: readonly string[]
   needsCapability?: true
 }
 
-/** What a table has under a name; nothing for names that every object has, such as `constructor`. */
+/** A table's own entry for a name; undefined for inherited names such as `constructor`. */
 export function lookup<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
   return Object.hasOwn(table, name) ? table[name] : undefined
 }
@@ -64,7 +64,7 @@ const routes: Kind = {
 }
 const range: Keys = { subnet: 'subnet', rangeStart: 'address', rangeEnd: 'address', gateway: 'address' }
 
-/** Keys that every plugin's configuration may have (CNI spec 1.1.0, section 1); `anything` is looked at elsewhere. */
+/** Keys that any plugin's configuration may have (CNI spec 1.1.0, section 1). Those with `anything` are checked elsewhere. */
 export const COMMON: Keys = {
   cniVersion: 'anything',
   name: 'anything',
@@ -75,7 +75,7 @@ export const COMMON: Keys = {
   dns,
 }
 
-/** Keys of a list of plugins; the same. */
+/** Keys of a list of plugins, likewise. */
 export const LIST: Keys = {
   cniVersion: 'anything',
   cniVersions: { listOf: 'text' },
@@ -86,10 +86,10 @@ export const LIST: Keys = {
   plugins: 'anything',
 }
 
-/** Keys that a runtime puts in when it calls a plugin, and that do not belong in a file. */
+/** Keys that a runtime adds when it calls a plugin, and that do not belong in a file. */
 export const RUNTIME_ONLY = ['prevResult', 'runtimeConfig', 'cni.dev/valid-attachments', 'cni.dev/attachments']
 
-/** The capabilities of CONVENTIONS.md, and the others of containerd, CRI-O and Multus. */
+/** The capabilities in CONVENTIONS.md, and others of containerd, CRI-O and Multus. */
 export const CAPABILITIES = [
   'portMappings',
   'ipRanges',
@@ -105,7 +105,7 @@ export const CAPABILITIES = [
   'io.kubernetes.cri.pod-annotations',
 ]
 
-/** The plugin types that make or change interfaces. */
+/** The plugin types that create or change interfaces. */
 export const TYPES: Readonly<Record<string, TypeKeys>> = {
   bridge: {
     does: 'a veth pair from the container to a bridge on the host',
@@ -179,7 +179,7 @@ export const TYPES: Readonly<Record<string, TypeKeys>> = {
   dummy: { does: 'an interface that leads nowhere', needsIpam: true, keys: {} },
   loopback: { does: "sets the container's lo up", keys: {} },
   portmap: {
-    does: "leads ports of the host to the container's",
+    does: "forwards ports of the host to the container's",
     chained: true,
     capabilities: ['portMappings'],
     needsCapability: true,
@@ -229,17 +229,17 @@ export const TYPES: Readonly<Record<string, TypeKeys>> = {
     keys: { table: 'number', gateways: { listOf: 'address' }, addSourceHints: 'flag' },
   },
   vrf: {
-    does: 'puts the interface into a VRF, with a routing table of its own',
+    does: 'puts the interface into a VRF, with its own routing table',
     chained: true,
     required: ['vrfname'],
     keys: { vrfname: 'interface', table: 'number' },
   },
 }
 
-/** The types that give addresses: the keys of `ipam`. */
+/** The types that hand out addresses, with the keys of `ipam`. */
 export const IPAM_TYPES: Readonly<Record<string, TypeKeys>> = {
   'host-local': {
-    does: "addresses out of a subnet, remembered in the host's files",
+    does: 'addresses from a subnet, recorded in files on the host',
     capabilities: ['ipRanges', 'ips'],
     keys: {
       type: 'text',
@@ -276,7 +276,7 @@ export const IPAM_TYPES: Readonly<Record<string, TypeKeys>> = {
   },
 }
 
-/** Other people's plugins, whose keys are not known here. */
+/** Well-known plugins of others, whose keys we do not know. */
 export const OTHERS: Readonly<Record<string, string>> = {
   flannel: "writes a bridge's configuration from what flanneld knows, and calls it",
   calico: 'routes to each container, and policies',

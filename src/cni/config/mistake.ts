@@ -6,7 +6,7 @@ export interface Mistake {
   line: number
   column: number
   severity: 'error' | 'warning'
-  /** `plugins[0].ipam.subnet`; '' for the whole. */
+  /** `plugins[0].ipam.subnet`; '' for the whole file. */
   key: string
   /** What is wrong, in one line. */
   what: string
@@ -16,7 +16,7 @@ export interface Mistake {
   fix?: string
 }
 
-/** Tells of a mistake in the file at hand; `at` says whether the key or its value is meant. */
+/** Reports a mistake in the current file; `at` says whether the key or its value is wrong. */
 export type Tell = (
   severity: Mistake['severity'],
   path: Path,
@@ -24,7 +24,7 @@ export type Tell = (
   more?: { why?: string; fix?: string; at?: 'key' | 'value' },
 ) => void
 
-/** `plugins[0].ipam` */
+/** A path in words: `plugins[0].ipam`. */
 export function keyName(path: Path): string {
   return path.map((step, i) => (typeof step === 'number' ? `[${step}]` : i === 0 ? step : `.${step}`)).join('')
 }

@@ -4,24 +4,24 @@ import { parseGiven } from '../protocol/given-json.ts'
 import { wrongNetworkName } from '../../operations/names.ts'
 import { atLeast, isVersion, OLDEST, type Version, VERSIONS } from '../protocol/versions.ts'
 
-/** The configuration of one plugin of a network, as it was written. */
+/** The configuration of one plugin of a network. */
 export type PluginConfig = Readonly<Record<string, unknown>> & { type: string }
 
-/** A network that can be run: what a `.conflist` says (CNI spec 1.1.0, "Configuration format"), or a `.conf` wrapped as one. */
+/** A valid network: the content of a `.conflist` (CNI spec 1.1.0, "Configuration format"), or of a `.conf` turned into one. */
 export interface Network {
   name: string
   version: Version
-  /** Whether CHECK is not to be sent to its plugins. */
+  /** Whether not to call its plugins for CHECK. */
   disableCheck: boolean
-  /** Whether GC is not to be sent to its plugins. */
+  /** Whether not to call its plugins for GC. */
   disableGC: boolean
   /** In the order of ADD; at least one. */
   plugins: readonly PluginConfig[]
-  /** The complete configuration list as text, for the cache: with the plugins that a folder gave. */
+  /** The complete configuration list as text, for the cache, including plugins from its directory. */
   text: string
 }
 
-/** libcni also takes the words. */
+/** A boolean; like libcni, also as a string. */
 const yes = z
   .union([
     z.boolean(),
@@ -36,7 +36,10 @@ const yes = z
 const pluginSchema = z.looseObject({
   type: z
     .string('"type" is missing: it names the plugin')
-    .refine((type) => type !== '' && !type.includes('/'), '"type" is not the name of a plugin: it must not hold a /'),
+    .refine(
+      (type) => type !== '' && !type.includes('/'),
+      '"type" is not the name of a plugin: it must not contain a /',
+    ),
   capabilities: z.record(z.string(), z.boolean()).optional(),
 })
 
@@ -57,7 +60,7 @@ const listSchema = z.looseObject({
 
 const singleSchema = pluginSchema.extend({ name, cniVersion: z.string().optional() })
 
-/** Parses a text. Throws an Error that says in one line what is wrong. */
+/** Parses JSON with a schema. Throws an Error that says in one line what is wrong. */
 function parse<T>(schema: z.ZodType<T>, text: string): T {
   if (text.trim() === '') throw new Error('it is empty')
   const json = parseGiven(text)
@@ -65,28 +68,28 @@ function parse<T>(schema: z.ZodType<T>, text: string): T {
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
   const where = issue?.path.join('.') ?? ''
-  const message = issue?.message ?? 'it is no configuration'
+  const message = issue?.message ?? 'it is not a configuration'
   throw new Error(where === '' || message.includes(`"${where}"`) ? message : `${where}: ${message}`)
 }
 
-/** The newest version that the configuration names and we speak. Throws Error if there is none. */
+/** The newest version that the configuration names and we support. Throws Error if there is none. */
 function versionOf(given: string | undefined, others: readonly string[] = []): Version {
   const named = [given ?? '', ...others].filter((version) => version !== '')
   if (named.length === 0) return OLDEST
   const [best] = named.filter(isVersion).toSorted((a, b) => (atLeast(a, b) ? -1 : 1))
   if (best === undefined)
-    throw new Error(`cniVersion ${named.join(', ')} is not among those that cnilab speaks: ${VERSIONS.join(', ')}`)
+    throw new Error(`cniVersion ${named.join(', ')} is not among those that cnilab supports: ${VERSIONS.join(', ')}`)
   return best
 }
 
-/** The configuration of one plugin, of a file in a network's folder. Throws Error. */
+/** Parses the configuration of one plugin, from a file in a network's directory. Throws Error. */
 export function parsePlugin(text: string): PluginConfig {
   return parse(pluginSchema, text)
 }
 
 /**
- * A network from the text of a `.conflist`. `folder` gives the plugins in the folder named like it, which follow those of
- * the list itself unless that says `loadOnlyInlinedPlugins`. Throws Error.
+ * Parses a `.conflist`. `folder` returns the plugins in the directory of the network's name, which follow those of the list
+ * itself unless that sets `loadOnlyInlinedPlugins`. Throws Error.
  */
 export function parseList(text: string, folder: (name: string) => readonly PluginConfig[] = () => []): Network {
   const list = parse(listSchema, text)
@@ -108,7 +111,7 @@ export function parseList(text: string, folder: (name: string) => readonly Plugi
   }
 }
 
-/** The network of a cached attachment; undefined if what the cache has is no configuration. */
+/** The network of a cached attachment; undefined if the cache contains no valid configuration. */
 export function cachedNetwork({ config }: { config: string }): Network | undefined {
   try {
     return parseList(config)
@@ -117,17 +120,17 @@ export function cachedNetwork({ config }: { config: string }): Network | undefin
   }
 }
 
-/** A network from the text of a `.conf` or `.json` with one plugin, as if a list held it. Throws Error. */
+/** Parses a `.conf` or `.json` with one plugin into a network. Throws Error. */
 export function parseSingle(text: string): Network {
   const json = text.trim() === '' ? undefined : parseGiven(text)
   if (typeof json === 'object' && json !== null && 'plugins' in json)
-    throw new Error('it holds a list of plugins: give the file a name that ends in .conflist')
+    throw new Error('it is a list of plugins: give the file a name that ends in .conflist')
   const plugin = parse(singleSchema, text)
   const { name: network, cniVersion } = plugin
   return parseList(JSON.stringify({ name: network, cniVersion, plugins: [plugin], loadOnlyInlinedPlugins: true }))
 }
 
-/** The network that there is without any file: a bridge with addresses, and a way out. */
+/** The built-in network: a bridge with addresses, and a way out. */
 export const SEED = parseList(
   JSON.stringify({
     cniVersion: '1.1.0',
@@ -144,12 +147,12 @@ export const SEED = parseList(
   }),
 )
 
-/** Refuses a command that the network's version does not have: CnilabError `usage`. */
+/** Throws CnilabError `usage` if the network's version does not have the command. */
 export function requireVersion(network: Network, command: string, since: Version): void {
   if (!atLeast(network.version, since))
     throw new CnilabError(
       'usage',
-      `the network ${network.name} is configured with cniVersion ${network.version}, and ${command} came with ${since}`,
-      { fix: `set "cniVersion" in its configuration to ${since} or newer, if its plugins know that` },
+      `the network ${network.name} has cniVersion ${network.version}, but ${command} exists since ${since}`,
+      { fix: `set "cniVersion" in its configuration to ${since} or newer, if its plugins support that` },
     )
 }

@@ -8,16 +8,16 @@ import { checkNetwork } from './check-network.ts'
 import { keyName, type Mistake, type Tell } from './mistake.ts'
 import { namesIn, type WrittenNetwork, readWrittenNetwork } from './written-network.ts'
 
-/** What was found in configurations. */
+/** The result of a validation. */
 export interface Validation {
-  /** The files that were read, in the order in which runtimes do. */
+  /** The files that were read, in the order of runtimes. */
   files: readonly string[]
   mistakes: readonly Mistake[]
 }
 
 /**
- * Finds mistakes in a configuration, or in all of a folder, and between them. `folders` are those of plugins. Throws
- * CnilabError `usage` if there is no such path.
+ * Finds mistakes in one configuration file, or in all of a directory and between them. `folders` are the plugin directories.
+ * Throws CnilabError `usage` if there is no such path.
  */
 export async function validate(path: string, folders: readonly string[]): Promise<Validation> {
   const files = configFiles(path)
@@ -43,10 +43,10 @@ export async function validate(path: string, folders: readonly string[]): Promis
   return { files, mistakes }
 }
 
-/** So many mistakes of a file are told; each is looked up in it. */
+/** How many mistakes to report for one file: each takes a search for its place. */
 const MOST = 100
 
-/** Puts mistakes of a file `into` a list; `more` is what there is to say of those beyond the first ones. */
+/** Returns `tell`, which collects a file's mistakes in `into`, and `more`, which reports how many did not fit. */
 function teller({ file, source }: WrittenNetwork, into: Mistake[]): { tell: Tell; more: () => Mistake[] } {
   let left = 0
   const tell: Tell = (severity, path, what, { at = 'value', why, fix } = {}) => {
@@ -66,13 +66,13 @@ function configFiles(path: string): string[] {
   const stat = statOf(path)
   if (!stat && !isLink(path))
     throw new CnilabError('usage', `there is no file or folder ${path}`, {
-      fix: 'cnilab cni configs lists those there are',
+      fix: 'cnilab cni configs lists them',
     })
   if (stat?.isDirectory() !== true) return [path]
   return namesIn(path).map((name) => join(path, name))
 }
 
-/** Whether a link is there, wherever it leads: that is told of it as a file that cannot be read. */
+/** Whether the path is a link, even a broken one, which is then reported as an unreadable file. */
 function isLink(path: string): boolean {
   try {
     return lstatSync(path).isSymbolicLink()

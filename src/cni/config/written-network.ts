@@ -4,39 +4,39 @@ import { atLeast, isVersion, OLDEST, VERSIONS } from '../protocol/versions.ts'
 import { asList, asObject, asText, type Json } from './check-keys.ts'
 import { type JsonSource, type Path, readJsonSource } from './json-source.ts'
 
-/** The endings of files that runtimes read. */
+/** The extensions of files that runtimes read. */
 const ENDINGS = ['.conf', '.conflist', '.json']
 
-/** Whether runtimes take a file for a configuration. */
+/** Whether runtimes read a file of this name as a configuration. */
 export function isConfigName(name: string): boolean {
   return ENDINGS.includes(extname(name))
 }
 
-/** The files of a folder that runtimes read, sorted as they do; none without the folder. Throws CnilabError. */
+/** The names of the files in a directory that runtimes read, in their order; empty if there is no directory. Throws CnilabError. */
 export function namesIn(folder: string): string[] {
   return configNamesIn(folder, (entry) => !entry.isDirectory() && isConfigName(entry.name))
 }
 
-/** A plugin of a network, and where it stands in the file. */
+/** A plugin of a network, and its place in the file. */
 interface NetworkPlugin {
   path: Path
   config: Json
 }
 
-/** A network's configuration as a file has it, right or wrong, with its places; `Network` is one that can be run. */
+/** A network's configuration as written in a file, valid or not, with places; a valid one becomes a `Network`. */
 export interface WrittenNetwork {
   file: string
-  /** Whether it has the form of a list of plugins. */
+  /** Whether it is a list of plugins. */
   isList: boolean
   name?: string
-  /** The version that a runtime asks for: the newest of `cniVersions` that is known, or `cniVersion`. */
+  /** The version that a runtime uses: the newest known one in `cniVersions`, or `cniVersion`. */
   version: string
   plugins: readonly NetworkPlugin[]
   config: Json
   source: JsonSource
 }
 
-/** A file that is no JSON object, and where and why. */
+/** A file that is not a JSON object, with where and why. */
 export interface Unreadable {
   file: string
   line: number
@@ -44,7 +44,7 @@ export interface Unreadable {
   wrong: string
 }
 
-/** Reads a file. Never throws: what it cannot read, it says. */
+/** Reads a configuration file. Never throws: if it cannot, it returns why. */
 export function readWrittenNetwork(file: string): WrittenNetwork | Unreadable {
   let text: string
   try {
@@ -73,8 +73,8 @@ function versionOf(config: Json): string {
 }
 
 /**
- * Why runtimes cannot load a network, in the words of a line; undefined if they can. That a plugin is not installed or
- * refuses what it is told is not known here.
+ * Why runtimes cannot load a network, in one line; undefined if they can. Does not look for the plugins, or at what they
+ * accept.
  */
 export function whyNotLoaded(network: WrittenNetwork | Unreadable): string | undefined {
   if ('wrong' in network) return `line ${network.line}, column ${network.column}: ${network.wrong}`

@@ -4,17 +4,17 @@ import { type Check, SPEC } from './check.ts'
 import { demand, NotApplicable } from './verdict.ts'
 import { fails, inWords, isSame, succeeds } from './judge.ts'
 
-/** The configuration with so small a pool that it has one address, where that is known: host-local's. */
+/** A change to the configuration that leaves only one address. Throws NotApplicable unless the IPAM plugin is host-local. */
 export function oneAddress({ subject }: Bench): Record<string, unknown> {
   const { ipam } = subject.config
   const isKnown = typeof ipam === 'object' && ipam !== null && 'type' in ipam && ipam.type === 'host-local'
-  if (!isKnown) throw new NotApplicable('the addresses are not given by host-local: how to use them up is not known')
+  if (!isKnown) throw new NotApplicable('the IPAM plugin is not host-local, so the suite cannot use up its addresses')
   return { ipam: { type: 'host-local', subnet: '10.98.0.0/30' } }
 }
 
 const ids = Array.from({ length: 16 }, (_, i) => `c${i + 1}`)
 
-/** The plugin's addresses, and how it bears being called many times at once, and being killed. */
+/** Checks of addresses, of concurrent calls, and of kills. */
 export const addresses: readonly Check[] = [
   {
     id: 'ipam.abbreviated',
@@ -56,7 +56,7 @@ export const addresses: readonly Check[] = [
     spec: SPEC.lifecycle,
     kinds: ['interface', 'ipam'],
     run: async (bench) => {
-      if (bench.subject.type === 'static') throw new NotApplicable('static gives the same address to everybody')
+      if (bench.subject.type === 'static') throw new NotApplicable('static gives everybody the same address')
       await bench.attach('warm')
       succeeds(await bench.call('DEL', { id: 'warm' }), 'DEL')
       for (const id of ids) await bench.container(id)
@@ -112,7 +112,7 @@ export const addresses: readonly Check[] = [
   },
 ]
 
-/** How long a whole ADD takes; what it made is taken away again. */
+/** Times a complete ADD, and undoes it with DEL. */
 async function timed(bench: Bench): Promise<{ ms: number }> {
   const whole = await bench.call('ADD')
   demand(whole.code === 0 && parseJson(whole.stdout) !== undefined, 'ADD to succeed', inWords(whole))

@@ -4,7 +4,7 @@ import { type Check, SPEC } from './check.ts'
 import { demand, NotApplicable } from './verdict.ts'
 import { fails, inWords, isSame, succeeds } from './judge.ts'
 
-/** Demands that DEL took the interface away; that of a chained plugin is not its own, and lo stays. */
+/** Demands that DEL removed the interface. Does not apply to chained plugins, whose interface is another's, and to lo. */
 async function interfaceIsGone(bench: Bench, id: string, ifname: string): Promise<void> {
   if (bench.subject.kind !== 'interface') return
   const links = (await bench.kernel.read()).get(id)?.links ?? []
@@ -12,8 +12,8 @@ async function interfaceIsGone(bench: Bench, id: string, ifname: string): Promis
 }
 
 /**
- * What stays after the first attachment has come and gone is shared: a bridge, forwarding, chains. One that comes and
- * goes after it must leave nothing behind. `remove` takes it away; returns the footprint from before.
+ * Demands that an attachment leaves nothing behind once `remove` has removed it. What stays after a first attachment, such as
+ * a bridge, forwarding or chains, is shared, and does not count.
  */
 async function leavesNothing(bench: Bench, id: string, remove: () => Promise<void>): Promise<void> {
   await bench.attach('warm')
@@ -25,13 +25,13 @@ async function leavesNothing(bench: Bench, id: string, remove: () => Promise<voi
   const wanted = 'all of it to be gone (- is missing, + was left)'
   const after = await bench.footprint()
   const isGone = !(await bench.kernel.read()).has(id)
-  // what goes with a namespace by itself: its own, and the other end of the cable that stands for the plugin before
+  // what disappears with a namespace: what is in it, and the other end of the cable that stands for the previous plugin
   const goes = (line: string) => isGone && (line.startsWith(`${id}: `) || line.includes(PLUGGED))
   const stays = (lines: readonly string[]) => lines.filter((line) => !goes(line))
   isSame(stays(before), stays(after), wanted)
 }
 
-/** ADD makes, DEL takes away, and neither touches what is not its own. */
+/** Checks that ADD makes and DEL removes exactly what they should. */
 export const behaviour: readonly Check[] = [
   {
     id: 'add.twice',
@@ -52,7 +52,7 @@ export const behaviour: readonly Check[] = [
   },
   {
     id: 'add.name-taken',
-    title: 'ADD fails where the container has an interface of that name, which is left alone',
+    title: 'ADD fails if the container already has an interface of that name, and leaves it alone',
     level: 'required',
     spec: SPEC.add,
     kinds: ['interface'],
@@ -108,7 +108,7 @@ export const behaviour: readonly Check[] = [
   },
   {
     id: 'del.removes',
-    title: 'DEL takes the interface away',
+    title: 'DEL removes the interface',
     level: 'required',
     spec: SPEC.del,
     kinds: ['interface'],
@@ -148,7 +148,7 @@ export const behaviour: readonly Check[] = [
   },
   {
     id: 'del.no-prevresult',
-    title: 'DEL without prevResult succeeds, and takes the interface away',
+    title: 'DEL without prevResult succeeds, and removes the interface',
     level: 'required',
     spec: SPEC.del,
     run: async (bench) => {
@@ -181,7 +181,7 @@ export const behaviour: readonly Check[] = [
   },
   {
     id: 'del.netns-gone',
-    title: 'DEL succeeds when the namespace is gone that CNI_NETNS names',
+    title: 'DEL succeeds when the namespace in CNI_NETNS is gone',
     level: 'required',
     spec: SPEC.del,
     run: async (bench) => {
@@ -222,7 +222,7 @@ export const behaviour: readonly Check[] = [
       await bench.attach('c1')
       const before = await bench.footprint()
       const second = await bench.call('ADD', { ifname: 'net1', change: withoutRoutes(bench) })
-      if (second.code !== 0) throw new NotApplicable(`the second interface could not be added: ${inWords(second)}`)
+      if (second.code !== 0) throw new NotApplicable(`could not add the second interface: ${inWords(second)}`)
       succeeds(await bench.call('DEL', { ifname: 'net1' }), 'DEL of net1')
       isSame(before, await bench.footprint(), 'eth0 as it was before net1 came and went (- missing, + left)')
     },
@@ -243,7 +243,7 @@ export const behaviour: readonly Check[] = [
   },
 ]
 
-/** A container has one default route: the second interface is added without routes. */
+/** A change to the configuration that drops routes, for a second interface: a container has only one default route. */
 function withoutRoutes({ subject }: Bench): Record<string, unknown> {
   const { ipam } = subject.config
   return typeof ipam === 'object' && ipam !== null ? { ipam: { ...ipam, routes: [] } } : {}

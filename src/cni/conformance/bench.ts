@@ -14,25 +14,25 @@ import type { Config } from './configs.ts'
 import { inWords } from './judge.ts'
 import type { Visible } from './subject.ts'
 
-/** What differs from an ordinary call. */
+/** How a call differs from an ordinary one. */
 export interface CallOptions {
   id?: string
   ifname?: string
-  /** The path; '' leaves CNI_NETNS out. */
+  /** The path; '' leaves out CNI_NETNS. */
   netns?: string
   args?: string
   version?: string
-  /** Keys that are added to the configuration, or put in the place of its own; undefined takes a key away. */
+  /** Keys to set in the configuration; undefined removes a key. */
   change?: Config
-  /** In the place of what the ADD before it printed; false for none. */
+  /** Replaces the result of the preceding ADD; false for none. */
   prevResult?: unknown
-  /** Variables that are left out. */
+  /** Variables to leave out. */
   without?: readonly string[]
-  /** Variables that are added, or put in the place of others. */
+  /** Variables to set. */
   variables?: Readonly<Record<string, string>>
-  /** The text on standard input, in the place of a configuration. */
+  /** Text for standard input, instead of a configuration. */
   input?: string
-  /** SIGKILL comes after so many milliseconds. */
+  /** After how many milliseconds to send SIGKILL. */
   killAfter?: number
   /** Another executable: a delegate of the plugin. */
   file?: string
@@ -47,40 +47,40 @@ export interface Attached {
   result: Result
 }
 
-/** What the tested plugin is. */
+/** The plugin under test. */
 export interface Subject extends Visible {
   type: string
   kind: Kind
   config: Config
-  /** What it says that it speaks, of the versions that we know, oldest first. */
+  /** The versions that it says it supports, as far as we know them, oldest first. */
   versions: readonly Version[]
-  /** The plugin's file as the user named it, for the commands that are shown. */
+  /** The plugin's file as the user named it, for the commands in reports. */
   shown: string
 }
 
-/** How the host's ends of the cables begin that stand for the plugin before a chained one. */
+/** The name prefix of the host's end of a cable that stands for the plugin before a chained one. */
 export const PLUGGED = 'cnfveth'
 
-/** A plugin that hangs is killed after so many seconds. */
+/** After how many seconds to kill a plugin that hangs. */
 const PATIENCE = 15
 
-/** The host, on which a program gets SIGKILL after so many seconds, and all that it started. */
+/** The host, on which programs and their children get SIGKILL after so many seconds. */
 export function limited(host: Host, seconds = PATIENCE): Host {
   return { ...host, enter: [...host.enter, 'timeout', '-s', 'KILL', String(seconds)] }
 }
 
-/** Puts everything back that a plugin may have made. The uplink and the internet beyond it stay. */
+/** Removes everything that a plugin may have made. The uplink and the internet stay. */
 const RESET = `ip netns list | cut -d' ' -f1 | grep -vx ${INTERNET} | xargs -r -n1 ip netns delete; ip -o link show | cut -d: -f2 | cut -d@ -f1 | grep -vwE 'lo|${UPLINK.ifname}' | while read -r link; do ip link delete dev "$link" 2>/dev/null; done; ! command -v nft >/dev/null || nft flush ruleset; rm -rf /var/lib/cni /tmp/conformance*; sysctl -qw net.ipv4.ip_forward=0`
 
-/** Where a check works: an empty sandbox with the plugin in it. It writes down what was done, so that it can be repeated. */
+/** The test bench of a check: an empty sandbox with the plugin in it. It records commands, so that they can be repeated. */
 export class Bench {
   readonly kernel: Kernel
   readonly subject: Subject
-  /** The newest version that the plugin speaks; checks use it unless they are about versions. */
+  /** The newest version that the plugin supports; checks use it unless they are about versions. */
   readonly version: Version
-  /** Why no ADD can work here, if so: this kernel lacks something, or the check of ADD itself failed. */
+  /** Why no ADD can work here: this kernel lacks something, or the check of ADD itself failed. */
   hopeless: string | undefined
-  /** The commands so far, ready to paste. */
+  /** The commands so far, as lines that can be pasted into a shell. */
   history: string[] = []
   readonly #previous = new Map<string, Result | undefined>()
   readonly #added = new Map<string, unknown>()
@@ -103,15 +103,15 @@ export class Bench {
     return this.subject.kind === 'loopback' ? 'lo' : 'eth0'
   }
 
-  /** Runs a line of shell that prepares something, or tampers with it, and returns what it printed. */
+  /** Runs a shell line that prepares something, or tampers with it, and returns its output. Throws NotApplicable if it fails. */
   async shell(line: string): Promise<string> {
     this.history.push(line)
     const { code, stdout, stderr } = await this.kernel.probe(['sh', '-ec', line])
-    if (code !== 0) throw new NotApplicable(`this could not be done here: ${line}: ${stderr.trim()}`)
+    if (code !== 0) throw new NotApplicable(`could not run this here: ${line}: ${stderr.trim()}`)
     return stdout
   }
 
-  /** Makes a container's namespace, unless it is there, and for a chained plugin what the one before it makes. */
+  /** Creates a container's namespace, unless it exists, and for a chained plugin what the previous one would make. Returns its path. */
   async container(id: string): Promise<string> {
     const netns = `/run/netns/${id}`
     if (this.#previous.has(id)) return netns
@@ -122,7 +122,7 @@ export class Bench {
     return netns
   }
 
-  /** A veth with an address, in the place of the plugin before a chained one; returns that one's result. */
+  /** Creates a veth with an address, in place of the plugin before a chained one, and returns that plugin's result. */
   async #plugged(id: string, n: number): Promise<Result> {
     const [host, address] = [`${PLUGGED}${n}`, `10.98.0.${n + 1}/16`]
     await this.shell(
@@ -141,14 +141,14 @@ export class Bench {
     }
   }
 
-  /** The result that a chained plugin is given for a container. */
+  /** The previous plugin's result that a chained plugin gets for a container. */
   previous(id: string): Result {
     return this.#previous.get(id) ?? EMPTY
   }
 
   /**
-   * Calls the plugin as a runtime does, but for the options. ADD of a chained plugin gets the result of the one before it,
-   * DEL and CHECK what ADD printed. The container should have been made before.
+   * Calls the plugin as a runtime does, except for the options. ADD of a chained plugin gets the previous plugin's result, DEL
+   * and CHECK get the result of ADD. The container must exist.
    */
   async call(command: string, options: CallOptions = {}): Promise<Execution> {
     const { id = 'c1', ifname = this.ifname, args = '', without = [], killAfter } = options
@@ -200,7 +200,7 @@ export class Bench {
     return `${programLine({ argv: ['printf', '%s', input] })} | ${programLine({ argv: ['env', ...set, ...limit, file] })}`
   }
 
-  /** Adds a container, which is made if need be. Throws Violation if the plugin refuses, or prints no result. */
+  /** Adds a container, which is created if necessary. Throws Violation if the plugin refuses, or prints no result. */
   async attach(id = 'c1', options: Omit<CallOptions, 'id'> = {}): Promise<Attached> {
     if (this.hopeless !== undefined) throw new NotApplicable(this.hopeless)
     const netns = await this.container(id)
@@ -215,19 +215,19 @@ export class Bench {
     }
   }
 
-  /** GC with these attachments as the valid ones. */
+  /** Calls GC with these valid attachments. */
   gc(valid: readonly { containerID: string; ifname: string }[], options: CallOptions = {}): Promise<Execution> {
     const change = { 'cni.dev/valid-attachments': valid, 'cni.dev/attachments': valid, ...options.change }
     return this.call('GC', { ...options, change })
   }
 
-  /** All that is in the kernel and in the stores of addresses, as lines that can be compared; lo keeps its address. */
+  /** Everything in the kernel and in address stores, as lines to compare; without lo's address, which stays. */
   async footprint(): Promise<string[]> {
     const [state, store] = await Promise.all([this.kernel.read(), this.store()])
     return [...describe(state).filter((line) => !line.endsWith(': address lo 127.0.0.1/8')), ...store]
   }
 
-  /** The files that say which addresses are given away (host-local's store, and others below /var/lib/cni). */
+  /** The files that record which addresses are taken (host-local's store, and others below /var/lib/cni). */
   async store(): Promise<string[]> {
     const find = [
       'find',
@@ -256,7 +256,7 @@ const portsSchema = z.looseObject({
   runtimeConfig: z.looseObject({ portMappings: z.array(z.looseObject({ hostPort: z.number() })) }),
 })
 
-/** No two containers can have the same port of the host. */
+/** Gives each container different host ports, as no two can have the same one. */
 function withPortsFor(id: string, config: Config): Config {
   const { data } = portsSchema.safeParse(config)
   if (!data) return config

@@ -2,21 +2,21 @@ import type { Version } from '../protocol/versions.ts'
 import type { Bench } from './bench.ts'
 import type { Kind } from './verdict.ts'
 
-/** One rule of the CNI spec 1.1.0, and how to see from outside whether a plugin keeps it. */
+/** One rule of the CNI spec 1.1.0, and how to test from outside whether a plugin follows it. */
 export interface Check {
   /** Unique, `group.what`. */
   id: string
   /** The rule, as a sentence about the plugin. */
   title: string
-  /** Whether the spec says must, or nothing works without it (`required`), or says should (`recommended`). */
+  /** `required` if the spec says must, or nothing works without it; `recommended` if it says should. */
   level: 'required' | 'recommended'
   /** The title of the section of the CNI spec 1.1.0 that has the rule. */
   spec: string
-  /** The kinds of plugins that it is about; all if left out. */
+  /** The kinds of plugins that it applies to; by default all. */
   kinds?: readonly Kind[]
-  /** The oldest version of the spec that has the rule: the plugin must speak it or a newer one. */
+  /** The oldest version of the spec with this rule: the plugin must support it or a newer one. */
   since?: Version
-  /** Ends quietly if the rule is kept. Throws Violation, or NotApplicable. */
+  /** Returns if the plugin follows the rule. Throws Violation, or NotApplicable. */
   run: (bench: Bench) => Promise<void>
 }
 

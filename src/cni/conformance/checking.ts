@@ -5,7 +5,7 @@ import { type Check, SPEC } from './check.ts'
 import { NotApplicable } from './verdict.ts'
 import { fails, succeeds } from './judge.ts'
 
-/** A check that CHECK fails after something was taken away. `tamper` does it, and may find nothing to take. */
+/** A check that CHECK fails after `tamper` has removed something; `tamper` throws NotApplicable if there is nothing to remove. */
 function notices(
   id: string,
   what: string,
@@ -30,7 +30,7 @@ function notices(
   }
 }
 
-/** CHECK passes when all is well, and notices what is not. */
+/** Checks that CHECK passes when everything is right, and fails when it is not. */
 export const checking: readonly Check[] = [
   {
     id: 'check.passes',
@@ -102,7 +102,7 @@ export const checking: readonly Check[] = [
     if (!rules.some((object) => 'rule' in object)) throw new NotApplicable('ADD made no rules')
     await bench.shell('nft flush ruleset')
   }),
-  notices('forwarding-off', 'forwarding is off that ADD turned on', 'recommended', ['interface'], async (bench) => {
+  notices('forwarding-off', 'the forwarding that ADD turned on is off', 'recommended', ['interface'], async (bench) => {
     const key = FORWARDING.inet
     const value = (await bench.kernel.read()).get(HOST)?.sysctls[key]
     if (value !== '1') throw new NotApplicable('ADD did not turn forwarding on')

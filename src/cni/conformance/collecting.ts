@@ -6,7 +6,7 @@ import { fails, isSame, succeeds } from './judge.ts'
 
 const since = '1.1.0'
 
-/** GC and STATUS, which came with 1.1.0. */
+/** Checks of GC and STATUS, which exist since 1.1.0. */
 export const collecting: readonly Check[] = [
   {
     id: 'gc.keeps',
@@ -24,7 +24,7 @@ export const collecting: readonly Check[] = [
   },
   {
     id: 'gc.stale',
-    title: 'GC removes what belongs to attachments that are not valid any more',
+    title: 'GC removes what belongs to attachments that are no longer valid',
     level: 'recommended',
     spec: SPEC.gc,
     since,
@@ -39,7 +39,7 @@ export const collecting: readonly Check[] = [
   },
   {
     id: 'gc.empty',
-    title: 'GC with an empty list succeeds, also when there is nothing to do',
+    title: 'GC with an empty list succeeds, even when there is nothing to do',
     level: 'required',
     spec: SPEC.gc,
     since,

@@ -8,13 +8,13 @@ import type { Kind } from './verdict.ts'
 /** A plugin's configuration, without what the runtime adds. */
 export type Config = Readonly<Record<string, unknown>>
 
-/** The network that the configurations below give addresses of. */
+/** The network of the configurations below. */
 const NETWORK = { name: 'conformance', subnet: '10.98.0.0/16' }
 
 const hostLocal = { type: 'host-local', subnet: NETWORK.subnet, routes: [{ dst: '0.0.0.0/0' }] }
 const uplinked = { master: UPLINK.ifname, ipam: hostLocal }
 
-/** What is known of the plugin types that many people use: the kind, and a configuration that shows most of it. */
+/** The kind of common plugin types, and a configuration that uses most of their features. */
 const TYPES: Readonly<Record<string, { kind: Kind; config?: Config }>> = {
   bridge: {
     kind: 'interface',
@@ -58,23 +58,23 @@ const TYPES: Readonly<Record<string, { kind: Kind; config?: Config }>> = {
 const fileSchema = z.record(z.string(), z.unknown())
 const listSchema = z.looseObject({ plugins: z.array(fileSchema).min(1) })
 
-/** What to test a plugin with, and as what. */
+/** How to test a plugin: as which kind, and with which configuration. */
 export interface Setup {
   kind: Kind
   config: Config
 }
 
 /**
- * The configuration for a type: that of a file, a plugin's or a whole list's, or else a built-in one. Throws CnilabError
- * `usage` if the file cannot be used, or if there is neither.
+ * The setup for a type: from a file with a plugin or a list, or else a built-in one. Throws CnilabError `usage` if the file
+ * cannot be used, or if there is neither.
  */
 export function setupFor(type: string, file?: string): Setup {
   const known = TYPES[type]
   if (file !== undefined) return fromFile(type, known?.kind, file)
   if (known?.config) return { kind: known.kind, config: { name: NETWORK.name, type, ...known.config } }
   const types = Object.keys(TYPES).filter((one) => TYPES[one]?.config)
-  throw new CnilabError('usage', `no configuration is known that suits the plugin type '${type}'`, {
-    fix: `give one with --config FILE; there are built-in ones for ${types.join(', ')}`,
+  throw new CnilabError('usage', `there is no built-in configuration for the plugin type '${type}'`, {
+    fix: `pass one with --config FILE; there are built-in ones for ${types.join(', ')}`,
   })
 }
 
@@ -88,7 +88,7 @@ function fromFile(type: string, kind: Kind | undefined, file: string): Setup {
   }
   const { data: list } = listSchema.safeParse(json)
   const { data: own } = fileSchema.safeParse(json)
-  if (!own) throw refuse('this is no network configuration: it must be a JSON object')
+  if (!own) throw refuse('this is not a network configuration, which is a JSON object')
   const { plugins, ...rest } = own
   if (plugins !== undefined && !list) throw refuse('"plugins" must be a list of at least one plugin')
   const at = list ? list.plugins.findIndex((plugin) => plugin['type'] === type || ipamOf(plugin) === type) : 0
@@ -98,7 +98,7 @@ function fromFile(type: string, kind: Kind | undefined, file: string): Setup {
   const isIpam = ipamOf(found) === type
   const isLater = at > 0 || 'prevResult' in found
   const { name = NETWORK.name } = rest
-  // the checks say in which version, and after which plugin
+  // the checks set the version and the previous result
   const { cniVersion: _version, prevResult: _previous, ...suited } = found
   return {
     kind: kind ?? (isIpam ? 'ipam' : isLater ? 'chained' : 'interface'),
@@ -108,7 +108,7 @@ function fromFile(type: string, kind: Kind | undefined, file: string): Setup {
 
 const ipamSchema = z.looseObject({ ipam: z.looseObject({ type: z.string() }) })
 
-/** The type of the IPAM plugin that a configuration names; undefined if it names none. */
+/** The type of a configuration's IPAM plugin; undefined if it has none. */
 export function ipamOf(config: Config): string | undefined {
   return ipamSchema.safeParse(config).data?.ipam.type
 }

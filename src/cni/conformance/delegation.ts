@@ -9,7 +9,7 @@ import { demand, NotApplicable } from './verdict.ts'
 import { ipamOf } from './configs.ts'
 import { fails, inWords, isSame, succeeds } from './judge.ts'
 
-/** An IPAM plugin that this suite puts in the place of the real one: its folder, and what it writes down. */
+/** A fake IPAM plugin that replaces the real one: its name, its directory, and its log. */
 const FAKE = { type: 'conformance-ipam', folder: '/tmp/conformance-bin', log: '/tmp/conformance-log' }
 const FAILURE = { code: 117, msg: 'conformance: this address plugin fails' }
 
@@ -21,8 +21,8 @@ const ADDRESS: Result = {
 }
 
 /**
- * A plugin in shell that keeps its variables and its input, and fails in the commands that `failing` names. In other
- * words than VERSION and ADD it prints nothing.
+ * Installs the fake IPAM plugin, a shell script that records its variables and input, and fails in the commands `failing`.
+ * Prints a result only for VERSION and ADD. Returns the change to the configuration that uses it.
  */
 async function fakeIpam(bench: Bench, failing: readonly string[] = []): Promise<Record<string, unknown>> {
   if (bench.hopeless !== undefined) throw new NotApplicable(bench.hopeless)
@@ -45,17 +45,17 @@ async function fakeIpam(bench: Bench, failing: readonly string[] = []): Promise<
   return { ipam: { type: FAKE.type, marker: 'kept' } }
 }
 
-/** What differs in a call so that the IPAM plugin is found. */
+/** Call options with which the plugin finds the fake IPAM plugin. */
 function delegating(bench: Bench, change: Record<string, unknown>) {
   return { change, variables: { CNI_PATH: [FAKE.folder, ...bench.subject.path].join(':') } }
 }
 
-/** The commands that the IPAM plugin was called with. */
+/** The commands with which the fake IPAM plugin was called. */
 async function called(bench: Bench): Promise<string[]> {
   return (await bench.kernel.probe(['cat', FAKE.log])).stdout.split('\n').filter((line) => line !== '')
 }
 
-/** A check of a plugin that leaves the addresses to another. */
+/** A check of a plugin that delegates addresses to another one. */
 function delegate(id: string, title: string, level: Check['level'], run: Check['run'], since?: Check['since']): Check {
   const rest = { level, spec: SPEC.delegation, kinds: ['interface'] as const, run }
   return { id: `delegate.${id}`, title, ...rest, ...(since === undefined ? {} : { since }) }
@@ -74,7 +74,7 @@ async function passesOn(bench: Bench, command: 'GC' | 'STATUS'): Promise<void> {
   )
 }
 
-/** Plugins that call others: the address plugin is replaced by one that writes down how it was called, or fails. */
+/** Checks of delegation: a fake IPAM plugin records how it is called, or fails. */
 export const delegation: readonly Check[] = [
   delegate('calls', 'ADD, CHECK and DEL call the IPAM plugin with the same command', 'required', async (bench) => {
     const options = delegating(bench, await fakeIpam(bench))

@@ -3,7 +3,7 @@ import { parseJson } from '../../state/json.ts'
 import type { Execution } from '../protocol/execute.ts'
 import { demand, Violation } from './verdict.ts'
 
-/** An error object, read leniently: what is wrong with it is for one check to say. */
+/** An error object, parsed leniently: a single check reports what is wrong with it. */
 export interface Reported {
   cniVersion?: unknown
   code: number
@@ -18,7 +18,7 @@ const reportedSchema = z.object({
   details: z.string().default(''),
 })
 
-/** What a call came to, in words. */
+/** The outcome of a call, in words. */
 export function inWords({ code, signal, stdout, stderr }: Execution): string {
   const ended =
     signal !== undefined || code === 137
@@ -30,7 +30,7 @@ export function inWords({ code, signal, stdout, stderr }: Execution): string {
   return printed.length === 0 ? `${ended} and printed nothing` : `${ended} and printed ${printed.join(' ')}`
 }
 
-/** A text on one line, cut to what is worth reading. */
+/** A text on one line, truncated. */
 function cut(text: string, most = 300): string {
   const line = text.replaceAll(/\s+/g, ' ')
   return line.length > most ? `${line.slice(0, most)}…` : line
@@ -45,7 +45,7 @@ export function succeeds(execution: Execution, what: string): void {
   demand(execution.code === 0, `${what} to succeed, with exit status 0`, inWords(execution))
 }
 
-/** Demands that a call failed, and returns the error that it printed, of these codes if any are given. */
+/** Demands that a call failed, with one of these codes if given, and returns the error that it printed. */
 export function fails(execution: Execution, what: string, ...codes: readonly number[]): Reported {
   const wanted = `${what} to fail, with a JSON error${codes.length === 0 ? '' : ` of code ${codes.join(' or ')}`} on stdout`
   demand(execution.code !== 0, wanted, inWords(execution))
@@ -60,7 +60,7 @@ export function printsNothing({ stdout }: Execution, what: string): void {
   demand(stdout.trim() === '', `nothing on stdout after ${what}`, `it printed ${cut(stdout)}`)
 }
 
-/** Demands that two descriptions of the same thing are equal. `what` names it. */
+/** Demands that two descriptions are equal. `what` says what of. */
 export function isSame(before: readonly string[], after: readonly string[], what: string): void {
   const [old, fresh] = [new Set(before), new Set(after)]
   const gone = before.filter((line) => !fresh.has(line)).map((line) => `- ${line}`)

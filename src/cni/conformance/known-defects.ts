@@ -1,17 +1,17 @@
 /** A rule that a published plugin is known to break. */
 export interface KnownDefect {
   check: string
-  /** The plugin types that have it. */
+  /** The plugin types with this defect. */
   types: readonly string[]
   /** What goes wrong. */
   what: string
-  /** Where it was reported, if it was. */
+  /** Where it was reported, if at all. */
   issue?: string
-  /** Whether it depends on the moment, and so does not show in every run. */
+  /** Whether it depends on timing, and so does not show in every run. */
   sometimes?: true
 }
 
-/** The plugins of the CNI project themselves, as version 1.1.1 shows itself: it speaks versions up to 1.0.0. */
+/** The CNI project's own plugins, as version 1.1.1 identifies itself: it supports versions up to 1.0.0. */
 export const REFERENCE = { maker: 'containernetworking/plugins', version: '1.1.1', newest: '1.0.0' }
 
 const TESTED = [
@@ -29,7 +29,7 @@ const TESTED = [
 const MASQUERADING = ['bridge', 'ptp']
 const LINKS = [...MASQUERADING, 'macvlan']
 
-/** What the reference plugins do wrong, as this suite has seen it in 1.1.1. */
+/** The defects that this suite found in version 1.1.1 of the reference plugins. */
 export const KNOWN_DEFECTS: readonly KnownDefect[] = [
   { check: 'version.echo', types: TESTED, what: 'VERSION always answers with the newest version' },
   { check: 'error.version', types: TESTED, what: 'errors have no cniVersion' },
@@ -40,11 +40,11 @@ export const KNOWN_DEFECTS: readonly KnownDefect[] = [
     what: 'a key of CNI_ARGS that it does not know is an error',
     issue: 'cni#560',
   },
-  { check: 'env.netns-code', types: [...LINKS, 'loopback'], what: 'nearly every error of its own has the code 999' },
+  { check: 'env.netns-code', types: [...LINKS, 'loopback'], what: 'nearly all errors have the code 999' },
   {
     check: 'add.second-interface',
     types: ['ptp'],
-    what: 'the route to the gateway of the first interface is in the way of the second',
+    what: "the route to the first interface's gateway is in the way of the second one's",
   },
   { check: 'add.again', types: ['bandwidth'], what: "DEL leaves the queue on the host's end of the cable" },
   ...['del.no-netns-clean', 'del.netns-gone-clean'].map((check) => ({
@@ -56,14 +56,14 @@ export const KNOWN_DEFECTS: readonly KnownDefect[] = [
   {
     check: 'del.one-of-two',
     types: ['bridge'],
-    what: "the NAT chain is one for all of a container's interfaces, and DEL of one takes it away",
+    what: "the NAT chain is one for all of a container's interfaces, and DEL of one removes it",
   },
   ...['result.0.1.0', 'result.0.2.0', 'result.0.3.0', 'result.0.3.1', 'result.0.4.0'].map((check) => ({
     check,
     types: ['loopback'],
     what: 'the result has the form of 1.0.0 whatever the version',
   })),
-  { check: 'check.no-prevresult', types: ['loopback'], what: 'CHECK asks for no prevResult' },
+  { check: 'check.no-prevresult', types: ['loopback'], what: 'CHECK does not require prevResult' },
   ...['check.passes', 'result.0.4.0', 'result.1.0.0'].map((check) => ({
     check,
     types: ['portmap'],
@@ -81,13 +81,13 @@ export const KNOWN_DEFECTS: readonly KnownDefect[] = [
   {
     check: 'kill.add',
     types: [...LINKS, 'firewall', 'bandwidth'],
-    what: 'DEL does not find everything that an ADD made which was killed',
+    what: 'DEL does not find everything that a killed ADD made',
     sometimes: true,
   },
   {
     check: 'kill.add',
     types: ['host-local'],
-    what: 'an ADD that was killed may leave an address reserved for nobody',
+    what: 'a killed ADD may leave an address reserved for nobody',
     sometimes: true,
   },
   {

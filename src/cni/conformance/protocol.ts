@@ -56,7 +56,7 @@ function refused(
   }
 }
 
-/** Ways to fail before anything is done, by which the form of errors is judged. */
+/** Provokes early failures, to judge the shape of errors. */
 async function errors(bench: Bench): Promise<Reported[]> {
   await bench.container('c1')
   const ways: Record<string, CallOptions> = {
@@ -75,7 +75,7 @@ const versionSchema = z.object({
   supportedVersions: z.array(z.string().regex(/^\d+\.\d+\.\d+$/)).min(1),
 })
 
-/** How a plugin is called, and how it answers. */
+/** Checks of how a plugin reads its input, and how it answers. */
 export const protocol: readonly Check[] = [
   {
     id: 'version.answers',
@@ -124,7 +124,7 @@ export const protocol: readonly Check[] = [
   missing('GC'),
   {
     id: 'env.no-command',
-    title: 'without CNI_COMMAND nothing is done: there is an error, or a text for people on stderr',
+    title: 'without CNI_COMMAND nothing is done: there is an error, or a message on stderr',
     level: 'recommended',
     spec: SPEC.parameters,
     run: async (bench) => {
@@ -161,7 +161,7 @@ export const protocol: readonly Check[] = [
   }),
   {
     id: 'env.netns',
-    title: 'ADD with a CNI_NETNS that is not there, or is no namespace, fails',
+    title: 'ADD with a CNI_NETNS that does not exist, or is not a namespace, fails',
     level: 'required',
     spec: SPEC.parameters,
     kinds: ['interface', 'loopback'],
@@ -183,7 +183,7 @@ export const protocol: readonly Check[] = [
   },
   {
     id: 'env.args-ignored',
-    title: 'unknown keys in CNI_ARGS do no harm where IgnoreUnknown=1 comes with them',
+    title: 'unknown keys in CNI_ARGS do no harm with IgnoreUnknown=1',
     level: 'required',
     spec: SPEC.parameters,
     run: async (bench) => {
@@ -192,7 +192,7 @@ export const protocol: readonly Check[] = [
   },
   {
     id: 'env.args-unknown',
-    title: 'unknown keys in CNI_ARGS do no harm by themselves',
+    title: 'unknown keys in CNI_ARGS do no harm without IgnoreUnknown=1',
     level: 'recommended',
     spec: SPEC.parameters,
     run: async (bench) => {
@@ -258,7 +258,7 @@ export const protocol: readonly Check[] = [
   },
   {
     id: 'error.details',
-    title: 'errors help on: they have details',
+    title: 'errors are helpful: they have details',
     level: 'recommended',
     spec: SPEC.error,
     run: async (bench) => {

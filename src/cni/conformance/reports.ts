@@ -1,10 +1,10 @@
 import { visible, visibleJson } from '../../visible.ts'
 import type { ConformanceReport, Outcome } from './run.ts'
 
-/** How a report can be written for programs: JUnit's XML, or the Test Anything Protocol 14. */
+/** Report formats for programs: JSON, JUnit's XML, and the Test Anything Protocol 14. */
 export const FORMATS = ['json', 'junit', 'tap'] as const
 
-/** The report as JUnit XML (the form that Jenkins, GitLab and GitHub read). */
+/** The report as JUnit XML, which Jenkins, GitLab and GitHub read. */
 export function toJunit({ plugin, outcomes, totals, ms }: ConformanceReport): string {
   const groups = [...new Set(outcomes.map(({ group }) => group))]
   const failures = totals.required.failed + totals.recommended.failed
@@ -53,7 +53,7 @@ const entities: Readonly<Record<string, string>> = {
   '\n': '&#10;',
 }
 
-/** Text between tags. What hides is made visible: XML 1.0 cannot hold most of it. */
+/** Escapes text between tags, and makes control characters visible, most of which XML 1.0 cannot contain. */
 function escaped(text: string): string {
   return visible(text)
     .replaceAll(/[&<>]/g, (one) => entities[one] ?? one)
@@ -65,7 +65,7 @@ function attribute(text: string): string {
 }
 
 /**
- * The report as TAP version 14 (testanything.org). A recommended check that failed is a `# TODO`, which fails no test
+ * The report as TAP version 14 (testanything.org). A recommended check that failed is a `# TODO`, which does not fail a test
  * run.
  */
 export function toTap({ plugin, outcomes }: ConformanceReport): string {
@@ -92,7 +92,7 @@ function tapPoint(outcome: Outcome, n: number): string[] {
   return [point, '  ---', ...lines.map(([key, value]) => `  ${key}: ${visibleJson(value)}`), '  ...']
 }
 
-/** A description: on one line, and its hashes are not the beginning of a directive. */
+/** A description on one line, with hashes escaped, which otherwise would start a directive. */
 function tapText(text: string): string {
   return text
     .replaceAll(/\s+/g, ' ')

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { atLeast, type Version } from '../protocol/versions.ts'
 
-/** `10.22.0.5/16`, an address of IPv4 or IPv6 with its prefix. */
+/** `10.22.0.5/16`: an IPv4 or IPv6 address with its prefix. */
 const cidr = z.union([z.cidrv4(), z.cidrv6()], 'not an address with its prefix')
 const address = z.union([z.ipv4(), z.ipv6()], 'not an IP address')
 const dns = z.strictObject({
@@ -35,7 +35,7 @@ const ip = z.strictObject({ address: cidr, gateway: address.optional(), interfac
 const oldIp = z.strictObject({ ...ip.shape, version: z.enum(['4', '6']) })
 const oldest = z.strictObject({ ip: cidr, gateway: address.optional(), routes: z.array(oldRoute).optional() })
 
-/** The strict form of a result of ADD in a version (CNI spec of that version, "Result"). */
+/** The strict schema of a result of ADD in a version (CNI spec of that version, "Result"). */
 function schemaOf(version: Version): z.ZodType {
   const cniVersion = z.literal(version)
   if (!atLeast(version, '0.3.0'))
@@ -50,7 +50,7 @@ function schemaOf(version: Version): z.ZodType {
   })
 }
 
-/** What is wrong with the form of a result, such as `ips.0.version: …`; undefined if nothing is. */
+/** What is wrong with the shape of a result, such as `ips.0.version: …`; undefined if nothing is. */
 export function wrongShape(json: unknown, version: Version): string | undefined {
   const { error } = schemaOf(version).safeParse(json)
   if (!error) return undefined

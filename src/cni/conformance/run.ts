@@ -20,7 +20,7 @@ import { protocol } from './protocol.ts'
 import { findSubject, makeVisible } from './subject.ts'
 import { versions } from './versions.ts'
 
-/** The groups of checks, in the order in which they run. The check of ADD decides whether others can be made. */
+/** The groups of checks, in order. The check of ADD decides whether others can run. */
 const GROUPS: readonly { title: string; checks: readonly Check[] }[] = [
   { title: 'ADD and the result of each version', checks: versions },
   { title: 'protocol: variables, configuration, errors', checks: protocol },
@@ -28,10 +28,10 @@ const GROUPS: readonly { title: string; checks: readonly Check[] }[] = [
   { title: 'CHECK', checks: checking },
   { title: 'delegation to an IPAM plugin', checks: delegation },
   { title: 'GC and STATUS', checks: collecting },
-  { title: 'addresses, many at once, killed half-way', checks: addresses },
+  { title: 'addresses, concurrent calls, kills', checks: addresses },
 ]
 
-/** How a plugin did in one check. */
+/** The outcome of one check. */
 export interface Outcome {
   id: string
   group: string
@@ -44,21 +44,21 @@ export interface Outcome {
   reason?: string
   expected?: string
   actual?: string
-  /** Of a failure: what was done, in order, as lines of shell for an empty sandbox. */
+  /** For a failure: the shell lines that reproduce it in an empty sandbox. */
   reproduce?: string[]
-  /** Of a failure that is known of a published plugin. */
+  /** For a known defect of a published plugin: which. */
   known?: string
-  /** Wall time. */
+  /** Wall time, in milliseconds. */
   ms: number
 }
 
-/** How many checks passed, of those that apply. */
+/** How many of the checks that apply passed, and how many failed. */
 interface Total {
   passed: number
   failed: number
 }
 
-/** What the suite found out about a plugin. */
+/** The suite's report on a plugin. */
 export interface ConformanceReport {
   plugin: { type: string; file: string; kind: Kind; versions: readonly Version[]; reference: boolean }
   config: Config
@@ -69,19 +69,19 @@ export interface ConformanceReport {
   ms: number
 }
 
-/** What to test, and with what. */
+/** Options of `runConformance`. */
 export interface ConformanceOptions {
-  /** A path to an executable, or the type of a plugin that is installed. */
+  /** The path of an executable, or the type of an installed plugin. */
   plugin: string
-  /** A file with a network configuration, or a list that holds the plugin's. */
+  /** A file with a network configuration, or with a list that contains the plugin's. */
   config?: string | undefined
-  /** Told of each outcome as it comes. */
+  /** Called with each outcome as it comes. */
   onOutcome?: (outcome: Outcome) => void
 }
 
 /**
- * Runs the checks of the CNI spec against a plugin's executable, each in an empty sandbox of the suite's own. Throws
- * CnilabError `usage` if there is no such plugin or no configuration for it, `machine` if there can be no sandbox.
+ * Runs the checks of the CNI spec against a plugin's executable, each in an emptied sandbox. Throws CnilabError `usage` if
+ * there is no such plugin or no configuration for it, `machine` if there can be no sandbox.
  */
 export async function runConformance({ plugin, config, onOutcome }: ConformanceOptions): Promise<ConformanceReport> {
   const started = performance.now()
@@ -142,16 +142,16 @@ async function runOne(bench: Bench, check: Check): Promise<Omit<Outcome, 'group'
 }
 
 const KINDS: Readonly<Record<Kind, string>> = {
-  interface: 'makes an interface',
+  interface: 'creates an interface',
   chained: 'is chained to another',
-  ipam: 'gives addresses',
+  ipam: 'hands out addresses',
   loopback: 'brings lo up',
 }
 
 function outOfScope({ kind, versions: spoken }: Subject, { kinds, since }: Check): string | undefined {
-  if (kinds && !kinds.includes(kind)) return `it is not about a plugin that ${KINDS[kind]}`
+  if (kinds && !kinds.includes(kind)) return `it does not apply to a plugin that ${KINDS[kind]}`
   if (since !== undefined && !spoken.some((version) => atLeast(version, since)))
-    return `the plugin does not speak ${since} or newer`
+    return `the plugin does not support ${since} or newer`
   return undefined
 }
 
@@ -169,7 +169,7 @@ function totalsOf(outcomes: readonly Outcome[]): ConformanceReport['totals'] {
 
 const versionsSchema = z.object({ supportedVersions: z.array(z.string()) })
 
-/** The versions that a plugin lists, of those that we know. One that lists none is tried with 1.0.0. */
+/** The versions that a plugin lists, as far as we know them. If it lists none, tries 1.0.0. */
 async function askVersions(kernel: Kernel, file: string): Promise<Version[]> {
   const variables = callVariables('VERSION', { path: [] })
   const { stdout } = await execute(limited(kernel.host), file, variables, JSON.stringify({ cniVersion: '1.0.0' }))
@@ -178,7 +178,7 @@ async function askVersions(kernel: Kernel, file: string): Promise<Version[]> {
   return known.length > 0 ? known : ['1.0.0']
 }
 
-/** The reference plugins say their name when they are called without a command. */
+/** Whether it is the reference plugin, which prints its name if called without a command. */
 async function isTheReference(kernel: Kernel, file: string, spoken: readonly Version[]): Promise<boolean> {
   const { stderr } = await execute(limited(kernel.host), file, {}, '')
   return /^CNI \S+ plugin/.test(stderr) && spoken.at(-1) === REFERENCE.newest
@@ -192,7 +192,7 @@ function words({ what, issue }: KnownDefect): string {
   return `known defect of ${REFERENCE.maker} ${REFERENCE.version}: ${what}${issue === undefined ? '' : ` (${issue})`}`
 }
 
-/** Kinds of links that plugins need, and that are modules of the kernel. */
+/** The kinds of links that plugins need, which may be kernel modules. */
 const LINKS: Readonly<Record<string, string>> = {
   bridge: 'type bridge',
   ptp: 'type veth',
@@ -201,7 +201,7 @@ const LINKS: Readonly<Record<string, string>> = {
   vlan: `link ${UPLINK.ifname} type vlan id 98`,
 }
 
-/** What this kernel lacks for a plugin type; undefined if nothing is known to be missing. */
+/** What this kernel lacks for a plugin type, in words; undefined if nothing is known to be missing. */
 async function lacking(kernel: Kernel, type: string): Promise<string | undefined> {
   const link = LINKS[type]
   if (link === undefined) return undefined

@@ -8,7 +8,7 @@ import { bringPrograms } from '../programs/copy-in.ts'
 import { defaultFolders, pluginFile } from '../programs/find-plugin.ts'
 import { type Config, ipamOf } from './configs.ts'
 
-/** Where plugins are usually installed, and where cnilab's own are. */
+/** The directories where plugins usually are, and cnilab's own. */
 function usualFolders(): string[] {
   const given = (process.env['CNI_PATH'] ?? '').split(':').filter((folder) => folder !== '')
   return [...given, ...defaultFolders(packageFolder())]
@@ -28,28 +28,28 @@ export function findSubject(plugin: string): string {
   const file = plugin.includes('/') ? resolve(plugin) : pluginFile(plugin, usualFolders())
   if (file !== undefined && isExecutable(file)) return file
   if (file !== undefined)
-    throw new CnilabError('usage', `${file} ${existsSync(file) ? 'cannot be executed' : 'does not exist'}`)
+    throw new CnilabError('usage', `${file} ${existsSync(file) ? 'is not executable' : 'does not exist'}`)
   throw new CnilabError('usage', `there is no plugin '${plugin}' in ${usualFolders().join(', ')}`, {
-    fix: 'give the path to its executable, or set CNI_PATH to the folder that it is in',
+    fix: 'pass the path of its executable, or set CNI_PATH to its folder',
   })
 }
 
-/** A plugin's executable and the folders for delegation, all as the sandbox sees them. */
+/** A plugin's executable and the directories for delegation, as the sandbox sees them. */
 export interface Visible {
   file: string
   path: string[]
 }
 
 /**
- * How a sandbox sees a plugin's executable: of a folder that it does not have, that and the IPAM plugin that the
- * configuration names are copied. Throws CnilabError `usage` where it cannot be run there.
+ * Makes a plugin's executable visible in a sandbox: unless the sandbox has its directory, copies it and the configuration's
+ * IPAM plugin. Throws CnilabError `usage` if it cannot run there.
  */
 export async function makeVisible(kernel: Kernel, file: string, config: Config): Promise<Visible> {
   const names = [basename(file), ipamOf(config) ?? ''].filter((name) => name !== '')
   const folder = bringPrograms(kernel.host, dirname(file), names)
   const seen = join(folder, basename(file))
   if ((await kernel.probe(['test', '-f', seen, '-a', '-x', seen])).code !== 0)
-    throw new CnilabError('usage', `${file} cannot be run in a sandbox`, {
+    throw new CnilabError('usage', `cannot run ${file} in a sandbox`, {
       fix: 'copy it to a folder that everybody may read, such as /opt/cni/bin',
     })
   return {

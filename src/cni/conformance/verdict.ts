@@ -1,10 +1,10 @@
 /**
- * What a plugin does in an attachment, which decides what can be asked of it: makes an interface, changes one that
- * another plugin made (`chained`), gives addresses (`ipam`), or brings `lo` up.
+ * What a plugin does in an attachment, which decides what to expect of it: it creates an interface, changes one that another
+ * plugin created (`chained`), hands out addresses (`ipam`), or brings `lo` up.
  */
 export type Kind = 'interface' | 'chained' | 'ipam' | 'loopback'
 
-/** The plugin broke a rule. */
+/** The error if the plugin breaks a rule. */
 export class Violation extends Error {
   readonly expected: string
   readonly actual: string
@@ -16,10 +16,10 @@ export class Violation extends Error {
   }
 }
 
-/** The check says nothing about this plugin, this configuration or this kernel; the message is the reason. */
+/** The error if the check does not apply to this plugin, configuration or kernel; the message is the reason. */
 export class NotApplicable extends Error {}
 
-/** Throws Violation unless something holds. */
+/** Throws Violation unless `holds`. */
 export function demand(holds: boolean, expected: string, actual: string): asserts holds {
   if (!holds) throw new Violation(expected, actual)
 }

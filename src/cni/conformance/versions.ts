@@ -9,22 +9,22 @@ import { demand, NotApplicable } from './verdict.ts'
 import { fails, inWords, printsNothing, succeeds } from './judge.ts'
 import { wrongShape } from './result-shape.ts'
 
-/** ADD, CHECK and DEL in one version of the spec, and the form of the result. */
+/** A check of ADD, CHECK and DEL in one version of the spec, and of the result's format. */
 function inVersion(version: Version): Check {
   return {
     id: `result.${version}`,
-    title: `with cniVersion ${version}, ADD, CHECK and DEL work and the result has the form of that version`,
+    title: `with cniVersion ${version}, ADD, CHECK and DEL work and the result has the format of that version`,
     level: 'required',
     spec: SPEC.success,
     run: async (bench) => {
-      if (!bench.subject.versions.includes(version)) throw new NotApplicable(`the plugin does not speak ${version}`)
+      if (!bench.subject.versions.includes(version)) throw new NotApplicable(`the plugin does not support ${version}`)
       if (bench.hopeless !== undefined) throw new NotApplicable(bench.hopeless)
       await bench.container('c1')
       const execution = await bench.call('ADD', { version })
       succeeds(execution, `ADD with cniVersion ${version}`)
       const result = parseJson(execution.stdout)
       const wrong = wrongShape(result, version)
-      demand(wrong === undefined, `a result in the form of ${version}`, `${wrong}; ${inWords(execution)}`)
+      demand(wrong === undefined, `a result in the format of ${version}`, `${wrong}; ${inWords(execution)}`)
       const { ips } = parseResult(result)
       demand(bench.subject.kind !== 'ipam' || ips.length > 0, 'a result with addresses', inWords(execution))
       if (atLeast(version, '0.4.0'))
@@ -34,18 +34,18 @@ function inVersion(version: Version): Check {
   }
 }
 
-/** A command that is refused in the versions before it came. */
+/** A check that a command is refused in versions before it existed. */
 function tooOld(command: 'CHECK' | 'GC' | 'STATUS', since: Version): Check {
   return {
     id: `version.no-${command.toLowerCase()}`,
-    title: `${command} is refused with code 1 in the versions before ${since}`,
+    title: `${command} is refused with code 1 in versions before ${since}`,
     level: 'required',
     spec: SPEC.versions,
     since,
     run: async (bench) => {
       await bench.container('c1')
       const older = bench.subject.versions.filter((version) => !atLeast(version, since))
-      if (older.length === 0) throw new NotApplicable('the plugin speaks none of those versions')
+      if (older.length === 0) throw new NotApplicable('the plugin supports none of those versions')
       for (const version of older) {
         const call = command === 'GC' ? bench.gc([], { version }) : bench.call(command, { version })
         fails(await call, `${command} with cniVersion ${version}`, CODE.incompatibleVersion)
@@ -54,7 +54,7 @@ function tooOld(command: 'CHECK' | 'GC' | 'STATUS', since: Version): Check {
   }
 }
 
-/** A check of stdout after a call that prints nothing when it succeeds. */
+/** A check that a successful command prints nothing on stdout. */
 function silent(command: 'DEL' | 'CHECK' | 'GC' | 'STATUS', spec: string, since?: Version): Check {
   return {
     id: `stdout.${command.toLowerCase()}`,
@@ -71,11 +71,11 @@ function silent(command: 'DEL' | 'CHECK' | 'GC' | 'STATUS', spec: string, since?
   }
 }
 
-/** What ADD prints, and whether it is true. */
+/** Checks of what ADD prints, and whether it is true. */
 export const versions: readonly Check[] = [
   {
     id: 'add.works',
-    title: 'ADD works, and makes the interface that it is asked for',
+    title: 'ADD works, and creates the requested interface',
     level: 'required',
     spec: SPEC.add,
     run: async (bench) => {
@@ -109,7 +109,7 @@ export const versions: readonly Check[] = [
   tooOld('STATUS', '1.1.0'),
   {
     id: 'result.interfaces',
-    title: 'the interfaces of the result are in the kernel, where and with the MAC that it says',
+    title: 'the interfaces in the result exist, in the place and with the MAC that it says',
     level: 'required',
     spec: SPEC.success,
     kinds: ['interface', 'loopback'],
@@ -130,7 +130,7 @@ export const versions: readonly Check[] = [
   },
   {
     id: 'result.addresses',
-    title: 'the addresses and routes of the result are in the kernel, on the interface that it says',
+    title: 'the addresses and routes in the result exist, on the interface that it says',
     level: 'required',
     spec: SPEC.success,
     kinds: ['interface', 'loopback'],

@@ -9,8 +9,8 @@ import { programLine } from '../../plan/command-line.ts'
 import { MARK } from './ours.ts'
 
 /**
- * Plugins are started for every call, so what counts is how soon they begin: to compile to bytecode and to optimise late
- * takes 5 ms of 20 away. What lies about in a runtime's folder (.env, bunfig.toml) is not to be read.
+ * A plugin is started for every call, so start-up time matters: bytecode and late optimisation save 5 of 20 ms. Files in a
+ * runtime's working directory (.env, bunfig.toml) must not be read.
  */
 const FLAGS = [
   '--compile',
@@ -22,7 +22,7 @@ const FLAGS = [
   `--banner=/*! ${MARK} */`,
 ]
 
-/** Bun's executable: of the package `bun` where cnilab finds packages, else of the search path. Throws `machine`. */
+/** Bun's executable: from the package `bun` if cnilab can resolve it, else from PATH. Throws CnilabError `machine`. */
 function findBun(): string {
   const inPackage = bunPackage()
   const folders = searchPath().split(':')
@@ -32,7 +32,7 @@ function findBun(): string {
   ]
   const file = files.find((path) => existsSync(path))
   if (file !== undefined) return file
-  throw new CnilabError('machine', "the plugins are compiled by Bun, which is not installed (npm's package bun)", {
+  throw new CnilabError('machine', "Bun compiles the plugins, but it is not installed (npm's package bun)", {
     fix: BUN_FIX,
   })
 }
@@ -47,17 +47,17 @@ function bunPackage(): string | undefined {
 
 const BUN_FIX = `npm install --global bun@latest (or, in ${packageFolder()}: npm install --no-save bun@latest), then run this again`
 
-/** Runs a program from a folder, with these variables and no others. */
+/** Runs a program in a directory, with only these variables. */
 function runIn(folder: string, argv: readonly string[], env: NodeJS.ProcessEnv, signal?: AbortSignal) {
   return spawn(['/bin/sh', '-c', 'cd "$0" && exec "$@"', folder, ...argv], { signal, env })
 }
 
 /**
- * Compiles the plugins to one executable for all types, in `folder`, where nothing else is to be seen. Takes about a
- * second. Throws CnilabError `machine` when there is no Bun, or it fails.
+ * Compiles the plugins into one executable for all types, `file`. Runs in `folder`, which should be empty. Takes about a
+ * second. Throws CnilabError `machine` if there is no Bun, or it fails.
  */
 export async function compile(folder: string, file: string, signal: AbortSignal): Promise<void> {
-  const source = join(packageFolder(), 'dist', 'plugins', 'main.cjs') // is published, and starts as fast as the source
+  const source = join(packageFolder(), 'dist', 'plugins', 'main.cjs') // it is published, and starts as fast as the source
   const bun = findBun()
   const argv = [bun, 'build', ...FLAGS, source, '--outfile', file]
   const finished = await runIn(folder, argv, { PATH: searchPath() }, signal)
@@ -76,8 +76,8 @@ function firstWords({ code, signal, stdout, stderr }: Finished): string {
 }
 
 /**
- * Makes sure that a compiled executable needs nothing but this system: it answers, under a type's name, with an empty
- * environment and from /, and it loads no library but the C library. Throws CnilabError `machine` with the reason.
+ * Makes sure that a compiled executable depends only on this system: it answers, under a type's name, with an empty
+ * environment and from /, and loads only the C library. Throws CnilabError `machine` with the reason.
  */
 export async function proveSelfContained(file: string): Promise<void> {
   const refuse = (reason: string) =>
@@ -86,23 +86,25 @@ export async function proveSelfContained(file: string): Promise<void> {
     })
   const answer = await runIn('/', [file], { CNI_COMMAND: 'VERSION' })
   if (answer.code === 126)
-    throw new CnilabError('machine', `programs cannot be run in ${dirname(dirname(file))}: ${firstWords(answer)}`, {
+    throw new CnilabError('machine', `cannot run programs in ${dirname(dirname(file))}: ${firstWords(answer)}`, {
       fix: 'if its file system is mounted noexec, name another folder: --bin-dir DIR',
     })
   if (answer.code !== 0 || !answer.stdout.includes('"supportedVersions"'))
     throw refuse(`with an empty environment they do not answer (${firstWords(answer)})`)
   const libraries = await foreignLibraries(file).catch(() => {
-    throw refuse('what libraries they need cannot be told without ldd (of the C library; on Debian package libc-bin)')
+    throw refuse(
+      'without ldd, nothing says which libraries they need (ldd is part of the C library; on Debian, package libc-bin)',
+    )
   })
   if (libraries.length > 0)
-    throw refuse(`they need ${libraries.join(' and ')}, no part of the C library that every program of the system uses`)
+    throw refuse(`they need ${libraries.join(' and ')}, which is not part of the C library that every program uses`)
 }
 
-/** The C library's files, of glibc and musl, where systems have them; the vdso is the kernel's. */
+/** The files of the C library, glibc or musl, in the usual places; the vdso is the kernel's. */
 const SYSTEM =
   /^((\/usr)?\/lib(32|64|x32)?\/([\w-]+\/)?(ld-linux[\w-]*|ld-musl-\w+|ld64|libc|libm|libdl|libpthread|librt|libresolv)\.so[.\d]*|linux-(vdso|gate)(32|64)?\.so\.1)$/
 
-/** The libraries that an executable loads, apart from the C library, as ldd(1) shows them. For files that may be run only. */
+/** The libraries that an executable loads, other than the C library, by ldd(1), which may run it: use it only for trusted files. */
 export async function foreignLibraries(file: string): Promise<string[]> {
   const { stdout, stderr } = await spawn(['ldd', file], { env: { PATH: searchPath(), LC_ALL: 'C' } })
   if (/statically linked|not a (valid )?dynamic/i.test(stdout + stderr)) return []

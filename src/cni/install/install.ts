@@ -7,22 +7,22 @@ import { compile, proveSelfContained } from './compile.ts'
 import { exclusively, explained, requireTrustOf, withUnfinished } from './folder.ts'
 import { look } from './ours.ts'
 
-/** What an installation made. */
+/** The result of an installation. */
 export interface Installed {
   folder: string
   /** The names of the plugins, all of which are one file. */
   installed: readonly string[]
-  /** Those whose place somebody else's file had, which is gone. */
+  /** The names for which somebody else's file was replaced. */
   replaced: readonly string[]
-  /** Size of the file. */
+  /** Size of the file, in bytes. */
   bytes: number
 }
 
 /**
- * Compiles the plugins to one executable and puts it into a folder, which is made if there is none, by a hard link for
- * each type. It is made aside and renamed into its place: a runtime finds the old one or the new one, never a part, and
- * after a kill each name has one of them. With `force` files of others are replaced. Throws CnilabError: `state` where
- * there are such files without it, `machine` where it cannot be compiled or may not be written.
+ * Compiles the plugins into one executable and installs it into a directory, which is created if necessary, with a hard link
+ * for each type. Atomic for each name: a runtime finds the old or the new file, never a part, even after a kill. With
+ * `force` it replaces other people's files. Throws CnilabError: `state` if there are such files, `machine` if it cannot
+ * compile or write.
  */
 export async function install(folder: string, force: boolean, signal: AbortSignal): Promise<Installed> {
   const names = Object.keys(types)
@@ -45,7 +45,7 @@ export async function install(folder: string, force: boolean, signal: AbortSigna
   }
 }
 
-/** The names that somebody else's files have; throws CnilabError `state` if they may not be replaced, or cannot be. */
+/** The names that other people's files have. Throws CnilabError `state` unless they can and may be replaced. */
 function findForeign(folder: string, names: readonly string[], force: boolean): string[] {
   const { foreign, folders } = look(folder, names)
   if (folders.length > 0)
@@ -55,16 +55,16 @@ function findForeign(folder: string, names: readonly string[], force: boolean): 
   if (foreign.length === 0 || force) return foreign
   const files = foreign.length === 1 ? "a plugin that is not cnilab's" : "plugins that are not cnilab's"
   throw new CnilabError('state', `${folder} has ${files}: ${foreign.join(', ')}. Nothing was changed.`, {
-    fix: 'another folder (--bin-dir DIR), or --force to replace them for good: no copy is kept',
+    fix: 'use another folder (--bin-dir DIR), or replace them with --force: no copy is kept',
   })
 }
 
-/** Makes the executable with all its names, and proves that it works. Returns its size in bytes. */
+/** Builds the executable with all its names, and makes sure that it works. Returns its size in bytes. */
 async function make(folder: string, names: readonly string[], signal: AbortSignal): Promise<number> {
   const file = join(folder, '.plugins')
   await compile(folder, file, signal)
   chmodSync(file, 0o755) // whatever the umask
-  sync(file) // else after a power failure a name may lead to an empty file
+  sync(file) // otherwise a name may lead to an empty file after a power failure
   for (const name of names) linkSync(file, join(folder, name))
   await proveSelfContained(join(folder, names[0] ?? ''))
   return statSync(file).size

@@ -2,22 +2,22 @@ import { closeSync, existsSync, lstatSync, openSync, readdirSync, readSync } fro
 import { join } from 'node:path'
 
 /**
- * Stands in every executable that we make, and in no other. So the file itself tells that it is ours, whatever became of
- * other files, and nothing foreign has to be run to find out.
+ * A text that only the executables that we make contain. So the file itself shows that it is ours, without any other record,
+ * and without running a foreign file.
  */
-export const MARK = 'cnilab-cni-plugins: made by cnilab cni install, taken back by --uninstall'
+export const MARK = 'cnilab-cni-plugins: made by cnilab cni install, removed by --uninstall'
 
-/** What a folder has under some names. */
+/** What some names in a directory are. */
 export interface Found {
   /** Names of executables that we made. */
   ours: string[]
-  /** Names of all else: files of others, links, folders. */
+  /** Names of everything else: files of others, links, directories. */
   foreign: string[]
-  /** Those of the foreign names that are folders, which no file can replace. */
+  /** The foreign names that are directories, which a file cannot replace. */
   folders: string[]
 }
 
-/** Looks up names in a folder; what is not there is left out. Runs nothing. Throws what the file system says. */
+/** Looks up names in a directory; leaves out missing ones. Runs nothing. Throws the error of the file system. */
 export function look(folder: string, names: readonly string[]): Found {
   const found: Found = { ours: [], foreign: [], folders: [] }
   const seen = new Map<number, boolean>() // several names are mostly one file, of 100 MB
@@ -34,15 +34,15 @@ export function look(folder: string, names: readonly string[]): Found {
   return found
 }
 
-/** What we make has 100 MB. */
+/** The largest file that may be ours, in bytes: it has 100 MB. */
 const LARGEST = 1024 ** 3
 
-/** Piece by piece: what has the name of a plugin may be of any size. */
+/** Whether a file contains the mark. Reads it piece by piece, as it may be of any size. */
 function holdsMark(path: string): boolean {
   const piece = Buffer.alloc(4 * 1024 * 1024)
   const fd = openSync(path, 'r')
   try {
-    // What may be the beginning of the mark is kept in front of the next piece.
+    // The end may contain the beginning of the mark, so keep it in front of the next piece.
     let kept = 0
     for (let read = readSync(fd, piece); read > 0; read = readSync(fd, piece, kept, piece.length - kept, null)) {
       const end = kept + read
@@ -56,7 +56,7 @@ function holdsMark(path: string): boolean {
   }
 }
 
-/** All names in a folder; none if there is no folder. */
+/** All names in a directory, sorted; none if there is no directory. */
 export function namesIn(folder: string): string[] {
   return existsSync(folder) ? readdirSync(folder).toSorted() : []
 }

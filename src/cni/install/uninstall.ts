@@ -4,17 +4,17 @@ import { types } from '../plugins/types.ts'
 import { exclusively, explained, requireTrustOf } from './folder.ts'
 import { look, namesIn } from './ours.ts'
 
-/** What was taken back. */
+/** The result of removing our plugins. */
 export interface Uninstalled {
   folder: string
   removed: readonly string[]
-  /** What has the name of one of our plugins and is somebody else's: it stays. */
+  /** Other people's files with the names of our plugins, which stay. */
   left: readonly string[]
 }
 
 /**
- * Removes the executables that we installed into a folder, by whatever name, and nothing else. Throws CnilabError
- * `machine` where it may not.
+ * Removes only the executables that we installed into a directory, under any name. Throws CnilabError `machine` if it may
+ * not.
  */
 export async function uninstall(folder: string): Promise<Uninstalled> {
   try {

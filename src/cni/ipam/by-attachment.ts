@@ -5,35 +5,35 @@ import { MIB, readBytes } from '../../kernel/read-file.ts'
 import { replaceFile } from '../../kernel/replace-file.ts'
 
 /**
- * An index of a store: which addresses an attachment has, without reading the files of 60,000 others. One file with a line
- * `<hash of the attachment> <address>` for each; 3 MB are searched in 3 ms. (A link for each attachment was tried: to make
- * 60,000 took 7 s, and the reference, which reads all that is in the folder, took twice as long.)
+ * The index of a store tells which addresses an attachment has, without reading the files of 60,000 others. It is one file
+ * with lines `<hash of the attachment> <address>`; searching 3 MB takes 3 ms. (One link per attachment would be worse:
+ * creating 60,000 took 7 s, and the reference, which reads everything in the directory, took twice as long.)
  *
- * The reference does not know the index and may change the store at any time. So both are sealed after each use, by a
- * time of change that no clock gives again: adding or removing a file breaks the seal, and so does a kill before
- * the end. Then all is read anew, once. All of this happens under the store's lock.
+ * The reference does not know the index and may change the store at any time. So after each use both are sealed with a
+ * modification time that no clock gives again: adding or removing a file breaks the seal, and so does a kill before the
+ * end. Then everything is read once again. All of this happens under the store's lock.
  */
 export const INDEX = '.by-attachment'
 
-/** A new file of a store before it has its name: a process that is killed leaves at most one, which the reference does not take for an address. */
+/** The temporary name of a new file in a store: a killed process leaves at most one, and the reference does not take it for an address. */
 export function fresh(folder: string): string {
   return join(folder, '.new')
 }
 
-/** 60,000 addresses take 3 MiB. */
+/** The largest index that we read, in bytes: 60,000 addresses take 3 MiB. */
 const LONGEST = 256 * MIB
 
-/** In seconds. */
+/** The modification time that seals a store, in seconds. */
 const SEAL = Date.UTC(2000, 0, 1) / 1000
 
-/** Whether nothing was added to or removed from the store since it was sealed. */
+/** Whether the index is complete: nothing was added to or removed from the store since it was sealed. */
 export function isComplete(folder: string): boolean {
   const index = lstatSync(join(folder, INDEX), { throwIfNoEntry: false })
   const stats = [index?.isFile() === true ? index : undefined, statSync(folder, { throwIfNoEntry: false })]
   return stats.every((stat) => stat?.mtimeMs === SEAL * 1000)
 }
 
-/** Says that the index is complete. */
+/** Seals the store: marks the index as complete. */
 export function seal(folder: string): void {
   const now = new Date()
   for (const path of [join(folder, INDEX), folder]) utimesSync(path, now, SEAL)
@@ -43,7 +43,7 @@ function keyOf(text: string): string {
   return `${hash('sha256', text).slice(0, 32)} `
 }
 
-/** The addresses of attachments; each text is what the files of one hold. */
+/** Looks up the addresses of attachments. Each text is the content of an attachment's files. */
 export function lookUp(folder: string, texts: readonly string[]): string[][] {
   const all = readBytes(join(folder, INDEX), LONGEST)
   return texts.map((text) => {
@@ -55,12 +55,12 @@ export function lookUp(folder: string, texts: readonly string[]): string[][] {
   })
 }
 
-/** Writes down that an attachment has an address. */
+/** Adds an address of an attachment to the index. */
 export function record(folder: string, text: string, address: string): void {
   appendFileSync(join(folder, INDEX), `${keyOf(text)}${address}\n`)
 }
 
-/** Writes down that an attachment has these addresses no more. */
+/** Removes addresses of an attachment from the index. */
 export function forget(folder: string, text: string, addresses: readonly string[]): void {
   const key = keyOf(text)
   const before = readBytes(join(folder, INDEX), LONGEST).toString('latin1')
@@ -68,7 +68,7 @@ export function forget(folder: string, text: string, addresses: readonly string[
   if (after !== before) write(folder, after)
 }
 
-/** Makes the index say this and nothing else: text and address of each. */
+/** Writes a new index with exactly these pairs of text and address. */
 export function rebuild(folder: string, found: readonly (readonly [string, string])[]): void {
   const lines = found.map(([text, address]) => `${keyOf(text)}${address}\n`)
   write(folder, lines.join(''))

@@ -24,16 +24,16 @@ const schema = z.object({
   runtimeConfig: z.object({ ipRanges: setsSchema }).nullish(),
 })
 
-/** What `ipam` of host-local says, with the defaults filled in. */
+/** The configuration of host-local, with defaults filled in. */
 export interface HostLocalConfig {
-  /** Those of the capability `ipRanges` first, then the single range of the old form, then `ranges`. */
+  /** The sets of the capability `ipRanges` first, then the single range of the old syntax, then `ranges`. */
   sets: readonly RangeSet[]
   routes: ResultRoute[]
-  /** A file in the form of resolv.conf(5). */
+  /** A file in resolv.conf(5) syntax. */
   resolvConf: string | undefined
 }
 
-/** Reads the configuration. Throws CniError `config`. */
+/** Parses the configuration. Throws CniError `config`. */
 export function readHostLocal(call: Call): HostLocalConfig {
   const { ipam, runtimeConfig } = parseConfig(schema, call.config)
   const { subnet, ranges, routes } = ipam
@@ -55,7 +55,7 @@ export function readHostLocal(call: Call): HostLocalConfig {
 
 const folderSchema = z.object({ ipam: z.object({ dataDir: z.string().nullish() }) })
 
-/** The folder of a network's addresses. All that DEL and GC need to know. Throws CniError `config`. */
+/** The directory of a network's addresses, which is all that DEL and GC need to know. Throws CniError `config`. */
 export function storeOf(call: Call): string {
   const { dataDir } = parseConfig(folderSchema, call.config).ipam
   return join(
@@ -66,7 +66,7 @@ export function storeOf(call: Call): string {
 
 const capabilitySchema = z.object({ capabilities: z.object({ ipRanges: z.literal(true) }) })
 
-/** Whether the runtime may bring the ranges with ADD. */
+/** Whether the runtime may supply the ranges with ADD. */
 export function hasRangesByRuntime(call: Call): boolean {
   return capabilitySchema.safeParse(call.config).success
 }

@@ -18,7 +18,7 @@ import {
   withStore,
 } from './store.ts'
 
-/** Hands out addresses of ranges, and remembers in files of this machine who has which. */
+/** Hands out addresses from ranges, and records in files on this machine who has which. */
 export const hostLocal: PluginType = { add, del, check, gc, status }
 
 async function add(call: Call, tell?: (result: Result) => void): Promise<Result> {
@@ -44,7 +44,7 @@ async function add(call: Call, tell?: (result: Result) => void): Promise<Result>
       tell?.(result)
       return result
     } catch (error) {
-      release(folder, call, reserved) // what it has from an earlier ADD stays
+      release(folder, call, reserved) // addresses from an earlier ADD stay
       throw error
     }
   })
@@ -63,14 +63,14 @@ async function check(call: Call): Promise<void> {
   const shownIn = (call.prevResult?.ips ?? []).map(({ address }) => address.replace(/\/.*/, ''))
   for (const set of sets) {
     if (!own.some((address) => rangeFor(set, address)))
-      throw differs(`${nameOf(call)} has no address reserved in ${shown(set)}`, `${folder} holds no file of it`)
+      throw differs(`${nameOf(call)} has no address reserved in ${shown(set)}`, `${folder} has no file of it`)
     for (const address of shownIn)
       if (rangeFor(set, address) && !own.includes(address))
         throw differs(
           `${address} of ${nameOf(call)} is not reserved for it`,
           ownerOf(folder, address)
             ? `${folder}/${address} says that ${nameOf(ownerOf(folder, address))} has it`
-            : `the file ${folder}/${address} is missing, so that another container may get the address`,
+            : `the file ${folder}/${address} is missing, so another container may get the address`,
         )
   }
 }
@@ -96,20 +96,20 @@ async function status(call: Call): Promise<void> {
     for (const set of readHostLocal(call).sets)
       if (BigInt(takenOf(set, addressesIn(folder))) >= sizeOf(set)) throw exhausted(CODE.unavailable, call, folder, set)
   } catch (error) {
-    // Without the ranges that the runtime brings with ADD, there is nothing to count.
+    // Without the ranges that the runtime supplies with ADD, there is nothing to count.
     if (error instanceof CniError && error.code === CODE.config && hasRangesByRuntime(call)) return
     throw error
   }
 }
 
-/** Refuses an ADD whose container has an address of a set already. */
+/** Throws CniError `exists` if the container already has an address from one of the sets. */
 function refuseSecond(folder: string, call: Call, sets: readonly RangeSet[]): void {
   const address = addressesOf(folder, call).find((one) => sets.some((set) => rangeFor(set, one)))
   if (address !== undefined)
     throw new CniError(
       CODE.exists,
-      `${address} has been allocated to ${nameOf(call)} already: ADD came twice without a DEL between`,
-      `a DEL with the same container id and interface name gives it back; its reservation is the file ${folder}/${address}`,
+      `${address} has already been allocated to ${nameOf(call)}: ADD came twice without a DEL in between`,
+      `a DEL with the same container id and interface name releases it; its reservation is the file ${folder}/${address}`,
     )
 }
 
@@ -117,8 +117,8 @@ function exhausted(code: number, call: Call, folder: string, set: RangeSet): Cni
   return new CniError(
     code,
     `network ${call.network}: no address is free in ${shown(set)}: ${takenOf(set, addressesIn(folder))} of ${sizeOf(set)} are taken`,
-    `each taken address is a file in ${folder}. Stale ones, of containers that ended in a reboot or a crash, go by CNI's GC, ` +
-      'or remove the files of containers that are gone; or else make the range larger',
+    `each taken address is a file in ${folder}. CNI's GC removes stale ones, of containers that ended in a reboot or a crash; ` +
+      'or remove the files of containers that are gone, or make the range larger',
   )
 }
 

@@ -10,19 +10,19 @@ import { findDelegate } from '../programs/find-plugin.ts'
 
 const ipamSchema = z.object({ ipam: z.object({ type: z.string().optional() }).nullish() })
 
-/** The type of IPAM plugin that a configuration names; undefined for a network without addresses. */
+/** The type of a configuration's IPAM plugin; undefined for a network without addresses. */
 export function ipamType(config: Call['config']): string | undefined {
   const type = ipamSchema.safeParse(config).data?.ipam?.type
   return type === '' ? undefined : type
 }
 
-/** Our own, which need no process of their own where CNI_PATH has them. */
+/** Our own IPAM plugins, which need no separate process if they are the ones in CNI_PATH. */
 const own: Readonly<Record<string, () => Promise<PluginType>>> = {
   'host-local': async () => (await import('./host-local.ts')).hostLocal,
   static: async () => (await import('./static.ts')).staticIpam,
 }
 
-/** Whether the IPAM plugin of a configuration may ask for an address by way of the interface, which must be there then. */
+/** Whether the IPAM plugin may need the interface, to request an address through it. */
 export function needsInterface(config: Call['config']): boolean {
   const type = ipamType(config)
   return type !== undefined && !Object.hasOwn(own, type)
@@ -30,7 +30,7 @@ export function needsInterface(config: Call['config']): boolean {
 
 /**
  * The IPAM plugin of a call's configuration (CNI spec 1.1.0, section 4): one of ours, or whatever is in CNI_PATH.
- * Undefined for a network without addresses. Throws CniError if it is not there.
+ * Undefined for a network without addresses. Throws CniError if there is no such plugin.
  */
 export async function ipamOf(call: Call): Promise<PluginType | undefined> {
   const type = ipamType(call.config)
@@ -40,7 +40,7 @@ export async function ipamOf(call: Call): Promise<PluginType | undefined> {
   return inProcess ? inProcess() : delegate(type, file)
 }
 
-/** What a plugin says on stderr is for people; that nobody reads it is no reason to fail. */
+/** Passes a plugin's stderr on to ours. It is for people; if nobody reads it, that is no reason to fail. */
 function passOn(text: string): void {
   try {
     writeWhole(2, visible(text))
@@ -49,7 +49,7 @@ function passOn(text: string): void {
   }
 }
 
-/** A plugin as a process of its own, with the same environment and configuration. */
+/** A plugin that runs in a separate process, with the same environment and configuration. */
 function delegate(type: string, file: string): PluginType {
   const run = async (command: CniCommand, call: Call): Promise<Execution> => {
     const args = Object.entries(call.args).map(([key, value]) => `${key}=${value}`)

@@ -4,7 +4,7 @@ import { subnet } from '../../operations/ip.ts'
 import { CODE, CniError } from '../protocol/error.ts'
 import { optionalAddress } from './ipam-config.ts'
 
-/** The keys of a range as they are written in a configuration. */
+/** The keys of a range in a configuration. */
 export const rangeKeys = z.object({
   subnet,
   rangeStart: optionalAddress,
@@ -12,10 +12,10 @@ export const rangeKeys = z.object({
   gateway: optionalAddress,
 })
 
-/** Addresses that may be handed out: all from `first` to `last` but the gateway. */
+/** Addresses that may be handed out: all from `first` to `last` except the gateway. */
 export interface Range {
   subnet: string
-  /** Of the subnet, in bits. */
+  /** The prefix length of the subnet. */
   prefix: number
   isSix: boolean
   gateway: string
@@ -23,19 +23,19 @@ export interface Range {
   last: bigint
 }
 
-/** A pool: a container gets one address of it. */
+/** A pool, from which a container gets one address. */
 export type RangeSet = readonly Range[]
 
-/** Fills in what a range leaves out, as the reference does. Throws CniError `config`. */
+/** Fills in the defaults of a range, as the reference does. Throws CniError `config`. */
 export function toRange({ subnet: net, rangeStart, rangeEnd, gateway }: z.output<typeof rangeKeys>): Range {
   const cidr = readCidr(net)
-  if (!cidr) throw wrong(`"subnet": '${net}' is no subnet`)
+  if (!cidr) throw wrong(`"subnet": '${net}' is not a subnet`)
   const { address: base, prefix, isSix } = cidr
   const bits = bitsOf(isSix)
   if (prefix > bits - 2) throw wrong(`"subnet": '${net}' is too small to hand out addresses: at most /${bits - 2}`)
   for (const [key, address] of Object.entries({ rangeStart, rangeEnd }))
     if (address !== undefined && !contains(net, address))
-      throw wrong(`"${key}": '${address}' does not lie in the subnet ${net}`)
+      throw wrong(`"${key}": '${address}' is not in the subnet ${net}`)
   const broadcast = isSix ? 0n : 1n // which no container can have
   const first = rangeStart === undefined ? cidr.first + 1n : value(rangeStart)
   const last = rangeEnd === undefined ? cidr.last - broadcast : value(rangeEnd)
@@ -51,24 +51,24 @@ function wrong(problem: string): CniError {
   return new CniError(CODE.config, `network configuration: ${problem}`, 'change it in "ipam" or in "ipRanges"')
 }
 
-/** Refuses empty and mixed pools, and ranges that have an address in common: CniError `config`. */
+/** Throws CniError `config` for empty sets, sets that mix address families, and ranges that overlap. */
 export function checkSets(sets: readonly RangeSet[]): void {
   for (const set of sets) {
     if (set.length === 0) throw wrong('"ranges": a range set is empty')
     if (new Set(set.map(({ isSix }) => isSix)).size > 1)
-      throw wrong(`"ranges": one range set holds IPv4 and IPv6: ${shown(set)}; give each a set of its own`)
+      throw wrong(`"ranges": one range set holds IPv4 and IPv6: ${shown(set)}; put them into separate sets`)
   }
   const all = sets.flat()
   const sorted = all.toSorted((a, b) => Number(a.isSix) - Number(b.isSix) || (a.first < b.first ? -1 : 1))
   for (const [i, b] of sorted.entries()) {
-    const a = sorted[i - 1] // what overlaps another overlaps the next
+    const a = sorted[i - 1] // in this order, overlapping ranges are neighbours
     if (a?.isSix !== b.isSix || a.last < b.first) continue
     const [first, second] = all.indexOf(a) < all.indexOf(b) ? [a, b] : [b, a]
     throw wrong(`"ranges": ${shown([first])} and ${shown([second])} overlap`)
   }
 }
 
-/** The range of a set that an address lies in. */
+/** The range of a set that contains an address. */
 export function rangeFor(set: RangeSet, address: string): Range | undefined {
   const number = numberOf(address)
   return set.find(
@@ -77,8 +77,8 @@ export function rangeFor(set: RangeSet, address: string): Range | undefined {
 }
 
 /**
- * The addresses of a set that a container may get, in the order in which they are tried: round-robin from the one after
- * `last`, or from the beginning where that is not in the set. The same order as the reference's.
+ * The addresses of a set that a container may get, in the order of the reference: round-robin from the one after `last`, or
+ * from the beginning if that is not in the set.
  */
 export function* candidates(set: RangeSet, last: string | undefined): Generator<string> {
   const range = last === undefined ? undefined : rangeFor(set, last)
@@ -97,7 +97,7 @@ function* within({ gateway, isSix }: Range, from: bigint, to: bigint): Generator
   for (let n = from; n <= to; n++) if (n !== skipped) yield addressOf(n, isSix)
 }
 
-/** How many addresses a set has to hand out. */
+/** How many addresses a set can hand out. */
 export function sizeOf(set: RangeSet): bigint {
   return set.reduce(
     (sum, range) => sum + range.last - range.first + (rangeFor([range], range.gateway) === undefined ? 1n : 0n),
@@ -105,7 +105,7 @@ export function sizeOf(set: RangeSet): bigint {
   )
 }
 
-/** How many of these addresses a container got from the set. */
+/** How many of these addresses come from the set. */
 export function takenOf(set: RangeSet, addresses: readonly string[]): number {
   return addresses.filter((address) => {
     const range = rangeFor(set, address)
@@ -113,7 +113,7 @@ export function takenOf(set: RangeSet, addresses: readonly string[]): number {
   }).length
 }
 
-/** `10.1.0.1-10.1.0.254`, as the reference writes it. */
+/** A set as the reference prints it: `10.1.0.1-10.1.0.254`. */
 export function shown(set: RangeSet): string {
   return set.map(({ first, last, isSix }) => `${addressOf(first, isSix)}-${addressOf(last, isSix)}`).join(', ')
 }

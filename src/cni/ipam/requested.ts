@@ -11,7 +11,7 @@ const schema = z.object({
   args: z.object({ cni: z.object({ ips: list }).nullish() }).nullish(),
 })
 
-/** The texts by which a runtime asks for addresses, by where they came from. Throws CniError `config`. */
+/** The addresses that a runtime requests, as text, by their source. Throws CniError `config`. */
 export function requestedTexts(call: Call): { arguments: string[]; args: string[]; runtimeConfig: string[] } {
   const { runtimeConfig, args } = parseConfig(schema, call.config)
   const filled = (texts: readonly string[]) => texts.map((text) => text.trim()).filter((text) => text !== '')
@@ -23,8 +23,8 @@ export function requestedTexts(call: Call): { arguments: string[]; args: string[
 }
 
 /**
- * Which address is asked for from each range set, at most one; a prefix that came with it is left out. Throws CniError
- * `config` unless each one can be served.
+ * The address that is requested from each range set, without its prefix; undefined if none is. Throws CniError `config` if a
+ * request cannot be served.
  */
 export function requestedOf(call: Call, sets: readonly RangeSet[]): (string | undefined)[] {
   const texts = requestedTexts(call)
@@ -40,9 +40,9 @@ export function requestedOf(call: Call, sets: readonly RangeSet[]): (string | un
     const isSecond = sets.some((set) => rangeFor(set, address))
     throw new CniError(
       CODE.config,
-      `the requested address ${address} ${isSecond ? 'is the second one from its range set' : 'lies in none of the ranges'}`,
+      `the requested address ${address} ${isSecond ? 'is the second one from its range set' : 'is in none of the ranges'}`,
       `the range sets of network ${call.network}, each of which gives one address: ${sets.map((set) => `[${shown(set)}]`).join(' ')}; ` +
-        'it was asked for by CNI_ARGS (IP), args.cni.ips or runtimeConfig.ips',
+        'it was requested through CNI_ARGS (IP), args.cni.ips or runtimeConfig.ips',
     )
   }
   return requested
@@ -63,6 +63,6 @@ function refuseGateway(range: Range | undefined, address: string): void {
     throw new CniError(
       CODE.config,
       `the requested address ${address} is the gateway of ${range.subnet}`,
-      'ask for another one, or set another "gateway" for the range',
+      'request another address, or set another "gateway" for the range',
     )
 }

@@ -2,7 +2,7 @@ import { readText } from '../../kernel/read-file.ts'
 import { CODE, CniError } from '../protocol/error.ts'
 import type { Dns } from '../protocol/result.ts'
 
-/** Reads a file in the form of resolv.conf(5). Throws CniError `io`. */
+/** Reads a file in resolv.conf(5) syntax. Throws CniError `io`. */
 export function readResolvConf(file: string): Dns {
   const values: Record<string, string[]> = {}
   for (const line of readLines(file)) {
@@ -29,7 +29,7 @@ function readLines(file: string): string[] {
     throw new CniError(
       CODE.io,
       `could not read "resolvConf" ${file}: ${why}`,
-      'change "ipam.resolvConf", or make the file',
+      'change "ipam.resolvConf", or create the file',
     )
   }
 }

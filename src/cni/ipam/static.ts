@@ -8,7 +8,7 @@ import { type Result, type ResultIp, dnsSchema } from '../protocol/result.ts'
 import { optionalAddress, refuseTooMany, routesSchema } from './ipam-config.ts'
 import { requestedTexts } from './requested.ts'
 
-/** Gives a container the addresses that the configuration names. It keeps nothing. */
+/** Gives a container the addresses in the configuration. It keeps no state. */
 export const staticIpam: PluginType = { add, del: nothing, check, gc: nothing, status: nothing }
 
 async function nothing(): Promise<void> {}
@@ -21,11 +21,11 @@ const schema = z.object({
   }),
 })
 
-/** Reads the configuration. Throws CniError `config`. */
+/** The result of a configuration. Throws CniError `config`. */
 function read(call: Call): Result {
   const { addresses, routes, dns } = parseConfig(schema, call.config).ipam
   const texts = requestedTexts(call)
-  // As the reference does: those of CNI_ARGS come in addition, the others in place of all before.
+  // As in the reference, addresses in CNI_ARGS are added, while those of the other sources replace all others.
   const ips = [
     ...(addresses ?? []).map(({ address, gateway }) => toIp(address, gateway)),
     ...withGateways(
@@ -52,7 +52,7 @@ function toIp(address: string, gateway?: string): ResultIp {
   return { address, ...(gateway === undefined ? {} : { gateway }) }
 }
 
-/** Each address with the last gateway that lies in its subnet. */
+/** Each address with the last of the gateways that is in its subnet. */
 function withGateways(addresses: readonly string[], list: string): ResultIp[] {
   const texts = list.split(',').map((text) => text.trim())
   const gateways = texts.filter((text) => text !== '').map((text) => parse(text, 'CNI_ARGS (GATEWAY)', ipAddress))

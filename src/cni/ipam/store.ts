@@ -9,26 +9,26 @@ import type { Attachment } from '../protocol/plugin-type.ts'
 import { forget, fresh, INDEX, isComplete, lookUp, rebuild, record, seal } from './by-attachment.ts'
 
 /**
- * The reference's store, a folder for each network: a file `<address>` holds `<container id>\r\n<interface>`,
- * `last_reserved_ip.<n>` the last address of the n-th range set, and `lock` is locked while something changes. Older
- * versions of the reference wrote only the container id: there, `ifname` is ''.
+ * The owner of an address. The store has the reference's format, a directory for each network: a file `<address>` holds
+ * `<container id>\r\n<interface>`, `last_reserved_ip.<n>` the last address from the n-th range set, and `lock` is locked
+ * during changes. Older versions of the reference wrote only the container id: then `ifname` is ''.
  */
 export type Owner = Pick<Attachment, 'containerId' | 'ifname'>
 
-/** The text of an owner's file. */
+/** The content of an owner's file. */
 function textOf({ containerId, ifname }: Owner): string {
   return ifname === '' ? containerId : `${containerId}\r\n${ifname}`
 }
 
 /**
- * Runs `act` while nobody else, the reference included, uses the store; makes it where it is missing. What a killed
- * writer left is cleared away first: a writer keeps the lock until it is done.
+ * Runs `act` while nobody else, including the reference, uses the store; creates it if it is missing. First removes what a
+ * killed writer left: a living one would hold the lock.
  */
 export async function withStore<T>(folder: string, act: () => T): Promise<T> {
   requireOwnStore(folder)
   const unlock = await lockFile(join(folder, LOCK))
   try {
-    requireOwnStore(folder) // it may have been made just now
+    requireOwnStore(folder) // it may have been created just now
     if (existsSync(fresh(folder))) rmSync(fresh(folder))
     if (!isComplete(folder)) reread(folder)
     try {
@@ -36,7 +36,7 @@ export async function withStore<T>(folder: string, act: () => T): Promise<T> {
       seal(folder)
       return result
     } catch (error) {
-      if (error instanceof CniError) seal(folder) // refused, and nothing is half done
+      if (error instanceof CniError) seal(folder) // a refusal, with nothing half done
       throw error
     }
   } finally {
@@ -47,14 +47,14 @@ export async function withStore<T>(folder: string, act: () => T): Promise<T> {
 const LOCK = 'lock'
 
 /**
- * Throws CniError `io` for a store that somebody else could have made or can change: what is written there might go
- * through a link to any file of root's.
+ * Throws CniError `io` for a store that somebody else could have created or can change: writing there could follow a link to
+ * any of root's files.
  */
 export function requireOwnStore(folder: string): void {
   for (const path of [folder, join(folder, LOCK), join(folder, INDEX)]) requireTrusted(path)
 }
 
-/** Reads every address, makes the index anew, and frees the addresses of empty files, which a killed writer left. */
+/** Reads every address and rebuilds the index. Releases addresses with empty files, which a killed writer left. */
 function reread(folder: string): void {
   const found: [string, string][] = []
   for (const address of addressesIn(folder)) {
@@ -65,17 +65,17 @@ function reread(folder: string): void {
   rebuild(folder, found)
 }
 
-/** Names of files that are addresses, and not ours or the reference's own. */
+/** The names of files that are addresses, as opposed to other files of ours or of the reference. */
 const ADDRESS = /^\d+(\.\d+){3}$|^[\da-fA-F]*:[\da-fA-F:.]+$/
 
-/** All addresses that are taken; none where there is no store. */
+/** All addresses that are taken; none if there is no store. */
 export function addressesIn(folder: string): string[] {
   if (!existsSync(folder)) return []
   const entries = readdirSync(folder, { withFileTypes: true })
   return entries.filter((entry) => entry.isFile() && ADDRESS.test(entry.name)).map(({ name }) => name)
 }
 
-/** Of a container's id and the name of its interface, in bytes. */
+/** The largest content of an address's file that we read, in bytes. */
 const LONGEST = 64 * 1024
 
 function textAt(folder: string, address: string): string | undefined {
@@ -86,7 +86,7 @@ function textAt(folder: string, address: string): string | undefined {
   }
 }
 
-/** Who has an address; undefined if nobody. */
+/** The owner of an address; undefined if it is free. */
 export function ownerOf(folder: string, address: string): Owner | undefined {
   const text = textAt(folder, address)
   if (text === undefined) return undefined
@@ -96,7 +96,7 @@ export function ownerOf(folder: string, address: string): Owner | undefined {
 
 /** The addresses of a container's interface. Only within `withStore`. */
 export function addressesOf(folder: string, owner: Owner): string[] {
-  // A file of the old form may be another interface's: it counts where there is none of the new form.
+  // A file in the old format may be another interface's: it counts only if there is none in the new format.
   const texts = [textOf(owner), owner.containerId]
   const [own = [], old = []] = lookUp(folder, texts).map(
     (addresses, i) => addresses.filter((address) => [texts[i], ''].includes(textAt(folder, address))), // a power cut may have emptied it
@@ -104,12 +104,12 @@ export function addressesOf(folder: string, owner: Owner): string[] {
   return own.length > 0 ? own : old
 }
 
-/** Taken addresses that are passed over one by one, before all are read: in round-robin order the next is mostly free. */
+/** How many addresses to try one by one before reading all that are taken: in round-robin order the next is mostly free. */
 const TRIES = 16
 
 /**
- * Reserves the first free one of some addresses, and returns it; undefined if all are taken. Only within `withStore`. The
- * file is written under another name and linked to its own, so that a kill leaves no address without its owner.
+ * Reserves the first free address, and returns it; undefined if all are taken. Only within `withStore`. Writes the file under
+ * a temporary name and links it to its own, so that a kill leaves no address without an owner.
  */
 export function reserve(folder: string, owner: Owner, addresses: Iterable<string>, set: number): string | undefined {
   requireTrusted(join(folder, lastName(set)))
@@ -135,7 +135,7 @@ function linkFirst(folder: string, addresses: Iterable<string>): string | undefi
   return undefined
 }
 
-/** Returns false if there is a file already. */
+/** Links a file; returns false if the name is taken. */
 function link(from: string, to: string): boolean {
   try {
     linkSync(from, to)
@@ -146,7 +146,7 @@ function link(from: string, to: string): boolean {
   }
 }
 
-/** The address that was reserved last from the n-th range set. */
+/** The last address that was reserved from the n-th range set. */
 export function lastOf(folder: string, set: number): string | undefined {
   return textAt(folder, lastName(set))
 }
@@ -155,13 +155,13 @@ function lastName(set: number): string {
   return `last_reserved_ip.${set}`
 }
 
-/** Frees addresses of an owner. Only within `withStore`. */
+/** Releases addresses of an owner. Only within `withStore`. */
 export function release(folder: string, owner: Owner, addresses: readonly string[]): void {
   for (const address of addresses) rmSync(join(folder, address), { force: true })
   for (const text of new Set([textOf(owner), owner.containerId])) forget(folder, text, addresses)
 }
 
-/** Frees any addresses, many at once. Only within `withStore`. */
+/** Releases many addresses, of any owners. Only within `withStore`. */
 export function releaseAll(folder: string, addresses: readonly string[]): void {
   for (const address of addresses) rmSync(join(folder, address), { force: true })
   reread(folder)

@@ -17,7 +17,7 @@ const tables = [
   ['plugins', 'cri', 'cni'], // version 1
 ] as const
 
-/** What containerd's file says of CNI, and the files that it imports. Undefined if it neither runs nor has a file. */
+/** containerd's CNI settings, from its file and the files that it imports. Undefined if it neither runs nor has a file. */
 export function containerdOf(process: Process | undefined, root: string): Runtime | undefined {
   const own = process?.root ?? root
   const named = (process && flagOf(process.args, '--config', '-c')) ?? FILE
@@ -27,7 +27,7 @@ export function containerdOf(process: Process | undefined, root: string): Runtim
   const all = [...(main ? [main] : []), ...imports.flatMap((file) => readToml(file) ?? [])]
   const read = all.flatMap((one) => ('content' in one ? [one] : []))
   const seen = (file: string) => file.slice(own.length)
-  // What is imported counts more than what imports it.
+  // Imported files override the one that imports them.
   const said = <T>(of: (table: Json) => T | undefined): Setting<T> | undefined =>
     read
       .flatMap(({ file, content }) => {
@@ -50,8 +50,8 @@ export function containerdOf(process: Process | undefined, root: string): Runtim
     ),
     binDirs: settingOf(said(binDirsOf), ['/opt/cni/bin']),
     notes: [
-      ...all.flatMap((one) => ('wrong' in one ? [`${seen(one.file)} cannot be read: ${one.wrong}`] : [])),
-      ...(disabled ? ['its CRI plugin is disabled: it serves Docker, and no kubelet (disabled_plugins)'] : []),
+      ...all.flatMap((one) => ('wrong' in one ? [`cannot read ${seen(one.file)}: ${one.wrong}`] : [])),
+      ...(disabled ? ['its CRI plugin is disabled: it serves Docker, not a kubelet (disabled_plugins)'] : []),
     ],
   }
 }
@@ -70,7 +70,7 @@ function importsOf(content: Json, from: string, root: string): string[] {
   })
 }
 
-/** The files that a pattern names, sorted: a `*` may stand in the last part of the path, as in conf.d/*.toml. */
+/** The files that match a pattern, sorted. The last part of the path may contain `*`, as in conf.d/*.toml. */
 function filesLike(root: string, pattern: string): string[] {
   const folder = `${root}${dirname(pattern)}`
   try {

@@ -6,7 +6,7 @@ import { flagOf, type Process } from './processes.ts'
 import { type Runtime, type Setting, settingOf } from './runtime.ts'
 import { readToml, tableAt } from './toml-file.ts'
 
-/** What CRI-O's flags and files say of CNI. Undefined if it neither runs nor has a file. */
+/** CRI-O's CNI settings, from its flags and files. Undefined if it neither runs nor has a file. */
 export function crioOf(process: Process | undefined, root: string): Runtime | undefined {
   const own = process?.root ?? root
   const args = process?.args ?? []
@@ -47,11 +47,11 @@ export function crioOf(process: Process | undefined, root: string): Runtime | un
     ),
     binDirs: settingOf<readonly string[]>(plugins, ['/opt/cni/bin']),
     ...(network ? { network } : {}),
-    notes: all.flatMap((one) => ('wrong' in one ? [`${seen(one.file)} cannot be read: ${one.wrong}`] : [])),
+    notes: all.flatMap((one) => ('wrong' in one ? [`cannot read ${seen(one.file)}: ${one.wrong}`] : [])),
   }
 }
 
-/** The files that add to crio.conf, in the order in which they count: the last one most. */
+/** The files that override crio.conf, in order: the last one wins. */
 function dropIns(root: string, folder: string): string[] {
   try {
     return readdirSync(`${root}${folder}`)

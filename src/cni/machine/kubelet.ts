@@ -5,11 +5,11 @@ import { DEFAULT_CONF_DIR } from '../config/folders.ts'
 import { flagOf, type Process } from './processes.ts'
 import { type Runtime, type Setting, settingOf } from './runtime.ts'
 
-/** What became of kubelet's CNI flags. */
+/** What happened to kubelet's CNI flags. */
 export const FLAGS_GONE =
-  'kubelet has had no CNI flags since Kubernetes 1.24 (May 2022), when dockershim was removed: the container runtime holds these settings'
+  'kubelet has had no CNI flags since Kubernetes 1.24 (May 2022), when dockershim was removed: the container runtime has these settings now'
 
-/** What a kubelet's or cri-dockerd's flags say of CNI, and which runtime the kubelet asks. */
+/** The CNI settings in the flags of a kubelet or cri-dockerd, and which runtime the kubelet uses. */
 export function kubeletOf(process: Process): Runtime {
   const { pid, args, root } = process
   const isKubelet = process.program === 'kubelet'
@@ -28,7 +28,7 @@ export function kubeletOf(process: Process): Runtime {
   const said = <T>(flag: string, value: string | undefined, of: (text: string) => T) =>
     value === undefined ? undefined : { value: of(value), from: flag }
   const notes = [
-    ...(isKubelet ? ['it is older than Kubernetes 1.24, which took these flags away'] : []),
+    ...(isKubelet ? ['it is older than Kubernetes 1.24, which removed these flags'] : []),
     ...(plugin !== undefined && plugin !== 'cni'
       ? [`--network-plugin is ${plugin || 'empty'}: no CNI plugin is called`]
       : []),
@@ -49,7 +49,7 @@ export function kubeletOf(process: Process): Runtime {
   }
 }
 
-/** The socket of the runtime that a kubelet asks, of its flag or, since 1.27, its file. */
+/** The socket of the runtime that a kubelet uses, from its flag or, since 1.27, its file. */
 function endpointOf({ args, root }: Process, file: string | undefined): Setting<string> | undefined {
   const flag = flagOf(args, '--container-runtime-endpoint')
   if (flag !== undefined) return { value: flag, from: '--container-runtime-endpoint' }
@@ -60,6 +60,6 @@ function endpointOf({ args, root }: Process, file: string | undefined): Setting<
     )
     return value ? { value, from: file } : undefined
   } catch {
-    return undefined // readable only by root, or not YAML: it says nothing
+    return undefined // readable only by root, or not YAML
   }
 }

@@ -7,13 +7,13 @@ export interface Process {
   pid: number
   /** The name of its file: `kubelet`. */
   program: string
-  /** What follows the program's name. */
+  /** Its arguments, without the program's name. */
   args: readonly string[]
-  /** Put in front of a path to see the files that the process sees: it may run in a container. */
+  /** A prefix that turns the process's paths into ours: it may run in a container. */
   root: string
 }
 
-/** The processes with one of these names, by pid. `root` is put in front of /proc. */
+/** The processes with one of these names, sorted by pid. `root` is a prefix for /proc. */
 export function processesOf(programs: readonly string[], root = ''): Process[] {
   const pids = list(`${root}/proc`).filter((entry) => /^\d+$/.test(entry))
   return pids
@@ -25,7 +25,7 @@ export function processesOf(programs: readonly string[], root = ''): Process[] {
     .toSorted((a, b) => a.pid - b.pid)
 }
 
-/** A process in a container has other files at the same paths; whose these are, only root may ask. */
+/** The path prefix of a process, which in a container has other files at the same paths; only root can tell. */
 function rootOf(pid: string, root: string): string {
   try {
     const isOurs = readlinkSync(`${root}/proc/${pid}/ns/mnt`) === readlinkSync(`${root}/proc/self/ns/mnt`)
@@ -45,13 +45,13 @@ function list(folder: string): string[] {
 
 function read(file: string): string {
   try {
-    return readBytes(file, 8 * MIB).toString('utf8') // words may be of any bytes, and up to 6 MiB (execve(2))
+    return readBytes(file, 8 * MIB).toString('utf8') // arguments may have any bytes, and up to 6 MiB (execve(2))
   } catch {
     return '' // it has ended
   }
 }
 
-/** The value of a flag: of `--flag=value`, or of the word after `--flag`. The last one counts. */
+/** The value of a flag, from `--flag=value` or `--flag value`; the last one counts. */
 export function flagOf(args: readonly string[], ...names: readonly string[]): string | undefined {
   const values = args.flatMap((arg, i) => {
     const [, name = '', value] = /^(--?[a-z-]+)(?:=(.*))?$/s.exec(arg) ?? []

@@ -1,29 +1,29 @@
-/** A setting, and which flag or file says so. */
+/** A setting, and the flag or file that it comes from. */
 export interface Setting<T> {
   value: T
   from: string
 }
 
-/** A program that calls CNI plugins, or tells another to, and its settings. */
+/** A program that calls CNI plugins, or has another one do so, and its settings. */
 export interface Runtime {
   program: 'kubelet' | 'containerd' | 'CRI-O' | 'cri-dockerd' | 'dockerd'
-  /** Undefined if it does not run, and only its file is there. */
+  /** Undefined if it is not running, and only its file exists. */
   pid?: number
-  /** Put in front of a path to see the files as it does. */
+  /** A prefix that turns its paths into ours. */
   root: string
   /** The configuration files that were read. */
   files: readonly string[]
   confDir?: Setting<string>
   binDirs?: Setting<readonly string[]>
-  /** The network that is taken in place of the first one. */
+  /** The network that it uses instead of the first one. */
   network?: Setting<string>
-  /** Which runtime a kubelet asks: `unix:///run/containerd/containerd.sock`. */
+  /** The runtime that a kubelet uses: `unix:///run/containerd/containerd.sock`. */
   endpoint?: Setting<string>
-  /** What else is to be known, and what could not be read. */
+  /** Remarks, and what could not be read. */
   notes: readonly string[]
 }
 
-/** The value that something says, or the program's default. */
+/** The configured setting, or the program's default. */
 export function settingOf<T>(said: Setting<T> | undefined, standard: T): Setting<T> {
   return said ?? { value: standard, from: 'default' }
 }

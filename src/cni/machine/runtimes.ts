@@ -5,8 +5,8 @@ import { type Process, processesOf } from './processes.ts'
 import type { Runtime } from './runtime.ts'
 
 /**
- * Finds the kubelets and container runtimes that run, and containerd and CRI-O also where only their files are there.
- * `root` is put in front of /proc and /etc.
+ * Finds the kubelets and container runtimes that are running, and containerd and CRI-O even if only their files exist.
+ * `root` is a prefix for /proc and /etc.
  */
 export function findRuntimes(root = ''): Runtime[] {
   const all = processesOf(['kubelet', 'containerd', 'crio', 'cri-dockerd', 'dockerd'], root)
@@ -30,6 +30,6 @@ function dockerdOf({ pid, root }: Process): Runtime {
     pid,
     root,
     files: [],
-    notes: ['Docker itself calls no CNI plugin: it has networks of its own (CNM)'],
+    notes: ['Docker itself calls no CNI plugins: it has its own networks (CNM)'],
   }
 }

@@ -2,7 +2,7 @@ import { readFolder, UnreadableError } from '../../kernel/read-file.ts'
 import { isConfigName } from '../config/written-network.ts'
 import type { Runtime } from './runtime.ts'
 
-/** What is in a folder, sorted by name. */
+/** The names in a directory, sorted. */
 export interface FolderSummary {
   folder: string
   names: readonly string[]
@@ -10,14 +10,14 @@ export interface FolderSummary {
   wrong?: string
 }
 
-/** A runtime with what is in its folders. */
+/** A runtime with the content of its directories. */
 export interface SeenRuntime extends Runtime {
-  /** Of its folder of configurations, the files that it reads. */
+  /** The files that it reads in its configuration directory. */
   configurations: readonly FolderSummary[]
   plugins: readonly FolderSummary[]
 }
 
-/** Looks into the folders that a runtime names, as it sees them. */
+/** Lists the directories of a runtime, as it sees them. */
 export function withFolders(runtime: Runtime): SeenRuntime {
   const { root, confDir, binDirs } = runtime
   return {

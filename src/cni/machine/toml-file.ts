@@ -2,7 +2,7 @@ import { parse } from 'smol-toml'
 import { readConfigFile } from '../config/config-file.ts'
 import { asObject, type Json } from '../config/check-keys.ts'
 
-/** A TOML file's content, or why it cannot be read. `undefined`: there is none. */
+/** Reads a TOML file: its content, or why it cannot be read; undefined if there is none. */
 export function readToml(file: string): { file: string; content: Json } | { file: string; wrong: string } | undefined {
   try {
     return { file, content: asObject(parse(readConfigFile(file))) ?? {} }
@@ -13,7 +13,7 @@ export function readToml(file: string): { file: string; content: Json } | { file
   }
 }
 
-/** The table at a path of names; undefined if there is none. */
+/** The table at a path; undefined if there is none. */
 export function tableAt(content: Json, ...names: readonly string[]): Json | undefined {
   return names.reduce<Json | undefined>((table, name) => asObject(table?.[name]), content)
 }

@@ -20,29 +20,29 @@ import { requireTools } from './tools.ts'
 
 const FORWARDINGS: readonly string[] = Object.values(FORWARDING)
 
-/** What tells one plugin that connects containers by a cable from another. */
+/** The parts in which plugins that connect containers by a cable differ. */
 export interface CableType<C> {
-  /** Reads its part of a call's configuration. Throws CniError `config`. */
+  /** Parses its part of a call's configuration. Throws CniError `config`. */
   config: (call: Call) => C
-  /** The result of the IPAM plugin with what the configuration adds to it. Throws CniError. */
+  /** The IPAM plugin's result, with what the configuration adds to it. Throws CniError. */
   completed: (config: C, lease: Result) => Result
-  /** What is to be there for a result; `now` is the state before, unless all is there already. */
+  /** The operations for a result; `now` is the state before ADD, undefined for CHECK and the like. */
   plan: (call: Call, config: C, netns: string, result: Result, now?: State) => Operation[]
-  /** Makes way for the plan; returns how to go back, if it changed anything. Throws CniError if something is in its way. */
+  /** Makes way for the plan; if it changed anything, returns a function that undoes that. Throws CniError if something is in the way. */
   makeWay?: (kernel: Kernel, config: C, wanted: Result, now: State) => Promise<(() => Promise<void>) | undefined>
-  /** The last step: waits for what takes long, and throws CniError if it does not hold. Returns the state for the result. */
+  /** The last step: waits for slow parts, and throws CniError if they fail. Returns the state for the result. */
   settle?: (kernel: Kernel, call: Call, config: C, netns: string, wanted: Result, before: State) => Promise<State>
-  /** What an error means, where the configuration tells more than the kernel. */
+  /** Explains an error, if the configuration tells more than the kernel. */
   explain?: (config: C, error: unknown) => unknown
   /** The interfaces of the result, the container's own among them. */
   interfaces: (call: Call, config: C, netns: string, wanted: Result, before: State) => ResultInterface[]
-  /** What CHECK reads; else no more than the plan names. */
+  /** What CHECK reads; by default only what the plan names. */
   checkScope?: (operations: Parameters<typeof narrowScopeOf>[0]) => PlanScope
-  /** Whether it has a rule that watches the cable. */
+  /** Whether it has a rule that guards the cable. */
   hasSpoofCheck?: (call: Call) => boolean
 }
 
-/** A plugin that connects a container by a cable: allocates addresses and makes the plan, all or nothing. */
+/** A plugin that connects a container by a cable: allocates addresses and does the plan, all or nothing. */
 export function cablePlugin<C>(type: CableType<C>): PluginType {
   return {
     add: async (call, tell) => {
@@ -57,7 +57,7 @@ export function cablePlugin<C>(type: CableType<C>): PluginType {
         const now = await kernel.read(scope)
         refuseIfThere(call, netns, now)
         const make = (lease: Result, before: State) => attach(type, kernel, call, config, netns, lease, before)
-        // A plugin such as dhcp asks for an address by way of the interface.
+        // A plugin such as dhcp requests an address through the interface.
         const early = ipam && needsInterface(call.config) ? await make(EMPTY, now) : undefined
         let made: Made | undefined
         try {
@@ -67,11 +67,11 @@ export function cablePlugin<C>(type: CableType<C>): PluginType {
           made = early
             ? await make({ ...lease, interfaces: early.result.interfaces }, await kernel.read(scope))
             : await make(lease, now)
-          // Others wait for the lock meanwhile: what they build on must not be taken back.
+          // Before releasing the lock: afterwards others build on this, and it can no longer be undone.
           tell?.(made.result)
           return made.result
         } catch (error) {
-          // What went wrong first is told.
+          // Report the first error, not one of the cleanup.
           await made?.undo().catch(() => undefined)
           await ipam?.del(call).catch(() => undefined)
           await early?.undo()
@@ -83,7 +83,7 @@ export function cablePlugin<C>(type: CableType<C>): PluginType {
     },
     del: async (call) => {
       const removed = removeAttachment(call, type.hasSpoofCheck?.(call) === true)
-      await removed.catch(() => undefined) // the address is given back in any case
+      await removed.catch(() => undefined) // release the address in any case
       await (await ipamOf(call))?.del(call)
       await removed
     },
@@ -106,22 +106,22 @@ export function cablePlugin<C>(type: CableType<C>): PluginType {
   }
 }
 
-/** Of addresses nothing is known yet but that they may be IPv4. */
+/** Stands for addresses that are not known yet, but may be IPv4. */
 const SOME: Result = { ...EMPTY, ips: [{ address: '0.0.0.0/32' }] }
 
-/** The plan of a type, without what a kernel without IPv6 has no settings for. */
+/** The plan of a type, without IPv6 settings on a kernel that has none. */
 function planFor<C>({ plan }: CableType<C>): CableType<C>['plan'] {
   if (existsSync('/proc/sys/net/ipv6')) return plan
   return (...given) => withoutIpv6(plan(...given))
 }
 
-/** What has to be known before anything is made. */
+/** What to read before making anything. */
 function scopeBefore<C>(type: CableType<C>, call: Call, config: C, netns: string): Scope {
   const derived = planFor(type)(call, config, netns, SOME).map(derive)
   return { ...narrowScopeOf(derived), withoutElements: true }
 }
 
-/** An interface of this name is an error, and is left alone; so is an attachment of this id. */
+/** Throws CniError `exists` if there is already an interface of this name, or an attachment with this id. */
 export function refuseIfThere(call: Call, netns: string, now: State): void {
   const { name } = hostEnd(call)
   const there = findLink(now, call.ifname, netns)
@@ -129,19 +129,19 @@ export function refuseIfThere(call: Call, netns: string, now: State): void {
   throw new CniError(
     CODE.exists,
     there
-      ? `container ${call.containerId} has an interface ${call.ifname} already, in ${call.netns}`
-      : `container ${call.containerId} is on the network ${call.network} already, with ${call.ifname} in another namespace`,
+      ? `container ${call.containerId} already has an interface ${call.ifname}, in ${call.netns}`
+      : `container ${call.containerId} is already on the network ${call.network}, with ${call.ifname} in another namespace`,
     'call DEL for it first, or ADD with another CNI_IFNAME',
   )
 }
 
-/** An attachment: its result, and what undoes it. */
+/** An attachment that was made: its result, and a function that undoes it. */
 interface Made {
   result: Result
   undo: () => Promise<void>
 }
 
-/** Makes the attachment of what was allocated, all or nothing. */
+/** Makes the attachment with the allocated addresses, all or nothing. */
 async function attach<C>(
   type: CableType<C>,
   kernel: Kernel,
@@ -156,13 +156,13 @@ async function attach<C>(
   const scope = { ...narrowScopeOf(planned), withoutElements: true }
   const hasIpv6 = wanted.ips.some(({ address }) => isIpv6(address))
   const goBack = await type.makeWay?.(kernel, config, wanted, before)
-  // The kernel rewrites every link's own setting when it begins to forward: to undo that they have to be known.
+  // When forwarding is turned on, the kernel overwrites every link's own setting: undo needs to know them.
   const isForwarding = (scope.sysctls.get(HOST) ?? []).every(
     (key) => !FORWARDINGS.includes(key) || before.get(HOST)?.sysctls[key] === '1',
   )
   let settled = before
   try {
-    // So are the routes that the kernel drops then.
+    // It also needs to know the routes that the kernel drops then.
     const isRouter = isForwarding || !hasIpv6
     const read = (operations: readonly Derived[]) =>
       kernel.read({
@@ -188,7 +188,7 @@ async function attach<C>(
   }
 }
 
-/** The CNI result of what was made; `now` is a state that has what is shared. */
+/** The CNI result of an attachment; `now` is a state that contains what is shared. */
 export function toResult<C>(
   type: CableType<C>,
   call: Call,

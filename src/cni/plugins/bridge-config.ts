@@ -13,7 +13,7 @@ const yes = z
   .nullish()
   .transform((given) => given === true)
 
-/** Every key of the reference's bridge plugin; what it does not know is tolerated. */
+/** All keys of the reference's bridge plugin. Unknown keys are tolerated. */
 const schema = z
   .object({
     bridge: z
@@ -50,23 +50,23 @@ const schema = z
     portIsolation: yes,
   })
   .refine(({ hairpinMode, promiscMode }) => !(hairpinMode && promiscMode), {
-    error: 'cannot be together with promiscMode: true, in which the bridge gives every frame back by itself',
+    error: 'cannot be combined with promiscMode: true, in which the bridge already sends every frame back',
     path: ['hairpinMode'],
   })
 
-/** A bridge network, with the keys that only concern the call. */
+/** A bridge network, with keys that only concern the plugin. */
 export interface BridgeConfig extends BridgeNetwork {
   forceAddress: boolean
   isDefaultGateway: boolean
 }
 
-/** Reads the bridge plugin's part of a call's configuration. Throws CniError `config`. */
+/** Parses the bridge plugin's part of a call's configuration. Throws CniError `config`. */
 export function bridgeConfig(call: Call): BridgeConfig {
   const config = parseConfig(schema, call.config)
   if (config.disableContainerInterface && ipamType(call.config) !== undefined)
     throw new CniError(
       CODE.config,
-      'network configuration: "disableContainerInterface": true cannot be together with ipam',
+      'network configuration: "disableContainerInterface": true cannot be combined with ipam',
       'an interface that stays down has no use for an address: remove one of the two',
     )
   const tagged = (config.vlanTrunk ?? []).flatMap(({ minID, maxID, id }) => [
@@ -99,7 +99,7 @@ export function bridgeConfig(call: Call): BridgeConfig {
     throw new CniError(
       CODE.config,
       `network configuration: vlan: ${error.issues[0]?.message ?? ''}`,
-      'the gateway in a VLAN has an interface of this name: give the "bridge" a shorter one',
+      'the gateway in a VLAN has an interface of this name: give the "bridge" a shorter name',
     )
   return network
 }

@@ -14,7 +14,7 @@ import { type BridgeConfig, bridgeConfig } from './bridge-config.ts'
 import { afterOthers, containerEnd, containerRoutes, leasesOf, withGateways } from './container-end.ts'
 import { awaitDuplicateDetection } from './duplicates.ts'
 
-/** Containers on a bridge of the host: veth pairs, addresses, routes, masquerading. */
+/** The parts of the bridge plugin: containers on a bridge of the host, with veth pairs, addresses, routes, masquerading. */
 export const bridgeType: CableType<BridgeConfig> = {
   config: bridgeConfig,
   completed,
@@ -41,24 +41,24 @@ async function settle(
     await awaitDuplicateDetection(kernel, gatewayOf(config), undefined)
   }
   const there = findLink(before, config.bridge)
-  // A bridge to which nobody gave a MAC takes that of a port, and perhaps its MTU.
+  // A bridge without a fixed MAC takes that of a port, and perhaps its MTU.
   return there && there.mac !== config.bridgeMac
     ? kernel.read({ namespaces: new Set(), links: [config.bridge] })
     : before
 }
 
-/** What the kernel means by refusing VLANs. */
+/** Explains an error of the kernel that means that it does not support VLANs. */
 function explainVlans(error: unknown): unknown {
   if (!(error instanceof KernelError) || !/^(Operation not supported|Unknown device type)/.test(error.message))
     return error
   return new CniError(
     CODE.kernel,
-    'this kernel cannot keep the VLANs of a bridge apart',
+    'this kernel cannot filter VLANs on a bridge',
     `"vlan" and "vlanTrunk" need a kernel with CONFIG_BRIDGE_VLAN_FILTERING, and a gateway in a VLAN CONFIG_VLAN_8021Q; the command was: ${error.command ?? 'ip link add … vlan_filtering 1'}`,
   )
 }
 
-/** The result of the IPAM with the gateways and the default route that the configuration asks for. */
+/** The IPAM result, with the gateways and the default route that the configuration asks for. */
 function completed(config: BridgeConfig, lease: Result): Result {
   const ips = config.isGateway ? withGateways(lease) : lease.ips
   const defaults = ips.flatMap(({ address, gateway }) => {
@@ -76,7 +76,7 @@ function plan(call: Call, config: BridgeConfig, netns: string, result: Result, n
   return bridgePlan(config, containerEnd(call, netns, result, now !== undefined), leasesOf(result), routes)
 }
 
-/** A bridge has one IPv4 address, and no two in one IPv6 subnet; `forceAddress` takes the other ones off. */
+/** A bridge has one IPv4 address, and no two in one IPv6 subnet; `forceAddress` removes the others. */
 async function clearAddresses(
   kernel: Kernel,
   config: BridgeConfig,
@@ -98,10 +98,10 @@ async function clearAddresses(
   if (!config.forceAddress)
     throw new CniError(
       CODE.exists,
-      `${ifname} has the address ${first} already, and not ${wanted.join(', ')}`,
+      `${ifname} already has the address ${first}, not ${wanted.join(', ')}`,
       (await isNeeded(kernel, first, ifname))
-        ? 'this machine is reached by that address: name another "bridge"'
-        : `another network uses it, or its subnet was changed: name another "bridge", set "forceAddress": true, or take it off with: ip address delete ${first} dev ${ifname}`,
+        ? 'this machine is reached through that address: name another "bridge"'
+        : `another network uses it, or its subnet was changed: name another "bridge", set "forceAddress": true, or remove it with: ip address delete ${first} dev ${ifname}`,
     )
   const all = (act: 'add' | 'delete') =>
     kernel.run(other.map((one) => ip(undefined, 'address', act, one, 'dev', ifname)))
@@ -124,7 +124,7 @@ function interfaces(call: Call, config: BridgeConfig, netns: string, wanted: Res
     { name: config.bridge, mac, mtu: size },
     { name: end.host.name, mac: end.host.mac, mtu },
     { name: call.ifname, mac: end.mac, mtu, sandbox: call.netns },
-    // At the end, as the reference has it. One that is new has the MAC of the bridge on which it lies.
+    // Last, as in the reference. A new VLAN interface has the MAC of its bridge.
     ...(config.isGateway && gateway !== config.bridge
       ? [{ name: gateway, mac: findLink(now, gateway)?.mac ?? mac, mtu: size }]
       : []),

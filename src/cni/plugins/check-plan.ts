@@ -4,12 +4,12 @@ import { toFindings } from '../../plan/finding.ts'
 import { narrowScopeOf, type PlanScope } from '../../plan/scope.ts'
 import { CODE, CniError } from '../protocol/error.ts'
 
-/** Stands between the differences in the message of an error. */
+/** Separates the differences in an error message. */
 export const BETWEEN = ' · '
 
 /**
- * Compares a plan with the kernel, of which `scopeOf` tells what to read. Anything else, such as routes of plugins
- * that came later, is no mistake. Throws CniError `differs` with everything that is not as it was made.
+ * Compares a plan with the kernel; `scopeOf` says what to read. Ignores everything else, such as routes of later plugins.
+ * Throws CniError `differs`, which lists all differences.
  */
 export async function checkPlan(
   kernel: Kernel,
@@ -23,6 +23,6 @@ export async function checkPlan(
   throw new CniError(
     CODE.differs,
     failed.map(({ expected, actual }) => `expected: ${expected}; found: ${actual}`).join(BETWEEN),
-    `${failed[0]?.why ?? ''} To put it right: DEL, and then ADD again`,
+    `${failed[0]?.why ?? ''} To fix it, DEL and then ADD again`,
   )
 }

@@ -9,7 +9,7 @@ import { parseConfig } from '../protocol/parse-config.ts'
 import type { Call } from '../protocol/plugin-type.ts'
 import type { Result } from '../protocol/result.ts'
 
-/** The container's interface: as a result has it, or as it is to be made. */
+/** The container's interface: as in a result, or as it is about to be created. */
 export function containerEnd(
   call: Call,
   netns: string,
@@ -21,26 +21,26 @@ export function containerEnd(
   return { netns, ifname: call.ifname, mac, host: hostEnd(call), owner: ownerOf(call), isNew }
 }
 
-/** An empty one counts as missing. */
+/** An optional MAC; an empty one counts as missing. */
 const given = z.preprocess((mac) => (mac === '' || mac === null ? undefined : mac), ownMac.optional())
 const macSchema = z.object({
   runtimeConfig: z.object({ mac: given }).nullish(),
   args: z.object({ cni: z.object({ mac: given }).nullish() }).nullish(),
 })
 
-/** The MAC that the runtime asks for: of the capability, of args.cni, or of CNI_ARGS, in this order. Throws CniError. */
+/** The MAC that the runtime requests: through the capability, args.cni, or CNI_ARGS, in this order. Throws CniError. */
 function requestedMac(call: Call): string | undefined {
   const { runtimeConfig, args } = parseConfig(macSchema, call.config)
   const { MAC } = call.args
   return runtimeConfig?.mac ?? args?.cni?.mac ?? parseConfig(given, MAC)
 }
 
-/** The addresses of a result with their subnets. */
+/** The addresses of a result, with their subnets. */
 export function leasesOf({ ips }: Result): Lease[] {
   return ips.map(({ address, gateway }) => ({ address, subnet: subnetOf(address), gateway }))
 }
 
-/** The routes of a result: one that names no gateway goes by the gateway of its family. */
+/** The routes of a result. One without a gateway gets the gateway of its address family. */
 export function containerRoutes({ ips, routes }: Result): ContainerRoute[] {
   return routes.map((route) => {
     const gw = route.gw ?? ips.find(({ address }) => isIpv6(address) === isIpv6(route.dst))?.gateway
@@ -48,12 +48,12 @@ export function containerRoutes({ ips, routes }: Result): ContainerRoute[] {
   })
 }
 
-/** The addresses of a result, each with a gateway: where none is given, the first address of its subnet. */
+/** The addresses of a result, each with a gateway: by default the first address of its subnet. */
 export function withGateways({ ips }: Result): Result['ips'] {
   return ips.map((one) => ({ ...one, gateway: one.gateway ?? addressAt(subnetOf(one.address), 1) }))
 }
 
-/** What other interfaces of the container have a route to already goes this way only when theirs is gone. */
+/** Gives a route a higher metric than existing routes to its destination, so that those of other interfaces take precedence. */
 export function afterOthers(route: ContainerRoute, netns: string, now: State | undefined): ContainerRoute {
   if (!now || route.priority !== undefined) return route
   const others = sameDestination({ ...route, via: route.gw, netns }, now)

@@ -12,13 +12,13 @@ const schema = z.array(
   }),
 )
 
-/** How long to wait for the kernel, which takes up to 2 s, in milliseconds. */
+/** How long to wait for the kernel, which takes up to 2 s, and how long between two looks, in milliseconds. */
 const PATIENCE = 10_000
 const PAUSE = 50
 
 /**
- * Waits until the kernel has looked for other owners of an interface's IPv6 addresses, which do not work before (RFC 4862,
- * section 5.4). Throws CniError `exists` if there is one, or if it takes too long.
+ * Waits until the kernel has finished duplicate detection for an interface's IPv6 addresses, which are not usable before
+ * (RFC 4862, section 5.4). Throws CniError `exists` if there is a duplicate, or if it takes too long.
  */
 export async function awaitDuplicateDetection(
   kernel: Kernel,
@@ -34,8 +34,8 @@ export async function awaitDuplicateDetection(
     if (taken)
       throw new CniError(
         CODE.exists,
-        `another machine or container has the address ${taken.local} already`,
-        'its duplicate was found because of "enabledad": true; it is on the same bridge, or on a network that a port of it leads to',
+        `another machine or container already has the address ${taken.local}`,
+        '"enabledad": true found it on the same bridge, or on a network that one of the bridge\'s ports leads to',
       )
     const unsure = addresses.find(({ tentative, local }) => tentative === true && local?.startsWith('fe80:') !== true)
     if (!unsure) return

@@ -24,7 +24,7 @@ export const loopback: PluginType = {
   del: async (call) => {
     const netns = containerNetnsIfThere(call.netns)
     const [lo] = netns === undefined ? [] : plan(netns).map(derive)
-    if (!lo) return // it went with its namespace
+    if (!lo) return // it disappeared with its namespace
     const kernel = ownKernel()
     await kernel.run(lo.undo({}, await kernel.read(narrowScopeOf([lo]))))
   },

@@ -29,11 +29,11 @@ const mappingSchema = z.object({
     .transform((given) => given ?? '')
     .pipe(z.literal('').or(ipAddress))
     .refine((address) => address !== '::1', {
-      error: 'nothing can be forwarded from ::1, which the kernel keeps within the host: use 127.0.0.1',
+      error: 'cannot be ::1, which the kernel does not forward: use 127.0.0.1',
     }),
 })
 
-/** Every key of the reference's portmap plugin; those about how iptables does it are tolerated. */
+/** All keys of the reference's portmap plugin; those about iptables are tolerated. */
 const schema = z.object({
   snat: yesUnlessNo,
   masqAll: z.boolean().nullish(),
@@ -49,7 +49,7 @@ const schema = z.object({
     .nullish(),
 })
 
-/** Reads the portmap plugin's part of a call's configuration. Throws CniError `config`, or `unsupportedField`. */
+/** Parses the portmap plugin's part of a call's configuration. Throws CniError `config`, or `unsupportedField`. */
 export function portmapConfig(call: Call): PortForwards {
   const { snat, masqAll, runtimeConfig, ...rest } = parseConfig(schema, call.config)
   for (const key of ['conditionsV4', 'conditionsV6'] as const)
@@ -57,7 +57,7 @@ export function portmapConfig(call: Call): PortForwards {
       throw new CniError(
         CODE.unsupportedField,
         `network configuration: "${key}": ${JSON.stringify(rest[key])} is not supported`,
-        'these are matches of iptables, and ports are forwarded by nftables here: take the key out, and limit the mappings by "hostIP"',
+        'these are matches of iptables, but this plugin uses nftables: remove the key, and limit the mappings with "hostIP"',
       )
   return { mappings: runtimeConfig?.portMappings ?? [], masquerade: snat, masqueradeAll: masqAll === true }
 }

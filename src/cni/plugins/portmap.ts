@@ -18,7 +18,7 @@ import { checkPlan } from './check-plan.ts'
 import { portmapConfig } from './portmap-config.ts'
 import { requireTools } from './tools.ts'
 
-/** Ports of the host that lead to a container's. Called after the plugin that made the container's interface. */
+/** Forwards ports of the host to a container. Runs after the plugin that made the container's interface. */
 export const portmap: PluginType = {
   add: async (call, tell) => {
     refuseMisread(call.ifname)
@@ -65,18 +65,18 @@ function previous({ prevResult }: Call): Result {
   throw new CniError(
     CODE.config,
     'there is no prevResult: portmap must be called after another plugin',
-    'put it into the "plugins" of a list (.conflist), after the plugin that makes the interface',
+    'put it into the "plugins" of a list (.conflist), after the plugin that creates the interface',
   )
 }
 
-/** The host's interfaces that the plugins before made: a bridge, and the host's end of a cable. */
+/** The host's interfaces that earlier plugins made: a bridge, and the host's end of a cable. */
 function hostSide({ prevResult }: Call): string[] {
   return (prevResult?.interfaces ?? []).filter(({ sandbox = '' }) => sandbox === '').map(({ name }) => name)
 }
 
 /**
- * That of them which packets to the container are routed to: not a bridge's port; of a bridge and the interface of a VLAN
- * on it, the one that has an address in the container's subnet.
+ * The one of them that packets to the container are routed to: not a bridge port; and of a bridge and its VLAN interface, the
+ * one with an address in the container's subnet.
  */
 function routed(call: Call, now: State): string | undefined {
   const links = hostSide(call).flatMap((name) => findLink(now, name) ?? [])
@@ -87,7 +87,7 @@ function routed(call: Call, now: State): string | undefined {
   return (ends.find(isGateway) ?? ends[0])?.name
 }
 
-/** Whatever the plan may be about: which of the interfaces it is, is not known yet. */
+/** What to read before making the plan: which of the interfaces it will be about is not known yet. */
 function scopeBefore(call: Call, config: PortForwards): Scope {
   const links = hostSide(call)
   const plans = [undefined, ...links].map((name) => narrowScopeOf(portPlan(call, config, name).map(derive)))
@@ -109,7 +109,7 @@ function portPlan(call: Call, config: PortForwards, hostIfname: string | undefin
   return portForwards(config, { addresses, owner: ownerOf(call), hostIfname })
 }
 
-/** A port of the host that leads elsewhere is left alone. */
+/** Throws CniError if a port of the host is mapped twice, or already leads elsewhere. */
 function refuseIfTaken(operations: readonly Derived[], now: State): void {
   const ports = operations.filter(({ provides }) => provides.some((one) => readResource(one).what === 'port'))
   const twice = ports.find(({ id }, i) => ports.findIndex((other) => other.id === id) !== i)
@@ -117,7 +117,7 @@ function refuseIfTaken(operations: readonly Derived[], now: State): void {
     throw new CniError(
       CODE.config,
       `runtimeConfig.portMappings has a port of the host twice: ${twice.expected}`,
-      'it can lead to one port of the container: take the other mapping out',
+      'it can lead to only one port of the container: remove the other mapping',
     )
   for (const port of ports) {
     const verdict = port.judge(now)
@@ -130,7 +130,7 @@ function refuseIfTaken(operations: readonly Derived[], now: State): void {
   }
 }
 
-/** Takes the ports of these owners away, and the table with the last of all. */
+/** Removes the ports of the owners for which `isGone` holds, and the table with its last port. */
 async function remove(isGone: (owner: string) => boolean): Promise<void> {
   const kernel = ownKernel()
   const tables = (['ip', 'ip6'] as const).map(portTable)

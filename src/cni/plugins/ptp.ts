@@ -11,16 +11,16 @@ import type { Result, ResultInterface } from '../protocol/result.ts'
 import { cablePlugin } from './attach.ts'
 import { afterOthers, containerEnd, containerRoutes, leasesOf, withGateways } from './container-end.ts'
 
-/** Containers that each have a cable of their own to the host, and no bridge. */
+/** The ptp plugin: each container has its own cable to the host, without a bridge. */
 export const ptp = cablePlugin<PtpNetwork>({
   config: ptpConfig,
   completed,
   plan,
   interfaces,
-  checkScope: scopeOf, // of the host the routes, too
+  checkScope: scopeOf, // the host's routes, too
 })
 
-/** Every key of the reference's ptp plugin; what it does not know is tolerated. */
+/** All keys of the reference's ptp plugin. Unknown keys are tolerated. */
 const schema = z.object({
   ipMasq: z.boolean().nullish(),
   ipMasqBackend: z.enum(['iptables', 'nftables', '']).nullish(),
@@ -33,12 +33,12 @@ function ptpConfig(call: Call): PtpNetwork {
     throw new CniError(
       CODE.config,
       'network configuration: "ipam" is missing',
-      'a ptp network has nothing but addresses to tell its containers by: give it, for example, "ipam": {"type": "host-local", "subnet": "10.22.0.0/16"}',
+      'in a ptp network only addresses distinguish containers: add, for example, "ipam": {"type": "host-local", "subnet": "10.22.0.0/16"}',
     )
   return { name: call.network, mtu: mtu === 0 ? undefined : (mtu ?? undefined), masquerade: ipMasq === true }
 }
 
-/** Everything goes by the gateway, which the host is. */
+/** The IPAM result with gateways: everything goes through the gateway, which is the host. */
 function completed(_config: PtpNetwork, lease: Result): Result {
   const ips = withGateways(lease)
   const bad = ips.find(({ address, gateway }) => gateway === undefined || address.startsWith(`${gateway}/`))
@@ -46,7 +46,7 @@ function completed(_config: PtpNetwork, lease: Result): Result {
     throw new CniError(
       CODE.config,
       `the IPAM plugin gave ${bad.address} without a gateway`,
-      'the host needs an address of its own at the other end of the cable: name a "gateway" under "ipam"',
+      'the host needs its own address at the other end of the cable: set a "gateway" under "ipam"',
     )
   return { ...lease, ips }
 }

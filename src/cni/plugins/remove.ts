@@ -14,12 +14,12 @@ import type { Attachment, Call, ValidAttachments } from '../protocol/plugin-type
 
 const FAMILIES = ['ip', 'ip6'] as const
 
-/** The commands that take away the cable of a call's attachment, and its rules, as far as they are there. */
+/** The commands that remove the cable of a call's attachment, and its rules, as far as they exist. */
 export async function removalOf(kernel: Kernel, call: Call): Promise<Command[]> {
   return [...(await cableOf(kernel, call)), ...(await rulesOfCall(kernel, call, true))]
 }
 
-/** What is left alone there, since it is somebody else's: in the tables that an attachment's rules are in, in words. */
+/** What is somebody else's, and stays, in the tables that hold an attachment's rules, in words. */
 export async function foreignTablesOf(kernel: Kernel, call: Call): Promise<string[]> {
   const tables = [
     ...FAMILIES.map((family) => masqueradeTable(call.network, family)),
@@ -30,12 +30,12 @@ export async function foreignTablesOf(kernel: Kernel, call: Call): Promise<strin
   return tables.flatMap((table) => foreignTable(now.get(HOST)?.rules ?? [], table) ?? [])
 }
 
-/** Takes all of that away. Never stops at an error; the first is thrown at the end. */
+/** Removes an attachment's cable and rules. Does not stop at an error; throws the first one at the end. */
 export async function removeAttachment(call: Call, hasSpoofCheck: boolean): Promise<void> {
   const kernel = ownKernel()
   const release = await lockMachine()
   try {
-    // The kernel takes 20 ms for a cable, and as long for rules: neither waits for the other.
+    // The kernel takes 20 ms for a cable, and as long for rules, so do both in parallel.
     await allOf([
       remove(kernel, () => cableOf(kernel, call, containerNetnsIfThere(call.netns))),
       remove(kernel, () => rulesOfCall(kernel, call, hasSpoofCheck)),
@@ -46,8 +46,8 @@ export async function removeAttachment(call: Call, hasSpoofCheck: boolean): Prom
 }
 
 /**
- * Removes what `find` finds. What goes by itself meanwhile, as a cable does with its namespace, is no error: then the rest
- * is looked for again. Returns the commands that did it.
+ * Removes what `find` finds, and returns the commands that it ran. If something disappears by itself meanwhile, as a cable
+ * does with its namespace, it looks for the rest again.
  */
 export async function remove(kernel: Kernel, find: () => Promise<Command[]>): Promise<Command[]> {
   const commands = await find()
@@ -61,7 +61,7 @@ export async function remove(kernel: Kernel, find: () => Promise<Command[]>): Pr
   }
 }
 
-/** The cable is known by its name and its MAC. In `netns`, if any, one that another plugin made is looked for. */
+/** The command that deletes the cable, which is identified by its name and MAC, or a cable in `netns` that another plugin made. */
 async function cableOf(kernel: Kernel, call: Call, netns?: string): Promise<Command[]> {
   const { name, mac } = hostEnd(call)
   const now = await kernel.read({ namespaces: new Set(), links: [name] })
@@ -70,7 +70,7 @@ async function cableOf(kernel: Kernel, call: Call, netns?: string): Promise<Comm
     : strangersCable(kernel, call.ifname, netns)
 }
 
-/** `hasSpoofCheck` says that the bridge may have rules, too. */
+/** The commands that remove the rules of a call. `hasSpoofCheck` says that there may also be bridge rules. */
 async function rulesOfCall(kernel: Kernel, call: Call, hasSpoofCheck: boolean): Promise<Command[]> {
   const { name } = hostEnd(call)
   const tables = tablesOf(call, hasSpoofCheck ? [name] : [])
@@ -78,7 +78,7 @@ async function rulesOfCall(kernel: Kernel, call: Call, hasSpoofCheck: boolean): 
   return rulesOf(call.network, (owner) => owner === ownerOf(call), [name], now)
 }
 
-/** Takes away all that belongs to a network and to none of these attachments. */
+/** Removes everything that belongs to a network but to none of these attachments. */
 export async function removeStale({ network }: Pick<Attachment, 'network'>, valid: ValidAttachments): Promise<void> {
   const kernel = ownKernel()
   const attachments = valid.map((one) => ({ network, ...one }))
@@ -91,9 +91,9 @@ export async function removeStale({ network }: Pick<Attachment, 'network'>, vali
     const stale = (now.get(HOST)?.links ?? [])
       .filter((link) => link.alias?.startsWith(aliasOf({ owner: ownersOf(network) })) === true && !names.has(link.name))
       .map((link) => link.name)
-    // The table of a port that went with its namespace does not tell whose it was, and watches nothing.
+    // The table of a port that disappeared with its namespace does not say whose it was, and is useless.
     const gone = watchedPorts(now.get(HOST)?.rules ?? []).filter((name) => isHostEnd(name) && !findLink(now, name))
-    // Links and rules are independent of each other: one that fails does not keep the others.
+    // Links and rules are independent: a failure must not affect the others.
     await allOf([
       ...stale.map((name) => deleteLink(kernel, name)),
       kernel.run(rulesOf(network, isStale, [...stale, ...gone], now)),
@@ -111,7 +111,7 @@ async function deleteLink(kernel: Kernel, name: string): Promise<void> {
   }
 }
 
-/** Where nft is not installed nobody has made a rule, and what else there is goes without it. */
+/** Reads the state for a removal, without rules if nft is not installed: then there are none. */
 export async function readToRemove(kernel: Kernel, scope: Scope): Promise<State> {
   try {
     return await kernel.read(scope)
@@ -121,7 +121,7 @@ export async function readToRemove(kernel: Kernel, scope: Scope): Promise<State>
   }
 }
 
-/** The tables that may hold rules of an attachment: of the families that its result has, or of both. */
+/** The tables that may hold rules of an attachment: those of the families in its result, or of both. */
 function tablesOf({ network, prevResult }: Call, hostEnds: readonly string[]): string[] {
   const ips = prevResult?.ips ?? []
   const isThere = (family: string) => ips.some(({ address }) => isIpv6(address) === (family === 'ip6'))
@@ -132,7 +132,7 @@ function tablesOf({ network, prevResult }: Call, hostEnds: readonly string[]): s
   ]
 }
 
-/** The commands that take away the rules of the owners that are gone. */
+/** The commands that remove the rules of the owners for which `isGone` holds. */
 function rulesOf(
   network: string,
   isGone: (owner: string) => boolean,
@@ -147,8 +147,8 @@ function rulesOf(
 }
 
 /**
- * A cable that another plugin made for this container, before ours was installed: it goes by the container's end. One of
- * ours is of another attachment.
+ * The command that deletes a cable that another plugin made for this container before ours was installed, by the container's
+ * end. None if the cable is ours: then it belongs to another attachment.
  */
 async function strangersCable(kernel: Kernel, ifname: string, netns: string | undefined): Promise<Command[]> {
   if (netns === undefined) return []

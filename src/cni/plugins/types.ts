@@ -1,6 +1,6 @@
 import type { PluginType } from '../protocol/plugin-type.ts'
 
-/** Every type of plugin that we have, by the name of its executable. A new one is one file and one line here. */
+/** All our plugin types, by the name of the executable. A new one takes one file and one line here. */
 export const types: Readonly<Record<string, () => Promise<PluginType>>> = {
   bridge: async () => (await import('./bridge.ts')).bridge,
   ptp: async () => (await import('./ptp.ts')).ptp,

@@ -6,54 +6,54 @@ import { StoppedError } from '../../kernel/spawn.ts'
 import { distrust } from '../../kernel/trust.ts'
 import { parseJson } from '../../state/json.ts'
 
-/** What a plugin's executable says of itself. */
+/** What a plugin's executable says about itself. */
 export interface Introduction {
-  /** The versions that it speaks, as it gives them. */
+  /** The versions that it supports, in its own words. */
   speaks: readonly string[]
   /** Who made it, and its version. */
   madeBy: string
 }
 
-/** A plugin answers within milliseconds; what takes this many seconds is not one. */
+/** After how many seconds to give up: a plugin answers within milliseconds. */
 const PATIENCE = '2'
 
-/** timeout(1) ends what the program has started, too, which would keep its output open. */
+/** timeout(1) also kills the program's children, which would keep its output open. */
 const impatient = { ...MACHINE, enter: ['timeout', '-s', 'KILL', PATIENCE] }
 
 const answerSchema = z.object({ supportedVersions: z.array(z.string()).min(1) })
 
 /**
- * Asks an executable for the versions that it speaks, and nothing else. Returns why it is no plugin, if it is none, or why
- * it was not asked: it would run as this user.
+ * Asks an executable only for the versions that it supports. Returns, in words, why it is not a plugin, or why it was not
+ * asked: it would run as this user.
  */
 export async function askPlugin(file: string): Promise<Introduction | string> {
   const why = distrust(file)
-  if (why !== undefined) return `not asked, since others may have put it there: ${why}`
+  if (why !== undefined) return `not asked, because others may have put it there: ${why}`
   if (!isProgram(file)) return 'neither a program nor a script'
-  // Without a command, those that rest on libcni say both who made them and what they speak: they are started once.
+  // Without a command, plugins based on libcni print both their maker and their versions: one start is enough.
   const about = await ask(file, {}, '')
-  if (!about) return 'not a plugin: it prints without an end'
+  if (!about) return 'not a plugin: it never stops printing'
   const madeBy = maker(about.stderr)
   const [, versions] = /^CNI protocol versions supported: ([\d., ]+)$/m.exec(about.stderr) ?? []
   if (about.code === 0 && versions !== undefined) return { speaks: versions.split(', '), madeBy }
   if (isLate(about) || notStarted(about) !== undefined) return refusal(about)
   const answer = await ask(file, { CNI_COMMAND: 'VERSION' }, '{"cniVersion":"1.1.0"}')
-  if (!answer) return 'not a plugin: it prints without an end'
+  if (!answer) return 'not a plugin: it never stops printing'
   const speaks = answerSchema.safeParse(parseJson(answer.stdout)).data?.supportedVersions
   return speaks === undefined || answer.code !== 0 ? refusal(answer) : { speaks, madeBy }
 }
 
-/** So many characters are read of what it prints: an answer to VERSION has a few hundred. */
+/** How many characters of output to read: an answer to VERSION has a few hundred. */
 const MOST = 64 * 1024
 
-/** Undefined for one that prints more than that. */
+/** Runs the program; undefined if it prints more than that. */
 async function ask(
   file: string,
   variables: Readonly<Record<string, string>>,
   input: string,
 ): Promise<Execution | undefined> {
   try {
-    // What prints without an end is ended with all that it started, as timeout(1) does with what takes too long.
+    // A program that never stops printing is killed with its children, as timeout(1) does with one that takes too long.
     return await execute(impatient, file, variables, input, { most: MOST, detached: true })
   } catch (error) {
     if (error instanceof StoppedError) return undefined
@@ -61,7 +61,7 @@ async function ask(
   }
 }
 
-/** The C library hands a file of any other kind to a shell, line by line: a text that is executable would be done. */
+/** Whether this is a binary or a script. The C library passes any other file to a shell, which would run the lines of a text file. */
 function isProgram(file: string): boolean {
   const start = Buffer.alloc(4)
   try {
@@ -69,7 +69,7 @@ function isProgram(file: string): boolean {
     readSync(descriptor, start)
     closeSync(descriptor)
   } catch {
-    return true // it may be run and not read
+    return true // it may be executable but not readable
   }
   return start.toString('latin1') === '\x7fELF' || start.toString('latin1').startsWith('#!')
 }
@@ -84,7 +84,7 @@ function refusal(answer: Execution): string {
   return `not a plugin: no answer to VERSION${how}${said === '' ? '' : `, but: ${said.slice(0, 60)}`}`
 }
 
-/** Why a program cannot be started, as timeout(1) says it. */
+/** Why a program cannot be started, according to timeout(1). */
 function notStarted({ stderr }: Execution): string | undefined {
   return /^timeout: failed to run command .*: (.*)$/m.exec(stderr)?.[1]
 }

@@ -17,16 +17,16 @@ import { CnilabError } from '../../errors.ts'
 import { APP, type Host } from '../../kernel/host.ts'
 import { packageFolder } from '../../kernel/package-folder.ts'
 
-/** Folders of the machine that every sandbox has. */
+/** Directories of the machine that every sandbox has. */
 const SHARED = ['/usr', '/opt/cni', '/nix/store']
 
-/** So many bytes of programs are copied at most: they lie in memory where the user's runtime folder does. */
+/** How many bytes of programs to copy at most: the user's runtime directory may be in memory. */
 const MOST = 1024 ** 3
 
 /**
- * How a host sees a folder of the machine with programs in it, such as one of CNI_PATH. A sandbox has the system's folders
- * and cnilab's own; of another one the programs are copied to where it can read them: all, or only those that are named. A
- * folder that does not exist stays as it is. Throws CnilabError `state` where there is no room.
+ * Makes a directory of programs on the machine, such as one in CNI_PATH, visible to a host, and returns its path there. A
+ * sandbox has the system's directories and cnilab's own; from any other, it copies the programs in, all or only `names`. The
+ * path of a missing directory stays as it is. Throws CnilabError `state` if there is no room.
  */
 export function bringPrograms(host: Host, folder: string, names?: readonly string[]): string {
   if (host.inside) return folder
@@ -38,7 +38,7 @@ export function bringPrograms(host: Host, folder: string, names?: readonly strin
   try {
     copyAll(real, join(host.batches.folder, name), names)
   } catch (error) {
-    throw new CnilabError('state', `the programs of ${folder} cannot be copied into the sandbox: ${String(error)}`, {
+    throw new CnilabError('state', `cannot copy the programs in ${folder} into the sandbox: ${String(error)}`, {
       fix: 'copy them to a folder that every sandbox has, such as /opt/cni/bin',
     })
   }
@@ -57,9 +57,9 @@ function isWithin(path: string, folder: string): boolean {
   return path === folder || path.startsWith(`${folder}/`)
 }
 
-/** Copies what is new or has changed. Programs by several names, as cnilab's own, are one file there, too. */
+/** Copies programs that are new or have changed. One with several names, like cnilab's own, stays one file with several names. */
 function copyAll(from: string, to: string, names: readonly string[] = readdirSync(from)): void {
-  const umask = process.umask(0o022) // root's programs in a sandbox are another user's
+  const umask = process.umask(0o022) // root's sandbox belongs to another user
   try {
     mkdirSync(to, { recursive: true })
   } finally {

@@ -4,31 +4,31 @@ import { statOf } from '../../kernel/read-file.ts'
 import { quote } from '../../plan/command-line.ts'
 import { CODE, CniError } from '../protocol/error.ts'
 
-/** The file of this plugin itself; all of ours are one file under several names. */
+/** The file of this very plugin; all of ours are one file under several names. */
 let own: Stats | undefined
 
-/** Says which file this process was started from. */
+/** Sets the file that this process was started from. */
 export function setOwnFile(path: string): void {
   own = statOf(path)
 }
 
-/** A plugin that was found: its file, and whether it is one of ours, which this process can do by itself. */
+/** A plugin's file, and whether it is one of ours, which this process can do by itself. */
 export interface FoundPlugin {
   file: string
   isOwn: boolean
 }
 
-/** The folders in which plugins are looked for where CNI_PATH names none: first that of the package, which is given. */
+/** The directories to search for plugins without CNI_PATH: the package's own first. */
 export function defaultFolders(packageFolder: string): string[] {
   return [`${packageFolder}/dist/plugins`, '/opt/cni/bin', '/usr/lib/cni']
 }
 
-/** The file that a runtime calls for a type: the first of that name. If that one fails, it does not look for another. */
+/** The file that a runtime calls for a type: the first of that name. If it fails, the runtime does not look for another. */
 export function pluginFile(type: string, folders: readonly string[]): string | undefined {
   return folders.map((folder) => join(folder, type)).find((file) => statOf(file)?.isFile() === true)
 }
 
-/** Finds the plugin that another one calls, in the folders of CNI_PATH (CNI spec 1.1.0, "Plugin Delegation"). Throws CniError. */
+/** Finds a plugin that another one calls, in the directories of CNI_PATH (CNI spec 1.1.0, "Plugin Delegation"). Throws CniError. */
 export function findDelegate(type: string, path: readonly string[]): FoundPlugin {
   if (type === '.' || type === '..' || type.includes('/'))
     throw new CniError(CODE.config, `'${type}' is not a plugin type: it is the name of a file in CNI_PATH`)

@@ -4,32 +4,32 @@ import { CnilabError } from '../../errors.ts'
 import { askPlugin } from './ask-plugin.ts'
 import { pluginFile } from './find-plugin.ts'
 
-/** A file in a folder of plugins. */
+/** A file in a plugin directory. */
 export interface PluginFile {
-  /** The name that a configuration's `type` has. */
+  /** Its name, as in a configuration's `type`. */
   type: string
   file: string
   speaks: readonly string[]
   madeBy?: string
   /** Why it cannot be used. */
   wrong?: string
-  /** The file of this name in an earlier folder, which is taken in its place. */
+  /** The file of this name in an earlier directory, which takes precedence. */
   hiddenBy?: string
 }
 
-/** So many plugins are asked, all at once. */
+/** How many plugins are asked at most, all in parallel. */
 const MOST = 100
 
 /**
- * Lists what is in folders of plugins, in the order in which a runtime searches them, and asks each what it speaks. Throws
- * CnilabError `usage` for more files than anybody has plugins: to run all programs of /usr/bin would do who knows what.
+ * Lists the files in plugin directories, in the order in which a runtime searches them, and asks each for its versions.
+ * Throws CnilabError `usage` if there are implausibly many: running all programs in /usr/bin could do anything.
  */
 export async function listPlugins(folders: readonly string[]): Promise<PluginFile[]> {
   const files = folders.flatMap((folder) => pluginNames(folder).map((type) => ({ type, file: join(folder, type) })))
   if (files.length > MOST)
     throw new CnilabError(
       'usage',
-      `there are ${files.length} files in ${folders.join(' and ')}, and no more than ${MOST} plugins are asked`,
+      `there are ${files.length} files in ${folders.join(' and ')}, but at most ${MOST} plugins are asked`,
       { fix: 'name only the folder of the plugins: --bin-dir /opt/cni/bin' },
     )
   return Promise.all(
@@ -45,7 +45,7 @@ export async function listPlugins(folders: readonly string[]): Promise<PluginFil
   )
 }
 
-/** All names in a folder of plugins, sorted; none if it cannot be read. */
+/** The names of all files in a plugin directory, sorted; empty if it cannot be read. */
 export function pluginNames(folder: string): string[] {
   try {
     return readdirSync(folder).toSorted()
@@ -54,7 +54,7 @@ export function pluginNames(folder: string): string[] {
   }
 }
 
-/** Why a file is no executable; undefined if it is one. */
+/** Why a file is not an executable, in words; undefined if it is one. */
 export function wrongFile(file: string): string | undefined {
   try {
     if (!statSync(file).isFile()) return 'not a file'

@@ -4,15 +4,15 @@ import { APP, type Host } from '../../kernel/host.ts'
 import { packageFolder } from '../../kernel/package-folder.ts'
 import { defaultFolders } from './find-plugin.ts'
 
-/** The folders of plugins as a host sees them, where CNI_PATH names none: cnilab's own first. */
+/** The plugin directories without CNI_PATH, as a host sees them: cnilab's own first. */
 export function defaultPath(host: Host): string[] {
   const own = host.kind === 'sandbox' ? APP.package : packageFolder()
   return defaultFolders(own)
 }
 
 /**
- * The executable of each plugin type: the first that the folders have, as the host sees them. Throws CnilabError `machine`
- * that names the folders, and what is there.
+ * The executable of each plugin type: the first one in these directories, as the host sees them. Throws CnilabError `machine`,
+ * which names the directories and the plugins in them.
  */
 export async function findPluginsOn(
   host: Host,
@@ -34,7 +34,7 @@ async function notFound(host: Host, type: string, folders: readonly string[]): P
   const there = [...new Set((await Promise.all(folders.map((folder) => programsIn(host, folder)))).flat())].toSorted()
   return new CnilabError(
     'machine',
-    `there is no plugin '${type}' in ${folders.join(', ')}; there are: ${there.join(', ') || 'none at all'}`,
+    `there is no plugin '${type}' in ${folders.join(', ')}; plugins there: ${there.join(', ') || 'none'}`,
     { fix: 'cnilab cni install, or name another folder with --cni-path' },
   )
 }

@@ -9,27 +9,27 @@ import { CODE, CniError } from './error.ts'
 import type { CniCommand } from './plugin-type.ts'
 import { parseResult, type Result } from './result.ts'
 
-/** What a plugin's process left. */
+/** The outcome of a plugin's process. */
 export interface Execution {
-  /** Exit status; undefined when a signal ended it. */
+  /** Exit status; undefined if a signal ended it. */
   code: number | undefined
   signal: string | undefined
   stdout: string
   stderr: string
-  /** Wall time. */
+  /** Wall time, in milliseconds. */
   ms: number
 }
 
-/** What may be said about a plugin that is run. */
+/** Options of `execute`. */
 interface ExecuteOptions extends Pick<SpawnOptions, 'signal' | 'passInterrupt' | 'most' | 'detached'> {
   /** Added to the environment. */
   environment?: NodeJS.ProcessEnv
 }
 
 /**
- * Runs a plugin's executable on a host, with these `CNI_*` variables, a search path and nothing else in its environment,
- * and the text on its standard input; `environment` is added for one that a plugin calls, which gets all that it has
- * (CNI spec 1.1.0, section 4). `file` is a path as the host sees it. Never throws for an exit status.
+ * Runs a plugin's executable on a host, with `input` on its standard input, and only these `CNI_*` variables and PATH in its
+ * environment. `environment` is added for a delegate, which inherits its caller's environment (CNI spec 1.1.0, section 4).
+ * `file` is a path as the host sees it. Does not throw for any exit status.
  */
 export async function execute(
   host: Host,
@@ -39,7 +39,7 @@ export async function execute(
   { environment = {}, ...options }: ExecuteOptions = {},
 ): Promise<Execution> {
   const path = environmentOn(host)['PATH'] ?? ''
-  // Our own plugins run on this very Node, unless they were compiled.
+  // Our own plugins run on this same Node, unless they were compiled.
   const PATH = host.kind === 'sandbox' ? path : `${dirname(process.execPath)}:${path}`
   const started = performance.now()
   const finished = await spawn(inside(host, undefined, [file]), {
@@ -51,7 +51,7 @@ export async function execute(
   return { ...finished, ms: Math.round((performance.now() - started) * 10) / 10 }
 }
 
-/** The variables of a call. Empty ones are left out, as a runtime does. */
+/** The variables of a call. Leaves out empty ones, as a runtime does. */
 export function callVariables(
   command: CniCommand,
   given: { containerId?: string; netns?: string; ifname?: string; args?: string; path: readonly string[] },
@@ -69,7 +69,7 @@ export function callVariables(
 
 const errorSchema = z.object({ code: z.number(), msg: z.string(), details: z.string().optional() })
 
-/** The error that a plugin reported, or of code `delegate` if it failed and reported none; undefined if it succeeded. */
+/** The error that a plugin reported, or one with code `delegate` if it failed without reporting any; undefined if it succeeded. */
 export function errorOf(plugin: string, { code, signal, stdout, stderr }: Execution): CniError | undefined {
   if (code === 0) return undefined
   const { data } = errorSchema.safeParse(parseJson(stdout))
@@ -83,7 +83,7 @@ export function errorOf(plugin: string, { code, signal, stdout, stderr }: Execut
   )
 }
 
-/** The result that a plugin printed. Throws CniError: what it reported, or `decode` if that is no result. */
+/** The result that a plugin printed. Throws the CniError that it reported, or `decode` if it printed no result. */
 export function resultOf(plugin: string, execution: Execution): Result {
   const error = errorOf(plugin, execution)
   if (error) throw error

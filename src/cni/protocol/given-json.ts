@@ -1,12 +1,12 @@
 import { TOO_DEEP, tooDeep } from '../../json-depth.ts'
 
-/** Parses JSON that came from somewhere else. Throws an Error that says in one line what is wrong. */
+/** Parses untrusted JSON. Throws an Error that says in one line what is wrong. */
 export function parseGiven(text: string): unknown {
   if (text.startsWith('\uFEFF')) throw new Error('it begins with a byte order mark, which JSON does not allow')
   if (tooDeep(text) !== undefined) throw new Error(TOO_DEEP)
-  const json: unknown = JSON.parse(text) // its own message names the place
-  // The system would take it for the end of a name.
-  if (text.includes(String.raw`\u0000`) && holdsNul(json)) throw new Error('a text in it holds a NUL character')
+  const json: unknown = JSON.parse(text) // its error names the place
+  // The system would take NUL for the end of a name.
+  if (text.includes(String.raw`\u0000`) && holdsNul(json)) throw new Error('a string in it contains a NUL character')
   return json
 }
 

@@ -1,7 +1,7 @@
 import type * as z from 'zod'
 import { CODE, CniError } from './error.ts'
 
-/** Parses a plugin's part of a configuration. Throws CniError `config` that names the key, its value and the rule. */
+/** Parses a plugin's part of a configuration. Throws CniError `config`, which names the key and the rule that it breaks. */
 export function parseConfig<T>(schema: z.ZodType<T>, config: unknown): T {
   const parsed = schema.safeParse(config)
   if (parsed.success) return parsed.data

@@ -13,9 +13,9 @@ export interface Attachment {
 
 /** A call of a plugin, read from its environment and its standard input. */
 export interface Call extends Attachment {
-  /** Path of the network namespace; '' where the runtime gave none (DEL may lack it). */
+  /** Path of the network namespace; '' if the runtime gave none, as it may for DEL. */
   netns: string
-  /** CNI_ARGS: `IP`, `MAC`, and whatever a runtime passes. */
+  /** CNI_ARGS: `IP`, `MAC`, and whatever else a runtime passes. */
   args: Readonly<Record<string, string>>
   /** The folders of CNI_PATH. */
   path: readonly string[]
@@ -23,28 +23,28 @@ export interface Call extends Attachment {
   version: Version
   /** The whole configuration, as JSON: of the network, or of the plugin in a chain. */
   config: Readonly<Record<string, unknown>>
-  /** What the plugins before this one made, or, for CHECK and DEL, what the whole chain made. */
+  /** The result of the plugins before this one, or, for CHECK and DEL, of the whole chain. */
   prevResult: Result | undefined
 }
 
-/** The attachments that GC is to leave alone. */
+/** The attachments that GC must leave alone. */
 export type ValidAttachments = readonly Pick<Attachment, 'containerId' | 'ifname'>[]
 
 /**
- * A kind of CNI plugin, `bridge` or `host-local`. Each member does one command of the spec and throws CniError. IPAM
- * plugins are of the same kind; their result has no interfaces.
+ * A type of CNI plugin, such as `bridge` or `host-local`. Each member implements one command of the spec and throws CniError.
+ * The result of an IPAM plugin has no interfaces.
  */
 export interface PluginType {
   /**
-   * Makes the attachment; after an error nothing of it is left. Where something is made, `tell` is told the
-   * result as the last step; it throws if nobody can be told.
+   * Makes the attachment; after an error, nothing of it is left. A plugin that makes anything must pass its result to `tell`
+   * as the last step, and undo it if `tell` throws because nobody reads the result.
    */
   add: (call: Call, tell?: (result: Result) => void) => Promise<Result>
-  /** Takes all of it away that is there. Best effort; succeeds when it is gone already. */
+  /** Removes whatever exists of the attachment. Best effort; succeeds if it is already gone. */
   del: (call: Call) => Promise<void>
-  /** Throws CniError `differs` unless everything is as ADD made it. */
+  /** Throws CniError `differs` unless everything is still as ADD made it. */
   check: (call: Call) => Promise<void>
-  /** Removes all that belongs to this network and not to these attachments; `call` has no container. */
+  /** Removes everything of this network that belongs to none of these attachments; `call` has no container. */
   gc: (call: Call, valid: ValidAttachments) => Promise<void>
   /** Throws CniError `unavailable` if an ADD could not work now. `call` has no container. */
   status: (call: Call) => Promise<void>

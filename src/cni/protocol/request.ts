@@ -18,10 +18,10 @@ export const REQUIRED: Readonly<Record<CniCommand, readonly string[]>> = {
   VERSION: [],
 }
 
-/** The version of the spec that brought a command. */
+/** The version of the spec that introduced a command; the oldest one unless listed. */
 export const SINCE: Readonly<Partial<Record<CniCommand, Version>>> = { CHECK: '0.4.0', GC: '1.1.0', STATUS: '1.1.0' }
 
-/** Which command the environment asks for; throws CniError `environment` if there is no such command, or a variable that it requires is missing. */
+/** Reads CNI_COMMAND. Throws CniError `environment` if there is no such command, or a variable that it requires is missing or invalid. */
 export function readCommand(env: Environment): CniCommand {
   const given = env['CNI_COMMAND'] ?? ''
   const command = COMMANDS.find((one) => one === given)
@@ -38,11 +38,12 @@ export function readCommand(env: Environment): CniCommand {
   const ifname = env['CNI_IFNAME'] ?? ''
   const wrong =
     (id === '' ? undefined : wrongContainerId(id)) ?? (ifname === '' ? undefined : wrongInterfaceName(ifname))
-  if (wrong !== undefined) throw new CniError(CODE.environment, wrong, 'it came with CNI_CONTAINERID or CNI_IFNAME')
+  if (wrong !== undefined)
+    throw new CniError(CODE.environment, wrong, 'it is the value of CNI_CONTAINERID or CNI_IFNAME')
   return command
 }
 
-/** Reads the pairs `K=V;K2=V2` of CNI_ARGS. Throws CniError `environment`. */
+/** Parses the pairs `K=V;K2=V2` of CNI_ARGS. Throws CniError `environment`. */
 export function readArgs(text: string): Record<string, string> {
   const pairs = text.split(';').filter((pair) => pair !== '')
   return Object.fromEntries(
@@ -57,8 +58,8 @@ export function readArgs(text: string): Record<string, string> {
 const objectSchema = z.record(z.string(), z.unknown())
 
 /**
- * What is in `runtimeConfig`, with keys that begin in lower case. containerd writes {"HostPort": 80}, as the fields are
- * called in Go (github.com/containerd/go-cni, types.go), which reads them in either case.
+ * Changes keys to begin in lower case. containerd writes {"HostPort": 80}, after the fields in Go
+ * (github.com/containerd/go-cni, types.go), where JSON keys are case-insensitive.
  */
 function withoutCapitals(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutCapitals)
@@ -69,7 +70,7 @@ function withoutCapitals(value: unknown): unknown {
   )
 }
 
-/** Those of its keys that hold such structures; what other plugins read is left as it came. */
+/** Fixes the capitals in the capabilities that our plugins read; leaves those of other plugins as they are. */
 function readable(runtimeConfig: unknown): unknown {
   const { data } = objectSchema.safeParse(runtimeConfig)
   if (!data) return runtimeConfig
@@ -77,7 +78,7 @@ function readable(runtimeConfig: unknown): unknown {
   return { ...data, ...Object.fromEntries(ours.map((key) => [key, withoutCapitals(data[key])])) }
 }
 
-/** Reads a configuration. Throws CniError `decode`. */
+/** Parses a configuration. Throws CniError `decode`. */
 export function readConfig(text: string): Record<string, unknown> {
   let json: unknown
   try {
@@ -100,14 +101,14 @@ export function readConfig(text: string): Record<string, unknown> {
   return 'runtimeConfig' in data ? { ...data, runtimeConfig: readable(data['runtimeConfig']) } : data
 }
 
-/** The version that a configuration asks for, whether we speak it or not. Throws CniError `decode`. */
+/** The version that a configuration asks for, even one that we do not support. Throws CniError `decode`. */
 export function versionOf(config: Readonly<Record<string, unknown>>): string {
   const version = config['cniVersion'] ?? OLDEST
   if (typeof version !== 'string') throw new CniError(CODE.decode, 'cniVersion is not text')
   return version === '' ? OLDEST : version
 }
 
-/** Refuses a version that we do not speak, or that does not have the command: CniError `incompatibleVersion`. */
+/** Throws CniError `incompatibleVersion` for a version that we do not support, or that lacks the command. */
 function supported(version: string, command: CniCommand): Version {
   if (!isVersion(version))
     throw new CniError(
@@ -120,7 +121,7 @@ function supported(version: string, command: CniCommand): Version {
     throw new CniError(
       CODE.incompatibleVersion,
       `config version "${version}" does not allow ${command}`,
-      `${command} came with CNI ${since}: set cniVersion to that or a newer one, up to ${LATEST}`,
+      `${command} exists since CNI ${since}: set cniVersion to that or a newer one, up to ${LATEST}`,
     )
   return version
 }
@@ -135,7 +136,7 @@ function readPrevResult(config: Readonly<Record<string, unknown>>): Result | und
   }
 }
 
-/** A plugin's call from its environment and configuration. Throws CniError. */
+/** Reads a plugin's call from its environment and configuration. Throws CniError. */
 export function readCall(command: CniCommand, env: Environment, config: Readonly<Record<string, unknown>>): Call {
   const version = supported(versionOf(config), command)
   const { name } = config
@@ -148,7 +149,7 @@ export function readCall(command: CniCommand, env: Environment, config: Readonly
     throw new CniError(
       CODE.config,
       'CHECK needs prevResult, the result of ADD, in the configuration',
-      'the runtime has to pass it (CNI spec, section "CHECK")',
+      'the runtime must pass it (CNI spec, section "CHECK")',
     )
   return {
     network: name,
@@ -171,7 +172,7 @@ const validSchema = z
   )
   .nullable()
 
-/** The attachments that GC is to leave alone, of either key that runtimes use. Throws CniError `config`. */
+/** Reads the attachments that GC must leave alone, from either key that runtimes use. Throws CniError `config`. */
 export function readValid(config: Readonly<Record<string, unknown>>): ValidAttachments {
   const key = 'cni.dev/valid-attachments' in config ? 'cni.dev/valid-attachments' : 'cni.dev/attachments'
   const parsed = validSchema.safeParse(config[key])

@@ -3,7 +3,7 @@ import { addressWithPrefix, ipAddress } from '../../operations/ip.ts'
 import { isIpv6 } from '../../ip-arithmetic.ts'
 import { atLeast, type Version } from './versions.ts'
 
-/** Name servers of a result or of a configuration. */
+/** The name servers in a result or a configuration. */
 export const dnsSchema = z.object({
   nameservers: z.array(z.string()).optional(),
   domain: z.string().optional(),
@@ -52,7 +52,7 @@ const currentSchema = z.object({
   dns: dnsSchema.nullish().transform((dns) => dns ?? {}),
 })
 
-/** ip4 and ip6 of the versions 0.1.0 and 0.2.0. */
+/** ip4 and ip6 in versions 0.1.0 and 0.2.0. */
 const oldIpSchema = z.object({ ip: addressWithPrefix, gateway: ipAddress.optional(), routes: list(routeSchema) })
 const oldSchema = z.object({
   ip4: oldIpSchema.nullish(),
@@ -66,13 +66,13 @@ export type ResultRoute = z.infer<typeof routeSchema>
 export type ResultInterface = z.infer<typeof interfaceSchema>
 export type ResultIp = z.infer<typeof ipSchema>
 
-/** What ADD made, in the form of the newest version (CNI spec 1.1.0, "Success"). An IPAM plugin's has no interfaces. */
+/** The result of ADD, in the latest version (CNI spec 1.1.0, "Success"). An IPAM plugin's has no interfaces. */
 export type Result = z.infer<typeof currentSchema>
 
-/** The result of nothing. */
+/** An empty result. */
 export const EMPTY: Result = { interfaces: [], ips: [], routes: [], dns: {} }
 
-/** Reads a result of any version. Throws ZodError. */
+/** Parses a result of any version. Throws ZodError. */
 export function parseResult(json: unknown): Result {
   const isOld = typeof json === 'object' && json !== null && ('ip4' in json || 'ip6' in json)
   if (!isOld) return currentSchema.parse(json)
@@ -86,7 +86,7 @@ export function parseResult(json: unknown): Result {
   }
 }
 
-/** A result in the form of a version, ready to print; what that version has no place for is left out. */
+/** Converts a result to a version, for printing; leaves out what that version has no place for. */
 export function toVersion(result: Result, version: Version): Record<string, unknown> {
   const { interfaces, ips, routes, dns } = result
   if (!atLeast(version, '0.3.0')) {
@@ -115,7 +115,7 @@ export function toVersion(result: Result, version: Version): Record<string, unkn
   }
 }
 
-/** What of a call's prevResult is about its own interface: in a chain there may be others. */
+/** The part of a call's prevResult that concerns its own interface: in a chain there may be others. */
 export function ownResult({ prevResult, ifname }: { prevResult: Result | undefined; ifname: string }): Result {
   if (!prevResult) return EMPTY
   const { interfaces, ips } = prevResult
@@ -123,7 +123,7 @@ export function ownResult({ prevResult, ifname }: { prevResult: Result | undefin
   return { ...prevResult, ips: ips.filter((one) => isOwn(one.interface)) }
 }
 
-/** The name servers of a configuration, or else those that its IPAM plugin found. */
+/** The name servers of a configuration, or else those of its IPAM plugin's result. */
 export function dnsOf({ config }: { config: Readonly<Record<string, unknown>> }, { dns }: Result): Dns {
   const { data } = dnsSchema.safeParse(config['dns'])
   return data && Object.keys(data).length > 0 ? data : dns

@@ -7,21 +7,21 @@ import { type Environment, readCall, readCommand, readConfig, readValid, version
 import { type Result, toVersion } from './result.ts'
 import { isVersion, LATEST, OLDEST, VERSIONS } from './versions.ts'
 
-/** What a call of a plugin prints, and its exit status. */
+/** The output of a plugin, and its exit status. */
 export interface Answer {
   code: 0 | 1
   stdout: string
   stderr: string
-  /** What stdout says, if it is an error. */
+  /** The error on stdout, if it is one. */
   error?: CniError
 }
 
 const done: Answer = { code: 0, stdout: '', stderr: '' }
 
 /**
- * Does one call of a plugin: reads the environment and the configuration, does the command, and answers as the CNI spec
- * 1.1.0 says, with a result or an error on stdout. The result of ADD is told as its last step, by `tell`: if that throws,
- * all is taken back. Never throws.
+ * Does one call of a plugin: reads the environment and the configuration, does the command, and returns what to print as the
+ * CNI spec 1.1.0 says: a result or an error on stdout. ADD passes its result to `tell` as its last step: if that throws,
+ * everything is undone. Never throws.
  */
 export async function runPlugin(
   name: string,
@@ -55,7 +55,7 @@ export async function runPlugin(
   }
 }
 
-/** A type that makes nothing has nothing to take back, and need not tell its result itself. */
+/** Does ADD. A type that makes nothing has nothing to undo, and need not call `tell` itself. */
 async function addAndTell(type: PluginType, call: Call, tell: (text: string) => void): Promise<void> {
   let isTold = false
   const tellOnce = (result: Result) => {
@@ -65,7 +65,7 @@ async function addAndTell(type: PluginType, call: Call, tell: (text: string) => 
   tellOnce(await type.add(call, tellOnce))
 }
 
-/** Writes the result of ADD. Throws Untold if nobody reads it; the caller then undoes what ADD did. */
+/** Writes the result of ADD. Throws UnwrittenResultError if nobody reads it; the caller must then undo ADD. */
 export function tellResult(result: unknown, tell: (text: string) => void): void {
   try {
     tell(json(result).stdout)
@@ -81,8 +81,8 @@ function read(readInput: () => string): string {
     const why = error instanceof Error ? error.message : String(error)
     throw new CniError(
       CODE.io,
-      `the configuration on stdin cannot be read: ${why}`,
-      'the runtime passes the network configuration there, and closes it',
+      `cannot read the configuration on stdin: ${why}`,
+      'the runtime writes the network configuration there, and closes it',
     )
   }
 }
@@ -95,7 +95,7 @@ function about(name: string): string {
   return `cnilab's CNI plugin "${name}". A container runtime calls it with CNI_COMMAND and a network configuration.\nCNI protocol versions supported: ${VERSIONS.join(', ')}\n`
 }
 
-/** Whatever was thrown, as an error of the spec: a refusal of the kernel, a wrong value, or a fault of ours. */
+/** Converts anything that was thrown to an error of the spec: a refusal of the kernel, a wrong value, or a bug of ours. */
 export function toCniError(error: unknown): CniError {
   if (error instanceof CniError) return error
   if (!(error instanceof Error)) return new CniError(CODE.bug, String(error))
@@ -104,8 +104,8 @@ export function toCniError(error: unknown): CniError {
     const words = [command === undefined ? '' : `the command was: ${command}`, fix ?? ''].filter((one) => one !== '')
     return new CniError(kind === 'machine' ? CODE.missingTool : CODE.kernel, message, words.join('; '))
   }
-  if (error instanceof UnreadableError) return new CniError(CODE.io, `${error.path} cannot be read: ${error.message}`)
+  if (error instanceof UnreadableError) return new CniError(CODE.io, `cannot read ${error.path}: ${error.message}`)
   if ('code' in error && typeof error.code === 'string' && 'syscall' in error)
     return new CniError(CODE.io, error.message)
-  return new CniError(CODE.bug, `a fault in cnilab: ${error.message}`, error.stack)
+  return new CniError(CODE.bug, `a bug in cnilab: ${error.message}`, error.stack)
 }

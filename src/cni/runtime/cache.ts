@@ -6,25 +6,25 @@ import { parseGiven } from '../protocol/given-json.ts'
 import type { Attachment } from '../protocol/plugin-type.ts'
 import { parseResult, type Result } from '../protocol/result.ts'
 
-/** Where libcni keeps the results of ADD, on the host. */
+/** The directory where libcni caches the results of ADD, on the host. */
 export const CACHE_FOLDER = '/var/lib/cni/results'
 
-/** What a runtime gives to the plugins of a network for one attachment. */
+/** The parameters of one attachment that a runtime passes to a network's plugins (libcni's RuntimeConf). */
 export interface RuntimeConf extends Attachment {
   /** Path of the network namespace, as the host sees it. */
   netns: string
   /** The pairs of CNI_ARGS. */
   args: readonly (readonly [string, string])[]
-  /** By capability; each plugin gets those that it declares. */
+  /** By capability; each plugin gets the ones that it declares. */
   capabilityArgs: Readonly<Record<string, unknown>>
 }
 
-/** An attachment as it was cached after ADD. */
+/** An attachment in the cache. */
 export interface Cached extends RuntimeConf {
   /** The configuration list, as text. */
   config: string
   result: Result
-  /** The command of ours that put it there, if it was not the runtime. */
+  /** The command of ours that made it, if it was not the runtime. */
   madeBy?: string | undefined
 }
 
@@ -41,14 +41,14 @@ const schema = z.object({
   madeBy: z.string().optional(),
 })
 
-/** The name of an attachment's file. */
+/** The name of an attachment's cache file. */
 function cacheName({ network, containerId, ifname }: Attachment): string {
   return `${network}-${containerId}-${ifname}`
 }
 
 /**
- * The text of a cache file, in libcni's format `cniCacheV1`; `result` is the JSON that ADD gave, in its version. Of
- * `madeBy` libcni knows nothing, and leaves it alone.
+ * The text of a cache file, in libcni's format `cniCacheV1`; `result` is the JSON that ADD returned, in its version. libcni
+ * ignores `madeBy`.
  */
 export function encode(given: RuntimeConf, config: string, result: unknown, madeBy?: string): string {
   const { network, containerId, ifname, netns, args, capabilityArgs } = given
@@ -66,7 +66,7 @@ export function encode(given: RuntimeConf, config: string, result: unknown, made
   })
 }
 
-/** Reads the text of a cache file. Throws an Error if it is not one. */
+/** Parses a cache file. Throws an Error if it is not one. */
 export function decode(text: string): Cached {
   const file = schema.parse(parseGiven(text))
   return {
@@ -82,21 +82,21 @@ export function decode(text: string): Cached {
   }
 }
 
-/** Cached attachments, and the files that are not in its form. */
+/** The cached attachments, and the files that cannot be parsed. */
 export interface Cache {
   entries: Cached[]
   bad: string[]
 }
 
 /**
- * What is cached names what root undoes. Throws CnilabError `machine` where others could have written it, if the host is
- * the machine.
+ * Throws CnilabError `machine` if the host is the machine and others could have written the cache, which says what root
+ * undoes.
  */
 export function requireOwnCache({ kind }: Host, path = CACHE_FOLDER): void {
   if (kind === 'machine') requireTrust(path, `see whose it is: ls -la ${CACHE_FOLDER}; ls -ld /var/lib/cni /var/lib`)
 }
 
-/** All that is cached on a host, of every network. Throws CnilabError `machine`. */
+/** Reads the cache of a host, for all networks. Throws CnilabError `machine`. */
 export async function readCache(host: Host): Promise<Cache> {
   requireOwnCache(host)
   const cache: Cache = { entries: [], bad: [] }
@@ -112,8 +112,8 @@ export async function readCache(host: Host): Promise<Cache> {
 }
 
 /**
- * What is cached of one attachment; `bad` if its file is no cache file, undefined if there is none. Throws
- * CnilabError `machine`.
+ * Reads the cache of one attachment; 'bad' if its file cannot be parsed, undefined if there is none. Throws CnilabError
+ * `machine`.
  */
 export async function readCached(host: Host, attachment: Attachment): Promise<Cached | 'bad' | undefined> {
   requireOwnCache(host, pathOf(attachment))
@@ -126,7 +126,7 @@ export async function readCached(host: Host, attachment: Attachment): Promise<Ca
   }
 }
 
-/** Writes what ADD gave, atomically. Throws CnilabError `state`, `machine`. */
+/** Caches the result of ADD, atomically. Throws CnilabError `state`, `machine`. */
 export async function writeCached(
   host: Host,
   given: RuntimeConf,
@@ -138,7 +138,7 @@ export async function writeCached(
   await writeHostFile(host, CACHE_FOLDER, cacheName(given), `${encode(given, config, result, madeBy)}\n`)
 }
 
-/** Forgets an attachment. Throws CnilabError `state`, `machine`. */
+/** Removes an attachment from the cache. Throws CnilabError `state`, `machine`. */
 export async function removeCached(host: Host, attachment: Attachment): Promise<void> {
   requireOwnCache(host)
   await removeHostFile(host, pathOf(attachment))

@@ -3,32 +3,32 @@ import type { CniCommand } from '../protocol/plugin-type.ts'
 import type { RuntimeConf } from './cache.ts'
 import type { Network, PluginConfig } from '../config/network.ts'
 
-/** One call of one plugin of a network: all that it is given. */
+/** One call of one plugin of a network, with all its input. */
 export interface PluginCall {
   command: CniCommand
   /** The plugin's type. */
   plugin: string
-  /** Its place in the order of ADD, from 1 on, and how many there are. */
+  /** Its position in the order of ADD, from 1, and how many plugins there are. */
   place: number
   of: number
   /** The executable, as the host sees it. */
   file: string
   /** The `CNI_*` variables. */
   variables: Readonly<Record<string, string>>
-  /** What goes to its standard input, as JSON. */
+  /** The JSON for its standard input. */
   config: Readonly<Record<string, unknown>>
 }
 
-/** A network whose plugins were found. */
+/** A network, with the executables of its plugins. */
 export interface Chain {
   network: Network
   /** The executable of each type. */
   files: ReadonlyMap<string, string>
-  /** The folders of CNI_PATH, as the host sees them. */
+  /** The directories of CNI_PATH, as the host sees them. */
   path: readonly string[]
 }
 
-/** What a plugin gets of the capabilities' arguments: those that its configuration declares (CNI spec 1.1.0, section 5). */
+/** The capability arguments for a plugin: those that its configuration declares (CNI spec 1.1.0, section 5). */
 export function runtimeConfigOf(
   plugin: PluginConfig,
   capabilityArgs: Readonly<Record<string, unknown>>,
@@ -40,8 +40,8 @@ export function runtimeConfigOf(
 }
 
 /**
- * The calls of a command, one for each plugin in the order of ADD. `given` is undefined for GC and STATUS; `more` is put
- * into each configuration, `prevResult` say.
+ * The calls of a command, one for each plugin in the order of ADD. `given` is undefined for GC and STATUS. `more` is added to
+ * each configuration, such as `prevResult`.
  */
 export function callsOf(
   { network, files, path }: Chain,

@@ -6,10 +6,10 @@ import { toVersion } from '../protocol/result.ts'
 import { removeCached, writeCached, type RuntimeConf } from './cache.ts'
 import { callsOf, type Chain, type PluginCall } from './call.ts'
 
-/** Runs a plugin, as it is told, and never throws for an exit status. */
+/** Runs a plugin, and does not throw for any exit status. */
 export type RunCall = (call: PluginCall) => Promise<Execution>
 
-/** The error of a plugin in a chain, with its name and its place. */
+/** The error of a plugin in a chain, with its name and position. */
 function failed(call: PluginCall, error: unknown): CniError {
   const { code, message, details } = toCniError(error)
   const place = call.of === 1 ? '' : ` (${call.place} of ${call.of})`
@@ -17,8 +17,7 @@ function failed(call: PluginCall, error: unknown): CniError {
 }
 
 /**
- * Runs calls one after the other, also after one that failed, and throws what the plugins reported, as one CniError with
- * the code of the first.
+ * Runs calls in order, even after a failure, and throws all reported errors as one CniError with the code of the first.
  */
 export async function runAll(calls: readonly PluginCall[], run: RunCall): Promise<void> {
   const errors: CniError[] = []
@@ -33,7 +32,7 @@ export async function runAll(calls: readonly PluginCall[], run: RunCall): Promis
   throwAll(errors)
 }
 
-/** Throws some errors as one; does nothing if there are none. */
+/** Throws errors as one; does nothing if there are none. */
 export function throwAll(errors: readonly CniError[]): void {
   const [first, ...more] = errors
   if (!first) return
@@ -42,7 +41,7 @@ export function throwAll(errors: readonly CniError[]): void {
   throw new CniError(first.code, errors.map(({ message }) => message).join('; '), details.join('; '))
 }
 
-/** Why an ADD failed, as its plugin reported it, and what became of what had been made. */
+/** Why an ADD failed, as the plugin reported it, and whether it was rolled back. */
 export class AddError extends CniError {
   readonly reported: CniError
   readonly aftermath: string
@@ -55,7 +54,7 @@ export class AddError extends CniError {
   }
 }
 
-/** The calls of DEL, in their order: the chain's reversed. */
+/** The calls of DEL, in the reverse order of the chain. */
 export function delCalls(
   chain: Chain,
   given: RuntimeConf,
@@ -65,9 +64,9 @@ export function delCalls(
 }
 
 /**
- * ADD: each plugin gets the result of the one before; the last result is cached and told, in the network's version, and
- * returned. After a failure, also of telling it, all plugins get DEL, unless the interface was there before (`wasThere`), which that would delete.
- * Throws AddError, which names the plugin.
+ * ADD: each plugin gets the result of the previous one. The last result, in the network's version, is cached, passed to
+ * `tell`, and returned. After a failure, even of `tell`, all plugins get DEL, unless the interface existed before
+ * (`wasThere`), as DEL would delete it. Throws AddError, which names the plugin.
  */
 export async function add(
   host: Host,
@@ -93,19 +92,19 @@ export async function add(
     return result
   } catch (error) {
     const aftermath = wasThere
-      ? `no DEL was sent: ${given.ifname} was there before, and DEL would delete it`
+      ? `no DEL was sent: ${given.ifname} existed before, and DEL would delete it`
       : await rollBack(host, chain, given, run)
     throw new AddError(toCniError(error), aftermath)
   }
 }
 
-/** DEL after a failed ADD. Returns what came of it, in words. */
+/** DEL after a failed ADD. Returns the outcome in words. */
 async function rollBack(host: Host, chain: Chain, given: RuntimeConf, run: RunCall): Promise<string> {
   try {
     await runAll(delCalls(chain, given, undefined), run)
     await removeCached(host, given)
-    return 'what had been made was taken away again, with DEL'
+    return 'what had been made was removed again, with DEL'
   } catch (error) {
-    return `DEL, to take away what had been made, failed too: ${toCniError(error).message}`
+    return `DEL, to remove what had been made, failed too: ${toCniError(error).message}`
   }
 }

@@ -10,12 +10,12 @@ import type { Request } from './request.ts'
 import { chainOf, networkOf, type Job, nothing, prevResultOf } from './runtime.ts'
 
 /**
- * GC: DEL for each cached attachment of the network whose namespace is gone, and then GC for each plugin, with those that
- * are left (CNI spec 1.1.0, "GC"; libcni's GCNetworkList). All is tried, also after a failure. Throws CnilabError.
+ * GC: DEL for each cached attachment of the network whose namespace is gone, and then GC for each plugin, with the remaining
+ * attachments (CNI spec 1.1.0, "GC"; libcni's GCNetworkList). Continues after failures. Throws CnilabError.
  */
 export async function planGc(host: Host, request: Request): Promise<Job> {
   const network = networkOf(request)
-  if (network.disableGC) return nothing(network, [`nothing was done: the network ${network.name} says "disableGC"`])
+  if (network.disableGC) return nothing(network, [`nothing was done: the network ${network.name} has "disableGC"`])
   const chain = await chainOf(host, request, network)
   const cache = await readCache(host)
   const own = cache.entries.filter((entry) => entry.network === network.name)
@@ -23,15 +23,17 @@ export async function planGc(host: Host, request: Request): Promise<Job> {
   const dels = stale.map((entry) => ({ entry, calls: delCalls(chain, entry, prevResultOf(network, entry)) }))
   const attachments = valid.map(({ containerId, ifname }) => ({ containerID: containerId, ifname }))
   const knowsGc = atLeast(network.version, '1.1.0')
-  // Runtimes send both: an edition of the spec had the second name.
+  // Runtimes send both: one edition of the spec had the second name.
   const keys = { 'cni.dev/valid-attachments': attachments, 'cni.dev/attachments': attachments }
   const gcs = knowsGc ? callsOf(chain, 'GC', undefined, keys) : []
   return {
     network,
     notices: [
-      ...cache.bad.map((file) => `skipped ${file}: it is no result in the format of libcni`),
+      ...cache.bad.map((file) => `skipped ${file}: it is not a result in libcni's format`),
       ...stale.map(({ containerId, ifname, netns }) => `DEL for ${containerId} ${ifname}: ${netns} is gone`),
-      ...(knowsGc ? [] : [`the plugins are not asked: GC came with cniVersion 1.1.0, and this is ${network.version}`]),
+      ...(knowsGc
+        ? []
+        : [`the plugins are not called: GC exists since cniVersion 1.1.0, but this is ${network.version}`]),
     ],
     calls: [...dels.flatMap(({ calls }) => calls), ...gcs],
     run: async (run) => {
@@ -47,7 +49,7 @@ export async function planGc(host: Host, request: Request): Promise<Job> {
 
 type Id = Request['keep'][number]
 
-/** The attachments whose namespace is gone, and the others. Of one without a namespace nobody can tell: it is kept. */
+/** Separates attachments whose namespace is gone from the others. An attachment without a namespace counts as valid. */
 async function sort(
   host: Host,
   entries: readonly Cached[],

@@ -8,7 +8,7 @@ import { wrongContainerId, wrongInterfaceName, wrongNetworkName } from '../../op
 import type { RuntimeConf } from './cache.ts'
 import { type Found, findNetwork } from '../config/discover.ts'
 
-/** What a user typed; undefined for what was left out. */
+/** The user's arguments and flags; undefined if left out. */
 export interface Typed {
   network: string
   netns?: string | undefined
@@ -18,25 +18,25 @@ export interface Typed {
   ifname?: string | undefined
   args?: string | undefined
   capArgs?: string | undefined
-  /** `CID/IFNAME`, of attachments that GC leaves alone. */
+  /** `CID/IFNAME` of attachments that GC leaves alone. */
   keep?: readonly string[] | undefined
 }
 
-/** What a user asks the runtime for, read and found to be sound. */
+/** A validated request of the user to the runtime. */
 export interface Request {
-  /** The network; for DEL an error if there is no configuration, which the cache may have. */
+  /** The network; for DEL an error if it is not configured, as the cache may still have its configuration. */
   found: Found | CnilabError
-  /** The folders of CNI_PATH; undefined for the default ones. */
+  /** The directories of CNI_PATH; undefined for the default ones. */
   path: readonly string[] | undefined
   given: RuntimeConf
-  /** Whether arguments were given; DEL and CHECK take those of ADD otherwise. */
+  /** Whether the user gave arguments; otherwise DEL and CHECK use those of ADD. */
   has: { args: boolean; capabilityArgs: boolean }
   keep: readonly { containerId: string; ifname: string }[]
 }
 
 /**
- * Reads what was typed, with cnitool's environment variables where a flag was left out: NETCONFPATH, CNI_PATH, CNI_IFNAME,
- * CNI_ARGS, CAP_ARGS. Reads the network's configuration, and touches nothing. Throws CnilabError `usage`.
+ * Reads a request. Flags default to cnitool's environment variables: NETCONFPATH, CNI_PATH, CNI_IFNAME, CNI_ARGS, CAP_ARGS.
+ * Reads the network's configuration, and changes nothing. Throws CnilabError `usage`.
  */
 export function readRequest(
   command: CniCommand,
@@ -74,7 +74,7 @@ function refuse(wrong: string | undefined): void {
   if (wrong !== undefined) throw new CnilabError('usage', wrong)
 }
 
-/** A network that was deleted from the configuration can still be taken from a container. */
+/** Finds the network. For DEL, returns the error: a container can still be removed from a network that is no longer configured. */
 function find(command: CniCommand, network: string, folder: string | undefined): Found | CnilabError {
   try {
     return findNetwork(network, folder)
@@ -84,14 +84,14 @@ function find(command: CniCommand, network: string, folder: string | undefined):
   }
 }
 
-/** The path of a namespace that is given by its name, as `ip netns` knows it, or by a path. */
+/** The path of a namespace, given by its name in `ip netns`, or by a path. Throws CnilabError `usage`. */
 export function netnsPath(netns: string): string {
   if (netns === '' || netns === '.' || netns === '..')
     throw new CnilabError('usage', `'${netns}' is neither the name nor the path of a network namespace`)
   return netns.includes('/') ? resolve(netns) : `/run/netns/${netns}`
 }
 
-/** The container id that cnitool uses for a namespace: what it made is found under it. */
+/** The container id that cnitool uses for a namespace, so that we find what it made. */
 function defaultContainerId(netns: string): string {
   return `cnitool-${createHash('sha512').update(netns).digest('hex').slice(0, 20)}`
 }
@@ -123,6 +123,6 @@ function attachmentOf(text: string): { containerId: string; ifname: string } {
   const at = text.indexOf('/')
   const [containerId, ifname] = [text.slice(0, Math.max(at, 0)), text.slice(at + 1)]
   if (at < 0 || wrongContainerId(containerId) !== undefined || wrongInterfaceName(ifname) !== undefined)
-    throw new CnilabError('usage', `'${text}' is no attachment`, { fix: 'for example: --keep web-1/eth0' })
+    throw new CnilabError('usage', `'${text}' is not an attachment`, { fix: 'for example: --keep web-1/eth0' })
   return { containerId, ifname }
 }

@@ -14,18 +14,18 @@ import { cachedNetwork, type Network, requireVersion } from '../config/network.t
 import { defaultPath, findPluginsOn } from '../programs/plugin-path.ts'
 import type { Request } from './request.ts'
 
-/** A command for a network, ready to be run or only shown. Nothing has been touched. */
+/** A command for a network, ready to be run or just shown. Nothing has been changed yet. */
 export interface Job {
   network: Network
-  /** The calls of the plugins in their order. `prevResult` of ADD's later ones is not known yet. */
+  /** The calls of the plugins, in order. Those of ADD lack `prevResult`, which is not known yet. */
   calls: readonly PluginCall[]
-  /** What the user should know, apart from how the network was found. */
+  /** Notices for the user, except for those about how the network was found. */
   notices: readonly string[]
-  /** Does it. `tell` writes the result of ADD, in the network's version, or throws. Throws CniError, CnilabError. */
+  /** Runs it. `tell` writes the result of ADD, in the network's version, or throws. Throws CniError, CnilabError. */
   run: (run: RunCall, tell: (text: string) => void) => Promise<unknown>
 }
 
-/** The network of a request with its plugins. Throws CnilabError `usage`. */
+/** A request's network with the executables of its plugins. Throws CnilabError. */
 export async function chainOf(host: Host, request: Request, network: Network): Promise<Chain> {
   const path = request.path?.map((folder) => bringPrograms(host, folder)) ?? defaultPath(host)
   return {
@@ -35,17 +35,17 @@ export async function chainOf(host: Host, request: Request, network: Network): P
   }
 }
 
-/** The network that a request names. Throws what was wrong with finding it. */
+/** The network that a request names. Throws the error of finding it. */
 export function networkOf({ found }: Request): Network {
   if (found instanceof CnilabError) throw found
   return found.network
 }
 
-/** ADD: puts the container into the network. Throws CnilabError. */
+/** ADD: attaches the container to the network. Throws CnilabError. */
 export async function planAdd(host: Host, request: Request): Promise<Job> {
   const { given } = request
   const network = networkOf(request)
-  requireOwnCache(host) // before anything is done that would have to be written there
+  requireOwnCache(host) // before doing anything that must be recorded there
   const chain = await chainOf(host, request, network)
   const interfaces = await requireNamespace(host, given.netns)
   const wasThere = interfaces.includes(given.ifname)
@@ -57,7 +57,7 @@ export async function planAdd(host: Host, request: Request): Promise<Job> {
   }
 }
 
-/** DEL: takes it out again. All plugins are asked, also after one that failed. Throws CnilabError. */
+/** DEL: detaches the container. Calls all plugins, even after one that failed. Throws CnilabError. */
 export async function planDel(host: Host, request: Request): Promise<Job> {
   const cached = await readCached(host, request.given)
   const { network, notices } = await networkForDel(request, cached)
@@ -78,12 +78,12 @@ export async function planDel(host: Host, request: Request): Promise<Job> {
   }
 }
 
-/** CHECK: asks the plugins whether all is as ADD made it. Throws CnilabError. */
+/** CHECK: asks the plugins whether everything is as ADD made it. Throws CnilabError. */
 export async function planCheck(host: Host, request: Request): Promise<Job> {
   const network = networkOf(request)
   requireVersion(network, 'CHECK', sinceOf('CHECK'))
   if (network.disableCheck)
-    return nothing(network, [`nothing was checked: the network ${network.name} says "disableCheck"`])
+    return nothing(network, [`nothing was checked: the network ${network.name} has "disableCheck"`])
   const chain = await chainOf(host, request, network)
   const cached = await readCached(host, request.given)
   const { netns, ifname, containerId } = request.given
@@ -93,11 +93,11 @@ export async function planCheck(host: Host, request: Request): Promise<Job> {
     throw new CnilabError(
       'state',
       [
-        `CHECK needs the result of ADD, and none is cached for ${network.name}, ${containerId}, ${ifname}`,
+        `CHECK needs the result of ADD, but none is cached for ${network.name}, ${containerId}, ${ifname}`,
         ...badEntry(cached, request.given),
       ].join('; '),
       {
-        fix: `cnilab cni add ${quote(network.name)} ${quote(netns)}${flagsFor(host)}, with the --cid and --ifname that are meant`,
+        fix: `cnilab cni add ${quote(network.name)} ${quote(netns)}${flagsFor(host)}, with the intended --cid and --ifname`,
       },
     )
   const calls = callsOf(chain, 'CHECK', asCached(request, cached), { prevResult })
@@ -112,7 +112,7 @@ export async function planStatus(host: Host, request: Request): Promise<Job> {
   return { network, notices: [], calls, run: (run) => runAll(calls, run).then(() => undefined) }
 }
 
-/** A job of no calls. */
+/** A job without calls. */
 export function nothing(network: Network, notices: readonly string[]): Job {
   return { network, notices, calls: [], run: () => Promise.resolve(undefined) }
 }
@@ -121,7 +121,7 @@ function sinceOf(command: 'CHECK' | 'STATUS'): Version {
   return SINCE[command] ?? '0.1.0'
 }
 
-/** The result of ADD in the network's version, for the commands that pass it on (from 0.4.0 on). */
+/** The result of ADD in the network's version, for commands that pass it on (since 0.4.0). */
 export function prevResultOf(
   network: Network,
   cached: Cached | 'bad' | undefined,
@@ -130,7 +130,7 @@ export function prevResultOf(
   return toVersion(cached.result, network.version)
 }
 
-/** What ADD was given, where nothing else was given now. */
+/** The arguments of ADD, unless the user has given others. */
 function asCached({ given, has }: Request, cached: Cached | 'bad' | undefined): RuntimeConf {
   if (cached === undefined || cached === 'bad') return given
   return {
@@ -142,7 +142,7 @@ function asCached({ given, has }: Request, cached: Cached | 'bad' | undefined): 
 
 function badEntry(cached: Cached | 'bad' | undefined, { network, containerId, ifname }: RuntimeConf): string[] {
   return cached === 'bad'
-    ? [`the cached result of ${network}, ${containerId}, ${ifname} cannot be read, and is not used`]
+    ? [`the cached result of ${network}, ${containerId}, ${ifname} is unreadable, and not used`]
     : []
 }
 
@@ -154,11 +154,11 @@ async function networkForDel(
   if (cached === undefined || cached === 'bad') throw found
   const network = cachedNetwork(cached)
   if (!network) throw found
-  const notice = `the network ${cached.network} is not configured any more: this is the configuration of ADD, from the cache`
+  const notice = `the network ${cached.network} is no longer configured: using the configuration of ADD, from the cache`
   return { network, notices: [notice] }
 }
 
-/** The interfaces of a namespace. Throws CnilabError `state` if there is none. */
+/** The interfaces in a namespace. Throws CnilabError `state` if it does not exist. */
 export async function requireNamespace(host: Host, netns: string): Promise<string[]> {
   const interfaces = await interfacesAt(host, netns)
   if (interfaces === undefined) throw missing(host, netns)
@@ -171,12 +171,10 @@ function missing(host: Host, netns: string): CnilabError {
   const isOutside = !host.inside
   if (isOutside && existsSync(netns))
     return new CnilabError('state', `there is no ${netns} in the sandbox '${host.name}'; this machine has one`, {
-      fix: 'to act on this machine itself: --host',
+      fix: 'to act on this machine itself, use --host',
     })
   return new CnilabError('state', `there is no network namespace ${netns}`, {
     fix:
-      name === undefined
-        ? 'ip netns shows those that have a name'
-        : `cnilab netns create ${quote(name)}${flagsFor(host)}`,
+      name === undefined ? 'ip netns shows those with a name' : `cnilab netns create ${quote(name)}${flagsFor(host)}`,
   })
 }

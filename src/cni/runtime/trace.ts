@@ -10,7 +10,7 @@ import type { Execution } from '../protocol/execute.ts'
 import type { PluginCall } from './call.ts'
 import type { RunCall } from './chain.ts'
 
-/** What one plugin was given, what it answered, and what it changed in the kernel. */
+/** One plugin's input, its output, and what it changed in the kernel. */
 export interface Traced {
   call: PluginCall
   execution: Execution
@@ -18,7 +18,7 @@ export interface Traced {
   changed: { gone: string[]; added: string[] }
 }
 
-/** Runs plugins as `run` does, and reads the kernel of the host before and after each. */
+/** Wraps `run` to read the host's kernel before and after each plugin, and to pass the differences to `tell`. */
 export function traced(host: Host, run: RunCall, tell: (traced: Traced) => void): RunCall {
   const kernel = kernelOf(host)
   const read = async (netns: string): Promise<string[]> => {
@@ -38,7 +38,7 @@ export function traced(host: Host, run: RunCall, tell: (traced: Traced) => void)
   }
 }
 
-/** The host's rules. Where nft is not installed, no plugin of ours makes any. */
+/** The host's rules; none if nft is not installed, as then no plugin of ours makes any. */
 async function readRules(kernel: Kernel): Promise<string[]> {
   try {
     const { stdout } = await kernel.probe(['nft', 'list', 'ruleset'])
@@ -49,7 +49,7 @@ async function readRules(kernel: Kernel): Promise<string[]> {
   }
 }
 
-/** A namespace that has no name is read by its path. */
+/** The path of a namespace without a name, for the scope to read. */
 function pathsOf(netns: string): string[] {
   return netns.startsWith('/') ? [netns] : []
 }

@@ -8,7 +8,7 @@ import type { Call, CniCommand } from '../protocol/plugin-type.ts'
 import { EMPTY, type Result } from '../protocol/result.ts'
 import { fixOf } from './bridge-job.ts'
 
-/** Asks the network's IPAM plugin for something, on the host. Returns what ADD gave, else nothing. Throws CnilabError. */
+/** Calls the network's IPAM plugin, on the host. Returns the result of ADD, for other commands an empty one. Throws CnilabError. */
 export async function askIpam(host: Host, command: CniCommand, call: Call): Promise<Result> {
   const type = ipamType(call.config)
   if (type === undefined) return EMPTY

@@ -29,16 +29,16 @@ import { atLeast } from '../protocol/versions.ts'
 import { EMPTY, ownResult, type Result, toVersion } from '../protocol/result.ts'
 import { readCached, removeCached, requireOwnCache } from '../runtime/cache.ts'
 
-/** What came of putting a container on its bridge: the steps, and the CNI result if all of them were done. */
+/** The outcome of attaching a container to its bridge: the steps, and the CNI result if all of them were done. */
 export interface PutOn {
   report: LabReport
   result?: Result
 }
 
 /**
- * Puts a container on its bridge: asks for an address, does steps 2 to 8, and caches the CNI result as a runtime does, so
- * that DEL and CHECK have it. `draw` is told how many steps there are, `tell` writes the result as the last step. Whatever
- * goes wrong, nothing is left. Throws CnilabError `state` before anything is touched, and if the result cannot be told.
+ * Attaches a container to its bridge: requests an address, does steps 2 to 8, and caches the CNI result for DEL and CHECK, as
+ * a runtime does. `draw` gets the number of steps; `tell` writes the result as the last step. If anything goes wrong,
+ * nothing is left. Throws CnilabError `state` before it changes anything, and if `tell` cannot write the result.
  */
 export async function putOn(
   kernel: Kernel,
@@ -72,7 +72,7 @@ export async function putOn(
   })
 }
 
-/** Undoes what was done since, and gives the address back. */
+/** Undoes the journal's entries since `earlier`, and releases the address. */
 async function rollBack(kernel: Kernel, call: Call, earlier: ReadonlySet<string>): Promise<void> {
   await undoEntries(
     kernel,
@@ -82,7 +82,7 @@ async function rollBack(kernel: Kernel, call: Call, earlier: ReadonlySet<string>
   await removeCached(kernel.host, call)
 }
 
-/** The same container twice is an error, and the first is left alone. */
+/** Throws CnilabError `state` if the container is already attached. */
 async function refuseAgain(kernel: Kernel, { call, config }: BridgeJob): Promise<void> {
   const netns = netnsOf(call.netns)
   const now = await kernel.read(scopeOf(bridgeType.plan(call, config, netns, EMPTY).map(derive)))
@@ -94,20 +94,20 @@ async function refuseAgain(kernel: Kernel, { call, config }: BridgeJob): Promise
   }
 }
 
-/** What to do about an interface that is there: its other end tells which container has it on one of our networks. */
+/** What to do about an existing interface: the alias of its other end says which container and network it belongs to. */
 function remedyFor(host: Host, call: Call, now: State): string {
   const netns = netnsOf(call.netns)
   const near = findLink(now, call.ifname, netns)
   const far = now.get(HOST)?.links.find(({ index, alias }) => index === near?.peerIndex && alias !== undefined)
   const other = attachmentOf(far?.alias)
   if (!other)
-    return `see whose it is with: cnilab exec --netns ${quote(netns)}${flagsFor(host)} -- ip -d link show ${quote(call.ifname)}`
+    return `find out whose it is with: cnilab exec --netns ${quote(netns)}${flagsFor(host)} -- ip -d link show ${quote(call.ifname)}`
   const { network, containerId } = other
   const what = containerId === call.containerId ? 'it' : `container ${containerId}`
-  return `cnilab bridge del ${quote(containerId)} ${quote(netns)}${flagsFor(host)} takes ${what} off ${network} first`
+  return `cnilab bridge del ${quote(containerId)} ${quote(netns)}${flagsFor(host)} removes ${what} from ${network} first`
 }
 
-/** The CNI result of what was made, also in the runtime's cache, and told. Throws CnilabError `state` if it cannot be. */
+/** Caches and writes the CNI result, and returns it. Throws CnilabError `state` if it cannot be written. */
 async function finish(
   kernel: Kernel,
   job: BridgeJob,
@@ -130,16 +130,16 @@ async function finish(
   return result
 }
 
-/** What came of taking a container off: the commands that were run, and what was left alone because it is others', in words. */
+/** The outcome of removing a container: the commands that were run, and what stays because it is somebody else's, in words. */
 export interface TakenOff {
   commands: Command[]
   foreign: string[]
 }
 
 /**
- * Takes a container off its bridge, no matter who put it there: its cable, its rules, its address; with the last port the
- * bridge, its address, and the network's table, if they are ours. What an earlier call did not finish is finished. Throws
- * CnilabError `state` if somebody changed something of it.
+ * Removes a container from its bridge, no matter who attached it: its cable, its rules, its address; and with the last port
+ * the bridge, the bridge's address, and the network's table, if they are ours. Also finishes an earlier call that was
+ * interrupted. Throws CnilabError `state` if somebody changed something of it.
  */
 export async function takeOff(kernel: Kernel, job: BridgeJob): Promise<TakenOff> {
   const { call, config } = job
@@ -151,14 +151,14 @@ export async function takeOff(kernel: Kernel, job: BridgeJob): Promise<TakenOff>
     )
     if (left.length > 0)
       throw new CnilabError('state', `could not undo: ${left.join('; ')}`, {
-        fix: 'put it back or remove it by hand, and run it again',
+        fix: 'change it back or remove it by hand, then run this again',
       })
-    // What a plugin made is in no journal.
+    // The journal does not know what a plugin made.
     const rest = await remove(kernel, () => removalOf(kernel, call))
     const bridge = rest.length === 0 ? [] : await removeBridge(kernel, config)
     const links = (await kernel.read({ namespaces: new Set() })).get(HOST)?.links ?? []
     const isGone = (ifname: string) => !links.some(({ name }) => name === ifname)
-    // Others may rely on forwarding that need no masquerading.
+    // Others may rely on forwarding without masquerading.
     const isSetting = ({ operation, owner }: Entry) =>
       owner !== undefined &&
       (derive(operation).reads.sysctls ?? []).some(
@@ -174,7 +174,7 @@ export async function takeOff(kernel: Kernel, job: BridgeJob): Promise<TakenOff>
   return takenOff
 }
 
-/** The commands that `takeOff` would run now, without the settings of the host that it may reset. */
+/** The commands that `detachContainer` would run now, except for settings of the host that it may reset. */
 export async function wouldTakeOff(kernel: Kernel, { call, config }: BridgeJob): Promise<TakenOff> {
   const removal = await removalOf(kernel, call)
   const now = await kernel.read({ namespaces: new Set() })
@@ -190,7 +190,7 @@ export async function wouldTakeOff(kernel: Kernel, { call, config }: BridgeJob):
   return { commands: [...removal, ...bridge], foreign: await foreignTablesOf(kernel, call) }
 }
 
-/** The bridge goes with its last port, if its MAC says that it is ours; a machine's is ours if the journal says so. */
+/** Deletes a sandbox's bridge if it has no ports left and its MAC says that it is ours. On the machine, undo does it by the journal. */
 async function removeBridge(kernel: Kernel, { bridge, bridgeMac }: BridgeConfig): Promise<Command[]> {
   const now = await kernel.read({ namespaces: new Set() })
   if (kernel.host.kind === 'machine' || findLink(now, bridge)?.mac !== bridgeMac) return []
@@ -202,7 +202,7 @@ async function removeBridge(kernel: Kernel, { bridge, bridgeMac }: BridgeConfig)
 
 const FORWARDINGS: readonly string[] = Object.values(FORWARDING)
 
-/** Whether an entry of the journal was made by `bridge add`, for this attachment or for what all of its network share. */
+/** Whether `bridge add` made a journal entry, for this attachment or for what its whole network shares. */
 function belongs({ operation, owner }: Entry, { call, config }: BridgeJob): boolean {
   const { shared: isShared, reads, needs, provides, tables } = derive(operation)
   const isHostSetting = reads.sysctls !== undefined && reads.namespaces.length === 0
@@ -212,11 +212,11 @@ function belongs({ operation, owner }: Entry, { call, config }: BridgeJob): bool
   return tables.length > 0 || [...needs, ...provides].some((one) => shared.has(one))
 }
 
-/** Compares what ADD made, as the cache has it, with the kernel and the IPAM plugin. Throws CnilabError `state`. */
+/** Checks the kernel and the IPAM plugin against the cached result of ADD. Throws CnilabError `state`. */
 export async function examine(kernel: Kernel, { call, config, network }: BridgeJob): Promise<Finding[]> {
   const cached = await readCached(kernel.host, call)
   if (cached === undefined || cached === 'bad')
-    throw new CnilabError('state', `container ${call.containerId} was not put on the network ${call.network}`, {
+    throw new CnilabError('state', `container ${call.containerId} is not attached to the network ${call.network}`, {
       fix: `cnilab bridge add ${quote(call.containerId)} ${quote(netnsOf(call.netns))}${flagsFor(kernel.host)}`,
     })
   const result = ownResult({ prevResult: cached.result, ifname: call.ifname })

@@ -2,10 +2,9 @@ import { extname } from 'node:path'
 import { readConfigFile } from '../config/config-file.ts'
 import { CnilabError } from '../../errors.ts'
 import type { Host } from '../../kernel/host.ts'
-import type { Lab, LabStep } from '../../lab/format/lab.ts'
+import type { Runnable } from '../../lab/format/lab.ts'
 import { netnsOf, wrongContainerId } from '../../operations/names.ts'
 import { derive } from '../../operations/registry.ts'
-import { FORWARDING } from '../../operations/sysctl.ts'
 import { quote } from '../../plan/command-line.ts'
 import { CniError } from '../protocol/error.ts'
 import { readHostLocal } from '../ipam/host-local-config.ts'
@@ -20,7 +19,7 @@ import { readCache } from '../runtime/cache.ts'
 import { cachedNetwork, type Network, parseList, parseSingle, SEED } from '../config/network.ts'
 import { netnsPath } from '../runtime/request.ts'
 
-/** A container that is to be put on a bridge, taken off it, or checked. */
+/** A container to attach to a bridge, to remove from it, or to check. */
 export interface BridgeJob {
   network: Network
   config: BridgeConfig
@@ -28,8 +27,8 @@ export interface BridgeJob {
 }
 
 /**
- * Reads what was typed: a container id, a namespace by name or path, and a file with a network whose plugin is `bridge`;
- * without one it is the network of the seed, `mynet` on `cni0` with 10.22.0.0/16. Throws CnilabError `usage`.
+ * Reads the user's arguments: a container id, a namespace by name or path, and a file with a network whose plugin is `bridge`;
+ * by default the built-in network, `mynet` on `cni0` with 10.22.0.0/16. Throws CnilabError `usage`.
  */
 export function readJob(containerId: string, netns: string, file: string | undefined): BridgeJob {
   const wrong = wrongContainerId(containerId)
@@ -46,7 +45,7 @@ function pluginOf({ plugins }: Network) {
   return plugins.find(({ type }) => type === 'bridge')
 }
 
-/** A container with eth0 in the namespace of a path, on a network with a bridge. Throws CnilabError `usage`. */
+/** The job for a container with eth0 in the namespace at a path, on a network with a bridge. Throws CnilabError `usage`. */
 export function jobOn(network: Network, containerId: string, netns: string): BridgeJob {
   const call: Call = {
     network: network.name,
@@ -67,8 +66,8 @@ export function jobOn(network: Network, containerId: string, netns: string): Bri
 }
 
 /**
- * A container on the network that it was put on, as the cache has it, whatever file that came from: on that of the given
- * job if it is on several, and the given job if it is on none. Throws CnilabError `usage` if it cannot be told.
+ * The job with the network to which the container is attached, according to the cache. If there are several, the one with the
+ * name in `given`; if there is none, `given` itself. Throws CnilabError `usage` if it is ambiguous.
  */
 export async function asAdded(host: Host, given: BridgeJob): Promise<BridgeJob> {
   const { containerId, ifname, netns, network } = given.call
@@ -84,7 +83,7 @@ export async function asAdded(host: Host, given: BridgeJob): Promise<BridgeJob> 
   throw new CnilabError(
     'usage',
     `container ${containerId} is on several networks: ${jobs.map(({ call }) => call.network).join(', ')}`,
-    { fix: 'say which one is meant with --config FILE' },
+    { fix: 'choose one with --config FILE' },
   )
 }
 
@@ -98,17 +97,17 @@ function readNetwork(file: string): Network {
   }
 }
 
-/** The error of a configuration, as one of what was typed. */
+/** Turns an error about a configuration into a usage error. */
 function toUsage(error: unknown): unknown {
   return error instanceof CniError ? new CnilabError('usage', error.message, fixOf(error)) : error
 }
 
-/** What to do, where a plugin's error says it. */
+/** The details of a plugin's error as the `fix` of ours, if it has any. */
 export function fixOf({ details }: CniError): { fix?: string } {
   return details === '' ? {} : { fix: details }
 }
 
-/** Titles of the steps of a bridge's plan. */
+/** The titles of the steps of a bridge's plan. */
 const TITLES: Readonly<Record<string, string>> = {
   bridge: 'Create the bridge (step 2)',
   veth: 'Create the veth pair, one end in the namespace (steps 3 and 4)',
@@ -118,38 +117,18 @@ const TITLES: Readonly<Record<string, string>> = {
   masquerade: 'Forward, and masquerade (step 8)',
 }
 
-/** Steps 2 to 8 for a job, as a lab has them. */
-export function stepsFor({ call, config }: BridgeJob, lease: Result): Lab {
+/** Steps 2 to 8 for a job, as far as it needs them. */
+export function stepsFor({ call, config }: BridgeJob, lease: Result): Runnable {
   const operations = bridgeType.plan(call, config, netnsOf(call.netns), bridgeType.completed(config, lease))
-  const steps = Object.entries(TITLES).map(([id, title]): LabStep => {
+  const steps = Object.entries(TITLES).flatMap(([id, title]) => {
     const own = operations.filter((operation) => derive(operation).step === id)
-    const text = derive(own[0] ?? { kind: 'sysctl', params: { key: FORWARDING.inet, value: '1' } }).explain.why
-    return { ...EMPTY_STEP, id, title, text, operations: own }
+    const [first] = own
+    return first ? [{ id, title, text: derive(first).explain.why, operations: own }] : []
   })
-  return {
-    id: 'bridge-add',
-    title: `Container ${call.containerId} on the network ${call.network}`,
-    text: '',
-    parameters: [],
-    subnets: [],
-    start: [],
-    steps: steps.filter((step) => step.operations.length > 0),
-    links: [],
-  }
+  return { id: 'bridge-add', title: `Container ${call.containerId} on the network ${call.network}`, steps }
 }
 
-const EMPTY_STEP: Omit<LabStep, 'id' | 'title' | 'text' | 'operations'> = {
-  before: [],
-  free: false,
-  run: [],
-  checks: [],
-  hints: [],
-  when: [],
-  questions: [],
-  focus: [],
-}
-
-/** Addresses as they could be given, to show what would be done without asking for any: none of an IPAM that is not ours. */
+/** Example addresses, to show what would be done without requesting any; none if the IPAM plugin is not ours. */
 export async function exampleLease({ call }: BridgeJob): Promise<Result> {
   const type = ipamType(call.config)
   try {

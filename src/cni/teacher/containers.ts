@@ -8,7 +8,7 @@ import { readCache, readCached, removeCached, writeCached } from '../runtime/cac
 import { askIpam } from './ask-ipam.ts'
 import { type BridgeJob, jobOn } from './bridge-job.ts'
 
-/** By this the cache tells the containers that `bridge add` put on their networks from those of a runtime. */
+/** Marks the containers in the cache that `bridge add` attached, as opposed to a runtime. */
 const MADE_BY = 'cnilab bridge add'
 
 /** Caches the result of a container, as a runtime does. */
@@ -17,8 +17,8 @@ export async function cacheContainer(host: Host, { call, network }: BridgeJob, r
 }
 
 /**
- * Writes down that a container is about to get an address, which outlives this process and a reboot. Returns how to take
- * that back: what a runtime had cached stays.
+ * Records in the cache that a container is about to get an address, which outlives this process and a reboot. Returns a
+ * function that undoes this. An entry that a runtime has cached stays.
  */
 export async function cacheIntent(host: Host, job: BridgeJob): Promise<() => Promise<void>> {
   if ((await readCached(host, job.call)) !== undefined) return () => Promise.resolve()
@@ -27,13 +27,13 @@ export async function cacheIntent(host: Host, job: BridgeJob): Promise<() => Pro
 }
 
 /**
- * Gives back the addresses of the containers that `bridge add` put on their networks, and forgets them, unless the journal
- * says that they still are there. Returns in words what was given back, and what could not be.
+ * Releases the addresses of containers that `bridge add` attached, and forgets those, unless the journal says that they still
+ * exist. Returns in words what was released, and what could not be.
  */
 export async function forgetContainers(host: Host): Promise<{ forgotten: string[]; left: string[] }> {
   const forgotten: string[] = []
   const left: string[] = []
-  // What others share may stay for somebody else.
+  // Shared operations may stay for the sake of others.
   const own = readJournal(host).filter(({ operation }) => !derive(operation).shared)
   const there = new Set(own.map(({ owner }) => owner))
   for (const cached of (await readCache(host)).entries) {

@@ -6,17 +6,17 @@ import { labSchema } from './schema.ts'
 /** A JSON Schema, or a part of one. */
 export type Json = Record<string, unknown>
 
-/** A value of a lab file is text for us; YAML's own numbers and yes and no are as good, and so is `${…}`. */
+/** We read every value of a lab file as text, so YAML's numbers and booleans will do as well, and so will `${…}`. */
 const SCALAR = { type: ['string', 'number', 'boolean'] }
 
 /**
- * The JSON Schema of lab files, for editors: derived from the schemas that read them. Which texts a value may be is checked
- * when its `${…}` are filled in, and not here.
+ * The JSON Schema of lab files, for editors: derived from the schemas that parse them. It does not check the text of a
+ * value, which may hold `${…}`.
  */
 export function editorSchema(): Json {
   const lab = jsonSchema(labSchema)
-  const repeat = { ...SCALAR, description: 'how often it is done, with ${i} as the number of each' }
-  const wait = { ...SCALAR, description: 'for so many seconds it is tried again at most' }
+  const repeat = { ...SCALAR, description: 'how many times to do it; ${i} counts them from 1' }
+  const wait = { ...SCALAR, description: 'for how many seconds to retry it, at most' }
   const operation = oneOf(kinds, { repeat })
   const check = oneOf(assertionKinds, { wait })
   const schema = replaceNumbers(lab)
@@ -39,7 +39,7 @@ function object(properties: Json, required: readonly string[]): Json {
   return { type: 'object', properties, required, additionalProperties: false }
 }
 
-/** An item that names one of several kinds with its parameters, and may have other keys, too. */
+/** An item with one of several kinds as a key, and optional other keys. */
 function oneOf(all: Readonly<Record<string, Described>>, others: Json): Json {
   return {
     oneOf: Object.entries(all).map(([kind, { title, params }]) =>
@@ -48,7 +48,7 @@ function oneOf(all: Readonly<Record<string, Described>>, others: Json): Json {
   }
 }
 
-/** The schema of a kind's parameters without what is not for people: a mark, by which cnilab recognises what it made. */
+/** The JSON Schema of a kind's parameters, except for the mark, which is not for lab authors. */
 export function schemaOf(params: z.ZodType): Json {
   const { properties, ...rest } = z
     .looseObject({ properties: z.record(z.string(), z.unknown()) })
@@ -56,7 +56,7 @@ export function schemaOf(params: z.ZodType): Json {
   return { ...rest, properties: Object.fromEntries(Object.entries(properties).filter(([key]) => key !== 'mark')) }
 }
 
-/** What is read of a node of a JSON Schema. */
+/** The parts of a JSON Schema's node that we read. */
 export const nodeSchema = z.looseObject({
   type: z.unknown(),
   description: z.string().optional(),
@@ -66,7 +66,7 @@ export const nodeSchema = z.looseObject({
   required: z.array(z.string()).optional(),
 })
 
-/** A schema of parsed values as one of what a lab file holds: lists and maps as they are, every scalar as text. */
+/** Turns a schema of parsed values into one of a lab file's: lists and maps stay, every scalar may be text. */
 function inLab(schema: unknown): Json {
   const { type, description, items, properties, required = [], enum: words } = nodeSchema.partial().parse(schema)
   const about = description === undefined ? {} : { description }
@@ -78,13 +78,13 @@ function inLab(schema: unknown): Json {
   return words ? { anyOf: [{ enum: words }, { type: 'string', pattern: '\\$\\{' }], ...about } : { ...SCALAR, ...about }
 }
 
-/** A kind of operations or checks. */
+/** A kind of operation or check, as far as its documentation goes. */
 export interface Described {
   title: string
   params: z.ZodType
 }
 
-/** Every scalar is read as text: `order: 1` as well as `order: "1"`. */
+/** Accepts any scalar instead of text: `order: 1` as well as `order: "1"`. */
 function replaceNumbers(tree: unknown): Json {
   const walk = (node: unknown): unknown => {
     if (Array.isArray(node)) return node.map(walk)
@@ -98,7 +98,7 @@ function replaceNumbers(tree: unknown): Json {
   return z.record(z.string(), z.unknown()).parse(walk(tree))
 }
 
-/** Puts the kinds in where the lab's own schema takes any item. */
+/** Inserts the kinds where the lab's own schema accepts any item. */
 function replaceItems(tree: Json): Json {
   const lists: Record<string, string> = {
     operations: 'operation',

@@ -2,7 +2,7 @@ import type { Finding } from '../../plan/finding.ts'
 import { matches } from '../../wildcard.ts'
 import type { LabStep } from './lab.ts'
 
-/** The texts that a step has for its failures: those whose finding failed just so. */
+/** The step's hints for exactly these failures. */
 export function failureHints(step: LabStep, findings: readonly Finding[]): string[] {
   const failed = findings.filter(({ passed }) => passed === false)
   return step.when

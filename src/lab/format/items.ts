@@ -10,7 +10,7 @@ import { fillTree, TemplateError, type Variables } from './template.ts'
 type Path = readonly PropertyKey[]
 type Item = Readonly<Record<string, unknown>>
 
-/** Turns a `${…}` that cannot be filled in into an error at its place in the file. */
+/** Runs `act`; turns its TemplateError into an error at a place in the file. */
 export function inFile<T>(source: Source, path: Path, act: () => T): T {
   try {
     return act()
@@ -19,16 +19,16 @@ export function inFile<T>(source: Source, path: Path, act: () => T): T {
   }
 }
 
-/** So often an operation may be repeated: a bridge takes 1023 ports. */
+/** How often an operation may be repeated: a bridge takes 1023 ports. */
 const MOST = 1023
 
-/** A mark is how the program finds again what it made on the machine: nothing that a lab may choose. */
+/** A lab must not choose the mark by which the program recognises on the machine what it made. */
 const unmarkedSchema = z.looseObject({}).check((ctx) => {
   if ('mark' in ctx.value) ctx.issues.push({ code: 'unrecognized_keys', keys: ['mark'], input: ctx.value })
 })
 
 /**
- * The operations that an item of `operations`, `solution` or `start` stands for. `room`: how many a lab may still have.
+ * The operations of one item of `operations`, `solution` or `start`, with repeats. `room` counts how many the lab may still have.
  * Throws CnilabError `usage`.
  */
 export function operations(
@@ -49,30 +49,30 @@ export function operations(
   const take = (count: number, place: Path) => {
     room.operations -= count
     if (room.operations < 0)
-      throw source.errorAt(place, `with this a lab would have more than ${BOUNDS.operations} operations`)
+      throw source.errorAt(place, `this makes more than ${BOUNDS.operations} operations in one lab`)
   }
   if (repeat === undefined) {
     take(1, path)
     return [one(variables)]
   }
   const digits = inFile(source, [...path, 'repeat'], () => fillTree(repeat, variables))
-  // Number would also take 0x2, 1e2 and nothing at all.
+  // Number() would also accept 0x2, 1e2 and the empty string.
   const times = typeof digits === 'string' && /^\d{1,9}$/.test(digits) ? Number(digits) : 0
   if (times < 1 || times > MOST) throw source.errorAt([...path, 'repeat'], `repeat is a whole number from 1 to ${MOST}`)
   take(times, [...path, 'repeat'])
   return Array.from({ length: times }, (_, i) => one({ ...variables, i: String(i + 1) }))
 }
 
-/** A check waits at most so many seconds. */
+/** How long a check may wait, in seconds. */
 const LONGEST_WAIT = 60
 
-/** The assertion that an item of `checks` or `before` is, with `not` and `wait`. Throws CnilabError `usage`. */
+/** The assertion of one item of `checks` or `before`, with `not` and `wait`. Throws CnilabError `usage`. */
 export function assertion(source: Source, path: Path, item: Item, variables: Variables): Assertion {
   const kind = theKind(source, path, item, ['wait'], 'check', 'ping: {from: red, to: 10.22.0.1}')
   if (kind === 'not') {
     const inner = z.record(z.string(), z.unknown()).safeParse(item['not'])
     if (!inner.success) throw source.errorAt([...path, 'not'], 'not takes a check, for example: not: {ping: {…}}')
-    if ('not' in inner.data) throw source.errorAt([...path, 'not'], 'not takes a check, and not another not')
+    if ('not' in inner.data) throw source.errorAt([...path, 'not'], 'not takes a check, but not another not')
     const { claim } = assertion(source, [...path, 'not'], inner.data, variables)
     return { claim, not: true, wait: waitOf(source, path, item) }
   }
@@ -85,10 +85,10 @@ export function assertion(source: Source, path: Path, item: Item, variables: Var
 function waitOf(source: Source, path: Path, { wait }: Item): number {
   if (wait === undefined) return 0
   if (typeof wait === 'string' && /^\d{1,2}$/.test(wait) && Number(wait) <= LONGEST_WAIT) return Number(wait)
-  throw source.errorAt([...path, 'wait'], `wait is a whole number of seconds, ${LONGEST_WAIT} at most`)
+  throw source.errorAt([...path, 'wait'], `wait is a whole number of seconds, at most ${LONGEST_WAIT}`)
 }
 
-/** The one key of an item that names its kind. */
+/** The single key of an item that names its kind. */
 function theKind(
   source: Source,
   path: Path,
@@ -108,7 +108,7 @@ function theKind(
   if (more[0] !== undefined)
     throw source.errorAt(
       [...path, more[0]],
-      `${what === 'check' ? 'a check' : 'an operation'} has one kind; '${more[0]}' belongs into an item of its own`,
+      `${what === 'check' ? 'a check' : 'an operation'} has one kind; '${more[0]}' belongs in a separate item`,
     )
   return kind
 }

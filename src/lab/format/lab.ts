@@ -10,13 +10,13 @@ import { complaints } from './complaints.ts'
 import type { Source } from './source.ts'
 import { fill, TemplateError, type Variables } from './template.ts'
 
-/** A program that a lab runs: its words, and the namespace, undefined for the host. */
+/** A program that a lab runs: its argv, and its namespace, undefined for the host. */
 export interface LabCommand {
   argv: string[]
   netns?: string | undefined
 }
 
-/** A multiple-choice question; `answer` is the index of the right choice, and `try` shows it in the kernel. */
+/** A multiple-choice question; `answer` is the index of the right choice, from 0, and `try` a command that shows it. */
 export interface Question {
   ask: string
   choices: string[]
@@ -26,7 +26,7 @@ export interface Question {
   at: 'before' | 'after'
 }
 
-/** A hint for the finding whose id matches (`*` stands for anything), if its `actual` holds a text. */
+/** A hint for the finding whose id matches (`*` matches anything), if its `actual` contains a text. */
 interface FailureHint {
   finding: string
   actual?: string | undefined
@@ -40,9 +40,9 @@ export interface LabStep {
   text: string
   more?: string | undefined
   before: Assertion[]
-  /** What doing it does. */
+  /** What the step does. */
   operations: Operation[]
-  /** The operations are one way of many: only the checks count, and the commands are not shown. */
+  /** Whether the operations are only one way of many: then only the checks count, and the commands are not shown. */
   free: boolean
   run: LabCommand[]
   checks: Assertion[]
@@ -61,19 +61,29 @@ export interface Lab {
   order?: number | undefined
   /** Its parameters, for `lab show`. */
   parameters: { name: string; value: string; text: string }[]
-  /** The subnets that it uses: none may overlap a route that the host has. */
+  /** The subnets that it uses: none may overlap a route of the host. */
   subnets: string[]
-  /** What is there when the learner begins. */
+  /** What is done before the learner begins. */
   start: Operation[]
   steps: LabStep[]
   learned?: string | undefined
   links: { title: string; url: string }[]
 }
 
+/** What a step needs in order to be run: a lab's steps have more. */
+export interface RunnableStep
+  extends
+    Pick<LabStep, 'id' | 'title' | 'text' | 'operations'>,
+    Partial<Pick<LabStep, 'before' | 'free' | 'run' | 'checks'>> {}
+
+/** Steps that can be run: those of a lab, or any others. */
+export interface Runnable extends Pick<Lab, 'id' | 'title'>, Partial<Pick<Lab, 'start' | 'subnets'>> {
+  steps: readonly RunnableStep[]
+}
+
 /**
- * Makes a lab of a lab file's content: fills in its parameters and picks its texts in a language (ISO 639), or else in
- * English. Throws CnilabError `usage`: with its place for a mistake in the file, with the parameter's name for a bad
- * `--set`.
+ * Parses a lab file's content into a lab: fills in its parameters, and picks its texts in a language (ISO 639), or else in
+ * English. Throws CnilabError `usage`, which names the place of a mistake in the file, or the parameter of a bad `--set`.
  */
 export function toLab(source: Source, set: Readonly<Record<string, string>> = {}, language = 'en'): Lab {
   const parsed = labSchema.safeParse(source.tree, complaints)
@@ -159,13 +169,13 @@ function netnsIn(name: string): string {
   return name
 }
 
-/** A hint for a finding that the step does not have would never be shown. */
+/** Refuses a hint for a finding that the step does not have: it would never show. */
 function checkPatterns(source: Source, { when }: LabFile['steps'][number], s: number, ids: readonly string[]): void {
   for (const [i, { finding }] of when.entries())
     if (!finding.includes('${') && !ids.some((id) => matches(finding, id)))
       throw source.errorAt(
         ['steps', s, 'when', i, 'finding'],
-        `no finding of this step is called '${finding}'; there are: ${ids.join(', ')}`,
+        `no finding of this step is called '${finding}'; its findings are: ${ids.join(', ')}`,
       )
 }
 
@@ -182,19 +192,19 @@ function checkAnswers(lab: LabFile, source: Source): void {
 function checkIds(lab: LabFile, source: Source): void {
   const seen = new Set<string>()
   for (const [s, { id }] of lab.steps.entries()) {
-    if (seen.has(id)) throw source.errorAt(['steps', s, 'id'], `id: another step is called '${id}' already`)
+    if (seen.has(id)) throw source.errorAt(['steps', s, 'id'], `id: another step is already called '${id}'`)
     seen.add(id)
   }
 }
 
-/** An address that lies in a subnet is checked against it: a name that does not exist would switch the check off. */
+/** Refuses an address in a subnet that does not exist: it would be checked against nothing. */
 function checkSubnets(lab: LabFile, source: Source): void {
   const subnets: string[] = []
   for (const [name, definition] of Object.entries(lab.parameters)) {
     if (definition.in !== undefined && !subnets.includes(definition.in))
       throw source.errorAt(
         ['parameters', name, 'in'],
-        `in: '${definition.in}' is not an earlier parameter of type subnet; there are: ${subnets.join(', ') || 'none'}`,
+        `in: '${definition.in}' is not an earlier parameter of type subnet; those are: ${subnets.join(', ') || 'none'}`,
       )
     if (definition.type === 'subnet') subnets.push(name)
   }

@@ -9,11 +9,11 @@ import { BOUNDS } from './bounds.ts'
 import type { Localized, ParameterDefinition } from './schema.ts'
 import { fill, TemplateError, type Variables } from './template.ts'
 
-/** The values that every lab may use in addition to its own parameters. */
+/** The values that any lab may use in addition to its own parameters. */
 const builtIn: Variables = { internet: UPLINK.gateway, uplink: UPLINK.address }
 
 /**
- * The value of each parameter: what `--set` says, or its default, which may name the parameters before it.
+ * The value of each parameter: from `--set`, or its default, which may refer to earlier parameters.
  * Throws CnilabError `usage` for an unknown name or a bad value, and TemplateError for a bad default.
  */
 export function resolveParameters(
@@ -25,7 +25,7 @@ export function resolveParameters(
     if (Object.hasOwn(definitions, name)) continue
     const known = Object.keys(definitions).join(', ')
     throw new CnilabError('usage', `this lab has no parameter '${name}'`, {
-      fix: known === '' ? 'leave --set out: it has none' : `its parameters are: ${known}`,
+      fix: known === '' ? 'leave out --set: it has none' : `its parameters are: ${known}`,
     })
   }
   const values: Record<string, string> = { ...builtIn }
@@ -46,13 +46,12 @@ function check(
       ? new TemplateError(`the default of ${name}: ${message}`)
       : new CnilabError('usage', `parameter ${name}: ${message}`)
   const value = given ?? fill(definition.default, values)
-  if (value.length > BOUNDS.value)
-    throw wrong(`has ${value.length} characters, and no more than ${BOUNDS.value} are allowed`)
+  if (value.length > BOUNDS.value) throw wrong(`has ${value.length} characters; at most ${BOUNDS.value} are allowed`)
   const parsed = schemaOf(definition, pick).safeParse(value)
   if (!parsed.success) throw wrong(parsed.error.issues[0]?.message ?? `'${value}' is not valid`)
   const network = definition.in === undefined ? undefined : values[definition.in]
   if (network !== undefined && !contains(network, parsed.data))
-    throw wrong(`${parsed.data} lies outside its subnet ${network}`)
+    throw wrong(`${parsed.data} is outside its subnet ${network}`)
   return parsed.data
 }
 

@@ -5,14 +5,14 @@ import { operations } from './items.ts'
 import { type Lab, toLab } from './lab.ts'
 import { readSource } from './source.ts'
 
-/** Reads a lab file. `set` are the user's values of its parameters. Throws CnilabError `usage`. */
+/** Parses a lab file. `set` has the user's values of its parameters. Throws CnilabError `usage`. */
 export function parseLab(yaml: string, file: string, set: Readonly<Record<string, string>> = {}, language = 'en'): Lab {
   return toLab(readSource(yaml, file), set, language)
 }
 
 /**
- * Reads the operations of a file: those of a lab, of its start and of all its steps, or a list of items as a lab's
- * `operations` has them. Throws CnilabError `usage`.
+ * Parses the operations of a file: a lab, with its start and all its steps, or a list of items like a lab's `operations`.
+ * Throws CnilabError `usage`.
  */
 export function parseOperations(yaml: string, file: string, set: Readonly<Record<string, string>> = {}): Operation[] {
   const source = readSource(yaml, file)
@@ -25,7 +25,7 @@ export function parseOperations(yaml: string, file: string, set: Readonly<Record
   })
 }
 
-/** All operations of a lab, in their order: those that it begins with, and those of its steps. */
+/** All operations of a lab, in order: those of its start, and those of its steps. */
 export function operationsOf({ start, steps }: Lab): Operation[] {
   return [...start, ...steps.flatMap((step) => step.operations)]
 }

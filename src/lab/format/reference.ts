@@ -2,23 +2,23 @@ import { assertionKinds } from '../../assertions/registry.ts'
 import { kinds } from '../../operations/registry.ts'
 import { type Described, type Json, nodeSchema, schemaOf } from './editor-schema.ts'
 
-/** A parameter of a kind, for people. */
+/** The documentation of one parameter of a kind. */
 interface Parameter {
   name: string
   about: string
   isRequired: boolean
-  /** The words that it may be, where it is one of a few. */
+  /** The words that it accepts, if there are only a few. */
   words: readonly string[]
 }
 
-/** What a lab may name: a kind of operations or checks with its parameters. */
+/** The documentation of one kind of operation or check. */
 export interface Entry {
   kind: string
   title: string
   parameters: readonly Parameter[]
 }
 
-/** The reference of operations and checks, from the schemas that read them. */
+/** The reference of operations and checks, from the schemas that parse them. */
 export function reference(): { operations: Entry[]; checks: Entry[] } {
   const entries = (all: Readonly<Record<string, Described>>) =>
     Object.entries(all).map(([kind, { title, params }]) => ({

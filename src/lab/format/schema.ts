@@ -2,43 +2,43 @@ import * as z from 'zod'
 import { asText } from '../../visible.ts'
 import { BOUNDS } from './bounds.ts'
 
-/** What labs and steps are called: file names and shell words need no quoting then. */
+/** The id of a lab or step: as a file name or shell word it needs no quoting. */
 const id = z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/, {
   error:
     'must begin with a letter or digit and contain only letters, digits, _ . -, 64 at most, for example: attach-netns',
 })
 
-/** One line of text: a title stands in one line of the terminal and of a script, and must not steer either. */
+/** One line of text: a title takes one line of the terminal and of a script, and must not control either. */
 const line = z
   .string()
   .regex(/^\P{Cc}*$/u, { error: 'must be one line without control characters, for example: Create a bridge' })
 
-/** Any lines of text. Other control characters would reach the terminal. */
+/** Lines of text. Other control characters would reach the terminal. */
 const lines = z
   .string()
   .regex(/^[\P{Cc}\n]*$/u, { error: 'must not contain control characters other than line breaks' })
 
-/** A list of a step, or of what belongs to one. */
+/** A list, with a limit on its length. */
 const list = <T extends z.ZodType>(item: T, most: number = BOUNDS.items) =>
-  z.array(item).max(most, { error: `has no more than ${most} items` })
+  z.array(item).max(most, { error: `has at most ${most} items` })
 
-/** A word of a command goes to the system as it is, which ends it at a NUL character. */
+/** A word of a command: the system would cut it off at a NUL character. */
 const wordOfCommand = z.string().regex(/^[^\0]*$/, { error: 'must not contain a NUL character' })
 
-/** A whole number, written as such: every scalar of a lab file is read as text. */
+/** A whole number in digits: every scalar of a lab file is read as text. */
 const whole = z
   .string()
   .regex(/^\d{1,15}$/, { error: (issue) => `'${asText(issue.input)}' is not a whole number` })
   .transform(Number)
 
-/** A text, or the same in several languages, by their ISO 639 codes; English is always there. */
+/** A text, or its versions in several languages, by ISO 639 code; English is required. */
 const inLanguages = (one: z.ZodType<string>) => z.union([one, z.object({ en: one }).catchall(one)])
 const title = inLanguages(line)
 /** Markdown. */
 const text = inLanguages(lines)
 export type Localized = z.infer<typeof text>
 
-/** What a parameter may hold. */
+/** The definition of a parameter. */
 const parameterSchema = z.strictObject({
   type: z.enum(['netns', 'interface', 'subnet', 'address', 'number']),
   default: z.string(),
@@ -52,16 +52,16 @@ const parameterSchema = z.strictObject({
 })
 export type ParameterDefinition = z.infer<typeof parameterSchema>
 
-/** A program to run, as a list of words: no shell reads it. `netns`: where, the host if not given. */
+/** A program to run, as an argv, without a shell. `netns` says where; by default on the host. */
 const commandSchema = z.strictObject({
   argv: list(wordOfCommand).min(1, 'a command has at least one word'),
   netns: z.string().optional(),
 })
 
-/** One kind with its parameters, and what goes with it: an operation or an assertion, read by their registries. */
+/** One kind with its parameters, and other keys: an operation or an assertion, which their registries parse. */
 const itemSchema = z.record(z.string(), z.unknown())
 
-/** Asked before the step is done, or after it. After the answer, `try` is run, so that the kernel itself replies. */
+/** A question before or after a step. After the answer, `try` is run, so that the kernel itself replies. */
 const questionSchema = z.strictObject({
   ask: text,
   choices: list(title).min(2, 'a question has at least two choices'),
@@ -72,10 +72,10 @@ const questionSchema = z.strictObject({
   at: z.enum(['before', 'after']).default('after'),
 })
 
-/** A hint for one failure: of the finding with this id, in which `*` stands for anything. */
+/** A hint for the failure of a finding with this id, in which `*` matches anything. */
 const failureSchema = z.strictObject({
   finding: z.string(),
-  /** Only if what is there holds this text. */
+  /** Only if the finding's `actual` contains this text. */
   actual: z.string().optional(),
   text,
 })
@@ -87,11 +87,11 @@ const stepSchema = z
     text,
     /** For those who want to know more. */
     more: text.optional(),
-    /** Holds only before the step: shown, and judged, just before it is done. */
+    /** Checks that hold only before the step: they are shown, and judged, just before it is done. */
     before: list(itemSchema).default([]),
-    /** Each: the kind of operation with its parameters and, if it is to be done for i = 1, 2, …, `repeat` times. */
+    /** Each a kind of operation with its parameters, and optionally `repeat`, to do it for i = 1, 2, … */
     operations: list(itemSchema).default([]),
-    /** In place of `operations`: one way of many to make the checks true. It is not shown, and not itself checked. */
+    /** Instead of `operations`: one way of many to make the checks true. It is neither shown nor checked. */
     solution: list(itemSchema).default([]),
     /** Run after the operations, to see something or to cause traffic. */
     run: list(commandSchema).default([]),
@@ -111,7 +111,7 @@ const stepSchema = z
         : operations.length + solution.length + run.length === 0
           ? 'a step has at least one operation, or a solution, or a command to run'
           : operations.length + checks.length === 0
-            ? 'a step has operations or checks: else it could never be done'
+            ? 'a step has operations or checks: otherwise it could never be done'
             : undefined
     if (message !== undefined) ctx.issues.push({ code: 'custom', message, input: ctx.value, path: [] })
   })
@@ -122,18 +122,18 @@ export const labSchema = z.strictObject({
   id,
   title,
   text,
-  /** Where it stands among the labs that ship, which are listed in this order. */
+  /** Its position in the list of labs that ship. */
   order: whole.optional(),
   parameters: z
     .record(z.string(), parameterSchema)
-    .refine((all) => Object.keys(all).length <= BOUNDS.parameters, `has no more than ${BOUNDS.parameters} of them`)
+    .refine((all) => Object.keys(all).length <= BOUNDS.parameters, `has at most ${BOUNDS.parameters} of them`)
     .default({}),
   /** The state in which the learner begins. */
   start: list(itemSchema).default([]),
   steps: list(stepSchema, BOUNDS.steps).min(1, 'a lab has at least one step'),
   /** What was learned, for the end. */
   learned: text.optional(),
-  /** The documents that it rests on. */
+  /** The documents that it is based on. */
   links: list(
     z.strictObject({ title, url: line.regex(/^https:\/\/\S+$/, { error: 'must begin with https://' }) }),
   ).default([]),

@@ -9,11 +9,11 @@ export interface Source {
   tree: unknown
   /** An error at a place in the file. */
   errorAt: (path: readonly PropertyKey[], message: string) => CnilabError
-  /** The first thing that a schema complains of, as an error at its place. */
+  /** The first issue of a schema, as an error at its place. */
   complaint: (error: z.ZodError, base?: readonly PropertyKey[]) => CnilabError
 }
 
-/** Parses YAML. `file` is its name for messages. Throws CnilabError `usage` where it is not well-formed, or huge. */
+/** Parses YAML. `file` is its name in messages. Throws CnilabError `usage` if it is malformed, or too large. */
 export function readSource(text: string, file: string): Source {
   const lines = new LineCounter()
   const at = (offset: number, message: string) => {
@@ -24,7 +24,7 @@ export function readSource(text: string, file: string): Source {
   const tree = resolved(document, at)
   const errorAt: Source['errorAt'] = (path, message) => at(offsetOf(document, path), message)
   const complaint: Source['complaint'] = (error, base = []) => {
-    // A misspelt key is also a missing one: name the key that is there.
+    // A misspelt key is also a missing one: report the key that is there.
     const [issue] = error.issues.flatMap(branches).toSorted((a, b) => rank(a) - rank(b))
     if (!issue) return errorAt(base, 'is not valid')
     const path = [...base, ...issue.path]
@@ -44,20 +44,17 @@ export function readSource(text: string, file: string): Source {
 
 type At = (offset: number, message: string) => CnilabError
 
-/** What parseDocument of `yaml` does; but its composer calls itself for each list in a list, and compares each key with all. */
+/** Does what yaml's parseDocument does, which recurses for nested lists without a limit, and compares each key with all others. */
 function compose(text: string, lines: LineCounter, at: At): Document {
   const parser = new Parser(lines.addNewLine)
   let pieces = 0
   const tokens = function* () {
     for (const lexeme of new Lexer().lex(text)) {
       yield* parser.next(lexeme)
-      if (++pieces > 4 * BOUNDS.values) throw at(parser.offset, `a lab has no more than ${BOUNDS.values} values`)
+      if (++pieces > 4 * BOUNDS.values) throw at(parser.offset, `a lab has at most ${BOUNDS.values} values`)
       // The document and a scalar are on the stack, too.
       if (parser.stack.length > BOUNDS.depth + 2)
-        throw at(
-          parser.offset - lexeme.length,
-          `this lies in more than ${BOUNDS.depth} lists and maps, one in the other`,
-        )
+        throw at(parser.offset - lexeme.length, `this is nested in more than ${BOUNDS.depth} lists and maps`)
     }
     yield* parser.end()
   }
@@ -67,12 +64,12 @@ function compose(text: string, lines: LineCounter, at: At): Document {
   if (!document) throw at(0, 'not YAML')
   const [malformed] = document.errors
   if (malformed) throw at(malformed.pos[0], malformed.message.split('\n')[0]?.replace(/ at line .*$/, '') ?? 'not YAML')
-  if (another) throw at(another.range[0], 'a lab is one document, and here a second one begins')
+  if (another) throw at(another.range[0], 'a lab is one document, but a second one begins here')
   refuseRepeated(document, at)
   return document
 }
 
-/** The content as plain values. Aliases that are used too often, or in themselves, are refused where the first one stands. */
+/** The content as plain values. Refuses aliases that are used too often, or recursively, at the place of the first one. */
 function resolved(document: Document, at: At): unknown {
   try {
     const tree: unknown = document.toJS()
@@ -89,16 +86,16 @@ function resolved(document: Document, at: At): unknown {
   }
 }
 
-/** Refuses a key that stands twice in a map, or is no text. */
+/** Refuses a key that occurs twice in a map, or is not text. */
 function refuseRepeated(document: Document, at: At): void {
   visit(document, {
     Map: (_, { items }) => {
       const seen = new Set<string>()
       for (const { key } of items) {
         const place = isNode(key) ? (key.range?.[0] ?? 0) : 0
-        if (isNode(key) && !isScalar(key)) throw at(place, 'a key must be a text')
+        if (isNode(key) && !isScalar(key)) throw at(place, 'a key must be text')
         const name = isScalar(key) ? String(key.value) : ''
-        if (seen.has(name)) throw at(place, `the key '${name}' stands here twice`)
+        if (seen.has(name)) throw at(place, `the key '${name}' occurs twice`)
         seen.add(name)
       }
     },
@@ -113,16 +110,16 @@ type Issue = z.core.$ZodIssue
 
 const rank = ({ code }: Issue) => (code === 'unrecognized_keys' ? 0 : 1)
 
-/** Of something that may be one of several, what is wrong with the one that was meant: that which has the right type. */
+/** For a union, the issues of the member that was meant: the one with the right type. */
 function branches(issue: Issue): Issue[] {
-  if (issue.code !== 'invalid_union' || issue.message !== 'Invalid input') return [issue] // it has words of its own
+  if (issue.code !== 'invalid_union' || issue.message !== 'Invalid input') return [issue] // it has its own message
   const meant = issue.errors.find((inner) => inner.some(({ code, path }) => code !== 'invalid_type' || path.length > 0))
   return (meant ?? []).length === 0
     ? [issue]
     : (meant ?? []).map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }))
 }
 
-/** Where the value of a path stands, or its key, or its nearest parent if it is missing. */
+/** The offset of a path's value, or of its key, or of its nearest parent if it is missing. */
 function offsetOf(document: Document, path: readonly PropertyKey[], what: 'value' | 'key' = 'value'): number {
   for (let length = path.length; length > 0; length--) {
     const parent = document.getIn(path.slice(0, length - 1), true)

@@ -1,19 +1,19 @@
 import { addressAt } from '../../ip-arithmetic.ts'
 
-/** What `${…}` may name in a lab. */
+/** The variables that `${…}` may refer to in a lab. */
 export type Variables = Readonly<Record<string, string>>
 
-/** Something of a lab file that cannot be filled in; the message says why. */
+/** A part of a lab file that cannot be filled in; the message says why. */
 export class TemplateError extends Error {}
 
 /**
- * Fills in `${name}`, `${subnet[2]}` (the second address of a subnet; the index is a sum of numbers and variables),
- * and `${subnet.prefix}` (its length). Throws TemplateError.
+ * Fills in `${name}`, `${subnet[2]}` (the address of a subnet with that number; the index is a sum of numbers and
+ * variables), and `${subnet.prefix}` (its length). Throws TemplateError.
  */
 export function fill(text: string, variables: Variables): string {
   let filled = ''
   let from = 0
-  // By hand: for a regular expression each `${` is a place to look for the end from.
+  // By hand: a regular expression would search for the end from each `${` again.
   for (let at = text.indexOf('${'); at >= 0; at = text.indexOf('${', from)) {
     const end = text.indexOf('}', at)
     if (end < 0) break
@@ -28,8 +28,8 @@ function valueOf(expression: string, variables: Variables): string {
   const value = Object.hasOwn(variables, name) ? variables[name] : undefined
   if (value === undefined) {
     const names = Object.keys(variables)
-    const there = names.length === 0 ? 'there are no parameters here' : `there are: ${names.join(', ')}`
-    throw new TemplateError(`\${${expression}} names nothing; ${there}`)
+    const there = names.length === 0 ? 'there are no parameters here' : `known names are: ${names.join(', ')}`
+    throw new TemplateError(`\${${expression}} is not known; ${there}`)
   }
   if (prefix !== undefined) return value.split('/')[1] ?? ''
   if (index === undefined) return value
@@ -39,7 +39,7 @@ function valueOf(expression: string, variables: Variables): string {
   return address
 }
 
-/** Never negative, nor a fraction or infinite, which addressAt could not count to. */
+/** Sums the terms. The result is a safe integer and not negative, as addressAt needs it. */
 function sum(expression: string, variables: Variables): number {
   const terms = expression
     .split('+')
@@ -51,7 +51,7 @@ function sum(expression: string, variables: Variables): number {
   return total
 }
 
-/** Fills in every text in a tree of objects and arrays. */
+/** Fills in every string in a tree of objects and arrays. */
 export function fillTree(tree: unknown, variables: Variables): unknown {
   if (typeof tree === 'string') return fill(tree, variables)
   if (Array.isArray(tree)) return tree.map((item) => fillTree(item, variables))

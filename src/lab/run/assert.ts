@@ -10,8 +10,8 @@ import { readJson } from '../../state/json.ts'
 import { HOST, INTERNET, type State, UPLINK } from '../../state/state.ts'
 
 /**
- * A table in the internet's namespace that remembers who called with packets of this length: an nftables set, and so no
- * process at all. Others may call meanwhile.
+ * An nftables table in the internet's namespace that records who called with packets of this length, without any process.
+ * The length distinguishes us from others who call at the same time.
  */
 const whoCalled = (length: number) => `table ip who_called {
   set seen { type ipv4_addr; flags dynamic; timeout 1m; }
@@ -22,21 +22,21 @@ const whoCalled = (length: number) => `table ip who_called {
 }
 `
 const forget = 'add table ip who_called\ndelete table ip who_called\n'
-/** What IPv4 and ICMP put before the data of a ping, in bytes. */
+/** The length of the IPv4 and ICMP headers of a ping, in bytes. */
 const HEADERS = 28
 
-/** How long a packet's answer is waited for when one is expected, and when none is, in seconds. */
+/** How long to wait for an answer if one is expected, and if none is, in seconds. */
 const PATIENCE = { answer: 2, silence: 0.2 }
-/** The same for somebody who watches, and sees it tried again soon. */
+/** The same for a watcher, who will soon see it tried again. */
 const IMPATIENCE = { answer: 0.3, silence: 0.2 }
 
-/** How long until what has to be waited for is tried again, in milliseconds. */
+/** How long until a failed check that may wait is tried again, in milliseconds. */
 const AGAIN = 200
 
 /**
- * Tries an assertion, with real packets where it is about packets; again and again if it says how long to wait. What
- * needs the internet is skipped (`passed: null`) on the machine itself, whose uplink leads to the real one. Unless
- * `patient`, it is tried once, and no answer is waited for long.
+ * Tries an assertion, with real packets if it is about packets, and repeatedly if it says how long to wait. Skips what needs
+ * the internet (`passed: null`) on the machine itself, whose uplink leads to the real one. Unless `patient`, tries only once,
+ * and does not wait long for an answer.
  */
 export async function assert(
   kernel: Kernel,
@@ -49,7 +49,7 @@ export async function assert(
   const finding = { id, step, what, expected, why, fix: [], dependsOn: [] }
   if (needsInternet(test) && !now.has(INTERNET))
     return kernel.host.kind === 'machine'
-      ? { ...finding, passed: null, actual: `${NOT_TRIED}: the virtual internet exists in a sandbox only` }
+      ? { ...finding, passed: null, actual: `${NOT_TRIED}: the virtual internet exists only in a sandbox` }
       : { ...finding, passed: false, actual: 'the internet of this sandbox is gone: cnilab lab reset brings it back' }
   const { not, wait } = assertion
   const patience = (patient ? PATIENCE : IMPATIENCE)[not ? 'silence' : 'answer']
@@ -57,14 +57,14 @@ export async function assert(
   for (let state = now; ; state = test.by === 'state' ? await kernel.read() : now) {
     const found = await tryOnce(kernel, test, patience, state)
     const passed = found.tried !== false && found.holds !== not
-    // The first try counts for nothing: it may itself take longer than the time to wait.
+    // The clock starts after the first try, which may itself take longer than the time to wait.
     end ??= performance.now() + (patient ? wait * 1000 : 0)
     if (passed || performance.now() >= end) return { ...finding, passed, actual: found.actual }
     await sleep(AGAIN)
   }
 }
 
-/** `tried` false: nothing could be tried, and so even that nothing was found says nothing. */
+/** An outcome. If `tried` is false, nothing could be tried, so it counts neither for nor against the assertion. */
 type Tried = Found & { tried?: false }
 
 function tryOnce(kernel: Kernel, test: Test, seconds: number, now: State): Promise<Tried> {
@@ -98,7 +98,7 @@ async function read(kernel: Kernel, reading: Extract<Test, { by: 'reading' }>['r
   return output.stderr.startsWith('nsenter: ') ? { ...found, tried: false } : found
 }
 
-/** Where an earlier packet still waits for a neighbour that does not answer, a new one is dropped with it: hence twice. */
+/** Pings twice: if an earlier packet still waits for an unresolved neighbour, the first one is dropped with it. */
 async function ping(kernel: Kernel, test: Extract<Test, { by: 'ping' }>, seconds: number): Promise<Tried> {
   if (seconds < 2 * PATIENCE.silence) return pingOnce(kernel, test, seconds)
   const first = await pingOnce(kernel, test, seconds / 2)
@@ -115,7 +115,7 @@ async function pingOnce(
   const time = /time=([\d.]+ ms)/.exec(stdout)?.[1]
   if (code === 0) return { holds: true, actual: `${to} answered${time === undefined ? '' : ` in ${time}`}` }
   const found = { holds: false, actual: firstLine(stderr) ?? `no answer within ${inAll} s` }
-  // Where ping was stopped, or could not even enter the namespace, that nothing answered says nothing.
+  // If ping was stopped, or could not even enter the namespace, the missing answer means nothing.
   return code === undefined || stderr.startsWith('nsenter: ') ? { ...found, tried: false } : found
 }
 
@@ -160,9 +160,9 @@ function whereIs(now: State, target: string): string | undefined {
   return [...now.keys()].find(has)
 }
 
-/** The call itself is a ping, which needs no program at the other end. */
+/** Calls the internet with a ping, which needs no program at the other end, and reads who it saw. */
 async function seen(kernel: Kernel, { from, as }: Extract<Test, { by: 'seen' }>): Promise<Tried> {
-  const { randomInt } = await import('node:crypto') // which is a lot to load
+  const { randomInt } = await import('node:crypto') // slow to load
   const size = randomInt(64, 1300)
   await kernel.probe(['nft', '-f', '-'], INTERNET, forget + whoCalled(size + HEADERS))
   await kernel.probe(['ping', '-n', '-c1', `-s${size}`, `-W${PATIENCE.silence}`, UPLINK.gateway], from)

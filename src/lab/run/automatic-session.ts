@@ -14,34 +14,34 @@ import { machine } from '../../engine/open-host.ts'
 import { type LabEvents, type LabReport, runLab } from './automatic.ts'
 import { undoEntries } from '../../engine/undo.ts'
 
-/** Where a lab runs and whether it stays. */
+/** Where to run a lab, and whether to keep its network. */
 export interface SessionOptions {
   host: boolean
   keep: boolean
-  /** The sandbox that a kept lab goes to. */
+  /** The sandbox for a lab that is kept. */
   sandbox: string
   force?: boolean
 }
 
-/** What is left after the teardown, in words; `kept` if the lab was meant to stay. */
+/** What is left after the teardown, in words; `kept` if the lab was to be kept. */
 export interface Teardown {
   ok: boolean
   left: string[]
   kept?: true
 }
 
-/** A place that is ready for a lab, and how to clear it. */
+/** A host that is ready for a lab, and how to clear it. */
 export interface Session {
   kernel: Kernel
-  /** Does the lab, and tears it down unless it is kept. */
+  /** Does the lab; `tearDown` must follow. */
   run: (lab: Lab, events: LabEvents, signal: AbortSignal) => Promise<LabReport>
-  /** Call once after `run`. */
+  /** Tears the lab down unless it is kept. Call it once, after `run`. */
   tearDown: (report: LabReport) => Promise<Teardown>
 }
 
 /**
- * Opens the place where a lab is to run: `own`, a sandbox that dies with this process; with `host` the machine; inside
- * a sandbox's shell that sandbox; else the named one. Throws CnilabError `state` if it holds a lab already.
+ * Opens the host where a lab is to run: `own`, a sandbox that dies with this process; with `host` the machine; inside a
+ * sandbox's shell that sandbox; else the named one. Throws CnilabError `state` if it already holds a network.
  */
 export async function openSession(options: SessionOptions, own?: Promise<LiveSandbox>): Promise<Session> {
   if (own) return privateSession(await own)
@@ -60,7 +60,7 @@ function privateSession(live: LiveSandbox): Session {
       await removeSandbox(live.sandbox)
       live.end()
       const { pid, netns } = live.sandbox
-      // Processes of the sandbox may take a moment to go after their first one has.
+      // The sandbox's processes may outlive the first one by a moment.
       for (let i = 0; i < 200 && processesIn(netns).length > 0; i++) await sleep(5)
       const left = [
         ...(startTime(pid) === undefined ? [] : [`the sandbox's first process, ${pid}`]),
@@ -71,14 +71,14 @@ function privateSession(live: LiveSandbox): Session {
   }
 }
 
-/** A lab in a place that outlives it: the journal says what to take away. */
+/** A session on a host that outlives it: the journal says what to undo. */
 function sessionOn(host: Host, keep: boolean, created = false): Session {
   refuseBinds(host)
   const earlier = new Set(readJournal(host).map((entry) => entry.id))
   if (keep && earlier.size > 0)
     throw new CnilabError(
       'state',
-      `${host.kind === 'machine' ? 'this machine' : `the sandbox '${host.name}'`} holds a network that cnilab made already`,
+      `${host.kind === 'machine' ? 'this machine' : `the sandbox '${host.name}'`} already holds a network that cnilab made`,
       {
         fix:
           host.kind === 'machine'

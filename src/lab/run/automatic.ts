@@ -2,7 +2,7 @@ import { type Assertion, deriveAssertion } from '../../assertions/registry.ts'
 import { CnilabError } from '../../errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { Progress } from '../../kernel/run.ts'
-import type { Lab, LabStep } from '../format/lab.ts'
+import type { LabStep, Runnable, RunnableStep } from '../format/lab.ts'
 import { overlaps } from '../../ip-arithmetic.ts'
 import { type Resource, resource } from '../../operations/operation.ts'
 import { derive } from '../../operations/registry.ts'
@@ -14,60 +14,61 @@ import { assert } from './assert.ts'
 import { doPlan } from '../../engine/do.ts'
 import { type CommandOutput, runCommands } from './steps.ts'
 
-/** What came of one step. */
+/** The outcome of one step. */
 export interface StepReport {
   id: string
   title: string
   status: 'done' | 'already' | 'failed' | 'skipped' | 'pending'
-  /** Ready to paste. */
+  /** Lines that can be pasted into a shell. */
   commands: string[]
   findings: Finding[]
-  /** Wall time of applying its operations, in milliseconds. */
+  /** How long applying its operations took, in milliseconds. */
   ms: number
 }
 
-/** What came of a lab, before its teardown. */
+/** The outcome of a lab, before its teardown. */
 export interface LabReport {
   steps: StepReport[]
-  /** Everything that was tried with real packets. */
+  /** The findings of all its assertions. */
   checks: Finding[]
   /** Why it stopped early. */
   error?: CnilabError
 }
 
-/** What a view of the run wants to know while it goes on. */
+/** Callbacks for showing a run while it goes on. */
 export interface LabEvents {
   /** Called before each step. */
-  stepStarts?: (step: LabStep, report: StepReport) => void
+  stepStarts?: (step: RunnableStep, report: StepReport) => void
   /** Called while a step's commands run. */
   progressed?: Progress
-  /** Called when a command of the lab was run. */
+  /** Called after a command of the lab was run. */
   ran?: (run: CommandOutput) => void
-  /** Called when something was tried with real packets. */
+  /** Called after an assertion was tried. */
   checked?: (finding: Finding) => void
-  /** Called after each step that `stepStarts` did not stop, also one that failed or was interrupted, and awaited. */
-  stepEnds?: (step: LabStep, report: StepReport) => Promise<void>
+  /** Called and awaited after each step, even one that failed or was interrupted, unless `stepStarts` threw. */
+  stepEnds?: (step: RunnableStep, report: StepReport) => Promise<void>
 }
 
 /** Whether a lab has so many operations that they are judged once, at the end, instead of after each step. */
-export function isLarge(lab: Lab): boolean {
+export function isLarge(lab: Runnable): boolean {
   return lab.steps.reduce((sum, step) => sum + step.operations.length, 0) > 50
 }
 
 /**
- * Does a lab's steps in order and checks each, in the kernel and with real packets. Never throws for what goes wrong
- * in the lab: the report says it, and the steps after it stay `pending`. `owner` is the
- * attachment for which it is done, if it is for one: `network/container/interface`.
+ * Does the steps of a lab in order and checks each, in the kernel and with real packets. Does not throw if something goes
+ * wrong in the lab: the report says so, and later steps stay `pending`. `owner` is the attachment that it is done for, if
+ * any: `network/container/interface`.
  */
 export async function runLab(
   kernel: Kernel,
-  lab: Lab,
+  lab: Runnable,
   events: LabEvents,
   signal: AbortSignal,
   owner?: string,
 ): Promise<LabReport> {
   const steps = lab.steps.map(emptyReport)
   const checks: Finding[] = []
+  const start = lab.start ?? []
   const judgeEach = !isLarge(lab)
   const checked = (finding: Finding) => {
     checks.push(finding)
@@ -77,8 +78,8 @@ export async function runLab(
   try {
     let now = await kernel.read(scopeFrom(lab, 0))
     refuseOverlaps(lab, now)
-    if (lab.start.length > 0) {
-      await doPlan(kernel, lab.start, { now, signal })
+    if (start.length > 0) {
+      await doPlan(kernel, start, { now, signal })
       now = await kernel.read(scopeFrom(lab, 0))
     }
     for (const [i, step] of lab.steps.entries()) {
@@ -87,9 +88,9 @@ export async function runLab(
       events.stepStarts?.(step, report)
       try {
         const derived = step.operations.map(derive)
-        // Once the step's work is there already, nothing can be seen of the time before it.
+        // If the step is already done, what held before it can no longer be tried.
         const isThere = derived.length > 0 && derived.every((operation) => operation.judge(now).status === 'present')
-        const beforeHeld = isThere || (await tryAll(kernel, step.before, step.id, now, signal, checked))
+        const beforeHeld = isThere || (await tryAll(kernel, step.before ?? [], step.id, now, signal, checked))
         const { done, ms } = await doPlan(kernel, step.operations, {
           now,
           provided,
@@ -105,12 +106,12 @@ export async function runLab(
           events.ran?.({ command: { argv: [tool, ...argv], netns }, output: '' })
         }
         report.ms = Math.round(ms * 10) / 10
-        for (const run of await runCommands(kernel, step.run)) events.ran?.(run)
+        for (const run of await runCommands(kernel, step.run ?? [])) events.ran?.(run)
         if (judgeEach) {
           now = await kernel.read(scopeFrom(lab, i))
-          report.findings = step.free ? [] : toFindings(derived, now, step.id)
+          report.findings = step.free === true ? [] : toFindings(derived, now, step.id)
         }
-        const checksHold = await tryAll(kernel, step.checks, step.id, now, signal, checked)
+        const checksHold = await tryAll(kernel, step.checks ?? [], step.id, now, signal, checked)
         const holds = beforeHeld && checksHold && report.findings.every((finding) => finding.passed === true)
         report.status = !holds
           ? 'failed'
@@ -121,14 +122,14 @@ export async function runLab(
         if (!isInterruption(error, signal)) report.status = 'failed'
         throw error
       } finally {
-        await events.stepEnds?.(step, report) // whatever happened: somebody is drawing it
+        await events.stepEnds?.(step, report) // in any case: somebody is drawing it
       }
       if (report.status === 'failed') break
     }
     if (!judgeEach) await judgeAll(kernel, lab, steps)
   } catch (error) {
     if (isInterruption(error, signal))
-      return { steps, checks, error: new CnilabError('interrupted', 'stopped before the end') }
+      return { steps, checks, error: new CnilabError('interrupted', 'interrupted before the end') }
     if (!(error instanceof CnilabError)) throw error
     return { steps, checks, error }
   }
@@ -140,29 +141,29 @@ function isInterruption(error: unknown, signal: AbortSignal): boolean {
 }
 
 /**
- * What has to be read between a step and the next: of both, and before a large lab of all steps; everything where checks
- * ask for more than packets.
+ * What to read between a step and the next: the scope of both, or for a large lab of all steps; everything if checks need
+ * more than packets.
  */
-function scopeFrom(lab: Lab, i: number): PlanScope | undefined {
-  const checks = lab.steps.flatMap((step) => [...step.before, ...step.checks])
+function scopeFrom(lab: Runnable, i: number): PlanScope | undefined {
+  const checks = lab.steps.flatMap(({ before = [], checks: after = [] }) => [...before, ...after])
   if (checks.some((check) => !['ping', 'seen'].includes(deriveAssertion(check).test.by))) return undefined
   return scopeOf((isLarge(lab) ? lab.steps : lab.steps.slice(i, i + 2)).flatMap((step) => step.operations).map(derive))
 }
 
-function emptyReport(step: LabStep): StepReport {
+function emptyReport(step: RunnableStep): StepReport {
   const applied = step.operations.flatMap((operation) => derive(operation).apply)
   const commands = applied.map((command) => toLine(command, '1'))
   return { id: step.id, title: step.title, status: 'pending', commands, findings: [], ms: 0 }
 }
 
-/** What holds only before a step, tried just before it. */
+/** Tries the assertions that must hold before a step. */
 export async function tryBefore(kernel: Kernel, step: LabStep, now: State): Promise<Finding[]> {
   const findings: Finding[] = []
   for (const assertion of step.before) findings.push(await assert(kernel, assertion, step.id, now))
   return findings
 }
 
-/** Tries assertions one after the other; returns whether none failed. */
+/** Tries assertions in order; returns whether none failed. */
 async function tryAll(
   kernel: Kernel,
   assertions: readonly Assertion[],
@@ -181,9 +182,9 @@ async function tryAll(
   return holds
 }
 
-/** Judges everything at once, for labs that are too large to be read after each step. */
-async function judgeAll(kernel: Kernel, lab: Lab, steps: readonly StepReport[]): Promise<void> {
-  const judged = lab.steps.filter((step) => !step.free)
+/** Judges everything at once, for labs that are too large to read after each step. */
+async function judgeAll(kernel: Kernel, lab: Runnable, steps: readonly StepReport[]): Promise<void> {
+  const judged = lab.steps.filter((step) => step.free !== true)
   const derived = judged.flatMap((step) =>
     step.operations.map((operation) => ({ step: step.id, operation: derive(operation) })),
   )
@@ -201,14 +202,14 @@ async function judgeAll(kernel: Kernel, lab: Lab, steps: readonly StepReport[]):
   }
 }
 
-/** A lab's subnet must not hide a network that the host reaches otherwise. */
-function refuseOverlaps(lab: Lab, now: State): void {
+/** Refuses a lab whose subnet would hide a network that the host already reaches. */
+function refuseOverlaps(lab: Runnable, now: State): void {
   const operations = lab.steps.flatMap((step) => step.operations).map(derive)
   const own = new Set<string>(operations.flatMap(({ provides }) => provides))
   const addresses = operations.flatMap((operation) => operation.addresses).filter(({ netns }) => netns === undefined)
   for (const route of now.get(HOST)?.routes ?? []) {
     const onOthers = addresses.filter(({ ifname }) => ifname !== route.dev).map(({ address }) => address)
-    const taken = [...lab.subnets, ...onOthers].find(
+    const taken = [...(lab.subnets ?? []), ...onOthers].find(
       (subnet) =>
         route.dst !== 'default' &&
         overlaps(subnet, route.dst.includes('/') ? route.dst : `${route.dst}/${route.family === 'inet' ? 32 : 128}`),
@@ -216,7 +217,7 @@ function refuseOverlaps(lab: Lab, now: State): void {
     if (taken === undefined || own.has(resource.link(route.dev ?? ''))) continue
     const words = `${route.dst}${route.via === undefined ? '' : ` via ${route.via}`}${route.dev === undefined ? '' : ` dev ${route.dev}`}`
     throw new CnilabError('state', `the subnet ${taken} overlaps a route of the host: ${words}`, {
-      fix: 'choose another one, for example: --set subnet=10.99.0.0/16',
+      fix: 'choose another subnet, for example: --set subnet=10.99.0.0/16',
     })
   }
 }

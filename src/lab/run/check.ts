@@ -7,15 +7,15 @@ import { dependencies, type Dependencies, type Finding, NOT_TRIED, toFindings } 
 import { HOST, type State } from '../../state/state.ts'
 import { assert } from './assert.ts'
 
-/** How far a step is, read from the kernel. `next` is the first that is not done. */
+/** The status of a step, read from the kernel. `next` is the first step that is not done. */
 export interface StepState {
   step: LabStep
-  /** 1, 2, … */
+  /** From 1. */
   number: number
   status: 'done' | 'next' | 'not yet'
 }
 
-/** What was found of a lab, and the state that it was found in. */
+/** The result of checking a lab, and the state that was checked. */
 export interface Checked {
   findings: Finding[]
   steps: StepState[]
@@ -23,9 +23,9 @@ export interface Checked {
 }
 
 /**
- * Checks a lab in the kernel, no matter who did what. Steps are judged up to the first that is not done, and at least as far
- * as the learner has come, to the step with index `reached`; of those after it, what is not there yet is skipped. So is
- * what depends on something that failed: one mistake is one red line. Unless `patient`, no check waits for long.
+ * Checks a lab in the kernel, no matter who did what. Judges the steps up to the first one that is not done, and at least up
+ * to index `reached`, as far as the learner has come. In later steps, what is missing counts as skipped, and so does what
+ * depends on a failure: one mistake is one red line. Unless `patient`, no check waits for long.
  */
 export async function checkLab(kernel: Kernel, lab: Lab, reached = -1, patient = true): Promise<Checked> {
   const now = await kernel.read()
@@ -56,12 +56,12 @@ export function currentStep({ steps }: { steps: readonly StepState[] }): LabStep
   return steps.find(({ status }) => status === 'next')?.step
 }
 
-/** Whether nothing is missing: it passed, or cannot be tried here. */
+/** Whether a finding passed, or cannot be tried here. */
 function isFulfilled({ passed, actual }: Finding): boolean {
   return passed === true || (passed === null && actual.startsWith(NOT_TRIED))
 }
 
-/** `earlier`: all findings before it; undefined for a step that is not reached yet, of which nothing is asked. */
+/** Checks one step. `earlier` has all findings before it; undefined for a step that is not reached yet, which cannot fail. */
 async function checkStep(
   kernel: Kernel,
   step: LabStep,
@@ -76,7 +76,7 @@ async function checkStep(
     : withoutConsequences(toFindings(step.operations.map(derive), now, step.id, before), step, moves, now)
   for (const check of step.checks) {
     const derived = deriveAssertion(check)
-    // What is tried needs everything before it: packets pass through all of that.
+    // A check with packets depends on everything before it: they pass through all of that.
     const isTried = derived.test.by !== 'state'
     const all = [...(earlier ?? []), ...findings]
     const dependsOn = isTried ? all.map(({ id }) => id) : before.on(derived.needs)
@@ -90,7 +90,7 @@ async function checkStep(
   return findings.map((finding) => (finding.passed === false ? { ...finding, passed: null } : finding))
 }
 
-/** Where a lab moves interfaces to: their namespaces, by the names that they were made with. */
+/** The namespaces that a lab moves interfaces to, by the names that the interfaces were created with. */
 function movesOf(lab: Lab): Map<string, string> {
   const all = lab.steps.flatMap(({ operations }) => operations)
   return new Map(
@@ -101,7 +101,7 @@ function movesOf(lab: Lab): Map<string, string> {
   )
 }
 
-/** A cable disappears with the namespace that one of its ends was moved to: if that is missing, only that is a failure. */
+/** A cable disappears with the namespace that holds one of its ends: if that is missing, only the namespace counts as a failure. */
 function withoutConsequences(
   findings: readonly Finding[],
   step: LabStep,
@@ -122,6 +122,6 @@ function withoutConsequences(
 
 function skipped(check: Assertion, step: LabStep): Finding {
   const { id, what, expected, why } = deriveAssertion(check)
-  const actual = 'skipped: something before it is missing'
+  const actual = 'skipped: something that it depends on is missing'
   return { id, step: step.id, passed: null, what, expected, actual, why, fix: [], dependsOn: [] }
 }

@@ -24,38 +24,38 @@ import { doPlan } from '../../engine/do.ts'
 import { loadLab } from './load.ts'
 import { doStep, type StepResult } from './steps.ts'
 
-/** A lab that somebody works on: in a sandbox or on the machine, with how far they have come. */
+/** A lab that somebody is working on, in a sandbox or on the machine, and how far they have come. */
 export interface RunningLab {
   kernel: Kernel
   lab: Lab
   progress: LabProgress
 }
 
-/** The lab that runs on a host; undefined if none does. Throws CnilabError `usage` if its file cannot be read any more. */
+/** The lab that runs on a host; undefined if none does. Throws CnilabError `usage` if its file can no longer be read. */
 export async function runningLab(kernel: Kernel): Promise<RunningLab | undefined> {
   const progress = readProgress(kernel.host)
   return progress && { kernel, lab: await loadAgain(progress, flagsFor(kernel.host)), progress }
 }
 
-/** The lab whose progress this is, from its file, which may have changed or be gone. */
+/** Loads the lab of this progress again from its file, which may have changed or be gone. */
 async function loadAgain({ lab, set }: LabProgress, flags: string): Promise<Lab> {
   try {
     return await loadLab(lab, set)
   } catch (error) {
     if (!(error instanceof CnilabError)) throw error
     throw new CnilabError(error.kind, error.message, {
-      fix: `put the lab's file right, or end the lab: cnilab lab stop${flags}`,
+      fix: `fix the lab's file, or end the lab: cnilab lab stop${flags}`,
     })
   }
 }
 
-/** The lab that runs in a sandbox of this name, which need not be open; else the one called `otherwise`. */
+/** The lab that runs in the sandbox of this name, which need not exist; else the lab called `otherwise`. */
 export async function labOf(place: { name: string }, otherwise: string): Promise<Lab> {
   const progress = readProgress(ownSandbox() ?? place)
   return loadLab(progress?.lab ?? otherwise, progress?.set ?? [])
 }
 
-/** The same where there has to be one. Throws CnilabError `state`. */
+/** Like `runningLab`, but throws CnilabError `state` if none runs. */
 export async function requireLab(kernel: Kernel): Promise<RunningLab> {
   const running = await runningLab(kernel)
   if (running) return running
@@ -65,15 +65,15 @@ export async function requireLab(kernel: Kernel): Promise<RunningLab> {
   })
 }
 
-/** How a lab is noted: a path is meant from where it was typed, and is read again from elsewhere. */
+/** The name that is recorded: a path becomes absolute, as it will be read from other directories. */
 const noted = (name: string) => (isLabPath(name) ? resolve(name) : name)
 
-/** Whether the lab that runs is the one that was named. */
+/** Whether this is the running lab's name. */
 export function isNamed({ lab, progress }: RunningLab, name: string): boolean {
   return progress.lab === noted(name) || lab.id === name
 }
 
-/** Notes that a lab begins, which finds the network as it is. `name` is the lab's, or its file's path. */
+/** Records that a lab begins, whatever the network is like. `name` is the lab's name, or its file's path. */
 export function beginLab(kernel: Kernel, lab: Lab, name: string, set: readonly string[]): RunningLab {
   refuseBinds(kernel.host)
   const progress = newProgress(noted(name), set)
@@ -82,11 +82,11 @@ export function beginLab(kernel: Kernel, lab: Lab, name: string, set: readonly s
 }
 
 /**
- * Starts a lab on a host: its starting state, and nothing done yet. Throws CnilabError `state` if another one runs there,
- * or another network stands there, and as `doPlan` does.
+ * Starts a lab on a host: creates its starting state. Throws CnilabError `state` if a lab is already running there, or there
+ * is another network, and as `doPlan` does.
  */
 export async function startLab(kernel: Kernel, name: string, set: readonly string[]): Promise<RunningLab> {
-  const lab = await loadLab(name, set) // a mistake in it comes first
+  const lab = await loadLab(name, set) // first, as it may be faulty
   return exclusively(kernel.host, () => startExclusively(kernel, lab, name, set))
 }
 
@@ -95,11 +95,11 @@ async function startExclusively(kernel: Kernel, lab: Lab, name: string, set: rea
   const flags = flagsFor(host)
   const other = readProgress(host)
   if (other)
-    throw new CnilabError('state', `the lab ${other.lab} runs here already`, {
-      fix: `cnilab lab start --resume${flags} goes on with it, cnilab lab stop${flags} ends it; --sandbox with another name starts one beside it`,
+    throw new CnilabError('state', `the lab ${other.lab} is already running here`, {
+      fix: `cnilab lab start --resume${flags} continues it, cnilab lab stop${flags} ends it; --sandbox with another name starts one in parallel`,
     })
   if (readJournal(host).length > 0 || (host.kind === 'sandbox' && !isBare(await kernel.read())))
-    throw new CnilabError('state', 'there is a network here already', {
+    throw new CnilabError('state', 'there is already a network here', {
       fix:
         host.kind === 'machine'
           ? 'cnilab clean --host'
@@ -115,14 +115,14 @@ async function startExclusively(kernel: Kernel, lab: Lab, name: string, set: rea
   return running
 }
 
-/** Whether a sandbox holds nothing but what it began with. */
+/** Whether a sandbox holds only what it started with. */
 export function isBare(now: State): boolean {
   const links = now.get(HOST)?.links ?? []
   const isOwn = (link: Link) => link.name === 'lo' || link.name === UPLINK.ifname
   return links.every(isOwn) && [...now.keys()].every((name) => name === HOST || name === INTERNET)
 }
 
-/** Changes what is noted. Throws CnilabError `state` if the lab was ended meanwhile, as from another terminal. */
+/** Changes the progress. Throws CnilabError `state` if the lab was ended meanwhile, from another terminal, say. */
 async function update(running: RunningLab, change: (progress: LabProgress) => void): Promise<void> {
   const { host } = running.kernel
   const progress = await updateProgress(host, running.progress.started, change)
@@ -131,29 +131,29 @@ async function update(running: RunningLab, change: (progress: LabProgress) => vo
 }
 
 function ended({ lab, kernel }: RunningLab): CnilabError {
-  return new CnilabError('state', `the lab ${lab.id} has been ended meanwhile`, {
-    fix: `cnilab lab start ${lab.id}${flagsFor(kernel.host)} begins it again`,
+  return new CnilabError('state', `the lab ${lab.id} was ended in the meantime`, {
+    fix: `cnilab lab start ${lab.id}${flagsFor(kernel.host)} starts it again`,
   })
 }
 
-/** Whether the lab has not been ended meanwhile, as from another terminal. */
+/** Whether the lab is still running: it may have been ended from another terminal. */
 export function isRunning({ kernel, progress }: RunningLab): boolean {
   return readProgress(kernel.host)?.started === progress.started
 }
 
-/** Throws CnilabError `state` if it has. */
+/** Throws CnilabError `state` if the lab was ended meanwhile. */
 export function requireRunning(running: RunningLab): void {
   if (!isRunning(running)) throw ended(running)
 }
 
-/** Notes something about a step. Throws CnilabError `state` if the lab was ended meanwhile. */
+/** Records something about a step. Throws CnilabError `state` if the lab was ended meanwhile. */
 export function note(running: RunningLab, step: LabStep, what: Partial<StepProgress>): Promise<void> {
   return update(running, (progress) => {
     progress.steps[step.id] = { ...stepProgress(progress, step.id), ...what }
   })
 }
 
-/** Notes that one more of a step's hints was shown. */
+/** Records that one more of a step's hints was shown. */
 export function noteHint(running: RunningLab, step: LabStep): Promise<void> {
   return update(running, (progress) => {
     const own = stepProgress(progress, step.id)
@@ -161,7 +161,7 @@ export function noteHint(running: RunningLab, step: LabStep): Promise<void> {
   })
 }
 
-/** Forgets what is noted of steps. */
+/** Forgets the progress in some steps. */
 export function forget(running: RunningLab, steps: readonly LabStep[]): Promise<void> {
   return update(running, (progress) => {
     for (const { id } of steps) delete progress.steps[id]
@@ -169,8 +169,8 @@ export function forget(running: RunningLab, steps: readonly LabStep[]): Promise<
 }
 
 /**
- * Checks the lab, as far as the learner has ever come, and at least to the step `upTo`, and notes what is done. Unless
- * `patient`, it waits for nothing. Throws CnilabError `state` if the lab was ended meanwhile.
+ * Checks the lab, as far as the learner has ever come, and at least to the step `upTo`, and records what is done. Unless
+ * `patient`, no check waits for long. Throws CnilabError `state` if the lab was ended meanwhile.
  */
 export async function checkRunning(running: RunningLab, patient = true, upTo?: LabStep): Promise<Checked> {
   const { kernel, lab } = running
@@ -191,7 +191,7 @@ export async function checkRunning(running: RunningLab, patient = true, upTo?: L
 }
 
 /**
- * Does one step, after the ones in `first`, and checks it. Notes of those that were not done that the program did them.
+ * Does one step, after those in `first`, and checks it. Records the steps that were not done yet as solved by the program.
  * Throws as `doPlan` does.
  */
 export async function doRunning(

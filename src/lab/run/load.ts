@@ -16,22 +16,22 @@ export function labNames(): string[] {
     .toSorted()
 }
 
-/** The labs that ship, in the order in which to learn them. */
+/** The labs that ship, in the recommended order. */
 export async function shippedLabs(): Promise<Lab[]> {
   const last = Number.MAX_SAFE_INTEGER
   const labs = await Promise.all(labNames().map((name) => loadLab(name)))
   return labs.toSorted((a, b) => (a.order ?? last) - (b.order ?? last))
 }
 
-/** The language of the user's texts, from the environment (locale(7)): `ko` of `ko_KR.UTF-8`. */
+/** The user's language, from the environment (locale(7)): `ko` for `ko_KR.UTF-8`. */
 function language(): string | undefined {
   const { LC_ALL, LC_MESSAGES, LANG } = process.env
   return /^[a-z]{2,3}(?=[_.@]|$)/.exec(LC_ALL || LC_MESSAGES || LANG || '')?.[0]
 }
 
 /**
- * Loads a lab by name, or by path (with a `/`, or ending in .yaml), with the parameters of `--set key=value`. Throws
- * CnilabError `usage` for one that does not exist or holds a mistake.
+ * Loads a lab by name, or by path (with a `/`, or ending in .yaml), with the values of `--set key=value`. Throws CnilabError
+ * `usage` if it does not exist or has a mistake.
  */
 export async function loadLab(name: string, set: readonly string[] = []): Promise<Lab> {
   const values = valuesOf(set)
@@ -43,8 +43,8 @@ export async function loadLab(name: string, set: readonly string[] = []): Promis
 }
 
 /**
- * Loads operations: those of a lab, by name or path as `loadLab` does, or of a file that is a list of them. Throws
- * CnilabError `usage`.
+ * Loads the operations of a lab, by name or path like `loadLab`, or of a file that is a list of them. Throws CnilabError
+ * `usage`.
  */
 export async function loadOperations(name: string, set: readonly string[]): Promise<Operation[]> {
   const { operationsOf, parseOperations } = await import('../format/parse.ts')
@@ -67,21 +67,21 @@ function valuesOf(set: readonly string[]): Record<string, string> {
 }
 
 async function parse(file: string, shown: string, values: Readonly<Record<string, string>>): Promise<Lab> {
-  const { parseLab } = await import('../format/parse.ts') // YAML's parser takes longer to load than most commands to run
+  const { parseLab } = await import('../format/parse.ts') // the YAML parser takes longer to load than most commands to run
   return parseLab(read(file, shown), shown, values, language())
 }
 
-/** What the build makes of a lab that ships. */
+/** A lab that ships, as parsed by the build. */
 export interface PreparedLab {
   /** The content of its file. */
   tree: unknown
-  /** The lab without `--set`, in English: the labs that ship have no other language. */
+  /** The lab without `--set`, in English, the only language of the labs that ship. */
   lab: Lab
 }
 
 /**
- * A lab that ships, from what the build made of its file, which spares parsing it. Undefined where there is none that is
- * up to date, or something is wrong with it: then the file itself can say what and where.
+ * Loads a lab that ships as the build parsed it, which is faster. Undefined if that is missing or out of date, or if there is
+ * any error: parsing the file itself will then say what and where.
  */
 async function readPrepared(
   name: string,
@@ -110,7 +110,7 @@ function read(file: string, shown: string): string {
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     throw new CnilabError('usage', `cannot read the lab ${shown}: ${why}`, {
-      fix: 'cnilab lab list names those that ship; a lab of your own is a text file in YAML',
+      fix: 'cnilab lab list names those that ship; your own lab is a text file in YAML',
     })
   }
 }

@@ -12,18 +12,18 @@ import { exclusively } from '../../journal/exclusively.ts'
 import { readOwn } from '../../journal/journal.ts'
 import { progressFileOf } from './progress-file.ts'
 
-/** What goes to the terminal must not steer it. */
+/** Text for the terminal, which must not control it. */
 const printable = z.string().regex(/^\P{Cc}*$/u)
 
 const stepProgressSchema = z.object({
-  /** When it was first found done (ISO 8601). */
+  /** When it was first found to be done (ISO 8601). */
   done: z.iso.datetime().optional(),
   /** How many of its hints were shown. */
   hints: z.int().min(0).max(1000).default(0),
-  /** The program did it, not the learner. */
+  /** Whether the program did it, not the learner. */
   solved: z.boolean().default(false),
   skipped: z.boolean().default(false),
-  /** Of each question, by its number from 0, whether the first answer was right. */
+  /** By the question's number, from 0: whether the first answer was right. */
   answers: z.record(z.string(), z.boolean()).default({}),
 })
 export type StepProgress = z.infer<typeof stepProgressSchema>
@@ -34,22 +34,22 @@ const progressSchema = z.object({
   lab: printable,
   /** The values of `--set`, as key=value. */
   set: z.array(printable),
-  /** When it was begun, and when this was written (ISO 8601). */
+  /** When the lab was started, and when this was written (ISO 8601). */
   started: z.iso.datetime(),
   written: z.iso.datetime(),
-  /** By the ids of the steps, which outlive a change of the lab file. */
+  /** By step id, which stays the same when the lab file changes. */
   steps: z.record(z.string(), stepProgressSchema),
 })
 
 /** How far a learner has come in the lab that runs in a sandbox. */
 export type LabProgress = z.infer<typeof progressSchema>
 
-/** The step's own part, also where nothing is noted yet. */
+/** The progress in one step, even if nothing is recorded yet. */
 export function stepProgress(progress: LabProgress, id: string): StepProgress {
   return progress.steps[id] ?? { hints: 0, solved: false, skipped: false, answers: {} }
 }
 
-/** A lab that begins. */
+/** The progress of a lab that has just started. */
 export function newProgress(lab: string, set: readonly string[]): LabProgress {
   const now = new Date().toISOString()
   return { version: 1, lab, set: [...set], started: now, written: now, steps: {} }
@@ -59,9 +59,9 @@ export function newProgress(lab: string, set: readonly string[]): LabProgress {
 type Place = Host | Pick<Host, 'name'>
 
 /**
- * The progress of the lab that runs somewhere; undefined if none does. The sandbox's own copy may have been written by
- * any program in it: seen from outside, it says no more than how far the lab is that we know of, that it was ended, or
- * that a lab that ships was begun. Throws CnilabError `machine` where others may have written the user's own file.
+ * The progress of the lab on a host; undefined if none runs. Any program in a sandbox may have written the sandbox's own
+ * copy, so from outside it is only trusted to say how far the lab is that we know of, that this was ended, or that a lab that
+ * ships was started. Throws CnilabError `machine` if others may have written the user's own file.
  */
 export function readProgress(place: Place): LabProgress | undefined {
   if (!isInside(place)) requireOwnFile(place)
@@ -82,8 +82,8 @@ function readNoted(place: Place): LabProgress | undefined {
 }
 
 /**
- * Changes what is noted, of the lab that was begun at `started`, while nobody else does. Returns it as it is then;
- * undefined if that lab was ended meanwhile.
+ * Changes the progress of the lab that was started at `started`, under the host's lock. Returns the new progress; undefined
+ * if that lab was ended meanwhile.
  */
 export async function updateProgress(
   host: Host,
@@ -100,7 +100,7 @@ export async function updateProgress(
   })
 }
 
-/** Writes it down, atomically. Throws CnilabError `machine` where that is possible nowhere, or others could change it. */
+/** Writes the progress, atomically. Throws CnilabError `machine` if it can be written nowhere, or others could change it. */
 export function writeProgress(place: Place, progress: LabProgress): void {
   if (!isInside(place)) requireOwnFile(place)
   const text = `${JSON.stringify({ ...progress, written: new Date().toISOString() }, undefined, 2)}\n`
@@ -108,12 +108,12 @@ export function writeProgress(place: Place, progress: LabProgress): void {
   const file = progressFileOf(place.name)
   const isKept = !isInside(place) && replace(file, text, dirname(file))
   if (!isCopied && !isKept)
-    throw new CnilabError('machine', `the progress of the lab could not be written to ${file}`, {
+    throw new CnilabError('machine', `could not write the progress of the lab to ${file}`, {
       fix: `see who may write there: ls -ld ${dirname(file)}; or set XDG_STATE_HOME to a folder of your own`,
     })
 }
 
-/** Forgets it. Inside a sandbox, where the user's own file is out of reach, it is written down that the lab has ended. */
+/** Removes the progress. Inside a sandbox, where the user's own file is out of reach, records that the lab has ended. */
 export function endProgress(place: Place): void {
   const progress = readNoted(place)
   if (isInside(place)) {
@@ -122,36 +122,36 @@ export function endProgress(place: Place): void {
   inSandbox(place, (folder) => rmSync(join(folder, COPY), { force: true }))
 }
 
-/** Throws what the system says, but for a path that leads to no file. */
+/** Removes a file if it exists. Throws the system's error. */
 function remove(file: string): void {
   if (existsSync(file)) unlinkSync(file)
 }
 
-/** The files in a sandbox's own folder: a copy of the progress, which is all that can be seen inside, and the marks of ended labs. */
+/** The files in a sandbox's own directory: a copy of the progress, the only one that is visible inside, and the labs that were ended. */
 const COPY = 'progress.json'
 const ENDED = 'ended.json'
 
-/** So many labs that were ended inside are remembered. */
+/** How many labs that were ended inside are remembered. */
 const MOST_MARKS = 100
 const endedSchema = z.array(z.iso.datetime())
 
-/** When the labs were begun that were ended inside the sandbox. */
+/** The start times of the labs that were ended inside the sandbox. */
 function endedInside(place: Place): string[] {
   return endedSchema.safeParse(parseJson(readCopy(place, ENDED))).data ?? []
 }
 
-/** Within a sandbox the user's own file is out of reach. */
+/** Whether this process is inside the sandbox, where the user's own file is out of reach. */
 function isInside(place: Place): boolean {
   return 'kind' in place && place.kind === 'sandbox' && place.inside
 }
 
-/** Calls `use` with the sandbox's own folder, as this process can reach it; undefined where there is none. */
+/** Calls `use` with a path of the sandbox's own directory; undefined if there is none. */
 function inSandbox<T>(place: Place, use: (folder: string) => T): T | undefined {
   if (!('kind' in place) || place.kind !== 'sandbox') return undefined
   try {
     return withOwnFolder(place, use)
   } catch {
-    return undefined // what a program in the sandbox did to it is no reason to lose the rest
+    return undefined // a program in the sandbox broke it, which is no reason to fail
   }
 }
 
@@ -164,12 +164,12 @@ function readCopy(place: Place, name: string): string {
   }
 }
 
-/** Returns whether it could. */
+/** Writes a file in the sandbox's own directory; returns whether it could. */
 function writeCopy(place: Place, name: string, text: string): boolean {
   return inSandbox(place, (folder) => replace(join(folder, name), text)) === true
 }
 
-/** The user's own file, in their state folder (XDG Base Directory); '' where it cannot be read, or others could change it. */
+/** The user's own file, in their state directory (XDG Base Directory); '' if it cannot be read, or others could change it. */
 function readUsers({ name }: Place): string {
   const file = progressFileOf(name)
   try {
@@ -182,7 +182,7 @@ function readUsers({ name }: Place): string {
 function requireOwnFile({ name }: Place): void {
   requireTrust(
     progressFileOf(name),
-    'let XDG_STATE_HOME name a folder that only you can use; with sudo, leave -E out, or add -H',
+    'set XDG_STATE_HOME to a folder that only you can use; with sudo, leave out -E, or add -H',
   )
 }
 
@@ -198,7 +198,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** Returns whether it could. Never through a link that a program of the sandbox may have put there. */
+/** Replaces a file; returns whether it could. Never follows a link that a program in the sandbox may have put there. */
 function replace(file: string, text: string, folder?: string): boolean {
   try {
     if (folder !== undefined) makeFolder(folder, 0o700)

@@ -15,8 +15,8 @@ import { checkRunning, forget, isBare, type RunningLab } from './lab-in-progress
 import { undoEntries } from '../../engine/undo.ts'
 
 /**
- * Goes on with a lab: where nothing of it is there any more, because its sandbox is another or the machine was started
- * anew, the steps that were done are done again.
+ * Continues a lab. If its network is gone, because the sandbox is a new one or the machine was rebooted, does the completed
+ * steps again.
  */
 export async function resumeLab(running: RunningLab): Promise<void> {
   const { kernel, lab, progress } = running
@@ -28,15 +28,15 @@ export async function resumeLab(running: RunningLab): Promise<void> {
   const { steps } = await checkRunning(running)
   const next = currentStep({ steps })
   if (done.length > 0 && next && !done.some((step) => isDone(step, steps)))
-    throw new CnilabError('state', 'nothing of the lab is there any more, and another network is', {
-      fix: `cnilab lab reset ${done.at(-1)?.id ?? next.id}${flagsFor(host)} takes that away and builds the lab again`,
+    throw new CnilabError('state', "the lab's network is gone, and there is another one", {
+      fix: `cnilab lab reset ${done.at(-1)?.id ?? next.id}${flagsFor(host)} removes that and builds the lab again`,
     })
 }
 
 /**
- * Rebuilds the exact state at the start of a step, whatever was done since; without one, that of the lab. What is noted
- * of that step and those after it is forgotten. Returns where the lab stands then. On the machine only what the journal
- * names is taken away; throws CnilabError `state` if some of that stays.
+ * Rebuilds the exact state at the start of a step, by default of the lab, whatever was done since. Forgets the progress in
+ * that step and those after it. Returns the result of a check. On the machine it removes only what the journal names; throws
+ * CnilabError `state` if some of that stays.
  */
 export async function resetLab(running: RunningLab, step?: LabStep): Promise<Checked> {
   const { kernel, lab } = running
@@ -44,8 +44,8 @@ export async function resetLab(running: RunningLab, step?: LabStep): Promise<Che
   return exclusively(kernel.host, async () => {
     const left = await clear(kernel)
     if (left.length > 0)
-      throw new CnilabError('state', `could not be taken away: ${left.join('; ')}`, {
-        fix: 'see who uses it, then reset again',
+      throw new CnilabError('state', `could not remove: ${left.join('; ')}`, {
+        fix: 'find out who uses it, then reset again',
       })
     await rebuild(running, lab.steps.slice(0, at))
     await forget(running, lab.steps.slice(at))
@@ -53,7 +53,7 @@ export async function resetLab(running: RunningLab, step?: LabStep): Promise<Che
   })
 }
 
-/** Does the starting state and some steps of a lab on a host that holds nothing yet. */
+/** Builds the starting state and some steps of a lab on an empty host. */
 async function rebuild({ kernel, lab }: RunningLab, steps: readonly LabStep[]): Promise<void> {
   await doPlan(kernel, lab.start)
   for (const { operations, run } of steps) {
@@ -63,14 +63,14 @@ async function rebuild({ kernel, lab }: RunningLab, steps: readonly LabStep[]): 
 }
 
 /**
- * Ends the lab that runs somewhere, if that is still there: its network is taken away, from outside with the whole
- * sandbox, on the machine with all that cnilab made there, and its progress forgotten unless something stays. Returns
- * what that is, in words.
+ * Ends the lab on a host, if that still exists: removes its network, from outside a sandbox with the whole sandbox, on the
+ * machine with everything that cnilab made there. Forgets its progress unless something stays. Returns what that is, in
+ * words.
  */
 export async function stopLab(host: Host | undefined, name: string): Promise<string[]> {
   const sandbox = host?.kind === 'sandbox' && !host.inside ? findSandbox(host.name) : undefined
   const left = host && !sandbox ? await exclusively(host, () => clear(kernelOf(host))) : []
-  if (left.length === 0) endProgress(host ?? { name }) // first: who still works on it is to hear of that
+  if (left.length === 0) endProgress(host ?? { name }) // first, so that other commands notice
   if (sandbox) await removeSandbox(sandbox)
   return left
 }

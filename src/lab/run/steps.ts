@@ -10,13 +10,13 @@ import { type Checked, isDone, type StepState } from './check.ts'
 import { mendPlan } from '../../engine/mend.ts'
 import { removeOperation } from '../../engine/remove.ts'
 
-/** What a command that a lab runs printed. */
+/** The output of a command of a lab. */
 export interface CommandOutput {
   command: LabCommand
   output: string
 }
 
-/** What came of doing one step: the kernel before and after, and what the checks say. */
+/** The outcome of one step: the kernel before and after, and the findings. */
 export interface StepResult {
   status: 'done' | 'already'
   commands: Command[]
@@ -24,13 +24,13 @@ export interface StepResult {
   before: State
   after: State
   findings: Finding[]
-  /** Where the lab stands now. */
+  /** The status of all steps afterwards. */
   steps: StepState[]
 }
 
 /**
- * The earlier steps that have to be done before this one can be, in their order. A step that is checked with packets
- * needs all of them: the packets pass through what they made.
+ * The earlier steps that must be done before this one, in order. A step that is checked with packets needs all of them, as
+ * the packets pass through what they made.
  */
 export function missingSteps(lab: Lab, step: LabStep, { steps, now }: Checked): LabStep[] {
   const done = new Set(steps.flatMap((state) => (state.status === 'done' ? [state.step] : [])))
@@ -55,8 +55,7 @@ export function missingSteps(lab: Lab, step: LabStep, { steps, now }: Checked): 
 }
 
 /**
- * Does one step, after the ones in `first`, and checks it; `check` finds out where the lab stands. Throws as `doPlan`
- * does.
+ * Does one step, after those in `first`, and checks it with `check`. Throws as `doPlan` does.
  */
 export async function doStep(
   kernel: Kernel,
@@ -86,7 +85,7 @@ export async function doStep(
   }
 }
 
-/** What somebody else did of a step between two checks. */
+/** The outcome of a step that the learner did by hand between two checks. */
 export function resultOf(step: LabStep, before: Checked, after: Checked): StepResult {
   return {
     status: isDone(step, before.steps) ? 'already' : 'done',
@@ -99,7 +98,7 @@ export function resultOf(step: LabStep, before: Checked, after: Checked): StepRe
   }
 }
 
-/** Runs commands of a lab one after the other, and returns what they printed. Their status does not matter. */
+/** Runs commands of a lab in order, and returns their output. Ignores their exit status. */
 export async function runCommands(kernel: Kernel, commands: readonly LabCommand[]): Promise<CommandOutput[]> {
   const outputs: CommandOutput[] = []
   for (const command of commands)
@@ -107,7 +106,7 @@ export async function runCommands(kernel: Kernel, commands: readonly LabCommand[
   return outputs
 }
 
-/** A step by its id or its number, which begins with 1. Throws CnilabError `usage`. */
+/** Finds a step by its id, or by its number, from 1. Throws CnilabError `usage`. */
 export function findStep(lab: Lab, name: string): LabStep {
   const step = lab.steps.find(({ id }, i) => id === name || String(i + 1) === name)
   if (step) return step
@@ -116,7 +115,7 @@ export function findStep(lab: Lab, name: string): LabStep {
   })
 }
 
-/** Takes a step back, its last operation first. Returns the commands that it took. Throws as `removeOperation` does. */
+/** Undoes a step, its last operation first. Returns the commands that were run. Throws as `removeOperation` does. */
 export async function undoStep(kernel: Kernel, step: LabStep): Promise<Command[]> {
   const commands: Command[] = []
   for (const operation of step.operations.toReversed()) commands.push(...(await removeOperation(kernel, operation)))

@@ -4,8 +4,8 @@ import type { Kernel } from '../../kernel/kernel.ts'
 import { interruptible } from '../terminal/interruptible.ts'
 
 /**
- * Puts a container on its bridge, and draws the steps like those of a lab, or only prints its CNI result. Ctrl-C stops it
- * and undoes what was done.
+ * Attaches a container to its bridge, and draws the steps like those of a lab, or with `tell` only prints the CNI result.
+ * Ctrl-C stops it and undoes everything.
  */
 export async function drawAdd(
   kernel: Kernel,

@@ -22,12 +22,12 @@ interface CallsDocument extends Document {
   calls: ReturnType<typeof planned>
 }
 
-/** What is printed apart from the result of ADD: with --dry-run the calls, otherwise nothing. */
+/** What the command returns: with --dry-run the calls, otherwise nothing, as the result of ADD is already printed. */
 export type CniDocument = CallsDocument | undefined
 
-/** The flags of the commands that concern one container. */
+/** The flags of the commands about one container. */
 export const attachmentFlags = {
-  cid: Flags.string({ description: 'container id [default: the one that cnitool makes of the path of NETNS]' }),
+  cid: Flags.string({ description: 'container id [default: the one that cnitool derives from the path of NETNS]' }),
   ifname: Flags.string({ description: 'interface in the container [default: $CNI_IFNAME, or eth0]' }),
   args: Flags.string({ description: "pairs for the plugins, 'K=V;K2=V2' [default: $CNI_ARGS]" }),
   'cap-args': Flags.string({
@@ -35,14 +35,14 @@ export const attachmentFlags = {
   }),
 }
 
-/** The words of all the commands. */
+/** The arguments of the commands. */
 export const networkArgument = word({ required: true, description: 'name of the network' })
 export const netnsArgument = word({
   required: true,
   description: "the container's network namespace: its name, or the path of its file",
 })
 
-/** The flags of all the commands, as they were typed. */
+/** The flags of the commands, as parsed. */
 interface Flags_ {
   host: boolean
   sandbox: string
@@ -57,7 +57,7 @@ interface Flags_ {
   keep?: string[] | undefined
 }
 
-/** Ctrl-C ends the plugin that runs; then there is still DEL to be sent, for what the others made. */
+/** Runs `work` to its end. Ctrl-C ends the current plugin, but DEL must still be sent, for what the others made. */
 async function uninterrupted<T>(work: () => Promise<T>): Promise<T> {
   let isInterrupted = false
   const note = () => (isInterrupted = true)
@@ -72,12 +72,12 @@ async function uninterrupted<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** A command of the CNI runtime. On stdout it prints what the CNI spec says, and nothing else. */
+/** A command of the CNI runtime. On stdout it prints only what the CNI spec says. */
 export abstract class CniRuntimeCommand extends BaseCommand {
   static override baseFlags = {
     ...hostFlags,
     'dry-run': Flags.boolean({
-      description: 'print the calls of the plugins, ready to paste, and run nothing',
+      description: 'print the calls of the plugins, to paste into a shell, and run nothing',
       helpGroup: 'GLOBAL',
     }),
     trace: Flags.boolean({
@@ -89,15 +89,15 @@ export abstract class CniRuntimeCommand extends BaseCommand {
       helpGroup: 'GLOBAL',
     }),
     'cni-path': Flags.string({
-      description: "folders of plugins, with : between them [default: $CNI_PATH, or cnilab's own and the usual ones]",
+      description: "plugin folders, separated by : [default: $CNI_PATH, or cnilab's own and the usual ones]",
       helpGroup: 'GLOBAL',
     }),
   }
 
-  /** The version in which an error is reported. */
+  /** The CNI version for reporting an error. */
   private version: string = LATEST
 
-  /** Reads what was typed, plans the command, and runs it or only shows it. */
+  /** Reads the request, plans the command, and runs it or just shows it. */
   protected async perform(
     command: CniCommand,
     words: Pick<Typed, 'network' | 'netns'>,
@@ -123,7 +123,7 @@ export abstract class CniRuntimeCommand extends BaseCommand {
       if (!flags.trace) passOn(execution.stderr) // as libcni does
       return execution
     }
-    // Written at once: if nobody can be told the result, what was made is taken back.
+    // Written immediately: if the result cannot be written, everything is undone.
     await uninterrupted(() =>
       job.run(flags.trace ? traced(host, run, (one) => tell(drawTrace(one))) : run, writeResult),
     )
@@ -136,12 +136,12 @@ export abstract class CniRuntimeCommand extends BaseCommand {
     return { schema: 'cnilab/cni-calls/v1', host: host.name, calls: all }
   }
 
-  /** Where the spec wants nothing on stdout, `--json` prints nothing either. */
+  /** Prints nothing, even with `--json`, where the spec wants nothing on stdout. */
   protected override logJson(document: unknown): void {
     if (document !== undefined) super.logJson(document)
   }
 
-  /** What a plugin reported is passed on as the spec says; its details are what to do. */
+  /** Reports a plugin's error as the spec says; its details say what to do. */
   override catch(error: unknown): Promise<void> {
     if (!(error instanceof CniError)) return super.catch(error)
     const told = error instanceof AddError ? error.reported : error

@@ -5,7 +5,7 @@ import { indented, wrapped } from '../terminal/layout.ts'
 import { style } from '../terminal/style.ts'
 import { draw, join } from '../terminal/text.ts'
 
-/** The files in their order, explained, and which one each runtime takes. */
+/** The files in order, explained, and which one each runtime uses. */
 export function configsText(files: readonly ConfigFile[], choices: Choices): Text {
   return join([...files.map(fileText), choicesText(choices)], '\n\n')
 }
@@ -28,17 +28,14 @@ function choicesText({ containerd, crio, byName, stops }: Choices): Text {
   const taken = ({ file, why }: Choices['crio']) => (file === undefined ? why : `${basename(file)}, ${why}`)
   const names = byName.map(({ name, file }) => `${name} in ${basename(file)}`).join(', ')
   const lines = [
-    style.title('Which one is taken'),
+    style.title('Which one is used'),
     indented(`containerd: ${taken(containerd)}`, 2),
     indented(`CRI-O: ${taken(crio)}`, 2),
-    indented(`by name (cnitool): ${names === '' ? 'none is found' : names}`, 2),
+    indented(`by name (cnitool): ${names === '' ? 'none' : names}`, 2),
     ...(stops === undefined
       ? []
       : [
-          indented(
-            `A search by name that comes to ${basename(stops)} fails, and does not say because of which file.`,
-            2,
-          ),
+          indented(`A search by name that reaches ${basename(stops)} fails, and does not say which file is broken.`, 2),
         ]),
     wrapped(draw`Look for mistakes with ${style.command('cnilab cni validate')} FILE or DIR`),
   ]

@@ -4,7 +4,7 @@ import type { Log } from '../terminal/output.ts'
 import { duration, mark, style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
 
-/** So many of the commands that lead to a failure are shown; `--report json` has all of them. */
+/** How many of the commands that lead to a failure to show; `--report json` has all of them. */
 const SHOWN = 4
 
 /** Draws outcomes as they come, under the titles of their groups. */
@@ -22,7 +22,7 @@ function drawOutcome(outcome: Outcome, plain: boolean, log: Log): void {
   const sign = passed === true ? mark.done : passed === false ? mark.failed : mark.skipped
   const word = passed === true ? 'passed:' : passed === false ? 'FAILED:' : 'skipped:'
   const note = level === 'recommended' ? style.quiet(' (recommended)') : ''
-  // of the section's title the short form: Section 2: DEL
+  // just the beginning of the section's title: Section 2: DEL
   const section = spec.split(':').slice(0, 2).join(':')
   log(draw`${plain ? word : sign} ${style.command(id)}${note}${style.quiet(` · ${section}`)}`)
   if (passed === true) log(style.quiet(indented(title, 2)))
@@ -36,18 +36,18 @@ function drawFailure({ expected = '', actual = '', known, reproduce = [] }: Outc
   log(indented(draw`actual:   ${style.bad(actual.includes('\n') ? `\n${actual}` : actual)}`, 4))
   if (known !== undefined) log(style.warn(indented(known, 4)))
   const left = reproduce.length - SHOWN
-  const before = left > 0 ? `, after ${left} more lines that --report json has` : ''
-  log(style.quiet(indented(`to reproduce in cnilab shell${before} (what prevResult names is of this run):`, 4)))
-  // not broken into lines: they are there to be pasted
+  const before = left > 0 ? `, after ${left} more lines, which --report json has` : ''
+  log(style.quiet(indented(`to reproduce in cnilab shell${before} (the names in prevResult are from this run):`, 4)))
+  // without line breaks, so that they can be pasted
   for (const line of reproduce.slice(-SHOWN)) log(draw`    ${style.command(line)}`)
 }
 
-/** What comes before the checks: the plugin, and how it was understood. */
+/** Draws the heading: the plugin. */
 export function drawPlugin({ type, file }: { type: string; file: string }, log: Log): void {
   log(draw`CNI conformance of ${style.title(type)} ${style.quiet(file)}\n`)
 }
 
-/** What comes after them: those that failed once more, how many passed, and what that means. */
+/** Draws the summary: the failed checks once more, and how many passed. */
 export function drawTotals({ totals, ok, plugin, outcomes, ms }: ConformanceReport, log: Log): void {
   const failed = outcomes.filter(({ passed }) => passed === false)
   if (failed.length > 0) log(draw`\n${style.title('Failed')}`)
@@ -58,7 +58,7 @@ export function drawTotals({ totals, ok, plugin, outcomes, ms }: ConformanceRepo
   const { required, recommended, skipped } = totals
   const of = (level: { passed: number; failed: number }) => `${level.passed}/${level.passed + level.failed}`
   log('')
-  log(style.quiet(`${plugin.type} speaks CNI ${plugin.versions.join(', ')}`))
+  log(style.quiet(`${plugin.type} supports CNI ${plugin.versions.join(', ')}`))
   const known = outcomes.filter((outcome) => outcome.known !== undefined).length
   if (known > 0) log(style.warn(`${known} of the failures are known defects of this plugin`))
   const text = `required ${of(required)}, recommended ${of(recommended)}, skipped ${skipped}`

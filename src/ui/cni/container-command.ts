@@ -10,12 +10,13 @@ import { BaseCommand, hostFlags } from '../terminal/base-command.ts'
 import { plainFlag } from '../terminal/flags.ts'
 import { word } from '../terminal/word.ts'
 
-/** The arguments of the commands that concern one container on a bridge. */
+/** The arguments of the commands about one container on a bridge. */
 export const containerArgs = {
-  cid: word({ required: true, description: 'container id: what the container is called on its network' }),
+  cid: word({ required: true, description: 'container id: the name of the container on its network' }),
   netns: word({ description: "the container's network namespace: its name, or the path of its file" }),
 }
 
+/** The flags of the commands about one container on a bridge. */
 export const containerFlags = {
   ...hostFlags,
   config: Flags.string({
@@ -24,32 +25,32 @@ export const containerFlags = {
   plain: plainFlag,
 }
 
-/** The same for what concerns a container that is on its network. */
+/** The flags of the commands about a container that is already attached. */
 export const addedFlags = {
   ...containerFlags,
-  config: Flags.string({ description: 'file with the network [default: the one that the container was put on]' }),
+  config: Flags.string({ description: 'file with the network [default: the one that the container is attached to]' }),
 }
 
-/** What was typed for a container. */
+/** The parsed arguments and flags. */
 interface Typed {
   args: { cid: string; netns?: string | undefined }
   flags: { host: boolean; sandbox: string; config?: string | undefined; force?: boolean }
 }
 
-/** A command that concerns one container on a bridge: the CNI verbs of `bridge add <cid> <namespace>`. */
+/** A command about one container on a bridge: the CNI verbs, such as `bridge add <cid> <namespace>`. */
 export abstract class ContainerCommand extends BaseCommand {
-  /** The version in which an error is reported. */
+  /** The CNI version for reporting an error. */
   private version: string = LATEST
 
-  /** Reads what was typed; `verb` is the command's own. Throws CnilabError `usage`. */
+  /** Reads the job; `verb` is the command's own name. Throws CnilabError `usage`. */
   protected read({ args, flags }: Typed, verb: 'add' | 'del' | 'check'): BridgeJob {
     if (args.netns === undefined)
       throw new CnilabError('usage', `bridge ${verb} takes a container id and its network namespace`, {
         fix:
           verb === 'del'
-            ? `cnilab bridge del ${quote(args.cid)} NETNS takes a container off; cnilab bridge delete ${quote(args.cid)} deletes a bridge of that name`
+            ? `cnilab bridge del ${quote(args.cid)} NETNS removes a container; cnilab bridge delete ${quote(args.cid)} deletes a bridge of that name`
             : verb === 'add'
-              ? `cnilab bridge add ${quote(args.cid)} NETNS puts a container on a bridge; cnilab bridge create ${quote(args.cid)} makes a bridge`
+              ? `cnilab bridge add ${quote(args.cid)} NETNS attaches a container to a bridge; cnilab bridge create ${quote(args.cid)} creates a bridge`
               : `cnilab bridge check ${quote(args.cid)} NETNS`,
       })
     const job = readJob(args.cid, args.netns, flags.config)
@@ -57,14 +58,14 @@ export abstract class ContainerCommand extends BaseCommand {
     return job
   }
 
-  /** Opens where the job is to be done; its namespace must be there if `required`. */
+  /** Opens the kernel of the job's host; if `required`, the container's namespace must exist. */
   protected async open({ call }: BridgeJob, { flags }: Typed, required: boolean): Promise<Kernel> {
     const host = await this.openHost(flags)
     if (required) await requireNamespace(host, call.netns)
     return kernelOf(host)
   }
 
-  /** The job as `bridge add` did it, if no --config says which network is meant. */
+  /** The job with the network that the container is attached to, unless --config names one. */
   protected async readAdded({ host }: Kernel, job: BridgeJob, { flags }: Typed): Promise<BridgeJob> {
     if (flags.config !== undefined) return job
     const added = await asAdded(host, job)
@@ -72,7 +73,7 @@ export abstract class ContainerCommand extends BaseCommand {
     return added
   }
 
-  /** With --json, an error is what the CNI spec says, on stdout. */
+  /** With --json, prints an error on stdout as the CNI spec says. */
   override catch(error: unknown): Promise<void> {
     if (!this.jsonEnabled() || !(error instanceof CnilabError) || error.kind === 'usage') return super.catch(error)
     process.exitCode = error.exitCode

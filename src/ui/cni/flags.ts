@@ -1,9 +1,9 @@
 import { Flags } from '@oclif/core'
 
-/** Names a folder of plugins; several times for several, in the order in which they are searched. */
+/** Names plugin directories, in the order of the search. */
 export const binDirFlag = Flags.string({
   multiple: true,
   multipleNonGreedy: true,
   helpValue: 'DIR',
-  description: 'folder of plugins, once or more [default: those of CNI_PATH, or /opt/cni/bin and /usr/lib/cni]',
+  description: 'plugin folder, once or more [default: those in CNI_PATH, or /opt/cni/bin and /usr/lib/cni]',
 })

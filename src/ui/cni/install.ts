@@ -6,34 +6,34 @@ import { indented, wrapped } from '../terminal/layout.ts'
 import { mark, style } from '../terminal/style.ts'
 import { draw, join } from '../terminal/text.ts'
 
-/** What was installed, where, and what to do with it. */
+/** Says what was installed, where, and what to do with it. */
 export function installedText({ folder, installed, replaced, bytes }: Installed): Text {
-  const gone = replaced.length === 0 ? '' : ` What others had installed is gone: ${replaced.join(', ')}.`
+  const gone = replaced.length === 0 ? '' : ` They replaced other people's: ${replaced.join(', ')}.`
   const lines = [
     draw`${mark.done} Installed CNI plugins in ${folder}`,
     indented(installed.join(', '), 2),
     '',
     wrapped(
-      `They are one executable of ${Math.round(bytes / 1e6)} MB by ${installed.length} names, and need neither cnilab nor Node; of the system they call ip, nft, nsenter, flock and sysctl.${gone}`,
+      `They are one executable of ${Math.round(bytes / 1e6)} MB under ${installed.length} names, and need neither cnilab nor Node. From the system they use ip, nft, nsenter, flock and sysctl.${gone}`,
     ),
     '',
-    'Go on with:',
+    'Next:',
     draw`  ${style.command(`cnilab cni plugins --bin-dir ${quote(folder)}`)}`,
     draw`  ${style.command(`cnilab cni install --uninstall --bin-dir ${quote(folder)}`)}`,
     wrapped(
-      `A runtime finds them in the folder that it is set to (cnilab cni kubelet), or with CNI_PATH=${quote(folder)}`,
+      `A runtime finds them in its configured folder (see cnilab cni kubelet), or with CNI_PATH=${quote(folder)}`,
     ),
   ]
   return join(lines, '\n')
 }
 
-/** What was removed, and what was left. */
+/** Says what was removed, and what was left. */
 export function uninstalledText({ folder, removed, left }: Uninstalled): Text {
   const lines = [
     removed.length === 0
-      ? draw`${mark.already} There are no plugins of cnilab's in ${folder}`
+      ? draw`${mark.already} cnilab has no plugins in ${folder}`
       : draw`${mark.done} Removed from ${folder}: ${removed.join(', ')}`,
-    ...(left.length === 0 ? [] : [wrapped(`Left there, for they are somebody else's: ${left.join(', ')}`)]),
+    ...(left.length === 0 ? [] : [wrapped(`Left alone, because they are somebody else's: ${left.join(', ')}`)]),
   ]
   return join(lines, '\n')
 }

@@ -4,7 +4,7 @@ import { indented } from '../terminal/layout.ts'
 import { style } from '../terminal/style.ts'
 import { draw, join } from '../terminal/text.ts'
 
-/** The runtimes that were found, their settings, who says so, and what is in their folders. */
+/** The runtimes, their settings, where those come from, and the content of their directories. */
 export function runtimesText(runtimes: readonly SeenRuntime[]): Text {
   return join(runtimes.map(runtimeText), '\n\n')
 }
@@ -14,11 +14,11 @@ function runtimeText(runtime: SeenRuntime): Text {
   const line = (what: string, value: string, from: string) =>
     draw`  ${what.padEnd(16)}${value} ${style.quiet(`(${from})`)}`
   const lines = [
-    draw`${style.title(program)} ${pid === undefined ? 'does not run; its file is there' : `runs with pid ${pid}`}`,
-    ...(endpoint ? [line('asks', endpoint.value, endpoint.from)] : []),
+    draw`${style.title(program)} ${pid === undefined ? 'is not running, but has a configuration file' : `runs with pid ${pid}`}`,
+    ...(endpoint ? [line('uses', endpoint.value, endpoint.from)] : []),
     ...(confDir ? [line('configurations', confDir.value, confDir.from), ...content(configurations)] : []),
     ...(binDirs ? [line('plugins', binDirs.value.join(', '), binDirs.from), ...content(plugins)] : []),
-    ...(network ? [line('takes network', network.value, network.from)] : []),
+    ...(network ? [line('uses network', network.value, network.from)] : []),
     ...notes.map((note) => indented(note, 2)),
   ]
   return join(lines, '\n')

@@ -12,18 +12,18 @@ function titleOf({ command, plugin, place, of }: PluginCall): string {
   return `${command} ${place} of ${of}: ${plugin}`
 }
 
-/** What stands for the result that a plugin of a chain gets of the one before it, which is not known before that has run. */
+/** A placeholder for the previous plugin's result, which is not known yet. */
 function unknownResult({ command, place }: PluginCall, calls: readonly PluginCall[]): Record<string, string> {
   const before = command === 'ADD' ? calls.find((call) => call.place === place - 1) : undefined
   return before ? { prevResult: `what ${before.plugin} prints (${before.place} of ${before.of})` } : {}
 }
 
-/** The calls as they would be made, in order: for each what its plugin gets on standard input, and in its environment. */
+/** The planned calls in order, each with its standard input and environment. */
 export function planned(calls: readonly PluginCall[]) {
   return calls.map((call) => ({ ...call, config: { ...call.config, ...unknownResult(call, calls) } }))
 }
 
-/** A call that can be pasted into a shell outside of the sandbox, or inside, where `host` says that we are there. */
+/** A call that can be pasted into a shell outside the sandbox, or inside if that is where we are. */
 export function drawCall(host: Host, call: PluginCall): Text {
   const isOutside = !host.inside
   const start = isOutside ? `cnilab exec${flagsFor(host)} -- env` : 'env'
@@ -33,7 +33,7 @@ export function drawCall(host: Host, call: PluginCall): Text {
   return join([style.quiet(`# ${titleOf(call)}${what}`), lines, visibleJson(call.config, 2), 'EOF'], '\n')
 }
 
-/** What a plugin was given, what it answered, and what it changed. */
+/** One plugin's input, its output, and what it changed. */
 export function drawTrace({ call, execution, changed }: Traced): Text {
   const { code, signal, ms } = execution
   const how = code === undefined ? `ended by ${signal ?? 'a signal'}` : `exit status ${code}`
@@ -62,7 +62,7 @@ function part(name: string, lines: readonly Printable[]): Text[] {
   return [draw`  ${style.quiet(name)}`, ...lines.map((line) => draw`    ${line}`)]
 }
 
-/** The lines of a text, those of JSON set apart. */
+/** The lines of a text, with JSON pretty-printed. */
 function pretty(text: string): string[] {
   if (text.trim() === '') return ['(nothing)']
   const json = parseJson(text)

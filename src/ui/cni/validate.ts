@@ -4,7 +4,7 @@ import { indented } from '../terminal/layout.ts'
 import { style } from '../terminal/style.ts'
 import { draw, join } from '../terminal/text.ts'
 
-/** Each mistake as `file:line:column: error: what`, why it matters and what to do; and how many there are. */
+/** Each mistake as `file:line:column: error: what`, why it matters and what to do; and their number. */
 export function validationText({ files, mistakes }: Validation): Text {
   const lines = mistakes.flatMap(({ file, line, column, severity, what, why, fix }) => [
     draw`${file}:${line}:${column}: ${severity === 'error' ? style.bad('error') : style.warn('warning')}: ${what}`,

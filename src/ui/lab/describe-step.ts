@@ -9,7 +9,7 @@ export function headingOf(lab: Lab, step: LabStep): string {
   return `Step ${lab.steps.indexOf(step) + 1} of ${lab.steps.length}: ${step.title}`
 }
 
-/** The parts of what explains a step, drawn, but with lines that are not broken yet. */
+/** The description of a step, drawn, but without line breaks yet. */
 export function stepText(lab: Lab, step: LabStep, plain: boolean): StepText {
   const derived = step.free ? [] : step.operations.map(derive)
   return {

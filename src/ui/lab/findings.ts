@@ -7,14 +7,14 @@ import { mark, style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
 import type { View } from '../terminal/view.ts'
 
-/** How a finding is shown in a line. */
+/** A finding on one line. */
 export function findingLine({ passed, what, expected, actual }: Finding, plain = false): Text {
   const sign = passed === true ? mark.done : passed === false ? mark.failed : mark.skipped
   const word = passed === true ? 'passed:' : passed === false ? 'FAILED:' : 'skipped:'
   return draw`${plain ? word : sign} ${what}: ${passed === false ? `expected ${expected}, but ${actual}` : actual}`
 }
 
-/** A finding that failed, in full: what was expected, what is there, and why that matters. */
+/** Shows a failed finding in full: what was expected, what is there, and why that matters. */
 export function showFailure({ what, expected, actual, why }: Finding, { plain, log }: View): void {
   log(draw`${plain ? 'FAILED:' : mark.failed} ${what}`)
   log(beside('    expected: ', expected))
@@ -22,7 +22,7 @@ export function showFailure({ what, expected, actual, why }: Finding, { plain, l
   log(style.quiet(beside('    why:      ', why)))
 }
 
-/** The findings of a lab, step by step: what passed as a number, what failed in full, what was skipped by a word. */
+/** Shows the findings of a lab, step by step: passed ones as a count, failed ones in full. */
 export function showFindings(lab: Lab, steps: readonly StepState[], findings: readonly Finding[], view: View): void {
   const { plain, log } = view
   for (const { step, number, status } of steps) {

@@ -20,7 +20,7 @@ import { takeTour, type TourEnd } from './tour.ts'
 import { type View, viewOf } from '../terminal/view.ts'
 import { interruptible } from '../terminal/interruptible.ts'
 
-/** What came of a guided tour. */
+/** The outcome of a guided tour. */
 export interface TourDocument extends Document {
   lab: string
   sandbox: string
@@ -28,7 +28,7 @@ export interface TourDocument extends Document {
   kept: boolean
 }
 
-/** How a lab is to be toured. */
+/** Options of a guided tour. */
 export interface TourOptions {
   host: boolean
   sandbox: string
@@ -40,8 +40,8 @@ export interface TourOptions {
 }
 
 /**
- * Leads somebody on a terminal through a lab, in the sandbox that `sandbox` names. A lab that was begun there goes on
- * where it was. At the end it is torn down, or kept if the learner wants that.
+ * Guides the learner on a terminal through a lab, in the sandbox called `sandbox`. Continues a lab that is in progress there.
+ * At the end it is torn down, or kept if the learner wants that.
  */
 export async function guideThrough(name: string, options: TourOptions): Promise<TourDocument> {
   return interruptible(async (signal) => {
@@ -75,15 +75,15 @@ async function guideIn(
   log(style.quiet(`${where}; look at it from another terminal with: cnilab shell${view.flags}`))
   const end = await takeTour(running, view, signal)
   if (end === 'finished') await showSummary(running, view)
-  // Who leaves without an answer gets back what was there before.
+  // Leaving without an answer keeps a sandbox that existed before, and removes a new one.
   const kept = keep || (!signal.aborted && ((await askToKeep(end, view, signal)) ?? opened.state === 'found'))
   if (kept) {
     live?.keep()
-    log(marked(mark.done, `Kept. Go on with: cnilab lab run ${name}${view.flags}`, plain))
+    log(marked(mark.done, `Kept. Continue with: cnilab lab run ${name}${view.flags}`, plain))
     log(`End it with: cnilab lab stop${view.flags}`)
   } else if (signal.aborted) {
-    // Nobody was asked: what was reached is remembered, and can be built again.
-    log(`Stopped. Go on with: cnilab lab run ${name}${view.flags}`)
+    // Nobody was asked: the progress is remembered, and can be rebuilt.
+    log(`Stopped. Continue with: cnilab lab run ${name}${view.flags}`)
   } else {
     const left = await stopLab(host, host.name)
     for (const what of left) log(marked(mark.failed, `still there: ${what}`, plain))
@@ -101,17 +101,17 @@ async function openLab({ host }: OpenedSandbox, name: string, set: readonly stri
   const running = await requireLab(kernel)
   if (!isNamed(running, name)) return startLab(kernel, name, set) // which says what runs here
   if (set.length > 0)
-    throw new CnilabError('state', `the lab ${name} was begun here already, and --set comes too late`, {
+    throw new CnilabError('state', `the lab ${name} is already in progress here, so it is too late for --set`, {
       fix: 'cnilab lab stop, or --sandbox with another name',
     })
   await resumeLab(running)
   return running
 }
 
-/** Undefined for somebody who leaves without an answer. */
+/** Asks whether to keep the network; undefined if the learner leaves without an answer. */
 function askToKeep(end: TourEnd, { plain, flags }: View, signal: AbortSignal): Promise<boolean | undefined> {
   const keep = {
-    name: end === 'finished' ? `keep it, to look around (cnilab shell${flags})` : 'keep it, to go on later',
+    name: end === 'finished' ? `keep it, to look around (cnilab shell${flags})` : 'keep it, to continue later',
     value: true,
   }
   const tearDown = { name: 'tear it down', value: false }
@@ -119,7 +119,7 @@ function askToKeep(end: TourEnd, { plain, flags }: View, signal: AbortSignal): P
   return askChoice('The network that you built:', choices, { plain, signal })
 }
 
-/** What was learned, the checks, the script of all commands, how long it took, and which hints were used. */
+/** Shows what was learned, a script of all commands, the checks, the hints that were used, and how long it took. */
 async function showSummary(running: RunningLab, { plain, log }: View): Promise<void> {
   const { lab, progress } = running
   const { findings, steps } = await checkRunning(running)
@@ -144,7 +144,7 @@ async function showSummary(running: RunningLab, { plain, log }: View): Promise<v
     ...(answers.length === 0 ? [] : [['Questions', `${answers.filter(Boolean).length} of ${answers.length} right`]]),
     ['Hints', hints.length === 0 ? 'none' : hints.join(', ')],
     ['Run for you', solved.length === 0 ? 'none' : solved.join(', ')],
-    ['Time', `${duration(Date.now() - Date.parse(progress.started))} since you began`],
+    ['Time', `${duration(Date.now() - Date.parse(progress.started))} since you started`],
   ]
   for (const [label = '', text = ''] of rows) log(beside(label.padEnd(13), text))
 }

@@ -10,8 +10,8 @@ import { markdown } from '../terminal/markdown.ts'
 import type { View } from '../terminal/view.ts'
 
 /**
- * Shows what is wrong, and one hint more than the last time; after the last one, the way to the `solution`. Returns how
- * many of the step's hints have been shown.
+ * Shows what is wrong, and the next hint; after the last one, how to get the `solution`. Returns how many of the step's hints
+ * have been shown.
  */
 export function showHint(
   { lab, progress }: RunningLab,
@@ -35,12 +35,12 @@ export function showHint(
   return number
 }
 
-/** The Markdown of a hint, by its number, from 1. */
+/** The hint with this number, from 1, as Markdown. */
 export function hintText({ hints }: LabStep, number: number): string {
   return `**Hint ${number} of ${hints.length}:** ${hints[number - 1]}`
 }
 
-/** What the failures of a step tell: the first of them, and the hints that the lab has for just that. */
+/** Shows the first failure, and the lab's hints for exactly that. */
 export function showFailureHints(lab: Lab, findings: readonly Finding[], view: View): void {
   const [first] = findings.filter(({ passed }) => passed === false)
   if (!first) return

@@ -7,11 +7,11 @@ import { kernelOf } from '../../kernel/kernel.ts'
 import { BaseCommand, hostFlags } from '../terminal/base-command.ts'
 import { type View, viewOf } from '../terminal/view.ts'
 
-/** A command about the lab that runs in a sandbox; none of them makes a sandbox. */
+/** A command about the running lab. It does not create a sandbox. */
 export abstract class LabCommand extends BaseCommand {
   static override baseFlags = hostFlags
 
-  /** The lab that runs, and how to show it. Throws CnilabError `state` if none does, or if its sandbox is gone. */
+  /** The running lab, and its view. Throws CnilabError `state` if there is none, or if its sandbox is gone. */
   protected async running(flags: {
     host: boolean
     sandbox: string
@@ -25,7 +25,7 @@ export abstract class LabCommand extends BaseCommand {
       const option = flagsFor({ ...MACHINE, kind: 'sandbox', name, inside: false })
       if (progress)
         throw new CnilabError('state', `the sandbox '${name}', in which the lab ${progress.lab} ran, is gone`, {
-          fix: `cnilab lab start --resume${option} builds it again, as far as you had come`,
+          fix: `cnilab lab start --resume${option} rebuilds it as far as you had come`,
         })
       throw new CnilabError('state', `no lab is running in the sandbox '${name}'`, {
         fix: `cnilab lab start eight-steps${option}; cnilab lab list names the others`,

@@ -7,15 +7,15 @@ import { style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
 import type { View } from '../terminal/view.ts'
 
-/** What a lab is about, and the documents that it rests on. */
+/** Shows what a lab is about, and the documents that it is based on. */
 export function showIntro({ title, text, links }: Lab, { plain, log }: Omit<View, 'flags'>): void {
   log(style.title(title))
   log(markdown(text, plain))
-  if (links.length > 0) log('\nIt rests on:')
+  if (links.length > 0) log('\nIt is based on:')
   for (const link of links) log(draw`  ${link.title}\n    ${style.quiet(link.url)}`)
 }
 
-/** How a lab begins for somebody who works by themselves: what it is about, the first step, and how to go on. */
+/** Shows a lab that somebody starts to work on alone: what it is about, the first step, and how to continue. */
 export function showStart(lab: Lab, steps: readonly StepState[], now: State, view: View): void {
   const { log, flags } = view
   showIntro(lab, view)

@@ -1,4 +1,4 @@
-import type { Lab, LabStep } from '../../lab/format/lab.ts'
+import type { Runnable, RunnableStep } from '../../lab/format/lab.ts'
 import { derive, type Derived } from '../../operations/registry.ts'
 import { programLine, toLine } from '../../plan/command-line.ts'
 import { toScript } from '../../plan/script.ts'
@@ -10,15 +10,15 @@ import type { Log } from '../terminal/output.ts'
 import { style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
 
-/** What `lab run --dry-run --json` prints: every step with its commands, ready to paste. */
+/** What `lab run --dry-run --json` prints: every step with its commands, as lines that can be pasted into a shell. */
 export interface LabPlan extends Document {
   lab: string
   steps: { id: string; title: string; text: string; commands: string[] }[]
 }
 
-/** Prints what a lab would run: its commands, as a shell script, or explained. */
-export function printPlan(lab: Lab, flags: { script: boolean; explain: boolean }, log: Log): LabPlan {
-  const steps = partsOf(lab).map(({ id, title, text, operations, run }) => {
+/** Prints what a lab would run: just the commands, a shell script, or with explanations. */
+export function printPlan(lab: Runnable, flags: { script: boolean; explain: boolean }, log: Log): LabPlan {
+  const steps = partsOf(lab).map(({ id, title, text, operations, run = [] }) => {
     const derived = operations.map(derive)
     return { id, title, text, derived, run, commands: derived.flatMap((operation) => operation.apply) }
   })
@@ -42,10 +42,10 @@ export function printPlan(lab: Lab, flags: { script: boolean; explain: boolean }
   }
 }
 
-/** How many operations of a step are explained: the others of a lab with many containers are like them. */
+/** How many operations of a step to explain: in a lab with many containers, the others are alike. */
 const MOST = 6
 
-/** What each operation does, and why, unless that was said just before. */
+/** What each operation does, and why, unless the text has just said so. */
 function explanations(text: string, derived: readonly Derived[]): Printable[] {
   const said = new Set([text])
   const lines = derived.slice(0, MOST).map(({ explain: { what, why } }) => {
@@ -57,13 +57,8 @@ function explanations(text: string, derived: readonly Derived[]): Printable[] {
 }
 
 /** The starting state, if the lab has one, and its steps. */
-export function partsOf(lab: Lab): Pick<LabStep, 'id' | 'title' | 'text' | 'operations' | 'run'>[] {
-  const start = {
-    id: 'start',
-    title: 'The starting state',
-    text: 'What is there when the lab begins.',
-    operations: lab.start,
-    run: [],
-  }
-  return [...(lab.start.length === 0 ? [] : [start]), ...lab.steps]
+export function partsOf({ start = [], steps }: Pick<Runnable, 'start' | 'steps'>): RunnableStep[] {
+  const title = 'The starting state'
+  const text = 'What exists when the lab begins.'
+  return [...(start.length === 0 ? [] : [{ id: 'start', title, text, operations: start }]), ...steps]
 }

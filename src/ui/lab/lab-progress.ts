@@ -1,6 +1,6 @@
 import { Listr, ListrLogLevels } from 'listr2'
 import type { LabEvents, StepReport } from '../../lab/run/automatic.ts'
-import type { LabStep } from '../../lab/format/lab.ts'
+import type { RunnableStep } from '../../lab/format/lab.ts'
 import { programLine } from '../../plan/command-line.ts'
 import { drawn, type Printable, type Text } from '../terminal/drawn.ts'
 import { findingLine } from './findings.ts'
@@ -8,10 +8,10 @@ import { firstSentence } from '../terminal/layout.ts'
 import { duration, style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
 
-/** More commands than this of one step are summed up. */
+/** How many commands of a step to show; the others are only counted. */
 const SHOWN = 6
 
-/** Draws a lab as it runs: one listr2 task for each step; `plain` without signs. */
+/** Draws a lab as it runs, with one listr2 task for each of `count` steps; `plain` without symbols. */
 export function drawLab(count: number, plain: boolean, shown = SHOWN): LabEvents {
   let number = 0
   let current: Drawn | undefined
@@ -46,7 +46,7 @@ function bar(share: number): Text {
   return draw`${'█'.repeat(full)}${style.quiet('─'.repeat(width - full))} ${String(Math.round(share * 100)).padStart(3)}%`
 }
 
-/** In place of signs, for screen readers. */
+/** Words in place of symbols, for screen readers. */
 const WORDS = {
   [ListrLogLevels.STARTED]: 'begins:',
   [ListrLogLevels.OUTPUT]: ' ',
@@ -59,13 +59,13 @@ interface Drawn {
   /** Draws a bar, on a terminal; `share` is 0 to 1. */
   progressed: (share: number) => void
   end: (report: StepReport) => void
-  /** Resolves when all of it is on the screen. */
+  /** Resolves when everything is on the screen. */
   drawn: Promise<void>
 }
 
 function drawStep(
   title: string,
-  step: LabStep,
+  step: RunnableStep,
   report: StepReport,
   lines: () => readonly Printable[],
   { plain, shown }: { plain: boolean; shown: number },

@@ -24,18 +24,18 @@ export interface LabRunDocument extends Document {
   ms: number
 }
 
-/** How a lab is to be run and shown. */
+/** How to run and show a lab. */
 export interface LabRunOptions {
   host: boolean
   keep: boolean
-  /** The sandbox that a kept lab goes to. */
+  /** The sandbox for a lab that is kept. */
   sandbox: string
   json: boolean
   plain: boolean
   log: Log
 }
 
-/** Runs a lab in `sandbox`, or else where the options say, draws it, and tears it down, whatever happens. */
+/** Runs a lab in `sandbox`, or else where the options say, draws it, and tears it down in any case. */
 export async function runLabHere(
   lab: Lab,
   options: LabRunOptions,
@@ -44,7 +44,7 @@ export async function runLabHere(
   // Else a thousand containers let 100 MB of garbage pile up before the first collection of all.
   if (isLarge(lab)) process.getBuiltinModule('node:v8').setFlagsFromString('--optimize-for-size')
   return interruptible(async (signal) => {
-    const drawing = options.json ? undefined : import('./lab-progress.ts') // loads while the sandbox is made
+    const drawing = options.json ? undefined : import('./lab-progress.ts') // loads while the sandbox is created
     const session = await openSession(options, sandbox)
     return runIn(session, lab, options, signal, await drawing)
   })
@@ -75,7 +75,7 @@ async function runIn(
     report.steps.every(({ status }) => status === 'done' || status === 'already') &&
     teardown.ok
   for (const line of endLines(report, teardown, ok, ms, flagsFor(host), plain)) log(line)
-  // A Ctrl-C in the last moment found nothing left to stop.
+  // A last-moment Ctrl-C had nothing left to stop.
   process.exitCode = report.error?.exitCode ?? (signal.aborted ? 130 : ok ? 0 : 1)
   const shown = report.error && show(report.error)
   if (shown && !json) tell(formatError(shown))

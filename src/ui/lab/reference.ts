@@ -4,7 +4,7 @@ import type { Log } from '../terminal/output.ts'
 import { style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
 
-/** Prints the kinds of operations or checks, a line each. */
+/** Prints the kinds of operations or checks, one line each. */
 export function showKinds(heading: string, entries: readonly Entry[], log: Log): void {
   log(style.title(heading))
   for (const { kind, title } of entries) log(beside(`  ${kind.padEnd(20)}`, title))

@@ -4,17 +4,17 @@ import type { Log } from '../terminal/output.ts'
 import { style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
 
-/** The parts of what explains a step, drawn, but with lines that are not broken yet. */
+/** The description of a step, drawn, but without line breaks yet. */
 export interface StepText {
   heading: string
   text: Text
   /** What each operation does, and why. */
   explanations: string[]
-  /** Ready to paste. */
+  /** Lines that can be pasted into a shell. */
   commands: string[]
 }
 
-/** Shows what a step is for and, unless the learner is to find that out, what it would run. */
+/** Shows what a step is for and, unless the learner has to find that out, what it would run. */
 export function showStepText({ heading, text, explanations, commands }: StepText, log: Log, withCommands = true): void {
   log(style.title(heading))
   log(fitted(text))
@@ -24,7 +24,7 @@ export function showStepText({ heading, text, explanations, commands }: StepText
   if (withCommands) showLines(commands, log)
 }
 
-/** Command lines, as they are typed. */
+/** Shows command lines, as one would type them. */
 export function showLines(lines: readonly string[], log: Log): void {
   log('')
   if (lines.length === 0) return

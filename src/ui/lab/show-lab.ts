@@ -16,10 +16,10 @@ import { mark, marked, style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
 import type { View } from '../terminal/view.ts'
 
-/** How far a step is, as a sign. */
+/** The status of a step, as a symbol. */
 export const statusMark = { done: mark.done, next: style.warn('▸'), 'not yet': style.quiet('·') }
 
-/** The steps of a lab as a map, and the network as it is. */
+/** Shows the steps of a lab as a map, and the current network. */
 export function showMap(
   lab: Lab,
   steps: readonly StepState[],
@@ -46,12 +46,12 @@ export function showMap(
   showPicture(undefined, now, [], view)
 }
 
-/** What a step is for and, unless the learner is to find that out, what it would run. */
+/** Shows what a step is for and, unless the learner has to find that out, what it would run. */
 export function showStep(lab: Lab, step: LabStep, { log, plain }: Omit<View, 'flags'>, withCommands = true): void {
   showStepText(stepText(lab, step, plain), log, withCommands)
 }
 
-/** What a step did: commands, what changed in the kernel, the checks, and the picture. */
+/** Shows what a step did: commands, what changed in the kernel, the checks, and the picture. */
 export function showResult(
   step: LabStep,
   { status, commands, runs, before, after, findings }: StepResult,
@@ -67,26 +67,26 @@ export function showResult(
   showPicture(before, after, step.focus, view)
 }
 
-/** What comes after a step. */
+/** Shows what comes after a step. */
 export function showNext(steps: readonly StepState[], { log, flags }: View): void {
   const next = currentStep({ steps })
   log(next ? `\nnext: cnilab step ${next.id}${flags} (${next.title})` : '\nAll steps are done.')
 }
 
-/** What a step that was taken back ran, and what changed. */
+/** Shows the commands that undid a step, and what changed. */
 export function showUndone(step: LabStep, commands: readonly Command[], before: State, after: State, view: View): void {
-  view.log(marked(mark.done, `Taken back: ${step.title}`, view.plain))
+  view.log(marked(mark.done, `Undone: ${step.title}`, view.plain))
   showCommands(commands, view.log)
   showChange(before, after, view)
 }
 
-/** A step's title and its text. */
+/** Shows a step's title and its text. */
 export function showPurpose(lab: Lab, step: LabStep, { log, plain }: Omit<View, 'flags'>): void {
   log(style.title(headingOf(lab, step)))
   log(markdown(step.text, plain))
 }
 
-/** Commands as they are typed. */
+/** Shows commands, as one would type them. */
 export function showCommands(commands: readonly Command[], log: View['log']): void {
   showLines(
     commands.map((command) => toLine(command, '1')),
@@ -94,7 +94,7 @@ export function showCommands(commands: readonly Command[], log: View['log']): vo
   )
 }
 
-/** Programs that were run, and what they printed. */
+/** Shows programs that were run, and their output. */
 export function showRuns(runs: readonly CommandOutput[], log: View['log']): void {
   for (const { command, output } of runs) {
     log(draw`  $ ${style.command(programLine(command))}`)
@@ -103,7 +103,7 @@ export function showRuns(runs: readonly CommandOutput[], log: View['log']): void
   }
 }
 
-/** The network as a picture; what is new since `before`, and the lines that name what is in `focus`, stand out. */
+/** Shows the network as a picture. Highlights what is new since `before`, or else the lines that name what is in `focus`. */
 export function showPicture(before: State | undefined, now: State, focus: readonly string[], view: View): void {
   const old = before && new Set(picture(before, view.plain))
   const isFocus = (line: string) => focus.some((name) => line.split(/[\s:]+/).includes(name))
@@ -113,7 +113,7 @@ export function showPicture(before: State | undefined, now: State, focus: readon
   }
 }
 
-/** The difference in the kernel, as `diff` shows it. */
+/** Shows what changed in the kernel, like diff(1). */
 function showChange(before: State, after: State, { log }: View): void {
   const { gone, added } = diff(summarize(before), summarize(after))
   for (const line of gone) log(style.bad(`- ${line}`))

@@ -7,7 +7,7 @@ import { style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
 import type { View } from '../terminal/view.ts'
 
-/** Shows the solution of steps: their commands. */
+/** Shows the commands that solve some steps. */
 export function showSolution({ lab }: RunningLab, steps: readonly LabStep[], { log }: View): void {
   for (const step of steps) {
     log(style.title(`The solution of step ${lab.steps.indexOf(step) + 1}: ${step.title}`))
@@ -19,10 +19,10 @@ export function showSolution({ lab }: RunningLab, steps: readonly LabStep[], { l
   }
 }
 
-/** Asks somebody on a terminal whether to run it; elsewhere says how. */
+/** Asks the user on a terminal whether to run it; elsewhere says how. */
 export async function askToRun({ log, plain }: View): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stdout.isTTY) {
-    log('Nothing was run: --yes runs it.')
+    log('Nothing was run. To run it, add --yes.')
     return false
   }
   const { confirmed } = await import('../terminal/prompts.ts')

@@ -37,12 +37,12 @@ export function mapDocument(lab: Lab, states: readonly StepState[], sandbox: str
 export interface StatusDocument extends Document {
   lab: string
   sandbox: string
-  /** When it was begun (ISO 8601). */
+  /** When it was started (ISO 8601). */
   started: string
   steps: { id: string; number: number; title: string; status: StepState['status']; solved: boolean; hints: number }[]
 }
 
-/** How far somebody is in a lab. */
+/** The document of the progress in a lab. */
 export function statusDocument({ lab, progress, kernel }: RunningLab, steps: readonly StepState[]): StatusDocument {
   return {
     schema: 'cnilab/lab-status/v1',
@@ -56,7 +56,7 @@ export function statusDocument({ lab, progress, kernel }: RunningLab, steps: rea
   }
 }
 
-/** The document of one step. Without a result: what it would run. */
+/** The document of one step. Without a result, it says what the step would run. */
 export function stepDocument(
   lab: Lab,
   step: LabStep,
@@ -64,7 +64,7 @@ export function stepDocument(
   sandbox?: string,
   result?: Pick<StepResult, 'commands' | 'before' | 'after' | 'findings'>,
 ): StepDocument {
-  // How a free step is done is for the learner to find.
+  // The learner has to find out how to do a free step.
   const solution = step.free ? [] : step.operations
   const commands = result?.commands ?? solution.flatMap((operation) => derive(operation).apply)
   return {

@@ -14,7 +14,7 @@ import { firstSentence, fitted, wrapped } from '../terminal/layout.ts'
 import { draw } from '../terminal/text.ts'
 import type { View } from '../terminal/view.ts'
 
-/** Shows the map of a lab's steps, and what comes next. */
+/** Checks the lab, and shows the map of its steps, and what comes next. */
 export async function mapOfSteps(running: RunningLab, view: View): Promise<StepDocument> {
   const { lab, kernel, progress } = running
   const { steps, now } = await checkRunning(running)
@@ -23,7 +23,7 @@ export async function mapOfSteps(running: RunningLab, view: View): Promise<StepD
   return mapDocument(lab, steps, kernel.host.name)
 }
 
-/** Does a step and shows it. What must come first is done, too, or refused, or somebody on a terminal is asked. */
+/** Does a step and shows it. `missingOnes` says whether to do missing earlier steps, too, to ask on a terminal, or to refuse. */
 export async function takeStep(
   running: RunningLab,
   step: LabStep,
@@ -39,7 +39,7 @@ export async function takeStep(
   return report(running, step, result, view)
 }
 
-/** Has the learner do a step in a shell on the host, and checks what came of it. */
+/** Lets the learner do a step in a shell on the host, and checks the result. */
 export async function takeStepByHand(running: RunningLab, step: LabStep, view: View): Promise<StepDocument> {
   const { lab, kernel } = running
   const before = await checkRunning(running)
@@ -52,24 +52,24 @@ export async function takeStepByHand(running: RunningLab, step: LabStep, view: V
   return document
 }
 
-/** Opens a shell on the host, in which the learner does a step. */
+/** Opens a shell on the host for the learner to do a step. */
 export async function typeInShell(kernel: Kernel, step: LabStep, { log }: View): Promise<void> {
   log(
-    draw`\n${wrapped('Type the commands in this shell. Leave it with exit, or Ctrl-D, and the kernel is checked.')}\n`,
+    draw`\n${wrapped('Type the commands in this shell. Leave it with exit, or Ctrl-D, and cnilab checks the kernel.')}\n`,
   )
   const { argv, env } = shellWithPrompt(kernel.host, `${kernel.host.name}: ${step.id}`)
   await startInternet(kernel.host)
   await exec(kernel.host, undefined, argv, { env })
 }
 
-/** Takes back the last step that is done. Throws CnilabError `state` if none is. */
+/** Undoes the last step that is done. Throws CnilabError `state` if none is, or if it cannot be undone. */
 export async function undoLastStep(running: RunningLab, view: View): Promise<StepDocument> {
   const { lab, kernel } = running
   const before = await checkRunning(running)
   const last = before.steps.findLast(({ status }) => status === 'done')?.step
   if (!last) throw new CnilabError('state', 'no step is done yet', { fix: `cnilab step${view.flags}` })
   if (last.free)
-    throw new CnilabError('state', `how step ${last.id} was done is not known, so it cannot be taken back`, {
+    throw new CnilabError('state', `nobody knows how step ${last.id} was done, so it cannot be undone`, {
       fix: `cnilab lab reset ${last.id}${view.flags} goes back to its start`,
     })
   const commands = await undoStep(kernel, last)
@@ -87,7 +87,7 @@ function report({ lab, kernel }: RunningLab, step: LabStep, result: StepResult, 
   return stepDocument(lab, step, result.status, kernel.host.name, result)
 }
 
-/** Asks on a terminal whether the steps that must come first may be done; elsewhere refuses, and names the flag. */
+/** Asks on a terminal whether to do the missing steps; elsewhere refuses, and names the flag. */
 async function askForMissing(
   step: LabStep,
   missing: readonly LabStep[],
@@ -100,7 +100,7 @@ async function askForMissing(
   if (mayAsk && process.stdin.isTTY && process.stdout.isTTY) {
     const { confirmed } = await import('../terminal/prompts.ts')
     log(fitted([message, ...why].join('\n')))
-    if (await confirmed('Do that, too?', true, { plain })) return
+    if (await confirmed('Do them, too?', true, { plain })) return
   }
   throw new CnilabError('state', [message, ...why].join('\n'), {
     fix: `cnilab step ${step.id} --with-missing${flags}`,

@@ -28,7 +28,7 @@ import { draw } from '../terminal/text.ts'
 import { typeInShell } from './take-step.ts'
 import type { View } from '../terminal/view.ts'
 
-/** A tour of a lab with somebody on a terminal. `signal` ends it from outside. */
+/** A tour of a lab with a learner on a terminal. `signal` ends it from outside. */
 interface Tour {
   running: RunningLab
   view: View
@@ -39,15 +39,15 @@ interface Tour {
 export type TourEnd = 'finished' | 'left'
 
 /**
- * Goes through the steps of a lab with a learner, from the first that is not done. Nothing advances by itself: each step
- * waits to be done, by the program or by the learner, and the kernel says whether it is.
+ * Goes through the steps of a lab with a learner, from the first one that is not done. Nothing advances by itself: each step
+ * waits until the program or the learner has done it, and the kernel says whether it is done.
  */
 export async function takeTour(running: RunningLab, view: View, signal: AbortSignal): Promise<TourEnd> {
   const { lab, progress } = running
   const tour = { running, view, signal }
   let checked = await checkRunning(running)
   const isResumed = Object.keys(progress.steps).length > 0
-  if (isResumed) view.log(draw`${style.title(lab.title)}: going on where you were`)
+  if (isResumed) view.log(draw`${style.title(lab.title)}: continuing where you were`)
   else showIntro(lab, view)
   for (const step of lab.steps) {
     if (isDone(step, checked.steps) || (isResumed && stepProgress(progress, step.id).skipped)) continue
@@ -58,7 +58,7 @@ export async function takeTour(running: RunningLab, view: View, signal: AbortSig
   return 'finished'
 }
 
-/** One step, until it is done or skipped. Returns where the lab stands then; undefined if the learner left. */
+/** Works on one step until it is done or skipped. Returns the result of a check; undefined if the learner left. */
 async function takeTourStep(tour: Tour, step: LabStep, start: Checked): Promise<Checked | undefined> {
   const { running, view, signal } = tour
   const { lab, kernel } = running
@@ -68,7 +68,7 @@ async function takeTourStep(tour: Tour, step: LabStep, start: Checked): Promise<
   showPicture(undefined, start.now, step.focus, view)
   if (!(await askAll(tour, step, 'before'))) return undefined
   if (start.findings.every((finding) => finding.passed !== false || finding.step === step.id)) {
-    if (step.before.length > 0) view.log('\nAs it is before this step:')
+    if (step.before.length > 0) view.log('\nBefore this step:')
     for (const finding of await tryBefore(kernel, step, start.now)) view.log(wrapped(findingLine(finding, view.plain)))
   }
   showWork(step, view)
@@ -91,7 +91,7 @@ async function takeTourStep(tour: Tour, step: LabStep, start: Checked): Promise<
       case 'hint':
         checked = await checkRunning(running)
         if (isDone(step, checked.steps) && report(tour, step, resultOf(step, start, checked))) break
-        showHint(running, step, checked.findings, view, `choose '${RUN_IT}', or 'show me' where there is that`)
+        showHint(running, step, checked.findings, view, `choose '${RUN_IT}', or 'show me' if the menu has that`)
         await noteHint(running, step)
         continue
       case 'more':
@@ -125,7 +125,7 @@ function choicesFor(step: LabStep, { running }: Tour): Choice<Work>[] {
 
 const RUN_IT = 'run it for me'
 
-/** The commands of a step, unless they are for the learner to find. */
+/** Shows the commands of a step, unless the learner has to find them. */
 function showWork(step: LabStep, { log }: View): void {
   const commands = step.free ? [] : step.operations.flatMap((operation) => derive(operation).apply)
   showLines([...commands.map((command) => toLine(command, '1')), ...step.run.map(programLine)], log)
@@ -133,24 +133,24 @@ function showWork(step: LabStep, { log }: View): void {
 
 function showMore(step: LabStep, { log, plain }: View): void {
   if (step.more !== undefined) log(markdown(step.more, plain))
-  if (step.free && step.more === undefined) log('There is no more to say without giving the solution away: try a hint.')
+  if (step.free && step.more === undefined) log('There is no more to say without giving away the solution: try a hint.')
   if (step.free) return
   for (const { explain } of step.operations.map(derive)) log(indented(`${explain.what}. ${explain.why}`))
 }
 
-/** Returns whether the step is done now. */
+/** Does a step for the learner. Returns whether it is done now. */
 async function runForMe({ running, view, signal }: Tour, step: LabStep): Promise<boolean> {
-  const before = await checkRunning(running) // it may have been done in another terminal
+  const before = await checkRunning(running) // it may have been done from another terminal
   const missing = missingSteps(running.lab, step, before)
   if (missing.length > 0) {
     const names = missing.map(({ title }) => `'${title}'`).join(', ')
-    const message = `This needs what was skipped or undone: ${names}. Do that, too?`
+    const message = `This needs steps that were skipped or undone: ${names}. Do them, too?`
     if ((await askChoice(message, YES_OR_NO, { plain: view.plain, signal })) !== true) return false
   }
   try {
     return report({ running, view, signal }, step, await doRunning(running, step, missing, before))
   } catch (error) {
-    // What the kernel refuses is something to look into, and not the end of the tour.
+    // A refusal of the kernel is something to look into, not the end of the tour.
     const shown = show(error)
     if (shown?.kind !== 'state' || !isRunning(running)) throw error
     view.log(draw`${formatError(shown)}\n`)
@@ -163,7 +163,7 @@ const YES_OR_NO: Choice<boolean>[] = [
   { name: 'no', value: false },
 ]
 
-/** The same for what the learner did in a shell. */
+/** Lets the learner do a step in a shell. Returns whether it is done now. */
 async function typeMyself(tour: Tour, step: LabStep, before: Checked): Promise<boolean> {
   const { running, view } = tour
   await typeInShell(running.kernel, step, view)
@@ -180,7 +180,7 @@ function report({ running, view }: Tour, step: LabStep, result: StepResult): boo
   return false
 }
 
-/** Asks the questions of a step that were not answered yet. Returns false if the learner left. */
+/** Asks the unanswered questions of a step. Returns false if the learner left. */
 async function askAll(tour: Tour, step: LabStep, at: Question['at']): Promise<boolean> {
   const { running } = tour
   for (const [i, question] of step.questions.entries()) {
@@ -193,7 +193,7 @@ async function askAll(tour: Tour, step: LabStep, at: Question['at']): Promise<bo
   return true
 }
 
-/** Whether the answer was right; the kernel shows it first. Undefined if the learner left. */
+/** Asks a question, and lets the kernel show the answer. Returns whether the learner was right; undefined if they left. */
 async function ask({ running, view, signal }: Tour, question: Question): Promise<boolean | undefined> {
   const { log, plain } = view
   log(draw`\n${markdown(`**Question:** ${question.ask}`, plain)}`)
@@ -211,7 +211,7 @@ async function ask({ running, view, signal }: Tour, question: Question): Promise
   return isRight
 }
 
-/** Waits until the learner wants to go on; meanwhile they may look around. */
+/** Waits until the learner wants to continue; meanwhile they may look around. Returns false if they quit. */
 async function goOn(tour: Tour, step: LabStep): Promise<boolean> {
   const { running, view, signal } = tour
   const isLast = running.lab.steps.at(-1) === step

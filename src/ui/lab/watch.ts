@@ -19,35 +19,35 @@ import { marked, mark, style } from '../terminal/style.ts'
 import { draw, join, linesOf } from '../terminal/text.ts'
 import type { View } from '../terminal/view.ts'
 
-/** How often everything is looked at again although nothing was heard of a change, in milliseconds. */
+/** How often to check again without any event, in milliseconds. */
 const SLOW = 5000
-/** The same where the step has checks of what the kernel does not tell of, such as neighbours that it learned. */
+/** The same if the step has checks of something for which the kernel sends no events, such as neighbours that it learned. */
 const UNTOLD = 400
 
 const KEYS = ['h hint', 'c check', 's solve', 'n next', 'l list', 'r reset', 'q quit']
 
-/** What is on the screen. */
+/** The state of the screen. */
 interface Shown {
   running: RunningLab
   view: View
   checked: Checked
-  /** What a key led to; it stands where the picture would, so that both fit. */
+  /** The output of a key, shown in place of the picture, so that it fits. */
   message: Text[]
-  /** What was asked for and waits for a y. */
+  /** A question that waits for a y. */
   question?: { ask: string; yes: () => Promise<void> } | undefined
 }
 
-/** Does things one after the other. */
+/** Runs actions one after the other. */
 interface Queue {
   add: (act: () => Promise<unknown>) => void
-  /** How many are not done. */
+  /** How many are not done yet. */
   waiting: () => number
   /** Resolves when all are done. */
   drained: () => Promise<void>
 }
 
 /**
- * Shows a lab, its findings and the network, and again whenever the kernel changes, until q or Ctrl-C is pressed or
+ * Shows a lab, its findings and the network, and updates them whenever the kernel changes, until q or Ctrl-C is pressed or
  * `signal` comes. Needs a terminal.
  */
 export async function watchLab(running: RunningLab, view: View, signal: AbortSignal): Promise<void> {
@@ -61,14 +61,14 @@ export async function watchLab(running: RunningLab, view: View, signal: AbortSig
     last = performance.now()
   }
   const watcher = watchKernel(running.kernel.host, () => {
-    if (queue.waiting() < 2) queue.add(check) // of what changes during a check, one more sees all
+    if (queue.waiting() < 2) queue.add(check) // one more check will see everything that changes during the current one
   })
   const slowly = setInterval(() => {
     const pause = hasUntold(shown.checked) ? UNTOLD : SLOW
     if (queue.waiting() === 0 && performance.now() - last >= pause) queue.add(check)
   }, UNTOLD)
   const redraw = () => {
-    clearScreen() // what was drawn for another width is broken in other places now
+    clearScreen() // the terminal has rewrapped what was drawn for another width
     screen.clear()
     refresh()
   }
@@ -109,7 +109,7 @@ function errorLines(error: unknown): Text[] {
   return what ? linesOf(formatError(what)) : []
 }
 
-/** Gives each key that is pressed to `pressed`, until q, Ctrl-C, Ctrl-D, the end of the input or the signal. */
+/** Passes each key to `pressed`, until q, Ctrl-C, Ctrl-D, the end of input or the signal. */
 async function keysUntilEnd(pressed: (key: string) => void, refresh: () => void, signal: AbortSignal): Promise<void> {
   const { stdin } = process
   const { promise: ended, resolve: end } = Promise.withResolvers<void>()
@@ -131,7 +131,7 @@ async function keysUntilEnd(pressed: (key: string) => void, refresh: () => void,
   }
 }
 
-/** What a key does; a y, or another key, after a question. */
+/** Handles a key, which may be the answer to a question. */
 function press(shown: Shown, key: string, queue: Queue, check: () => Promise<void>): void {
   const { running, view, checked, question } = shown
   const step = currentStep(checked)
@@ -191,7 +191,7 @@ function askToSolve(shown: Shown, step: LabStep, view: View, check: () => Promis
   }
 }
 
-/** Whether the step that the learner is at has checks of what neither the snapshot nor the kernel's events tell. */
+/** Whether the current step has checks that neither the snapshot nor the kernel's events cover. */
 function hasUntold(checked: Checked): boolean {
   const step = currentStep(checked)
   return step?.checks.some((check) => deriveAssertion(check).test.by === 'reading') === true
@@ -221,7 +221,7 @@ function screenOf({ running: { lab, kernel }, view, checked, message, question }
   return join(lines, '\n')
 }
 
-/** As many lines as there is room for below `above` lines, with a word that there are more. */
+/** As many lines as fit below `above` lines, with a note if there are more. */
 function fitting(message: readonly Text[], above: number): readonly Printable[] {
   const room = Math.max(5, (process.stdout.rows || 24) - above - 3)
   return message.length <= room ? message : [...message.slice(0, room - 1), '… (more than fits here)']

@@ -10,12 +10,12 @@ import { errorDocument, formatError, show } from './error.ts'
 import { print, printJson, tell } from './output.ts'
 import { style } from './style.ts'
 
-/** What a command returns is what `--json` prints: one document that names its schema. */
+/** What a command returns, and `--json` prints: a document that names its schema. */
 export interface Document {
   schema: string
 }
 
-/** A sandbox's name becomes part of a folder's. */
+/** Parses a sandbox's name, which becomes part of a directory's. */
 function sandboxName(name: string): Promise<string> {
   if (name !== MACHINE.name && /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/.test(name)) return Promise.resolve(name)
   throw new CnilabError(
@@ -39,7 +39,7 @@ export const hostFlags = {
   }),
 }
 
-/** The flags of those that change it. */
+/** The flags of every command that may change the machine. */
 export const changeFlags = {
   ...hostFlags,
   force: Flags.boolean({
@@ -48,15 +48,16 @@ export const changeFlags = {
   }),
 }
 
-/** For the commands that run programs of the user's in a sandbox. */
+/** The flag of commands that run the user's programs in a sandbox. */
 export const bindFlag = Flags.string({
   multiple: true,
   multipleNonGreedy: true,
   helpValue: 'DIR',
-  description: 'folder of this machine to be seen in the sandbox, read-only, once or more; only when that is made',
+  description:
+    'folder of this machine to show in the sandbox, read-only, once or more; only when the sandbox is created',
 })
 
-/** What all commands have in common: how they show results and errors. */
+/** The base of all commands: how they show results and errors. */
 export abstract class BaseCommand extends Command {
   static override enableJsonFlag = true
 
@@ -65,29 +66,29 @@ export abstract class BaseCommand extends Command {
     onWaiting((words) => this.notice(words))
   }
 
-  /** A part of the result, for people; with --json there is the document instead. */
+  /** Prints a part of the result, for people; with --json, the document is printed instead. */
   override log(text: Printable = ''): void {
     if (!this.jsonEnabled()) print(text)
   }
 
-  /** A line about anything but the result; the two never mix. */
+  /** Prints a line about anything but the result, on stderr, so that the two never mix. */
   protected notice(text: string): void {
     tell(style.quiet(text))
   }
 
-  /** Opens where to act, and says so if a sandbox had to be made. */
+  /** Opens the host, and says so if a sandbox had to be created. */
   protected async openHost(flags: Parameters<typeof openHost>[0]): Promise<Host> {
     const { host, state } = await openHost(flags)
-    if (state === 'created again') this.notice(`sandbox '${host.name}' had died, and what was in it is gone`)
+    if (state === 'created again') this.notice(`sandbox '${host.name}' had died, and everything in it is gone`)
     if (state !== 'found') this.notice(`sandbox '${host.name}' started · cnilab clean removes it`)
     if (state !== 'found' && existsSync(progressFileOf(host.name)))
       this.notice(
-        `a lab had been begun in one of that name: cnilab lab start --resume${flagsFor(host)} builds that again, as far as you had come`,
+        `a lab was in progress in a sandbox of that name: cnilab lab start --resume${flagsFor(host)} rebuilds it as far as you had come`,
       )
     return host
   }
 
-  /** oclif's own takes the text apart again to colour it: 100 MB for a thousand containers. */
+  /** oclif's own version parses the text again to colour it: 100 MB for a thousand containers. */
   protected override logJson(document: unknown): void {
     printJson(document)
   }
@@ -95,7 +96,7 @@ export abstract class BaseCommand extends Command {
   override catch(error: unknown): Promise<void> {
     const shown = show(error)
     if (!shown) throw error
-    this.parsed = true // with NODE_ENV=test or development oclif would say that it is not
+    this.parsed = true // with NODE_ENV=test or development, oclif would complain that it is not
     if (this.jsonEnabled()) this.logJson(errorDocument(shown))
     else tell(formatError(shown))
     process.exitCode = shown.exitCode

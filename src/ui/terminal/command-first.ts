@@ -1,13 +1,13 @@
 import type { Config } from '@oclif/core'
 import { CnilabError } from '../../errors.ts'
 
-/** What is known of a command: its words with : between them, and which of its options take a value. */
+/** A command's name, with : between its words, and which of its options take a value. */
 type Known = Pick<Config['commands'][number], 'id' | 'flags'>
 
 /**
- * The words of a command line with the command's own words first, as oclif wants them: it would take
- * `netns --sandbox blue create red` for `netns`. Throws CnilabError `usage` if options come first and no command is among
- * the rest; words that ask for help are left to oclif.
+ * Moves the command's name to the front of a command line, as oclif requires it: it would take
+ * `netns --sandbox blue create red` for `netns`. Throws CnilabError `usage` if there is no command after the options. Leaves
+ * requests for help to oclif.
  */
 export function commandFirst(words: readonly string[], commands: readonly Known[]): string[] {
   for (const command of commands) {
@@ -20,7 +20,7 @@ export function commandFirst(words: readonly string[], commands: readonly Known[
   throw noCommand(words, commands)
 }
 
-/** The same words, if they name this command; undefined if they do not. */
+/** The reordered words, if they name this command, else undefined. */
 function ordered(words: readonly string[], { id, flags }: Known): string[] | undefined {
   const name = id.split(':')
   const options: string[] = []
@@ -38,6 +38,6 @@ function noCommand(words: readonly string[], commands: readonly Known[]): Cnilab
   const inTopic = commands.flatMap(({ id }) => (id.startsWith(`${topic}:`) ? [id.slice(topic.length + 1)] : []))
   const fix = 'options go with a command, for example: cnilab netns create red --sandbox blue'
   return inTopic.length === 0
-    ? new CnilabError('usage', `no command is named in: cnilab ${words.join(' ')}`, { fix })
+    ? new CnilabError('usage', `there is no command in: cnilab ${words.join(' ')}`, { fix })
     : new CnilabError('usage', `cnilab ${topic} is followed by one of ${inTopic.join(', ')}`, { fix })
 }

@@ -1,6 +1,6 @@
 import { visible } from '../../visible.ts'
 
-/** Text that we drew. It may hold colours, which are ours; what came from elsewhere was made visible before it got in. */
+/** Text that we drew. Any escape sequences in it are ours: text from elsewhere was made visible before it got in. */
 class Text {
   readonly #text: string
 
@@ -14,15 +14,15 @@ class Text {
 }
 export type { Text }
 
-/** What can be shown: a string, of which nothing is trusted, or what we drew. */
+/** What can be shown: an untrusted string, or text that we drew. */
 export type Printable = string | Text
 
-/** What goes to a terminal, or to a library that draws on it: of a string all is made visible, a Text is as it is. */
+/** The string for a terminal, or for a library that draws on one: control characters in a string are made visible, a Text stays as it is. */
 export function drawn(text: Printable): string {
   return typeof text === 'string' ? visible(text) : Text.textOf(text)
 }
 
-/** What such a library drew of it. Nothing else may be trusted. */
+/** Trusts the output of such a library. Use it for nothing else. */
 export function trusted(text: string): Text {
   return new Text(text)
 }

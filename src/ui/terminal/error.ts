@@ -4,7 +4,7 @@ import type { Text } from './drawn.ts'
 import { style } from './style.ts'
 import { draw, join } from './text.ts'
 
-/** What the user sees of an error: what happened, the failed command, and what to do next. */
+/** An error as the user sees it: what happened, the failed command, and what to do next. */
 interface Shown {
   kind: string
   message: string
@@ -13,19 +13,19 @@ interface Shown {
   exitCode: number
 }
 
-/** What `--json` prints of an error. */
+/** What `--json` prints for an error. */
 export interface ErrorDocument {
   schema: 'cnilab/error/v1'
   ok: false
   error: Omit<Shown, 'exitCode'>
 }
 
-/** An error without its exit code, as it stands in a JSON document. */
+/** An error as in a JSON document, without its exit code. */
 export function toJson({ exitCode: _exitCode, ...error }: Shown): ErrorDocument['error'] {
   return error
 }
 
-/** The document that a command prints with `--json` in place of its own when it fails. */
+/** The document that a failed command prints with `--json`. */
 export function errorDocument(shown: Shown): ErrorDocument {
   return { schema: 'cnilab/error/v1', ok: false, error: toJson(shown) }
 }
@@ -35,7 +35,7 @@ interface ZodLike {
   issues: { message: string }[]
 }
 
-/** Told by its shape, because loading zod for it would cost more than most commands take. */
+/** Recognises a ZodError by its shape: loading zod would take longer than most commands. */
 function isZodError(error: unknown): error is ZodLike {
   return error instanceof Error && error.name === 'ZodError' && 'issues' in error
 }
@@ -45,19 +45,19 @@ interface OclifLike {
   oclif: { exit?: number }
 }
 
-/** oclif's own: an unknown flag or command, a missing argument. */
+/** Whether it is oclif's error: an unknown flag or command, a missing argument. */
 function isOclifError(error: unknown): error is OclifLike {
   return error instanceof Error && 'oclif' in error
 }
 
-/** How oclif draws a part of some messages. */
+/** The escape sequences in some of oclif's messages. */
 // oxlint-disable-next-line no-control-regex -- colours begin with it
 const DIMMED = /\x1b\[22?m/g
 
-/** What oclif writes around the message of an error that a flag's own parser throws. */
+/** What oclif wraps around the message of an error from a flag's parser. */
 const AROUND = /^Parsing --\S+ \n\t([^]*)\nSee more help with --help$/
 
-/** Turns whatever was thrown into what the user sees; undefined for a deliberate exit. */
+/** Converts anything that was thrown for the user; undefined for a deliberate exit. */
 export function show(thrown: unknown): Shown | undefined {
   const error = systemError(thrown) ?? thrown
   if (error instanceof CnilabError) {
@@ -80,10 +80,10 @@ export function show(thrown: unknown): Shown | undefined {
     return { kind: 'usage', message, fix: 'cnilab --help, or --help after a command', exitCode: error.oclif.exit ?? 2 }
   }
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  return { kind: 'bug', message: `this is a fault in cnilab, please report it\n${message}`, exitCode: 1 }
+  return { kind: 'bug', message: `this is a bug in cnilab, please report it\n${message}`, exitCode: 1 }
 }
 
-/** The same for people, on stderr. */
+/** An error as text for people. */
 export function formatError({ message, command, fix }: Shown): Text {
   const lines = [
     draw`${style.bad('Error:')} ${message}`,

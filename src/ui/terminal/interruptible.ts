@@ -1,6 +1,6 @@
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
-/** Does work that Ctrl-C, or a signal that asks to end, aborts: it can then undo what it began. */
+/** Does work with a signal that Ctrl-C, or a termination signal, aborts, so that it can undo what it began. */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const interrupt = new AbortController()
   const stop = () => interrupt.abort()

@@ -8,27 +8,27 @@ import { type Text, trusted } from './drawn.ts'
 import { fitted } from './layout.ts'
 import { hasColor } from './style.ts'
 
-/** Markdown for the terminal; `plain` without box characters. */
+/** Renders Markdown for the terminal; `plain` without box characters. */
 export function markdown(text: string, plain: boolean): Text {
   return fitted(unfitted(text, plain))
 }
 
-/** The same before its lines are broken to the width of the terminal. */
+/** Like `markdown`, but without breaking lines to the width of the terminal. */
 export function unfitted(text: string, plain: boolean): Text {
   const drawings = plain ? plainDrawings() : fullDrawings()
   return Object.hasOwn(drawings, text) ? trusted(drawings[text] ?? '') : draw(text, plain, hasColor)
 }
 
-/** Draws it, which takes longer than most commands, for the library that does it has to be loaded. */
+/** Renders Markdown with a library that takes longer to load than most commands to run. */
 export function draw(text: string, plain: boolean, color: boolean): Text {
   const source = visible(text).replaceAll(NUMERIC, shownReference)
-  // Without colour, only its marks tell what is to be typed.
+  // Without colour, only the backquotes show what to type.
   const marked = color ? source : source.replaceAll(/`([^`\n]+)`/g, '`` `$1` ``')
   const parts = rendered(marked.trim(), plain, color).trimEnd().split(COLOR)
   return trusted(parts.map((part, i) => (i % 2 === 0 ? visible(part) : part)).join(''))
 }
 
-/** The file in which the build keeps what it drew of the labs that ship: the drawing of each text. */
+/** The file in which the build keeps the rendered texts of the labs that ship. */
 export function drawingsFile(plain: boolean, color: boolean): string {
   return join(packageFolder(), 'dist', 'drawings', `${plain ? 'plain' : 'full'}${color ? '-color' : ''}.json`)
 }
@@ -61,7 +61,7 @@ function rendered(text: string, plain: boolean, color: boolean): string {
     })
   } catch (error) {
     if (!(error instanceof RangeError)) throw error
-    return text // quotations in quotations in …, too deep for the parser: nothing to be drawn
+    return text // quotations nested too deeply for the parser
   }
 }
 
@@ -75,6 +75,6 @@ function shownReference(reference: string, hex: string | undefined, decimal: str
   return shown === character ? reference : shown
 }
 
-/** The renderer's own colours. Between them may be what a character reference with a name stands for, such as `&rlm;`. */
+/** The renderer's colours. Between them there may be characters from named references, such as `&rlm;`. */
 // oxlint-disable-next-line no-control-regex -- it is what they begin with
 const COLOR = /(\x1b\[[\d;]*m)/

@@ -3,7 +3,7 @@ import { print } from './output.ts'
 import { style } from './style.ts'
 import { draw } from './text.ts'
 
-/** A command that the menu leads to. `edit`: its words are an example, which the user may change first. */
+/** A command in the menu. With `edit`, it is an example that the user may change first. */
 interface Entry {
   name: string
   command: string
@@ -28,8 +28,8 @@ const MENU: Record<string, readonly Entry[]> = {
   ],
   'Run a lab': [
     { name: 'guided', command: 'lab run two-namespaces', edit: true },
-    { name: 'by yourself: it starts, and you work', command: 'lab start two-namespaces', edit: true },
-    { name: 'all by itself, and torn down', command: 'lab run eight-steps --auto', edit: true },
+    { name: 'on your own: it starts, and you do the work', command: 'lab start two-namespaces', edit: true },
+    { name: 'by itself, and then torn down', command: 'lab run eight-steps --auto', edit: true },
     { name: 'how far you are', command: 'lab status' },
     { name: 'watch it while you work', command: 'lab watch' },
   ],
@@ -49,8 +49,8 @@ const MENU: Record<string, readonly Entry[]> = {
 }
 
 /**
- * Offers somebody on a terminal what cnilab can do. Returns the words of the command that was chosen, which is shown;
- * undefined if none was.
+ * Offers the user on a terminal what cnilab can do. Shows the chosen command and returns its words; undefined if none was
+ * chosen.
  */
 export async function menu(): Promise<string[] | undefined> {
   const never = { plain: false }

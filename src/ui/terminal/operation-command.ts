@@ -12,10 +12,10 @@ import { BaseCommand, type Document, changeFlags } from './base-command.ts'
 import { mark, style } from './style.ts'
 import { draw } from './text.ts'
 
-/** What `--json` prints of operations. */
+/** What `--json` prints about operations. */
 export interface OperationsDocument extends Document {
   ok: true
-  /** The sandbox's name, or `machine`; absent when nothing was done. */
+  /** The sandbox's name, or `machine`; missing if nothing was run. */
   host?: string
   operations: { id: string; status: Status; what: string; why?: string; commands: string[] }[]
 }
@@ -30,7 +30,7 @@ interface Flags_ {
   explain: boolean
 }
 
-/** A command that does, or takes back, one or a few operations. */
+/** A command that does, or undoes, one or a few operations. */
 export abstract class OperationCommand extends BaseCommand {
   static override baseFlags = {
     ...changeFlags,
@@ -38,12 +38,12 @@ export abstract class OperationCommand extends BaseCommand {
     explain: Flags.boolean({ description: 'say what it does and why, and run nothing', helpGroup: 'GLOBAL' }),
   }
 
-  /** Does a plan, or with --dry-run or --explain only shows it. */
+  /** Does a plan, or just shows it with --dry-run or --explain. */
   protected async perform(plan: readonly Operation[], flags: Flags_): Promise<OperationsDocument> {
     return this.act(plan, flags, doPlan)
   }
 
-  /** The same, but what is something else is changed, or removed and made anew. */
+  /** Like `perform`, but changes or replaces what differs. */
   protected async bringTo(plan: readonly Operation[], flags: Flags_): Promise<OperationsDocument> {
     return this.act(plan, flags, mendPlan)
   }
@@ -63,7 +63,7 @@ export abstract class OperationCommand extends BaseCommand {
     }
   }
 
-  /** Takes one operation back. */
+  /** Undoes one operation, or just shows how with --dry-run or --explain. */
   protected async takeBack(operation: Operation, flags: Flags_): Promise<OperationsDocument> {
     const derived = derive(operation)
     const what = derived.explain.undoing
@@ -77,7 +77,9 @@ export abstract class OperationCommand extends BaseCommand {
     const kernel = kernelOf(host)
     const commands = await removeOperation(kernel, operation)
     const status = commands.length > 0 ? 'done' : 'already'
-    this.log(status === 'done' ? draw`${mark.done} ${what}` : draw`${mark.already} Not there, nothing to do: ${what}`)
+    this.log(
+      status === 'done' ? draw`${mark.done} ${what}` : draw`${mark.already} Does not exist, nothing to do: ${what}`,
+    )
     const [missing] = [...derived.provides, ...derived.needs].filter((one) => readResource(one).what === 'link')
     const other = status === 'already' && missing !== undefined ? await elsewhere(kernel, missing) : undefined
     if (other) this.notice(`${other.words}: ${other.fix}`)

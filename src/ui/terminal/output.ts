@@ -2,37 +2,37 @@ import { writeWhole } from '../../kernel/write.ts'
 import { visibleJson } from '../../visible.ts'
 import { drawn, type Printable } from './drawn.ts'
 
-// Everything that this program prints is printed here; libraries that draw by themselves are given what `drawn` returns.
+// All output of this program is printed here, except for that of drawing libraries, which get the result of `drawn`.
 
-/** Shows a text on lines of its own. */
+/** Shows a text on separate lines. */
 export type Log = (text: Printable) => void
 
-/** The same on standard output. */
+/** Prints lines on standard output. */
 export function print(text: Printable): void {
   process.stdout.write(`${drawn(text)}\n`)
 }
 
-/** What is not the result goes to standard error. */
+/** Prints lines on standard error, for everything but the result. */
 export function tell(text: Printable): void {
   process.stderr.write(`${drawn(text)}\n`)
 }
 
-/** Passes on what another program says on its standard error. */
+/** Passes another program's standard error on to ours. */
 export function passOn(said: string): void {
   process.stderr.write(drawn(said))
 }
 
-/** One JSON document on standard output. */
+/** Prints a JSON document on standard output. */
 export function printJson(document: unknown): void {
   process.stdout.write(`${visibleJson(document, 2)}\n`)
 }
 
-/** Writes a result, which is visible as it is, at once. Throws if it cannot be written, while that can still be minded. */
+/** Writes a result, whose control characters are already visible, immediately. Throws if that fails, while there is still time to react. */
 export function writeResult(text: string): void {
   writeWhole(1, text)
 }
 
-/** Empties the terminal. */
+/** Clears the terminal. */
 export function clearScreen(): void {
   process.stdout.write('\u001b[2J\u001b[H')
 }

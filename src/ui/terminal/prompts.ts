@@ -2,21 +2,20 @@ import { confirm, input, rawlist, select } from '@inquirer/prompts'
 import { drawn, type Printable, trusted } from './drawn.ts'
 import { style } from './style.ts'
 
-/** One thing to choose. */
+/** One option to choose. */
 export interface Choice<T> {
   name: Printable
   value: T
 }
 
-/** How and until when somebody is asked. `plain`: without signs, and a list by numbers, which a screen reader reads once. */
+/** Options of a prompt. `plain`: without symbols, and with a numbered list, which a screen reader reads only once. */
 interface Asking {
   plain: boolean
   signal?: AbortSignal
 }
 
 /**
- * Asks somebody on a terminal to choose; undefined if they would rather leave (Ctrl-C, Ctrl-D, a closed terminal, or
- * the signal).
+ * Asks the user on a terminal to choose; undefined if they leave (with Ctrl-C, Ctrl-D, a closed terminal, or the signal).
  */
 export function askChoice<T>(question: string, all: readonly Choice<T>[], asking: Asking): Promise<T | undefined> {
   const message = drawn(question)
@@ -28,7 +27,7 @@ export function askChoice<T>(question: string, all: readonly Choice<T>[], asking
   )
 }
 
-/** Asks somebody on a terminal for a yes or a no; who would rather leave means no. */
+/** Asks the user on a terminal for a yes or a no; leaving counts as no. */
 export async function confirmed(message: string, usual: boolean, asking: Asking): Promise<boolean> {
   const answer = await ask(asking, (context) =>
     confirm({ message: drawn(message), default: usual, ...(asking.plain ? { theme: PLAIN } : {}) }, context),
@@ -36,14 +35,14 @@ export async function confirmed(message: string, usual: boolean, asking: Asking)
   return answer === true
 }
 
-/** Asks somebody on a terminal to change a text; undefined if they would rather leave. */
+/** Asks the user on a terminal to edit a text; undefined if they leave. */
 export function edited(message: string, text: string): Promise<string | undefined> {
   return ask({ plain: false }, (context) =>
     input({ message: drawn(message), default: drawn(text), prefill: 'editable' }, context),
   )
 }
 
-/** Without this, Ctrl-D would leave a prompt open that nobody can answer any more. */
+/** Runs a prompt. Handles Ctrl-D, which otherwise would leave the prompt open with nobody to answer. */
 async function ask<T>(
   { signal }: Asking,
   prompt: (context: { signal: AbortSignal }) => Promise<T>,

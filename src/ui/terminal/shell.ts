@@ -3,13 +3,13 @@ import { basename } from 'node:path'
 import type { Host } from '../../kernel/host.ts'
 import { withPath } from '../../kernel/host-root.ts'
 
-/** How to start the user's shell, where the host has it, so that its prompt tells where it is: argv and environment. */
+/** The argv and environment of the user's shell, or of sh if the host does not have it, with a prompt that shows `place`. */
 export function shellWithPrompt(host: Host, place: string): { argv: string[]; env: Record<string, string> } {
   const shell = shellOf(host)
   const prompt = `[cnilab ${place}] `
   switch (basename(shell)) {
     case 'bash':
-      // Without start-up files, which would set another prompt.
+      // Without start-up files, which would change the prompt.
       return { argv: [shell, '--norc', '-i'], env: { PS1: `${prompt}\\w \\$ ` } }
     case 'zsh':
       return { argv: [shell, '-f', '-i'], env: { PS1: `${prompt}%~ %# ` } }
@@ -20,7 +20,7 @@ export function shellWithPrompt(host: Host, place: string): { argv: string[]; en
   }
 }
 
-/** The user's own shell may lie in a folder that a sandbox does not have. */
+/** The user's own shell, unless it is in a directory that a sandbox does not have. */
 function shellOf(host: Host): string {
   const shell = process.env['SHELL'] ?? ''
   try {

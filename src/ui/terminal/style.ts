@@ -2,10 +2,10 @@ import chalk, { Chalk } from 'chalk'
 import { drawn, type Printable, type Text, trusted } from './drawn.ts'
 import { draw } from './text.ts'
 
-/** Colours, or none where NO_COLOR (no-color.org) or the terminal says so. */
+/** Colours, or none if NO_COLOR (no-color.org) or the terminal asks for that. */
 const color = (process.env['NO_COLOR'] ?? '') === '' ? chalk : new Chalk({ level: 0 })
 
-/** Whether colours are shown. */
+/** Whether colours are on. */
 export const hasColor = color.level > 0
 
 const styled =
@@ -13,7 +13,7 @@ const styled =
   (text: Printable): Text =>
     trusted(by(drawn(text)))
 
-/** How things look everywhere. */
+/** The common styles of texts. */
 export const style = {
   title: styled(color.bold),
   command: styled(color.cyan),
@@ -23,7 +23,7 @@ export const style = {
   warn: styled(color.yellow),
 }
 
-/** Marks in front of a line. */
+/** Symbols in front of a line. */
 export const mark = {
   done: style.good('✔'),
   failed: style.bad('✖'),
@@ -31,7 +31,7 @@ export const mark = {
   already: style.quiet('='),
 }
 
-/** A mark and a text; for screen readers only the text. */
+/** A symbol and a text; for screen readers only the text. */
 export function marked(sign: Text, text: Printable, plain: boolean): Text {
   return plain ? draw`${text}` : draw`${sign} ${text}`
 }

@@ -1,17 +1,17 @@
 import { drawn, type Printable, type Text, trusted } from './drawn.ts'
 
-/** A template whose values become visible, unless they were drawn: draw`${mark.done} Removed '${name}'`. */
+/** A template tag that makes control characters in values visible, unless they are a Text: draw`${symbol.done} Removed '${name}'`. */
 export function draw(literals: TemplateStringsArray, ...values: readonly (Printable | number)[]): Text {
   const shown = values.map((value) => drawn(typeof value === 'number' ? String(value) : value))
   return trusted(String.raw({ raw: literals }, ...shown))
 }
 
-/** Several texts as one. */
+/** Joins texts. */
 export function join(texts: readonly Printable[], between = ''): Text {
   return trusted(texts.map(drawn).join(drawn(between)))
 }
 
-/** The lines of a text. Colours do not go beyond a line's end. */
+/** Splits a text into lines. Colours must not span lines. */
 export function linesOf(text: Printable): Text[] {
   return drawn(text).split('\n').map(trusted)
 }

@@ -1,15 +1,15 @@
 import { flagsFor, type Host } from '../../kernel/host.ts'
 import type { Log } from './output.ts'
 
-/** How something is drawn: `plain` without box characters and signs, for screen readers. */
+/** How to draw something: `plain` without box characters and symbols, for screen readers. */
 export interface View {
   plain: boolean
-  /** What a `cnilab` command needs to act on the same host. */
+  /** The flags with which a `cnilab` command acts on the same host. */
   flags: string
   log: Log
 }
 
-/** How to draw what is about a host. */
+/** The view of a host. */
 export function viewOf(host: Host, plain: boolean, log: Log): View {
   return { plain, flags: flagsFor(host), log }
 }

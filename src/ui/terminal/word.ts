@@ -1,4 +1,4 @@
 import { Args } from '@oclif/core'
 
-/** An argument that is one word. It is never taken from standard input, as oclif would where it is missing. */
+/** An argument of one word. Unlike oclif's default, a missing one is never read from standard input. */
 export const word = Args.custom({ ignoreStdin: true, parse: (input) => Promise.resolve(input) })

@@ -44,7 +44,7 @@ it('names a broken file: containerd refuses, CRI-O passes over it, a search by n
   })
   const { files, choices } = readConfigs(folder, [bins])
   expect(files.map(({ wrong }) => wrong)).toEqual([
-    'line 3, column 1: not JSON: a comma before } is one too many',
+    'line 3, column 1: not JSON: there must be no comma before }',
     'it is a list of plugins, which must be named .conflist',
     undefined,
     undefined,

@@ -41,7 +41,7 @@ it('of two networks with the same name the first wins, and the other is named', 
     '3.conflist': list('net', 'second'),
   })
   expect(typesOf('net', folder)).toEqual(['first'])
-  expect(findNetwork('net', folder).notices.join('\n')).toMatch(/3\.conflist has a network net.*\n.*1\.conf has/)
+  expect(findNetwork('net', folder).notices.join('\n')).toMatch(/3\.conflist also has a network net.*\n.*1\.conf has/)
 })
 
 it('a single plugin is wrapped as a list, and its text is one', () => {

@@ -2,13 +2,13 @@ import { expect, it } from 'vitest'
 import { readJsonSource } from '../../../src/cni/config/json-source.ts'
 
 it.each([
-  ['{\n  "a": 1,\n}', 3, 1, 'a comma before } is one too many'],
+  ['{\n  "a": 1,\n}', 3, 1, 'there must be no comma before }'],
   ['{\n  "a": 1\n  "b": 2\n}', 3, 3, 'a comma or colon is missing before this'],
-  ['{"a": [1, 2}', 1, 12, "'}' cannot stand here"],
+  ['{"a": [1, 2}', 1, 12, "'}' is not allowed here"],
   ['{"a": 1', 1, 8, 'the file ends too early: a bracket, brace or quote is not closed'],
   ['{"a": /* why */ 1}', 1, 7, 'JSON has no comments'],
-  ["{'a': 1}", 1, 2, "texts and keys stand in double quotes, not in '"],
-  ['{"a": tru}', 1, 7, "'tru' cannot stand here"],
+  ["{'a': 1}", 1, 2, "strings and keys need double quotes, not '"],
+  ['{"a": tru}', 1, 7, "'tru' is not allowed here"],
   ['', 1, 1, 'the file is empty'],
   ['\uFEFF{}', 1, 1, 'the file begins with a byte order mark, which JSON does not allow'],
 ])('says where %j is not JSON, and why', (text, line, column, message) => {

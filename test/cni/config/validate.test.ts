@@ -65,7 +65,7 @@ it.each([
   [{ type: 'ptp', ipam: undefined }, 'error : ptp needs "ipam"'],
   [{ type: 'host-device' }, 'error : host-device needs one of'],
   [{ type: 'ipvlan', mode: 'L2' }, 'error mode: "mode" must be one of l2, l3, l3s'],
-  [{ type: 'host-local' }, 'error type: host-local gives addresses and makes no interface'],
+  [{ type: 'host-local' }, 'error type: host-local hands out addresses and creates no interface'],
   [{ plugins: [] }, 'error plugins: "plugins" and "type" exclude each other'],
 ])('finds %j', async (changes, expected) => {
   expect(await single(changes)).toContainEqual(expect.stringContaining(expected))
@@ -97,9 +97,9 @@ it('finds a list in the wrong form, and its plugins in the wrong place', async (
     plugins: [good, { type: 'portmap' }, { type: 'bandwidth', ingressRate: 9 }],
   }
   expect(await mistakes({ 'a.conf': list })).toContain(
-    'error plugins: a list of plugins is in a file that ends in .conf',
+    'error plugins: a list of plugins is in a file whose name ends in .conf',
   )
-  expect(await mistakes({ 'a.conflist': good })).toContain('error type: a list of plugins has no "type" of its own')
+  expect(await mistakes({ 'a.conflist': good })).toContain('error type: a list of plugins has no "type"')
   const found = await mistakes({ 'a.conflist': list })
   expect(found.toSorted()).toEqual([
     'error plugins[2].ingressRate: "ingressRate" needs "ingressBurst"',
@@ -112,8 +112,8 @@ it('finds a list in the wrong form, and its plugins in the wrong place', async (
 it('finds its way through values of any kind, and through names that every object has', async () => {
   const plugins = [null, 7, { type: ['x'] }, { ...good, ipam: [] }, { type: 'bridge', ipam: { type: 'constructor' } }]
   const found = await mistakes({ 'a.conflist': { name: 5, cniVersion: 1, plugins, constructor: 3 } })
-  expect(found).toContain('error name: "name" must be a text')
-  expect(found).toContain('error cniVersion: "cniVersion" must be a text')
+  expect(found).toContain('error name: "name" must be a string')
+  expect(found).toContain('error cniVersion: "cniVersion" must be a string')
   expect(found).toContain('error plugins[1]: this plugin has no "type"')
   expect(found).toContain('error plugins[3].ipam: "ipam" must be an object { }')
   expect(found).toContain('warning constructor: a list of plugins has no key "constructor"')
@@ -123,9 +123,9 @@ it('finds its way through values of any kind, and through names that every objec
 
 it('asks the installed plugins for the version', async () => {
   const old = programsIn({ bridge: speaking('0.2.0', '0.4.0'), 'host-local': speaking(...all) })
-  expect(await mistakes({ 'a.conf': good }, [old])).toEqual([`error type: ${old}/bridge does not speak CNI 1.0.0`])
+  expect(await mistakes({ 'a.conf': good }, [old])).toEqual([`error type: ${old}/bridge does not support CNI 1.0.0`])
   expect(await mistakes({ 'a.conf': good }, ['/no/such'])).toEqual([
-    'warning type: whether the plugins are installed was not checked',
+    'warning type: did not check whether the plugins are installed',
   ])
 })
 

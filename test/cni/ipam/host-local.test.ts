@@ -79,7 +79,7 @@ describe('ADD', () => {
     const again = await call('ADD', config, 'c1', { args: 'IP=10.1.0.5' })
     expect([again.code, again.msg]).toEqual([
       101,
-      expect.stringContaining('10.1.0.2 has been allocated to container c1 (eth0)'),
+      expect.stringContaining('10.1.0.2 has already been allocated to container c1 (eth0)'),
     ])
     expect(takenIn(config)).toEqual(['10.1.0.2', 'fd00::2'])
     expect(first(await call('ADD', config, 'c1', { ifname: 'eth1' }))).toBe('10.1.0.3/29')
@@ -131,7 +131,7 @@ describe('requested addresses', () => {
     expect(await refused('fd00::9,10.1.0.9')).toEqual([103, expect.anything()])
     expect(await refused('10.7.0.1')).toEqual([
       7,
-      expect.stringMatching(/10\.7\.0\.1 lies in none.*10\.1\.0\.1-10\.1\.0\.254/),
+      expect.stringMatching(/10\.7\.0\.1 is in none.*10\.1\.0\.1-10\.1\.0\.254/),
     ])
     expect(await refused('10.1.0.7,10.1.0.8')).toEqual([7, expect.stringContaining('10.1.0.8 is the second one')])
     expect(await refused('10.1.0.1')).toEqual([7, expect.stringContaining('gateway of 10.1.0.0/24')])
@@ -146,8 +146,8 @@ describe('a wrong configuration', () => {
     [{ subnet: '10.1.0.1/29' }, '"ipam.subnet": \'10.1.0.1/29\' has host bits set; its subnet is 10.1.0.0/29'],
     [{ subnet: '10.1.0.0/31' }, 'at most /30'],
     [{ subnet: 'fd00::/127' }, 'at most /126'],
-    [{ subnet: '10.1.0.0/29', rangeStart: '10.2.0.1' }, '"rangeStart": \'10.2.0.1\' does not lie in the subnet'],
-    [{ subnet: '10.1.0.0/29', rangeEnd: 'fd00::1' }, '"rangeEnd": \'fd00::1\' does not lie in the subnet'],
+    [{ subnet: '10.1.0.0/29', rangeStart: '10.2.0.1' }, '"rangeStart": \'10.2.0.1\' is not in the subnet'],
+    [{ subnet: '10.1.0.0/29', rangeEnd: 'fd00::1' }, '"rangeEnd": \'fd00::1\' is not in the subnet'],
     [{ subnet: '10.1.0.0/29', rangeStart: '10.1.0.5', rangeEnd: '10.1.0.3' }, 'comes after'],
     [{ subnet: '10.1.0.0/29', gateway: 'x' }, '"ipam.gateway": \'x\' is not an IP address'],
     [{ ranges: [[]] }, 'empty'],

@@ -47,7 +47,7 @@ disabled_plugins = ["cri"]
 it('says of a file that is no TOML where it is broken, and finds a runtime that does not run', () => {
   const root = folderWith({ 'etc/containerd/config.toml': 'version = ', 'proc/1/cmdline': '' })
   const [containerd, ...others] = findRuntimes(root)
-  expect(containerd?.notes).toEqual([expect.stringContaining('/etc/containerd/config.toml cannot be read: ')])
+  expect(containerd?.notes).toEqual([expect.stringContaining('cannot read /etc/containerd/config.toml: ')])
   expect(containerd).not.toHaveProperty('pid')
   expect(others).toEqual([])
 })

@@ -252,7 +252,7 @@ describe('CHECK', () => {
   )
 
   it.each([
-    ['the port detached from the bridge', port('nomaster'), undefined, 'no port of any bridge'],
+    ['the port detached from the bridge', port('nomaster'), undefined, 'not a port of any bridge'],
     ['the bridge down', 'ip link set dev cni0 down', undefined, 'cni0 is down'],
     ['the bridge gone', 'ip link delete dev cni0', undefined, 'there is no interface cni0'],
     ["the host's end down", port('down'), undefined, 'is down'],

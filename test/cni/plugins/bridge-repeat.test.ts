@@ -24,12 +24,12 @@ it('an ADD that comes twice is an error, and the first one stays whole', () =>
     expect(await cni(kernel, 'ADD', network())).toMatchObject({
       cniVersion: '1.1.0',
       code: 101,
-      msg: expect.stringContaining('has an interface eth0 already'),
+      msg: expect.stringContaining('already has an interface eth0'),
       details: expect.stringContaining('DEL'),
     })
     expect(await cni(kernel, 'ADD', network(), { containerId: 'another' })).toMatchObject({ code: 101 })
     const elsewhere = await cni(kernel, 'ADD', network(), { containerId: 'c-red', netns: 'blue' })
-    expect(elsewhere).toMatchObject({ code: 101, msg: expect.stringContaining('on the network mynet already') })
+    expect(elsewhere).toMatchObject({ code: 101, msg: expect.stringContaining('is already on the network mynet') })
     expect(await everything(kernel)).toEqual(state)
     expect(await cni(kernel, 'CHECK', after(network(), first))).toEqual({})
     expect(await pings(kernel, 'red', '10.22.0.1')).toBe(true)

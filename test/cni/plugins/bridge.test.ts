@@ -122,7 +122,7 @@ it('a bridge with another address is refused, and forceAddress takes that off', 
     const before = await everything(kernel)
     const refused = await cni(kernel, 'ADD', network({ name: 'other' }, other), { netns: 'blue' })
     expect(refused).toMatchObject({ code: 101, details: expect.stringContaining('forceAddress') })
-    expect(refused.msg).toContain('cni0 has the address 10.22.0.1/16 already')
+    expect(refused.msg).toContain('cni0 already has the address 10.22.0.1/16')
     expect(await everything(kernel)).toEqual(before)
     const forced = await cni(kernel, 'ADD', network({ name: 'other', forceAddress: true }, other), { netns: 'blue' })
     expect(forced.ips).toMatchObject([{ address: expect.stringMatching(/^10\.23\./), gateway: '10.23.0.1' }])

@@ -65,7 +65,7 @@ it('waits two seconds for a program that answers nothing, and ends it and what i
 it('ends a program that prints without an end, and what it started, and asks the others', async () => {
   const folder = programsIn({ endless: 'while :; do echo 732; done & wait', good: speaking('1.0.0') })
   const found = await listPlugins([folder])
-  expect(found).toMatchObject([{ wrong: 'not a plugin: it prints without an end' }, { speaks: ['1.0.0'] }])
+  expect(found).toMatchObject([{ wrong: 'not a plugin: it never stops printing' }, { speaks: ['1.0.0'] }])
   expect(processesWith(join(folder, 'endless'))).toEqual([])
 })
 

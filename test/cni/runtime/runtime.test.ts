@@ -139,7 +139,7 @@ describe('with plugins that write down what they get', () => {
     const failed = await cni('add net red', folder)
     expect(failed).toMatchObject({ code: 1, stdout: '' })
     expect(failed.stderr).toContain(
-      '\nError: plugin bad (2 of 3), ADD: no luck (CNI error 110)\n  what had been made was taken away again, with DEL\n  what to do: about no luck\n',
+      '\nError: plugin bad (2 of 3), ADD: no luck (CNI error 110)\n  what had been made was removed again, with DEL\n  what to do: about no luck\n',
     )
     expect(await calls()).toEqual(['one-ADD', 'bad-ADD', 'three-DEL', 'bad-DEL', 'one-DEL'])
     expect(await run(`ls -A ${RESULTS} 2>/dev/null`)).toBe('')
@@ -149,7 +149,7 @@ describe('with plugins that write down what they get', () => {
       cniVersion: '1.1.0',
       code: 110,
       msg: 'plugin bad (2 of 3), ADD: no luck',
-      details: 'about no luck; what had been made was taken away again, with DEL',
+      details: 'about no luck; what had been made was removed again, with DEL',
     })
   })
 
@@ -190,7 +190,7 @@ describe('with plugins that write down what they get', () => {
   it('DEL works without a namespace, and with a cached result that cannot be read', async () => {
     await run(`mkdir -p ${RESULTS}; echo '{' >${RESULTS}/net-c-eth0`)
     const deleted = await cni('del net gone --cid c', network([plugin('one')]))
-    expect(deleted).toMatchObject({ code: 0, stderr: expect.stringMatching(/cannot be read.*\n.*\/run\/netns\/gone/) })
+    expect(deleted).toMatchObject({ code: 0, stderr: expect.stringMatching(/is unreadable.*\n.*\/run\/netns\/gone/) })
     expect(await seen()).toMatchObject([
       { call: 'one-DEL', env: expect.arrayContaining(['CNI_NETNS=/run/netns/gone']) },
     ])
@@ -320,7 +320,7 @@ describe('with plugins that write down what they get', () => {
     expect(missing).toMatchObject({
       code: 3,
       stderr: expect.stringMatching(
-        /no plugin 'nine' in \/var\/lib\/plugins.*there are: bad, killed, one, slow, three, two/s,
+        /no plugin 'nine' in \/var\/lib\/plugins.*plugins there: bad, killed, one, slow, three, two/s,
       ),
     })
     const folder = network([plugin('one')])
@@ -329,7 +329,7 @@ describe('with plugins that write down what they get', () => {
     const outside = await cni(`add net ${folder}/net.conflist`, folder)
     expect(outside).toMatchObject({ code: 1, stderr: expect.stringMatching(/this machine has one\n.*--host/) })
     const file = await cni('add net /etc/passwd', folder)
-    expect(file).toMatchObject({ code: 1, stderr: expect.stringContaining('/etc/passwd is no network namespace') })
+    expect(file).toMatchObject({ code: 1, stderr: expect.stringContaining('/etc/passwd is not a network namespace') })
     expect(await calls()).toEqual([])
   })
 })
@@ -347,7 +347,7 @@ describe.skipIf(!existsSync(`${REFERENCE}/bridge`))(
         'the built-in network, with our plugins',
         '1.1.0',
         {},
-        /^no file in .* has mynet: this is the one built into cnilab\n/,
+        /^no file in .* has mynet: using the one built into cnilab\n/,
       ],
       ['the same from a file, with theirs', '1.0.0', { CNI_PATH: REFERENCE }, /^ADD 1 of 1: bridge\n/],
     ])('%s: add, check, del', async (_, cniVersion, path, told) => {

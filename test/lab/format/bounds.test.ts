@@ -20,52 +20,52 @@ describe('a lab that is too much is refused at once, with line and column', () =
     [
       'operations by repeat',
       `${step}    operations:\n${many(100, () => '      - { netns: { name: "c${i}" }, repeat: 1023 }\n')}`,
-      /^x:29:\d+: with this a lab would have more than 20000 operations$/,
+      /^x:29:\d+: this makes more than 20000 operations in one lab$/,
     ],
     [
       'steps',
       `${head}steps:\n${many(201, (i) => `  - { id: s${i}, title: a, text: b, operations: [{ netns: { name: c } }] }\n`)}`,
-      /^x:6:3: steps: has no more than 200 items$/,
+      /^x:6:3: steps: has at most 200 items$/,
     ],
     [
       'checks',
       `${doing}    checks:\n${many(201, () => '      - netns: { name: c }\n')}`,
-      /^x:11:7: checks: has no more than 200 items$/,
+      /^x:11:7: checks: has at most 200 items$/,
     ],
-    ['hints', `${doing}    hints: [${many(201, () => 'a, ')}b]`, /^x:10:12: hints: has no more than 200 items$/],
-    [
-      'words of a command',
-      `${doing}    run: [{ argv: [${many(201, () => 'a, ')}b] }]`,
-      /argv: has no more than 200 items$/,
-    ],
+    ['hints', `${doing}    hints: [${many(201, () => 'a, ')}b]`, /^x:10:12: hints: has at most 200 items$/],
+    ['words of a command', `${doing}    run: [{ argv: [${many(201, () => 'a, ')}b] }]`, /argv: has at most 200 items$/],
     [
       'parameters',
       `${head}parameters:\n${many(101, (i) => `  p${i}: { type: number, default: 1, text: t }\n`)}steps: []`,
-      /^x:5:1: parameters: has no more than 100/,
+      /^x:5:1: parameters: has at most 100/,
     ],
     [
       'a text',
       head.replace('text: t', `text: ${'x'.repeat(4001)}`),
-      /^x:4:7: this text has 4001 characters, and no more than 4000 are allowed$/,
+      /^x:4:7: this text has 4001 characters; at most 4000 are allowed$/,
     ],
-    ['values', `${head}steps: [${many(30_000, () => 'a, ')}b]`, /^x:5:\d+: a lab has no more than 20000 values/],
-    ['pieces of YAML', '"'.repeat(200_000), /^x:1:\d+: a lab has no more than 20000 values/],
-    ['keys', many(100_000, (i) => `k${i}: 1\n`), /^x:\d+:\d+: a lab has no more than 20000 values/],
-    ['lists in lists', `${head}steps: ${'['.repeat(100_000)}`, /^x:5:\d+: this lies in more than 50 lists and maps/],
+    ['values', `${head}steps: [${many(30_000, () => 'a, ')}b]`, /^x:5:\d+: a lab has at most 20000 values/],
+    ['pieces of YAML', '"'.repeat(200_000), /^x:1:\d+: a lab has at most 20000 values/],
+    ['keys', many(100_000, (i) => `k${i}: 1\n`), /^x:\d+:\d+: a lab has at most 20000 values/],
+    [
+      'lists in lists',
+      `${head}steps: ${'['.repeat(100_000)}`,
+      /^x:5:\d+: this is nested in more than 50 lists and maps/,
+    ],
     [
       'lists in lists, line by line',
       `${head}steps:\n${'- '.repeat(100_000)}`,
-      /^x:6:\d+: this lies in more than 50 lists and maps/,
+      /^x:6:\d+: this is nested in more than 50 lists and maps/,
     ],
     [
       'not in not',
       `${step}    checks:\n      - ${'{ not: '.repeat(1000)}`,
-      /^x:10:\d+: this lies in more than 50 lists and maps/,
+      /^x:10:\d+: this is nested in more than 50 lists and maps/,
     ],
     [
       'not in not, once',
       `${step}    checks: [{ not: { not: { netns: { name: c } } } }]\n    run: [{ argv: [a] }]`,
-      /^x:9:\d+: not takes a check, and not another not$/,
+      /^x:9:\d+: not takes a check, but not another not$/,
     ],
     [
       'aliases in aliases',
@@ -75,12 +75,12 @@ describe('a lab that is too much is refused at once, with line and column', () =
     [
       'aliases',
       `${head}a: &a [${many(1000, () => 'x,')}x]\nsteps: [${many(50, () => '*a, ')}x]`,
-      /^x:6:\d+: a lab has no more than 20000 values, aliases resolved$/,
+      /^x:6:\d+: a lab has at most 20000 values, with aliases resolved$/,
     ],
-    ['an alias in itself', `${head}steps: &a [*a]`, /^x:5:\d+: this lies in more than 50 lists and maps/],
-    ['a key twice', `${head}id: x\n`, /^x:5:1: the key 'id' stands here twice$/],
-    ['a key that is a list', `${head}? [a, b]\n: 1\n`, /^x:5:3: a key must be a text$/],
-    ['a key that is a map', `${head}{ a: 1 }: 1\n`, /^x:5:1: a key must be a text$/],
+    ['an alias in itself', `${head}steps: &a [*a]`, /^x:5:\d+: this is nested in more than 50 lists and maps/],
+    ['a key twice', `${head}id: x\n`, /^x:5:1: the key 'id' occurs twice$/],
+    ['a key that is a list', `${head}? [a, b]\n: 1\n`, /^x:5:3: a key must be text$/],
+    ['a key that is a map', `${head}{ a: 1 }: 1\n`, /^x:5:1: a key must be text$/],
     ['a second document', `${doing}---\na: 1\n`, /^x:10:1: a lab is one document/],
     [
       'a NUL character for the system',
@@ -113,14 +113,12 @@ describe('a lab that is too much is refused at once, with line and column', () =
   it('a larger file, and --set', async () => {
     const file = join(folderWithOdd('empty', 'large.yaml'), 'large.yaml')
     writeFileSync(file, `${head}#${'x'.repeat(BOUNDS.file)}`)
-    await expect(loadLab(file)).rejects.toThrow('it has more than 256 KiB, and no more is read')
+    await expect(loadLab(file)).rejects.toThrow('it has more than 256 KiB, the most that is read')
     for (const [name, value] of [
       ['container', 'x'.repeat(100_000)],
       ['subnet', '1'.repeat(100_000)],
     ])
-      await expect(loadLab('eight-steps', [`${name}=${value}`])).rejects.toThrow(
-        '100000 characters, and no more than 1000',
-      )
+      await expect(loadLab('eight-steps', [`${name}=${value}`])).rejects.toThrow('100000 characters; at most 1000')
     await expect(loadLab('scale', [`containers=${'0'.repeat(900)}1`])).rejects.toThrow('is not a whole number')
   })
 })

@@ -43,13 +43,13 @@ describe('a mistake is named with file, line and column', () => {
     ['veth-c, peer: veth-b', 'veth-c, peer: veth-c', /^x\.yaml:31:37: peer: both ends/],
     ['peer: veth-b', 'peer: veth-b, x: 1', /^x\.yaml:31:45: unknown key 'x'/],
     ['default: 10.22.0.0/16', 'default: 10.22.0.1/16', /^x\.yaml:\d+:\d+: the default of subnet: .*host bits/],
-    ['${gateway}/${subnet.prefix}"', '${gatewax}/${subnet.prefix}"', /^x\.yaml:49:9: \$\{gatewax\} names nothing/],
+    ['${gateway}/${subnet.prefix}"', '${gatewax}/${subnet.prefix}"', /^x\.yaml:49:9: \$\{gatewax\} is not known/],
     ['- bridge: {', '- bridg: {', /^x\.yaml:25:9: unknown operation 'bridg': did you mean 'bridge'\?/],
     ['- bridge: {', '- bridge: [', /^x\.yaml:\d+:\d+: /],
     ['version: 1', 'version: 2', /^x\.yaml:1:10: version: version must be 1/],
     ['- not: {', '- nott: {', /^x\.yaml:56:9: unknown check 'nott': did you mean 'not'\?/],
     ['veth-c, netns', 'veth-c%, netns', /^x\.yaml:36:33: ifname: /],
-    ['title: Create a bridge', 'title: ${toString}', /^x\.yaml:22:12: \$\{toString\} names nothing/],
+    ['title: Create a bridge', 'title: ${toString}', /^x\.yaml:22:12: \$\{toString\} is not known/],
     [
       '- bridge: { name: "${bridge}" }',
       '- { bridge: { name: b }, repeat: 0 }',
@@ -136,7 +136,7 @@ describe('a mistake is named with file, line and column', () => {
     [
       'in: subnet, default: "${subnet[1]}"',
       'in: subnett, default: "${subnet[1]}"',
-      /^x\.yaml:11:33: in: 'subnett' is not an earlier .*there are: subnet$/,
+      /^x\.yaml:11:33: in: 'subnett' is not an earlier .*those are: subnet$/,
     ],
     [
       'in: subnet, default: "${subnet[2]}"',
@@ -146,7 +146,7 @@ describe('a mistake is named with file, line and column', () => {
     [
       '{ type: interface, default: cni0',
       '{ type: interface, in: subnet, default: cni0',
-      /^x\.yaml:9:\d+: in: 'subnet' is not an earlier .*there are: none$/,
+      /^x\.yaml:9:\d+: in: 'subnet' is not an earlier .*those are: none$/,
     ],
     [
       'default: "${subnet[1]}"',
@@ -228,7 +228,7 @@ it('a parameter may be called as what every object has', () => {
 
 it.each([
   ['subnet=10.0.0.0/99', 'is not a subnet'],
-  ['address=10.23.0.1', 'lies outside its subnet 10.22.0.0/16'],
+  ['address=10.23.0.1', 'is outside its subnet 10.22.0.0/16'],
   ['container=host', 'is reserved'],
   ['x=1', "has no parameter 'x'"],
   ['x', '--set takes key=value'],
@@ -269,7 +269,7 @@ it.each([
   ['    operations: [{ bridge: { name: b } }]\n    hints: [{ ko: only }]\n', "'en' is missing"],
   [
     '    operations: [{ bridge: { name: b } }]\n    when: [{ finding: "nosuch.*", text: x }]\n',
-    "is called 'nosuch.*'; there are: bridge.b",
+    "is called 'nosuch.*'; its findings are: bridge.b",
   ],
   [
     '    operations: [{ bridge: { name: b } }]\n    checks: [{ not: { not: { netns: { name: a } } } }]\n',
