@@ -108,7 +108,7 @@ async function watch(): Promise<void> {
   for (let i = 0; i < 5; i++) {
     const add = () => run(cnilab('exec', ...there, '--', 'ip', 'netns', 'add', 'red'))
     taken.push(await watched(there.join(' '), 'q quit', add, '✔ netns'))
-    await run(cnilab('lab', 'reset', ...there))
+    await run(cnilab('lab', 'reset', '--yes', ...there))
   }
   row('lab watch shows a change / 500 ms', taken.toSorted((a, b) => a - b)[2] ?? Number.NaN, 500, 1, 5)
 }

@@ -60,7 +60,7 @@ export default class LabRun extends BaseCommand {
       if (!flags.auto && !this.jsonEnabled())
         this.notice('no terminal to ask on: all steps run by themselves, as with --auto')
       const { runLabHere } = await import('../../src/ui/lab/lab-run.ts')
-      const options = { ...flags, json: this.jsonEnabled(), log: (text: Printable) => this.log(text) }
+      const options = { ...flags, lab: args.lab, json: this.jsonEnabled(), log: (text: Printable) => this.log(text) }
       return await runLabHere(lab, options, sandbox)
     } finally {
       await sandbox?.then(

@@ -127,7 +127,11 @@ it('stays with --keep, once, until it is deleted', async () => {
     (await cli(['exec', '--sandbox', 'kept', '--netns', 'red', '--', 'ping', '-c1', '-W2', '203.0.113.1'])).code,
   ).toBe(0)
   const again = await cli(['lab', 'run', '--auto', '--keep', '--sandbox', 'kept'])
-  expect([again.code, again.stderr.includes('sandbox delete kept')]).toEqual([1, true])
+  expect([again.code, again.stderr.includes('cnilab lab stop --sandbox kept')]).toEqual([1, true])
+  // The lab goes on, with all steps done by the program.
+  const status = await cli(['lab', 'status', '--sandbox', 'kept'])
+  expect([status.code, status.stdout.match(/solved for you/g)?.length]).toEqual([0, 8])
+  expect((await cli(['lab', 'check', '--sandbox', 'kept'])).code).toBe(0)
   expect((await cli(['sandbox', 'delete', 'kept'])).code).toBe(0)
   expect((await cli(['sandbox', 'list', '--json'])).stdout).toContain('"sandboxes": []')
 })

@@ -117,17 +117,33 @@ it('reset rebuilds the exact state at the start of a step, whatever was done', a
   const atUp = await dump()
   await cli(['lab', 'solve', 'masquerade', '--yes'])
   await inside('ip netns add mess; ip link add name x type bridge; nft add table inet mess; ip -n red link delete eth0')
-  expect((await cli(['lab', 'reset', 'up'])).code).toBe(0)
+  expect((await cli(['lab', 'reset', 'up', '--yes'])).code).toBe(0)
   expect(await dump()).toBe(atUp)
   expect((await status()).map((step) => step.status)).toEqual([
     ...Array.from({ length: 6 }, () => 'done'),
     'next',
     'not yet',
   ])
-  expect((await cli(['lab', 'reset'])).code).toBe(0)
+  expect((await cli(['lab', 'reset', '--yes'])).code).toBe(0)
   expect(await dump()).toBe(start)
   // What was once reached is still asked for, but not what a reset took back.
   expect(red((await check()).findings)).toEqual(['netns.red'])
+})
+
+it('reset asks first, and keeps on record which hints were taken', async () => {
+  await cli(['lab', 'start', 'eight-steps'])
+  await cli(['lab', 'hint'])
+  await cli(['lab', 'solve', 'netns', '--yes'])
+  const before = await status()
+  const unasked = await cli(['lab', 'reset'])
+  expect([unasked.code, unasked.stderr.includes('add --yes'), await status()]).toEqual([2, true, before])
+  const no = await onTerminal('lab reset', [['will be lost', 'n\r']])
+  expect([no.code, no.screen.includes('Nothing was changed'), await status()]).toEqual([0, true, before])
+  const yes = await onTerminal('lab reset', [['will be lost', 'y\r']])
+  expect([yes.code, (await status())[0]?.status]).toEqual([0, 'next'])
+  const recorded: unknown = JSON.parse(readFileSync(progressFile, 'utf8'))
+  expect(recorded).toMatchObject({ steps: { netns: { hints: 1, solved: true } } })
+  expect(recorded).not.toHaveProperty('steps.netns.done')
 })
 
 it('progress survives the sandbox, a torn file and an upgrade of the lab, and `stop` ends it', async () => {
@@ -184,7 +200,7 @@ it('what two terminals note at once is all there', async () => {
   )
   const [netns, bridge, veth] = await status()
   expect([netns?.solved, bridge?.solved, veth?.solved]).toEqual([true, true, true])
-  const resets = await Promise.all([1, 2, 3].map(() => cli(['lab', 'reset', 'bridge'])))
+  const resets = await Promise.all([1, 2, 3].map(() => cli(['lab', 'reset', 'bridge', '--yes'])))
   // Who waits for longer than a second says so.
   const said = resets.map(({ code, stderr }) => [code, stderr.replace(/^waiting for .*\n$/, '')])
   expect(said).toEqual([1, 2, 3].map(() => [0, '']))
@@ -211,7 +227,7 @@ it('reset runs the commands of the steps before, too', async () => {
   await cli(['lab', 'start', 'two-namespaces'])
   await cli(['lab', 'solve', 'beyond', '--yes'])
   expect((await check()).ok).toBe(true)
-  await cli(['lab', 'reset', 'beyond'])
+  await cli(['lab', 'reset', 'beyond', '--yes'])
   expect((await status()).map((step) => step.status)).toEqual([...Array.from({ length: 7 }, () => 'done'), 'next'])
 })
 
@@ -223,7 +239,7 @@ it('refuses to go on where another network has taken the place of the lab, and r
   expect(notice.stderr).toContain('cnilab lab start --resume builds that again')
   const refused = await cli(['lab', 'start', '--resume'])
   expect([refused.code, refused.stderr.includes('cnilab lab reset namespaces')]).toEqual([1, true])
-  await cli(['lab', 'reset', 'cable'])
+  await cli(['lab', 'reset', 'cable', '--yes'])
   expect((await status())[0]?.status).toBe('done')
   expect((await cli(['exec', '--', 'ls', '/run/netns'])).stdout).not.toContain('other')
 })
@@ -264,7 +280,7 @@ it('without its internet, what is tried with it has failed', async () => {
   await inside('ip netns delete internet')
   const { code, findings } = await check()
   expect([code, findings.some(({ actual }) => actual.includes('cnilab lab reset brings it back'))]).toEqual([1, true])
-  await cli(['lab', 'reset', 'masquerade'])
+  await cli(['lab', 'reset', 'masquerade', '--yes'])
   expect((await cli(['lab', 'solve', '--yes'])).code).toBe(0)
 })
 

@@ -87,6 +87,6 @@ it('a lab goes on among them, and with a pipe in the place of its namespaces and
   expect([code, screen.includes('fault')]).toEqual([0, false])
   expect((await lab('step')).code).toBe(0)
   expect((await lab('step netns')).code).toBe(0) // a file in its place is in nobody's way in a sandbox
-  expect((await lab('lab reset')).code).toBe(0)
+  expect((await lab('lab reset --yes')).code).toBe(0)
   expect((await lab('step netns')).code).toBe(0)
 })

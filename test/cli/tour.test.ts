@@ -135,15 +135,28 @@ it.each([
   expect([await nothingLeft(), existsSync(progressFile)]).toEqual([true, false])
 })
 
-it('Ctrl-C twice tears down', async () => {
-  const { code } = await onTerminal(`lab run ${LAB}`, [
-    ['What now?', '\u0003'],
-    ['keep it, to continue later', '\u0003'],
+it.each([
+  ['Ctrl-C', '\u0003'],
+  ['Ctrl-D', '\u0004'],
+])('%s, however often, takes nothing that was built', async (_name, keys) => {
+  const { code, screen } = await onTerminal(`lab run ${LAB}`, [
+    ['What now?', RUN],
+    ['Your answer', NO],
+    ['Done.', keys],
+    ['keep it, to continue later', keys],
   ])
-  expect([code, await nothingLeft()]).toEqual([130, true])
+  expect([code, screen.includes('Kept.')]).toEqual([130, true])
+  expect((await cli(['exec', '--', 'ip', 'link', 'show', 'br9'])).code).toBe(0)
 })
 
-it('a signal, or a terminal that is closed, leaves nothing but the progress, which can be built again', async () => {
+it('what was built before the first step was done is there after a kill', async () => {
+  const run = `"${process.execPath}" "${program}" lab run ${LAB}`
+  await shellOnTerminal(`exec 3<&0; ${run} <&3 & pid=$!; sleep 2; kill -KILL $pid; wait $pid`)
+  expect((await cli(['exec', '--', 'ip', 'netns', 'list'])).stdout).toContain('red')
+  expect((await cli(['lab', 'status'])).stdout).toContain('Make a bridge')
+})
+
+it('a signal, or a terminal that is closed, keeps the network; from the progress alone it can be built again', async () => {
   const run = `"${process.execPath}" "${program}" lab run ${LAB}`
   const start = onTerminal(`lab run ${LAB}`, [
     ['What now?', RUN],
@@ -157,9 +170,11 @@ it('a signal, or a terminal that is closed, leaves nothing but the progress, whi
   const { code, screen } = await shellOnTerminal(`exec 3<&0; ${run} <&3 & pid=$!; sleep 2; kill -HUP $pid; wait $pid`)
   expect(screen).toContain('continuing where you were')
   expect([code, screen.includes('nothing is left')]).toEqual([130, false])
+  expect((await cli(['exec', '--', 'ip', 'link', 'show', 'br9'])).code).toBe(0)
+  await removeSandboxes()
   expect(await nothingLeft()).toBe(true)
   expect(readFileSync(progressFile, 'utf8')).toContain('"bridge"')
-  expect((await cli(['lab', 'check'])).stderr).toContain('cnilab lab start --resume builds it again')
+  expect((await cli(['lab', 'check'])).stderr).toContain('cnilab lab start --resume rebuilds it')
   const resumed = await cli(['lab', 'start', '--resume'])
   expect(resumed.stdout).toContain('br9 (bridge) down')
 })
@@ -167,18 +182,16 @@ it('a signal, or a terminal that is closed, leaves nothing but the progress, whi
 it.each([
   ['at a question', ['What now?', ''], 'What now?'],
   ['in the shell', ['What now?', TYPE], 'default: bridge]'],
-] as const)(
-  'a terminal that is closed %s leaves no process, and the lab can be built again',
-  async (_name, first, at) => {
-    await onTerminal(`lab run ${LAB}`, [
-      first,
-      ...(at === first[0] ? [] : [[at, ''] as const]),
-      ['', (close) => close(), 300],
-    ])
-    expect(await nothingLeft()).toBe(true)
-    expect((await cli(['lab', 'start', '--resume'])).stdout).toContain('Step 1 of 2')
-  },
-)
+] as const)('a terminal that is closed %s leaves the network, and no process of the tour', async (_name, first, at) => {
+  await onTerminal(`lab run ${LAB}`, [
+    first,
+    ...(at === first[0] ? [] : [[at, ''] as const]),
+    ['', (close) => close(), 300],
+  ])
+  expect(await eventually(() => processesWith(`lab run ${LAB}`.split(' ').join('\0')).length === 0)).toBe(true)
+  expect((await cli(['exec', '--', 'ip', 'netns', 'list'])).stdout).toContain('red')
+  expect((await cli(['lab', 'start', '--resume'])).stdout).toContain('Step 1 of 2')
+})
 
 it('ends where the lab was ended in another terminal, and does not bring it back', async () => {
   const { code, screen } = await onTerminal(`lab run ${LAB}`, [
@@ -186,7 +199,8 @@ it('ends where the lab was ended in another terminal, and does not bring it back
     ['', SKIP, 2500],
   ])
   expect([code, screen.includes('was ended in the meantime')]).toEqual([1, true])
-  expect([await nothingLeft(), existsSync(progressFile)]).toEqual([true, false])
+  expect((await cli(['exec', '--', 'ip', 'netns', 'list'])).stdout).not.toContain('red')
+  expect(existsSync(progressFile)).toBe(false)
 })
 
 it('does not ask again what was answered, nor lose what was there before it', async () => {

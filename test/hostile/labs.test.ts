@@ -84,7 +84,7 @@ it('while somebody works on it', async () => {
     ['lab', 'solve'],
     ['lab', 'solve', '--yes'],
     ['lab', 'solve', 'two', '--yes', '--json'],
-    ['lab', 'reset'],
+    ['lab', 'reset', '--yes'],
     ['lab', 'stop'],
   ])
     expectVisible(await cli(args))

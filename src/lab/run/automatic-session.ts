@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CnilabError } from '../../errors.ts'
+import { exclusively } from '../../journal/exclusively.ts'
 import { readJournal } from '../../journal/journal.ts'
 import type { Host } from '../../kernel/host.ts'
 import { processesIn, startTime } from '../../kernel/processes.ts'
@@ -12,6 +12,8 @@ import { findSandbox, openSandbox } from '../../sandbox/open.ts'
 import { removeSandbox } from '../../sandbox/remove.ts'
 import { machine } from '../../engine/open-host.ts'
 import { type LabEvents, type LabReport, runLab } from './automatic.ts'
+import { beginLab, noteSolved, refuseOccupied } from './lab-in-progress.ts'
+import { stopLab } from './reset.ts'
 import { undoEntries } from '../../engine/undo.ts'
 
 /** Where to run a lab, and whether to keep its network. */
@@ -20,6 +22,9 @@ export interface SessionOptions {
   keep: boolean
   /** The sandbox for a lab that is kept. */
   sandbox: string
+  /** What a lab that is kept is recorded under: its name or the path of its file, and its `--set`. */
+  lab: string
+  set?: readonly string[] | undefined
   force?: boolean
 }
 
@@ -46,9 +51,9 @@ export interface Session {
 export async function openSession(options: SessionOptions, own?: Promise<LiveSandbox>): Promise<Session> {
   if (own) return privateSession(await own)
   const here = options.host ? machine(options) : ownSandbox()
-  if (here) return sessionOn(here, options.keep)
+  if (here) return options.keep ? keptSession(here, options) : sessionOn(here)
   const { host, state } = await openSandbox(options.sandbox)
-  return sessionOn(host, true, state !== 'found')
+  return keptSession(host, options, state !== 'found')
 }
 
 function privateSession(live: LiveSandbox): Session {
@@ -72,34 +77,52 @@ function privateSession(live: LiveSandbox): Session {
 }
 
 /** A session on a host that outlives it: the journal says what to undo. */
-function sessionOn(host: Host, keep: boolean, created = false): Session {
+function sessionOn(host: Host): Session {
   refuseBinds(host)
   const earlier = new Set(readJournal(host).map((entry) => entry.id))
-  if (keep && earlier.size > 0)
-    throw new CnilabError(
-      'state',
-      `${host.kind === 'machine' ? 'this machine' : `the sandbox '${host.name}'`} already holds a network that cnilab made`,
-      {
-        fix:
-          host.kind === 'machine'
-            ? 'cnilab clean --host'
-            : `cnilab sandbox delete ${host.name}, or --sandbox with another name`,
-      },
-    )
   const kernel = kernelOf(host)
   return {
     kernel,
     run: (lab, events, signal) => runLab(kernel, lab, events, signal),
-    tearDown: async (report) => {
-      const interrupted = report.error?.kind === 'interrupted'
-      if (keep && !interrupted) return { ok: true, left: [], kept: true }
+    tearDown: async () => {
       const { left, kept } = await undoEntries(
         kernel,
         readJournal(host).filter((entry) => !earlier.has(entry.id)),
       )
+      return { ok: left.length === 0, left: [...left, ...kept.map((what) => `${what} (still in use)`)] }
+    },
+  }
+}
+
+/**
+ * A session whose lab goes on running when it is over, as if it had been started and solved there; one that is interrupted
+ * is stopped. `created`: the sandbox was created for it.
+ */
+async function keptSession(host: Host, { lab: name, set = [] }: SessionOptions, created = false): Promise<Session> {
+  const kernel = kernelOf(host)
+  await refuseOccupied(kernel)
+  return {
+    kernel,
+    run: async (lab, events, signal) => {
+      const running = await exclusively(host, async () => {
+        await refuseOccupied(kernel) // of several that start at once, one does
+        return beginLab(kernel, lab, name, set)
+      })
+      const report = await runLab(kernel, lab, events, signal)
+      const isDone = (id: string) => report.steps.some((step) => step.id === id && /done|already/.test(step.status))
+      if (report.error?.kind !== 'interrupted')
+        await noteSolved(
+          running,
+          lab.steps.filter(({ id }) => isDone(id)),
+        )
+      return report
+    },
+    tearDown: async ({ error }) => {
+      if (error?.kind !== 'interrupted') return { ok: true, left: [], kept: true }
+      const left = await stopLab(host, host.name)
       const sandbox = created ? findSandbox(host.name) : undefined
       if (sandbox) await removeSandbox(sandbox)
-      return { ok: left.length === 0, left: [...left, ...kept.map((what) => `${what} (still in use)`)] }
+      return { ok: left.length === 0, left }
     },
   }
 }

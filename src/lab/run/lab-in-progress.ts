@@ -92,6 +92,20 @@ export async function startLab(kernel: Kernel, name: string, set: readonly strin
 
 async function startExclusively(kernel: Kernel, lab: Lab, name: string, set: readonly string[]): Promise<RunningLab> {
   const { host } = kernel
+  await refuseOccupied(kernel)
+  const running = beginLab(kernel, lab, name, set)
+  try {
+    await doPlan(kernel, lab.start)
+  } catch (error) {
+    endProgress(host)
+    throw error
+  }
+  return running
+}
+
+/** Throws CnilabError `state` if a lab is running on the host, or there is a network. */
+export async function refuseOccupied(kernel: Kernel): Promise<void> {
+  const { host } = kernel
   const flags = flagsFor(host)
   const other = readProgress(host)
   if (other)
@@ -105,14 +119,6 @@ async function startExclusively(kernel: Kernel, lab: Lab, name: string, set: rea
           ? 'cnilab clean --host'
           : `cnilab sandbox delete ${host.name}, or --sandbox with another name`,
     })
-  const running = beginLab(kernel, lab, name, set)
-  try {
-    await doPlan(kernel, lab.start)
-  } catch (error) {
-    endProgress(host)
-    throw error
-  }
-  return running
 }
 
 /** Whether a sandbox holds only what it started with. */
@@ -161,10 +167,21 @@ export function noteHint(running: RunningLab, step: LabStep): Promise<void> {
   })
 }
 
-/** Forgets the progress in some steps. */
+/** Forgets that some steps are done or skipped. Hints taken, solutions seen and questions answered stay on record. */
 export function forget(running: RunningLab, steps: readonly LabStep[]): Promise<void> {
   return update(running, (progress) => {
-    for (const { id } of steps) delete progress.steps[id]
+    for (const { id } of steps) {
+      const { hints, solved, answers } = stepProgress(progress, id)
+      progress.steps[id] = { hints, solved, answers, skipped: false }
+    }
+  })
+}
+
+/** Records that the program has done these steps. */
+export function noteSolved(running: RunningLab, steps: readonly LabStep[]): Promise<void> {
+  const done = new Date().toISOString()
+  return update(running, (progress) => {
+    for (const { id } of steps) progress.steps[id] = { ...stepProgress(progress, id), done, solved: true }
   })
 }
 

@@ -71,25 +71,20 @@ async function guideIn(
     if (live) await removeSandbox(live.sandbox)
     throw error
   }
+  live?.keep() // from now on only the learner's own choice removes what they built
   const where = host.kind === 'machine' ? 'on this machine' : `in the sandbox '${host.name}'`
   log(style.quiet(`${where}; look at it from another terminal with: cnilab shell${view.flags}`))
   const end = await takeTour(running, view, signal)
   if (end === 'finished') await showSummary(running, view)
-  // Leaving without an answer keeps a sandbox that existed before, and removes a new one.
-  const kept = keep || (!signal.aborted && ((await askToKeep(end, view, signal)) ?? opened.state === 'found'))
+  const kept = keep || signal.aborted || (await askToKeep(end, view, signal))
   if (kept) {
-    live?.keep()
     log(marked(mark.done, `Kept. Continue with: cnilab lab run ${name}${view.flags}`, plain))
     log(`End it with: cnilab lab stop${view.flags}`)
-  } else if (signal.aborted) {
-    // Nobody was asked: the progress is remembered, and can be rebuilt.
-    log(`Stopped. Continue with: cnilab lab run ${name}${view.flags}`)
   } else {
     const left = await stopLab(host, host.name)
     for (const what of left) log(marked(mark.failed, `still there: ${what}`, plain))
     if (left.length === 0) log(marked(mark.done, 'Torn down: nothing is left', plain))
   }
-  if (live && !kept && signal.aborted) await removeSandbox(live.sandbox)
   if (end !== 'finished') process.exitCode = 130
   return { schema: 'cnilab/lab-tour/v1', lab: running.lab.id, sandbox: host.name, end, kept }
 }
@@ -109,14 +104,14 @@ async function openLab({ host }: OpenedSandbox, name: string, set: readonly stri
 }
 
 /** Asks whether to keep the network; undefined if the learner leaves without an answer. */
-function askToKeep(end: TourEnd, { plain, flags }: View, signal: AbortSignal): Promise<boolean | undefined> {
+async function askToKeep(end: TourEnd, { plain, flags }: View, signal: AbortSignal): Promise<boolean> {
   const keep = {
     name: end === 'finished' ? `keep it, to look around (cnilab shell${flags})` : 'keep it, to continue later',
     value: true,
   }
   const tearDown = { name: 'tear it down', value: false }
   const choices = end === 'finished' ? [tearDown, keep] : [keep, tearDown]
-  return askChoice('The network that you built:', choices, { plain, signal })
+  return (await askChoice('The network that you built:', choices, { plain, signal })) ?? true
 }
 
 /** Shows what was learned, a script of all commands, the checks, the hints that were used, and how long it took. */

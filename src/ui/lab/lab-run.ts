@@ -28,6 +28,9 @@ export interface LabRunDocument extends Document {
 export interface LabRunOptions {
   host: boolean
   keep: boolean
+  /** The name of the lab, or the path of its file, and its `--set`. */
+  lab: string
+  set?: readonly string[] | undefined
   /** The sandbox for a lab that is kept. */
   sandbox: string
   json: boolean
@@ -111,7 +114,7 @@ function endLines(
     ? [
         marked(
           mark.done,
-          `Kept: cnilab shell${flags} looks around, cnilab clean${flags === ' --host' ? flags : ''} removes it`,
+          `Kept: cnilab lab status${flags} shows it, cnilab shell${flags} looks around, cnilab lab stop${flags} ends it`,
           plain,
         ),
       ]
