@@ -38,6 +38,6 @@ export default class Attach extends OperationCommand {
       netns === undefined
         ? parseOperation('attach-bridge', { ifname: args.ifname, bridge })
         : parseOperation('attach-netns', { ifname: args.ifname, netns, name })
-    return undo ? this.takeBack(operation, flags) : this.perform([operation], flags)
+    return undo ? this.undo(operation, flags) : this.perform([operation], flags)
   }
 }

@@ -10,7 +10,7 @@ import { kernelOf } from '../src/kernel/kernel.ts'
 import { toLine } from '../src/plan/command-line.ts'
 import { removeAll } from '../src/sandbox/remove.ts'
 import { BaseCommand, type Document } from '../src/ui/terminal/base-command.ts'
-import { mark, style } from '../src/ui/terminal/style.ts'
+import { symbol, style } from '../src/ui/terminal/style.ts'
 import { draw, join } from '../src/ui/terminal/text.ts'
 
 interface CleanDocument extends Document {
@@ -44,7 +44,7 @@ export default class Clean extends BaseCommand {
       removed.length === 0
         ? 'nothing to remove'
         : join(
-            removed.map((name) => draw`${mark.done} Removed sandbox '${name}'`),
+            removed.map((name) => draw`${symbol.done} Removed sandbox '${name}'`),
             '\n',
           ),
     )
@@ -62,10 +62,10 @@ export default class Clean extends BaseCommand {
     endProgress(host)
     const removed = [...commands.map((command) => toLine(command, '1')), ...forgotten]
     if (removed.length + kept.length + foreign.length + left.length === 0) this.log('nothing to remove')
-    for (const command of commands) this.log(draw`${mark.done} ${style.command(toLine(command, '1'))}`)
-    for (const what of forgotten) this.log(draw`${mark.done} released: ${what}`)
-    for (const what of kept) this.log(draw`${mark.already} kept, still in use: ${what}`)
-    for (const what of foreign) this.log(draw`${mark.already} left alone, not ours: ${what}`)
+    for (const command of commands) this.log(draw`${symbol.done} ${style.command(toLine(command, '1'))}`)
+    for (const what of forgotten) this.log(draw`${symbol.done} released: ${what}`)
+    for (const what of kept) this.log(draw`${symbol.already} kept, still in use: ${what}`)
+    for (const what of foreign) this.log(draw`${symbol.already} left alone, not ours: ${what}`)
     if (left.length > 0)
       throw new CnilabError('state', `could not undo: ${left.join('; ')}`, {
         fix: 'see what it is with ip -d link, put it back or remove it by hand, and run cnilab clean --host again',

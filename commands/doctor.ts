@@ -1,10 +1,10 @@
 import { Flags } from '@oclif/core'
 import { refuseInside } from '../src/engine/open-host.ts'
-import { examine, type Trial } from '../src/engine/doctor.ts'
+import { runTrials, type Trial } from '../src/engine/doctor.ts'
 import { installMissing } from '../src/engine/install.ts'
 import { BaseCommand, type Document } from '../src/ui/terminal/base-command.ts'
 import { askToInstall } from '../src/ui/terminal/install.ts'
-import { mark, style } from '../src/ui/terminal/style.ts'
+import { symbol, style } from '../src/ui/terminal/style.ts'
 import { draw } from '../src/ui/terminal/text.ts'
 
 interface DoctorDocument extends Document {
@@ -25,9 +25,9 @@ export default class Doctor extends BaseCommand {
     refuseInside()
     if (flags.fix)
       await installMissing(flags.yes ? () => Promise.resolve(true) : askToInstall, (line) => this.notice(line))
-    const trials = await examine()
+    const trials = await runTrials()
     for (const { what, ok, detail, fix } of trials) {
-      this.log(draw`${ok ? mark.done : mark.failed} ${what}: ${detail}`)
+      this.log(draw`${ok ? symbol.done : symbol.failed} ${what}: ${detail}`)
       if (fix !== undefined) this.log(draw`  ${style.command(fix)}`)
     }
     const ok = trials.every((trial) => trial.ok)

@@ -25,7 +25,7 @@ export default class Masquerade extends OperationCommand {
     const operation = parseOperation('masquerade', { subnet: args.subnet })
     const key = FORWARDING[isIpv6(args.subnet) ? 'inet6' : 'inet']
     return flags.delete
-      ? this.takeBack(operation, flags)
+      ? this.undo(operation, flags)
       : this.perform([parseOperation('sysctl', { key, value: '1' }), operation], flags)
   }
 }

@@ -25,6 +25,6 @@ export default class Up extends OperationCommand {
     if (!flags.undo) return this.perform(plan, flags)
     const [operation, another] = plan
     if (!operation || another) throw new CnilabError('usage', '--undo takes one interface')
-    return this.takeBack(operation, flags)
+    return this.undo(operation, flags)
   }
 }

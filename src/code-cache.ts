@@ -20,7 +20,7 @@ interface Loaded {
 }
 
 /** The limit for a bundled file, and for its compiled code, in bytes. */
-const MOST = 64 * MIB
+const MAX_SIZE = 64 * MIB
 
 /**
  * Runs bundled files, which are CommonJS modules, with the code that V8 compiled in earlier runs. Node's own compile cache
@@ -44,7 +44,7 @@ export class CodeCache {
     const cache = this.#folder === undefined ? undefined : join(this.#folder, file.replaceAll('/', '%').slice(-200))
     const kept = cache === undefined ? undefined : read(cache, version)
     const script = new Script(
-      `(function (exports, require, module, __filename, __dirname) {${readBytes(file, MOST).toString('latin1')}\n})`,
+      `(function (exports, require, module, __filename, __dirname) {${readBytes(file, MAX_SIZE).toString('latin1')}\n})`,
       {
         filename: file,
         ...(kept ? { cachedData: kept } : {}),
@@ -87,7 +87,7 @@ export class CodeCache {
 function read(cache: string, version: string): Buffer | undefined {
   try {
     if (distrust(cache) !== undefined) return undefined
-    const bytes = readBytes(cache, MOST)
+    const bytes = readBytes(cache, MAX_SIZE)
     const end = bytes.indexOf('\n')
     return bytes.toString('utf8', 0, end) === version ? bytes.subarray(end + 1) : undefined
   } catch {

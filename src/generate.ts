@@ -14,7 +14,7 @@ import { editorSchema } from './lab/format/editor-schema.ts'
 import { readSource } from './lab/format/source.ts'
 import { hintText } from './ui/lab/hint.ts'
 import { drawn } from './ui/terminal/drawn.ts'
-import { draw, drawingsFile } from './ui/terminal/markdown.ts'
+import { renderMarkdown, drawingsFile } from './ui/terminal/markdown.ts'
 
 const plugin = new Plugin({
   root: process.cwd(),
@@ -53,7 +53,7 @@ for (const plain of [true, false])
   for (const color of [true, false])
     writeFileSync(
       drawingsFile(plain, color),
-      JSON.stringify(Object.fromEntries(texts.map((text) => [text, drawn(draw(text, plain, color))]))),
+      JSON.stringify(Object.fromEntries(texts.map((text) => [text, drawn(renderMarkdown(text, plain, color))]))),
     )
 
 // The program must work wherever its folder is copied.

@@ -1,5 +1,5 @@
 /** How deeply lists and objects may be nested: the functions that walk them recurse. */
-const DEEPEST = 100
+const MAX_DEPTH = 100
 
 const [QUOTE, BACKSLASH, LIST, LIST_END, OBJECT, OBJECT_END] = [0x22, 0x5c, 0x5b, 0x5d, 0x7b, 0x7d]
 
@@ -14,11 +14,11 @@ export function tooDeep(text: string): number | undefined {
       else if (character === QUOTE) isText = false
     } else if (character === QUOTE) isText = true
     else if (character === LIST || character === OBJECT) {
-      if (++depth > DEEPEST) return at
+      if (++depth > MAX_DEPTH) return at
     } else if (character === LIST_END || character === OBJECT_END) depth--
   }
   return undefined
 }
 
 /** The message about such a text. */
-export const TOO_DEEP = `more than ${DEEPEST} lists and objects are nested here`
+export const TOO_DEEP = `more than ${MAX_DEPTH} lists and objects are nested here`

@@ -4,9 +4,9 @@ import pkg from '../package.json' with { type: 'json' }
 import { packageFolder } from './kernel/package-folder.ts'
 import { readText } from './kernel/read-file.ts'
 import { commandFirst } from './ui/terminal/command-first.ts'
-import { mindUnwritten } from './unwritten.ts'
+import { ignoreWriteErrors } from './write-errors.ts'
 import { errorDocument, formatError, show } from './ui/terminal/error.ts'
-import { printJson, tell } from './ui/terminal/output.ts'
+import { printJson, printError } from './ui/terminal/output.ts'
 
 type Started = (command: string) => unknown
 
@@ -21,7 +21,7 @@ function program(started: Started): Interfaces.Plugin {
     started(id)
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each file there has a command
     const file = (await import(`../commands/${id.replaceAll(':', '/')}.ts`)) as { default: Command.Class }
-    mindUnwritten() // loading a command has added oclif's own listener
+    ignoreWriteErrors() // loading a command has added oclif's own listener
     return Object.assign(file.default, { id, plugin })
   }
   const plugin: Interfaces.Plugin = {
@@ -59,7 +59,7 @@ settings.enableAutoTranspile = false
 
 /** Runs the command that the arguments name, and shows errors, even those before a command is found. */
 export async function main(started: Started = () => undefined): Promise<void> {
-  mindUnwritten()
+  ignoreWriteErrors()
   process.on('uncaughtException', (error) => {
     showError(error)
     process.exit()
@@ -81,7 +81,7 @@ function showError(error: unknown): void {
   const shown = show(error)
   if (!shown) return
   if (process.argv.includes('--json')) printJson(errorDocument(shown))
-  else tell(formatError(shown))
+  else printError(formatError(shown))
   process.exitCode = shown.exitCode
 }
 

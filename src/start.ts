@@ -7,7 +7,7 @@ import { completeEnvironment } from './environment.ts'
 import pkg from '../package.json' with { type: 'json' }
 import { makeFolder } from './kernel/make-folder.ts'
 import { distrust } from './kernel/trust.ts'
-import { mindUnwritten } from './unwritten.ts'
+import { ignoreWriteErrors } from './write-errors.ts'
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 
@@ -65,7 +65,7 @@ async function runMain() {
 /** Starts the command that the arguments name, or says why it cannot. */
 async function start() {
   completeEnvironment()
-  mindUnwritten()
+  ignoreWriteErrors()
   const problem = obstacle()
   if (problem !== undefined) {
     process.stderr.write(`${problem}\n`)

@@ -6,7 +6,7 @@ import { type LabPlan, printPlan } from '../../src/ui/lab/lab-plan.ts'
 import { writeResult } from '../../src/ui/terminal/output.ts'
 import { netnsOf } from '../../src/operations/names.ts'
 import { changeFlags } from '../../src/ui/terminal/base-command.ts'
-import { mark, marked, style } from '../../src/ui/terminal/style.ts'
+import { symbol, withSymbol, style } from '../../src/ui/terminal/style.ts'
 
 export default class BridgeAdd extends ContainerCommand {
   static override summary = 'Attach a container to a bridge: steps 2 to 8 for an existing namespace'
@@ -47,7 +47,7 @@ export default class BridgeAdd extends ContainerCommand {
     }
     const addresses = result.ips.map(({ address }) => address).join(', ') || 'no address'
     const where = netnsOf(job.call.netns)
-    this.log(marked(mark.done, `${job.call.ifname} in namespace ${where} has ${addresses}`, flags.plain))
+    this.log(withSymbol(symbol.done, `${job.call.ifname} in namespace ${where} has ${addresses}`, flags.plain))
     return undefined
   }
 

@@ -1,4 +1,4 @@
-import { examine } from '../../src/cni/teacher/bridge-container.ts'
+import { checkContainer } from '../../src/cni/teacher/bridge-container.ts'
 import type { Finding } from '../../src/plan/finding.ts'
 import type { Document } from '../../src/ui/terminal/base-command.ts'
 import { addedFlags, ContainerCommand, containerArgs } from '../../src/ui/cni/container-command.ts'
@@ -25,7 +25,7 @@ export default class BridgeCheck extends ContainerCommand {
     const given = this.read(typed, 'check')
     const kernel = await this.open(given, typed, true)
     const job = await this.readAdded(kernel, given, typed)
-    const findings = await examine(kernel, job)
+    const findings = await checkContainer(kernel, job)
     const view = viewOf(kernel.host, typed.flags.plain, (text) => this.log(text))
     for (const finding of findings)
       if (finding.passed === false) showFailure(finding, view)

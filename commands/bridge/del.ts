@@ -1,9 +1,9 @@
 import { Flags } from '@oclif/core'
-import { takeOff, wouldTakeOff } from '../../src/cni/teacher/bridge-container.ts'
+import { detachContainer, planDetach } from '../../src/cni/teacher/bridge-container.ts'
 import { toLine } from '../../src/plan/command-line.ts'
 import { addedFlags, ContainerCommand, containerArgs } from '../../src/ui/cni/container-command.ts'
 import { changeFlags } from '../../src/ui/terminal/base-command.ts'
-import { mark, marked, style } from '../../src/ui/terminal/style.ts'
+import { symbol, withSymbol, style } from '../../src/ui/terminal/style.ts'
 import { draw } from '../../src/ui/terminal/text.ts'
 
 export default class BridgeDel extends ContainerCommand {
@@ -24,11 +24,11 @@ export default class BridgeDel extends ContainerCommand {
     const kernel = await this.open(given, typed, false)
     const job = await this.readAdded(kernel, given, typed)
     const isDry = typed.flags['dry-run']
-    const { commands, foreign } = await (isDry ? wouldTakeOff : takeOff)(kernel, job)
+    const { commands, foreign } = await (isDry ? planDetach : detachContainer)(kernel, job)
     const what = `container ${job.call.containerId} is detached from the network ${job.network.name}`
     const { plain } = typed.flags
-    if (commands.length === 0) this.log(marked(mark.already, `Nothing to do: ${what}`, plain))
-    else if (!isDry) this.log(marked(mark.done, `Done: ${what}`, plain))
+    if (commands.length === 0) this.log(withSymbol(symbol.already, `Nothing to do: ${what}`, plain))
+    else if (!isDry) this.log(withSymbol(symbol.done, `Done: ${what}`, plain))
     for (const command of commands) this.log(draw`${isDry ? '' : '  '}${style.command(toLine(command, '1'))}`)
     for (const table of foreign) this.notice(`left alone: ${table}`)
     return undefined

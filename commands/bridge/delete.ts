@@ -23,6 +23,6 @@ export default class BridgeDelete extends OperationCommand {
       throw new CnilabError('usage', 'bridge delete takes the name of one bridge', {
         fix: `cnilab bridge del ${quote(args.name)} ${quote(args.netns)} detaches the container ${args.name} from its bridge`,
       })
-    return this.takeBack(parseOperation('bridge', { name: args.name, netns: flags.netns }), flags)
+    return this.undo(parseOperation('bridge', { name: args.name, netns: flags.netns }), flags)
   }
 }

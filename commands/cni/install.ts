@@ -1,14 +1,14 @@
 import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
-import { install, type Installed } from '../../src/cni/install/install.ts'
-import { uninstall, type Uninstalled } from '../../src/cni/install/uninstall.ts'
+import { install, type InstallResult } from '../../src/cni/install/install.ts'
+import { uninstall, type UninstallResult } from '../../src/cni/install/uninstall.ts'
 import { refuseInside } from '../../src/engine/open-host.ts'
 import { CnilabError } from '../../src/errors.ts'
 import { BaseCommand, type Document } from '../../src/ui/terminal/base-command.ts'
 import { interruptible } from '../../src/ui/terminal/interruptible.ts'
 import { installedText, uninstalledText } from '../../src/ui/cni/install.ts'
 
-type InstallDocument = Document & (Installed | Uninstalled)
+type InstallDocument = Document & (InstallResult | UninstallResult)
 
 export default class CniInstall extends BaseCommand {
   static override summary = 'Install the CNI plugins on this machine as standalone programs'

@@ -1,7 +1,7 @@
 import { DEFAULT_BIN_DIRS, DEFAULT_CONF_DIR } from '../../src/cni/config/folders.ts'
 import { FLAGS_GONE } from '../../src/cni/machine/kubelet.ts'
 import { findRuntimes } from '../../src/cni/machine/runtimes.ts'
-import { type SeenRuntime, withFolders } from '../../src/cni/machine/summary.ts'
+import { type RuntimeSummary, withFolders } from '../../src/cni/machine/summary.ts'
 import { quote } from '../../src/plan/command-line.ts'
 import { BaseCommand, type Document } from '../../src/ui/terminal/base-command.ts'
 import { runtimesText } from '../../src/ui/cni/kubelet.ts'
@@ -10,7 +10,7 @@ import { style } from '../../src/ui/terminal/style.ts'
 import { draw, join } from '../../src/ui/terminal/text.ts'
 
 interface KubeletDocument extends Document {
-  runtimes: SeenRuntime[]
+  runtimes: RuntimeSummary[]
 }
 
 export default class CniKubelet extends BaseCommand {
@@ -36,7 +36,7 @@ export default class CniKubelet extends BaseCommand {
 }
 
 /** The commands that look into the folders of the first runtime that names some; those of one in a container are not ours. */
-function next(runtimes: readonly SeenRuntime[]): string[] {
+function next(runtimes: readonly RuntimeSummary[]): string[] {
   const { confDir, binDirs } = runtimes.find((one) => one.confDir && one.root === '') ?? {}
   const conf = confDir && confDir.value !== DEFAULT_CONF_DIR ? ` --conf-dir ${quote(confDir.value)}` : ''
   const bins = (binDirs?.value ?? []).filter((folder) => !DEFAULT_BIN_DIRS.includes(folder))

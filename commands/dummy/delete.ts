@@ -12,6 +12,6 @@ export default class DummyDelete extends OperationCommand {
   async run(): Promise<OperationsDocument> {
     const { args, flags } = await this.parse(DummyDelete)
     const { name } = args
-    return this.takeBack(parseOperation('dummy', { name, netns: flags.netns }), flags)
+    return this.undo(parseOperation('dummy', { name, netns: flags.netns }), flags)
   }
 }

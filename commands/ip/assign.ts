@@ -23,6 +23,6 @@ export default class IpAssign extends OperationCommand {
   async run(): Promise<OperationsDocument> {
     const { args, flags } = await this.parse(IpAssign)
     const operation = parseOperation('address', { address: args.address, ifname: args.ifname, netns: flags.netns })
-    return flags.undo ? this.takeBack(operation, flags) : this.perform([operation], flags)
+    return flags.undo ? this.undo(operation, flags) : this.perform([operation], flags)
   }
 }

@@ -1,12 +1,12 @@
 import { CnilabError } from '../../src/errors.ts'
-import { type Entry, reference } from '../../src/lab/format/reference.ts'
+import { type ReferenceEntry, reference } from '../../src/lab/format/reference.ts'
 import { BaseCommand, type Document } from '../../src/ui/terminal/base-command.ts'
 import { word } from '../../src/ui/terminal/word.ts'
 import { showEntry, showKinds } from '../../src/ui/lab/reference.ts'
 
 interface ReferenceDocument extends Document {
-  operations: readonly Entry[]
-  checks: readonly Entry[]
+  operations: readonly ReferenceEntry[]
+  checks: readonly ReferenceEntry[]
 }
 
 export default class LabReference extends BaseCommand {
@@ -25,7 +25,7 @@ export default class LabReference extends BaseCommand {
       log('\nThe parameters of one: cnilab lab reference KIND')
       return { schema: 'cnilab/lab-reference/v1', ...all }
     }
-    const isIt = ({ kind }: Entry) => kind === args.kind
+    const isIt = ({ kind }: ReferenceEntry) => kind === args.kind
     const [operations, checks] = [all.operations.filter(isIt), all.checks.filter(isIt)]
     if (operations.length + checks.length === 0)
       throw new CnilabError('usage', `there is no operation or check '${args.kind}'`, {

@@ -1,7 +1,7 @@
 import { Flags } from '@oclif/core'
 import { loadLab } from '../../src/lab/run/load.ts'
 import type { Lab } from '../../src/lab/format/lab.ts'
-import { derive } from '../../src/operations/registry.ts'
+import { bindOperation } from '../../src/operations/registry.ts'
 import { toLine } from '../../src/plan/command-line.ts'
 import { BaseCommand, type Document } from '../../src/ui/terminal/base-command.ts'
 import type { Printable } from '../../src/ui/terminal/drawn.ts'
@@ -37,7 +37,7 @@ export default class LabShow extends BaseCommand {
       this.log('')
       showPurpose(lab, step, view)
       if (step.free) continue // the learner is to find out how to do it
-      const commands = step.operations.flatMap((operation) => derive(operation).apply)
+      const commands = step.operations.flatMap((operation) => bindOperation(operation).apply)
       for (const command of commands.slice(0, 6)) this.log(draw`  $ ${style.command(toLine(command, '1'))}`)
       if (commands.length > 6) this.log(style.quiet(`  … and ${commands.length - 6} more like these`))
     }

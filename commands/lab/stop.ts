@@ -5,7 +5,7 @@ import { readProgress } from '../../src/lab/run/progress.ts'
 import { MACHINE } from '../../src/kernel/host.ts'
 import { BaseCommand, type Document, changeFlags } from '../../src/ui/terminal/base-command.ts'
 import { plainFlag } from '../../src/ui/terminal/flags.ts'
-import { mark, marked } from '../../src/ui/terminal/style.ts'
+import { symbol, withSymbol } from '../../src/ui/terminal/style.ts'
 
 interface StopDocument extends Document {
   lab: string
@@ -26,8 +26,9 @@ export default class LabStop extends BaseCommand {
     const progress = readProgress(place)
     if (!progress) throw new CnilabError('state', 'no lab is running here', { fix: 'cnilab lab list' })
     const left = await stopLab(host, place.name)
-    if (left.length === 0) this.log(marked(mark.done, `Lab ${progress.lab} ended: nothing is left of it`, flags.plain))
-    for (const what of left) this.log(marked(mark.failed, `still there: ${what}`, flags.plain))
+    if (left.length === 0)
+      this.log(withSymbol(symbol.done, `Lab ${progress.lab} ended: nothing is left of it`, flags.plain))
+    for (const what of left) this.log(withSymbol(symbol.failed, `still there: ${what}`, flags.plain))
     if (left.length > 0) process.exitCode = 1
     return { schema: 'cnilab/lab-stop/v1', lab: progress.lab, ok: left.length === 0, left }
   }

@@ -14,6 +14,6 @@ export default class MacvlanDelete extends OperationCommand {
     const { name } = args
     // Deleting it takes only its name, whatever its parent is.
     const operation = parseOperation('macvlan', { name, parent: name, netns: flags.netns })
-    return this.takeBack(operation, flags)
+    return this.undo(operation, flags)
   }
 }

@@ -11,6 +11,6 @@ export default class NetnsDelete extends OperationCommand {
 
   async run(): Promise<OperationsDocument> {
     const { args, flags } = await this.parse(NetnsDelete)
-    return this.takeBack(parseOperation('netns', { name: args.name }), flags)
+    return this.undo(parseOperation('netns', { name: args.name }), flags)
   }
 }

@@ -17,6 +17,6 @@ export default class RouteDelete extends OperationCommand {
   async run(): Promise<OperationsDocument> {
     const { args, flags } = await this.parse(RouteDelete)
     const operation = parseOperation('route', { dst: args.dst, via: flags.via, netns: flags.netns })
-    return this.takeBack(operation, flags)
+    return this.undo(operation, flags)
   }
 }

@@ -4,7 +4,7 @@ import { endProgress } from '../../src/lab/run/progress.ts'
 import { findSandbox } from '../../src/sandbox/open.ts'
 import { removeSandbox } from '../../src/sandbox/remove.ts'
 import { BaseCommand, type Document } from '../../src/ui/terminal/base-command.ts'
-import { mark } from '../../src/ui/terminal/style.ts'
+import { symbol } from '../../src/ui/terminal/style.ts'
 import { draw } from '../../src/ui/terminal/text.ts'
 import { word } from '../../src/ui/terminal/word.ts'
 
@@ -26,7 +26,7 @@ export default class SandboxDelete extends BaseCommand {
     if (!sandbox) throw new CnilabError('state', `there is no sandbox '${name}'`, { fix: 'cnilab sandbox list' })
     await removeSandbox(sandbox)
     endProgress({ name })
-    this.log(draw`${mark.done} Removed sandbox '${name}'`)
+    this.log(draw`${symbol.done} Removed sandbox '${name}'`)
     return { schema: 'cnilab/deleted/v1', deleted: [name] }
   }
 }

@@ -13,6 +13,6 @@ export default class VethDelete extends OperationCommand {
     const { args, flags } = await this.parse(VethDelete)
     // Only one end is known, which is enough: the kernel removes both.
     const name = interfaceName.parse(args.name)
-    return this.takeBack({ kind: 'veth', params: { name, peer: name } }, flags)
+    return this.undo({ kind: 'veth', params: { name, peer: name } }, flags)
   }
 }

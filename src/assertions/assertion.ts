@@ -3,7 +3,7 @@ import type { Resource } from '../operations/operation.ts'
 import type { Namespace, State } from '../state/state.ts'
 
 /** The outcome of an assertion: whether it holds, and the actual state in words. */
-export interface Found {
+export interface AssertionOutcome {
   holds: boolean
   actual: string
 }
@@ -14,7 +14,10 @@ interface Reading {
   /** The namespace to run it in; undefined for the host. */
   netns: string | undefined
   /** Judges the output. `namespace` is the snapshot of its namespace, if it was read. */
-  found: (output: { code: number | undefined; stdout: string; stderr: string }, namespace?: Namespace) => Found
+  judge: (
+    output: { code: number | undefined; stdout: string; stderr: string },
+    namespace?: Namespace,
+  ) => AssertionOutcome
 }
 
 /** A call with real packets: its protocol and destination. `to` and `server` are addresses, IPv4 or IPv6. */
@@ -24,11 +27,11 @@ export type PacketCall =
   | { protocol: 'dns'; server: string; name: string }
 
 /** The outcome of a call. */
-export interface Answer {
+export interface CallOutcome {
   /** Whether it was answered: TCP connected, HTTP returned any status, DNS returned an address. */
   ok: boolean
   /** The first line of the answer, the address, or what went wrong, in words. */
-  said: string
+  detail: string
   /** The status of HTTP. */
   status?: number
 }
@@ -38,10 +41,16 @@ export interface Answer {
  * call, or the source address that the internet sees.
  */
 export type Test =
-  | { by: 'state'; judge: (now: State) => Found }
+  | { by: 'state'; judge: (now: State) => AssertionOutcome }
   | { by: 'reading'; reading: Reading }
   | { by: 'ping'; from: string | undefined; to: string }
-  | { by: 'call'; from: string | undefined; call: PacketCall; listen: boolean; judge: (answer: Answer) => Found }
+  | {
+      by: 'call'
+      from: string | undefined
+      call: PacketCall
+      listen: boolean
+      judge: (answer: CallOutcome) => AssertionOutcome
+    }
   | { by: 'seen'; from: string; as: string }
 
 /** A kind of assertion: its parameters, its texts, and how to judge it. */

@@ -92,7 +92,7 @@ function service(protocol: 'tcp' | 'udp', title: string, why: string): Assertion
       from: place(p.from),
       call: { protocol, to: p.to, port: p.port },
       listen: p.listen,
-      judge: ({ ok, said }) => ({ holds: ok, actual: said }),
+      judge: ({ ok, detail }) => ({ holds: ok, actual: detail }),
     }),
   }
 }
@@ -148,9 +148,9 @@ export const http: AssertionKind<HttpParams> = {
     from: place(p.from),
     call: { protocol: 'http', to: p.to, port: p.port, path: p.path },
     listen: p.listen,
-    judge: ({ ok, said, status }) => ({
-      holds: ok && status === p.status && (p.contains === undefined || said.includes(p.contains)),
-      actual: status === undefined ? said : `status ${status}: ${said.trim()}`,
+    judge: ({ ok, detail, status }) => ({
+      holds: ok && status === p.status && (p.contains === undefined || detail.includes(p.contains)),
+      actual: status === undefined ? detail : `status ${status}: ${detail.trim()}`,
     }),
   }),
 }
@@ -181,6 +181,6 @@ export const dns: AssertionKind<DnsParams> = {
     from: place(p.from),
     call: { protocol: 'dns', server: p.server, name: p.name },
     listen: false,
-    judge: ({ ok, said }) => ({ holds: ok && (p.address === undefined || said === p.address), actual: said }),
+    judge: ({ ok, detail }) => ({ holds: ok && (p.address === undefined || detail === p.address), actual: detail }),
   }),
 }

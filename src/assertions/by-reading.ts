@@ -45,7 +45,7 @@ export const neighbour: AssertionKind<NeighbourParams> = {
     reading: {
       argv: ['ip', '-j', 'neighbour', 'show', 'to', p.address],
       netns: p.netns,
-      found: ({ code, stdout }) => {
+      judge: ({ code, stdout }) => {
         const all = code === 0 ? readJson('ip -j neighbour show', stdout || '[]', neighboursSchema) : []
         const known = all.filter(({ lladdr }) => lladdr !== undefined)
         const one = known.find(
@@ -82,7 +82,7 @@ export const masquerade: AssertionKind<MasqueradeParams> = {
     reading: {
       argv: ['nft', '-j', 'list', 'ruleset'],
       netns: p.netns,
-      found: ({ code, stdout, stderr }, namespace) => {
+      judge: ({ code, stdout, stderr }, namespace) => {
         if (code !== 0) return { holds: false, actual: `could not read the rules: ${stderr.trim()}` }
         const rule = masqueradeRule(p.subnet, parseRuleset(stdout), namespace?.routes ?? [])
         return {
@@ -118,7 +118,7 @@ export const sysctl: AssertionKind<SysctlParams> = {
     reading: {
       argv: ['sysctl', '-n', p.key],
       netns: p.netns,
-      found: ({ code, stdout, stderr }) => {
+      judge: ({ code, stdout, stderr }) => {
         const value = stdout.trim().replaceAll(/\s+/g, ' ')
         return code === 0
           ? { holds: value === p.value, actual: value }

@@ -36,7 +36,7 @@ export interface Assertion {
 }
 
 /** A kind bound to the parameters of one assertion: everything that the kind can say about it. */
-export interface DerivedAssertion {
+export interface BoundAssertion {
   id: string
   what: string
   expected: string
@@ -59,7 +59,7 @@ export function parseClaim(kind: AssertionName, params: unknown, words?: { error
 }
 
 /** Binds an assertion to its kind. */
-export function deriveAssertion({ claim, not }: Assertion): DerivedAssertion {
+export function bindAssertion({ claim, not }: Assertion): BoundAssertion {
   // As above, and as with operations.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   const kind = assertionKinds[claim.kind] as unknown as AssertionKind<unknown>

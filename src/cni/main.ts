@@ -25,15 +25,15 @@ async function main(): Promise<void> {
     return
   }
   setOwnFile(file)
-  const tell = (text: string) => {
+  const writeStdout = (text: string) => {
     if (text !== '' && wasClosed(1)) throw new Error('EBADF: bad file descriptor, write')
     writeWhole(1, text)
   }
-  const { code, stdout, stderr, error } = await runPlugin(name, await type(), process.env, readInput, tell)
+  const { code, stdout, stderr, error } = await runPlugin(name, await type(), process.env, readInput, writeStdout)
   process.exitCode = code
   if (stderr !== '') complain(stderr)
   try {
-    tell(stdout)
+    writeStdout(stdout)
   } catch (refusal) {
     fail(error ?? refusal)
   }

@@ -1,7 +1,7 @@
 import type { Kernel } from '../kernel/kernel.ts'
 import { KernelError } from '../kernel/run.ts'
 import { type Command, readResource, type Resource } from '../operations/operation.ts'
-import type { Derived } from '../operations/registry.ts'
+import type { BoundOperation } from '../operations/registry.ts'
 import type { State } from '../state/state.ts'
 import { blame, choose } from './do.ts'
 import { undoAll } from './undo.ts'
@@ -14,7 +14,7 @@ import { undoAll } from './undo.ts'
  */
 export async function doUnrecorded(
   kernel: Kernel,
-  operations: readonly Derived[],
+  operations: readonly BoundOperation[],
   now: State,
   prove?: () => Promise<void>,
 ): Promise<() => Promise<void>> {
@@ -24,7 +24,7 @@ export async function doUnrecorded(
   const items = judged
     .filter(({ operation }) => todo.has(operation))
     .map(({ operation, verdict }) => ({
-      derived: isOnOld(operation, made) ? { ...operation, users: () => [] } : operation,
+      bound: isOnOld(operation, made) ? { ...operation, users: () => [] } : operation,
       before: verdict.status === 'absent' ? verdict.before : {},
     }))
   const undo = async () => void (await undoAll(kernel, items))
@@ -40,7 +40,7 @@ export async function doUnrecorded(
 }
 
 /** Runs the last step of something: if it throws, calls `undo`. */
-export async function orUndo(last: () => void, undo: () => Promise<void>): Promise<void> {
+export async function undoOnError(last: () => void, undo: () => Promise<void>): Promise<void> {
   try {
     last()
   } catch (error) {
@@ -53,7 +53,7 @@ export async function orUndo(last: () => void, undo: () => Promise<void>): Promi
  * Whether it changes an interface that existed before this call. A bridge's ports, say, do not use an address that it did not
  * have until then. (A new bridge's ports were added meanwhile, by somebody who does not take our lock.)
  */
-function isOnOld({ needs }: Derived, made: ReadonlySet<Resource>): boolean {
+function isOnOld({ needs }: BoundOperation, made: ReadonlySet<Resource>): boolean {
   return needs.some((need) => readResource(need).what === 'link' && !made.has(need))
 }
 

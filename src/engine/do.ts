@@ -5,7 +5,7 @@ import { flagsFor, type Host } from '../kernel/host.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { KernelError, type Progress } from '../kernel/run.ts'
 import { type Command, type CommandLine, readResource, type Resource, type Verdict } from '../operations/operation.ts'
-import { type Derived, derive, marked, type Operation } from '../operations/registry.ts'
+import { type BoundOperation, bindOperation, withMark, type Operation } from '../operations/registry.ts'
 import { quote, toLine } from '../plan/command-line.ts'
 import { scopeOf } from '../plan/scope.ts'
 import { findLink, HOST, type State } from '../state/state.ts'
@@ -13,13 +13,13 @@ import { withFirst } from './first.ts'
 import { guardOf, refuseToCutOff } from './guard.ts'
 import { fileOf, linkOf } from './marks.ts'
 import { mendingOf } from './mending.ts'
-import { ownerOf } from './owner.ts'
+import { describeOwner } from './owner.ts'
 import { undoExclusively } from './undo.ts'
 import { MissingError, withWhereabouts } from './whereabouts.ts'
 
 /** The outcome of one operation. */
 interface Done {
-  operation: Derived
+  operation: BoundOperation
   /** `mended`: something else was in its place. */
   status: 'done' | 'mended' | 'already'
   /** The commands that were run for it. */
@@ -33,7 +33,7 @@ export interface DoResult {
 }
 
 /** Options of `doPlan`. */
-export interface Known {
+export interface DoOptions {
   /** The state, if the caller has just read it. */
   now?: State | undefined
   /** What has been provided since `now` was read. */
@@ -53,7 +53,7 @@ export interface Known {
  * Throws CnilabError `state` before it changes anything if something else is in the way or something needed is missing,
  * and KernelError if the kernel refuses, after undoing everything that this call did.
  */
-export async function doPlan(kernel: Kernel, plan: readonly Operation[], known: Known = {}): Promise<DoResult> {
+export async function doPlan(kernel: Kernel, plan: readonly Operation[], known: DoOptions = {}): Promise<DoResult> {
   try {
     return await exclusively(kernel.host, () => doExclusively(kernel, plan, known))
   } catch (error) {
@@ -61,9 +61,9 @@ export async function doPlan(kernel: Kernel, plan: readonly Operation[], known: 
   }
 }
 
-async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: Known): Promise<DoResult> {
+async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: DoOptions): Promise<DoResult> {
   const { host } = kernel
-  const wanted = (host.kind === 'machine' ? plan.map(marked) : plan).map(derive)
+  const wanted = (host.kind === 'machine' ? plan.map(withMark) : plan).map(bindOperation)
   // What was read before we took the lock may be out of date if others act, too.
   const before = (host.common ? undefined : known.now) ?? (await kernel.read(scopeOf(wanted)))
   const { operations, now } = await withFirst(wanted, before, (all) => kernel.read(scopeOf(all)))
@@ -72,7 +72,7 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
   const todo = choose(host, judged, now, {
     isOurs,
     provided: known.provided,
-    ...(known.mend === true ? { mend: (operation: Derived) => mendingOf(host, operation, now) } : {}),
+    ...(known.mend === true ? { mend: (operation: BoundOperation) => mendingOf(host, operation, now) } : {}),
   })
   const guard = guardOf(host, now)
   for (const [{ explain }, commands] of todo) refuseToCutOff(host, explain.what, commands, guard)
@@ -86,16 +86,16 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
   }))
   appendJournal(
     host,
-    entries.map(({ id, operation: derived, verdict, isTodo }) => {
-      const { operation } = derived
+    entries.map(({ id, operation: bound, verdict, isTodo }) => {
+      const { operation } = bound
       return isTodo
         ? {
             intent: id,
             operation,
             before: {
               ...(verdict.status === 'absent' ? verdict.before : {}),
-              ...(derived.makesNetns === undefined ? {} : { intended: Date.now() }),
-              ...(host.kind === 'machine' ? { strict: true, ...linkOf(derived, operations, now) } : {}),
+              ...(bound.makesNetns === undefined ? {} : { intended: Date.now() }),
+              ...(host.kind === 'machine' ? { strict: true, ...linkOf(bound, operations, now) } : {}),
             },
             owner: known.owner,
           }
@@ -110,7 +110,7 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
     const blamed = error instanceof KernelError ? await blame(kernel, error, [...todo.keys()]) : error
     const refused = error instanceof KernelError ? error.command : undefined
     // If an operation's first command was refused, nothing of it exists, or what does is somebody else's.
-    const isRefused = ({ apply: [first] }: Derived) => first !== undefined && toLine(first, '1') === refused
+    const isRefused = ({ apply: [first] }: BoundOperation) => first !== undefined && toLine(first, '1') === refused
     endEntries(
       host,
       entries.flatMap(({ id, operation }) => (isRefused(operation) ? [id] : [])),
@@ -138,14 +138,14 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
 }
 
 /** Whether what exists of an operation is ours. */
-type IsOurs = (operation: Derived, now: State) => boolean
+type IsOurs = (operation: BoundOperation, now: State) => boolean
 
 /** Options of `choose`: whether what exists is ours, what has been provided since, and how to mend. */
-interface Choosing {
+interface ChooseOptions {
   isOurs?: IsOurs | undefined
   provided?: ReadonlySet<Resource> | undefined
   /** The commands for what differs; none if it must stay. Without this option, everything stays. */
-  mend?: (operation: Derived) => readonly Command[]
+  mend?: (operation: BoundOperation) => readonly Command[]
 }
 
 /**
@@ -154,11 +154,11 @@ interface Choosing {
  */
 export function choose(
   host: Host,
-  judged: readonly { operation: Derived; verdict: Verdict }[],
+  judged: readonly { operation: BoundOperation; verdict: Verdict }[],
   now: State,
-  { isOurs, provided = new Set(), mend = () => [] }: Choosing = {},
-): Map<Derived, readonly Command[]> {
-  const todo = new Map<Derived, readonly Command[]>()
+  { isOurs, provided = new Set(), mend = () => [] }: ChooseOptions = {},
+): Map<BoundOperation, readonly Command[]> {
+  const todo = new Map<BoundOperation, readonly Command[]>()
   const coming = new Set<Resource>(provided)
   for (const { operation, verdict } of judged) {
     const mending = verdict.status === 'differs' ? mend(operation) : []
@@ -188,7 +188,7 @@ function isThere(need: Resource, now: State): boolean {
 
 function inTheWay(
   host: Host,
-  { explain, apply }: Derived,
+  { explain, apply }: BoundOperation,
   verdict: Extract<Verdict, { status: 'differs' }>,
 ): CnilabError {
   const [first] = apply
@@ -205,7 +205,11 @@ function inTheWay(
   })
 }
 
-function blocked(host: Host, { explain }: Derived, verdict: Extract<Verdict, { status: 'blocked' }>): CnilabError {
+function blocked(
+  host: Host,
+  { explain }: BoundOperation,
+  verdict: Extract<Verdict, { status: 'blocked' }>,
+): CnilabError {
   const line = lineOn(host)
   const fix = verdict.by ? line(...verdict.by) : remedyFor(verdict.missing, line)
   return new MissingError(`${explain.what}: ${verdict.actual}`, fix, verdict.missing)
@@ -227,8 +231,8 @@ function remedyFor(missing: Resource, line: CommandLine): string {
   return line('veth', 'pair', ifname, 'PEER')
 }
 
-function foreign(operation: Derived, now: State): CnilabError {
-  return new CnilabError('state', `${operation.expected} already, and ${ownerOf(operation.operation, now)}`, {
+function foreign(operation: BoundOperation, now: State): CnilabError {
+  return new CnilabError('state', `${operation.expected} already, and ${describeOwner(operation.operation, now)}`, {
     fix: 'choose another name; on the machine itself cnilab touches only what it made',
   })
 }
@@ -237,15 +241,19 @@ function foreign(operation: Derived, now: State): CnilabError {
 function ownership(host: Host): IsOurs {
   const mine = readJournal(host)
     .filter((entry) => entry.status !== 'adopted')
-    .map(({ operation, before }) => ({ derived: derive(operation), before }))
+    .map(({ operation, before }) => ({ bound: bindOperation(operation), before }))
   return ({ makesNetns, marks, id }, now) =>
     (makesNetns === undefined && marks.length === 0) || // it is nobody's, so anybody may rely on it
     marks.some(({ ifname, netns, mac }) => findLink(now, ifname, netns)?.mac === mac) ||
-    mine.some(({ derived, before }) => derived.id === id && derived.undo(before, now).length > 0)
+    mine.some(({ bound, before }) => bound.id === id && bound.undo(before, now).length > 0)
 }
 
 /** Finds the command that failed: a batch does not reliably say, so this reads the kernel again and blames the first operation that is missing. */
-export async function blame(kernel: Kernel, error: KernelError, operations: readonly Derived[]): Promise<KernelError> {
+export async function blame(
+  kernel: Kernel,
+  error: KernelError,
+  operations: readonly BoundOperation[],
+): Promise<KernelError> {
   if (error.command !== undefined) return error
   const now = await kernel.read(scopeOf(operations))
   const culprit: Command | undefined = operations.find((operation) => operation.judge(now).status !== 'present')

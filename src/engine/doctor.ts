@@ -2,7 +2,7 @@ import { CnilabError } from '../errors.ts'
 import { type Kernel, kernelOf } from '../kernel/kernel.ts'
 import { isNamespaceLimit, remedyForLimit } from '../kernel/limits.ts'
 import { readText } from '../kernel/read-file.ts'
-import { derive, parseOperation } from '../operations/registry.ts'
+import { bindOperation, parseOperation } from '../operations/registry.ts'
 import { programLine } from '../plan/command-line.ts'
 import { createSandbox } from '../sandbox/create.ts'
 import { removeSandbox } from '../sandbox/remove.ts'
@@ -18,7 +18,7 @@ export interface Trial {
 }
 
 /** Tries out what cnilab needs: the programs, a sandbox, and in it everything that a lab makes. */
-export async function examine(): Promise<Trial[]> {
+export async function runTrials(): Promise<Trial[]> {
   const missing = missingTools()
   const programs: Trial = {
     what: 'programs',
@@ -81,7 +81,7 @@ const plan = [
 async function tryAll(kernel: Kernel, missing: readonly string[]): Promise<Trial[]> {
   const trials: Trial[] = []
   for (const { what, operation } of plan) {
-    const { reads, modules } = derive(operation)
+    const { reads, modules } = bindOperation(operation)
     if (reads.rules === true && missing.includes('nft')) continue
     try {
       await doPlan(kernel, [operation])

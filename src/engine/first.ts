@@ -1,4 +1,4 @@
-import { type Derived, derive } from '../operations/registry.ts'
+import { type BoundOperation, bindOperation } from '../operations/registry.ts'
 import type { State } from '../state/state.ts'
 
 /**
@@ -6,11 +6,11 @@ import type { State } from '../state/state.ts'
  * reads again if those need more of it.
  */
 export async function withFirst(
-  operations: readonly Derived[],
+  operations: readonly BoundOperation[],
   now: State,
-  read: (operations: readonly Derived[]) => Promise<State>,
-): Promise<{ operations: readonly Derived[]; now: State }> {
-  const complete = (state: State) => operations.flatMap((one) => [...one.first(state).map(derive), one])
+  read: (operations: readonly BoundOperation[]) => Promise<State>,
+): Promise<{ operations: readonly BoundOperation[]; now: State }> {
+  const complete = (state: State) => operations.flatMap((one) => [...one.first(state).map(bindOperation), one])
   const planned = complete(now)
   if (planned.length === operations.length) return { operations, now }
   const state = await read(planned)

@@ -74,12 +74,12 @@ export function installCommands(missing: readonly Tool[]): string[][] {
 }
 
 /**
- * Installs what this machine lacks, after asking. `ask` gets the commands and returns whether to run them; `tell` gets a
+ * Installs what this machine lacks, after asking. `ask` gets the commands and returns whether to run them; `log` gets a
  * line for each. Throws CnilabError `machine` if it may not or cannot.
  */
 export async function installMissing(
   ask: (commands: readonly string[]) => Promise<boolean>,
-  tell: (line: string) => void,
+  log: (line: string) => void,
 ): Promise<void> {
   const missing = missingTools()
   if (missing.length === 0) return
@@ -93,7 +93,7 @@ export async function installMissing(
     throw refused(`this machine lacks ${missing.join(', ')}, and cnilab does not know its package manager`)
   if (!(await ask(lines))) throw refused(`this machine lacks ${missing.join(', ')}`)
   for (const [i, argv] of commands.entries()) {
-    tell(`$ ${lines[i] ?? ''}`)
+    log(`$ ${lines[i] ?? ''}`)
     const status = await exec(MACHINE, undefined, argv, { output: 'stderr' })
     if (status !== 0) throw refused(`'${lines[i] ?? ''}' exited with status ${status}`)
   }

@@ -1,6 +1,6 @@
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Operation } from '../operations/registry.ts'
-import { doPlan, type DoResult, type Known } from './do.ts'
+import { doPlan, type DoResult, type DoOptions } from './do.ts'
 
 /** How often to run the plan again for what mending removed, such as a cable that another operation had used. */
 const MOST = 3
@@ -10,7 +10,7 @@ const MOST = 3
  * change everything; on the machine only what bears our mark. Throws as `doPlan` does, if something is in the way and must
  * stay.
  */
-export async function mendPlan(kernel: Kernel, plan: readonly Operation[], known: Known = {}): Promise<DoResult> {
+export async function mendPlan(kernel: Kernel, plan: readonly Operation[], known: DoOptions = {}): Promise<DoResult> {
   let result = await doPlan(kernel, plan, { ...known, mend: true })
   for (let times = 1; times < MOST && result.done.some(({ status }) => status === 'mended'); times++) {
     // Removing what was in the way may have removed what an earlier operation had found in place.

@@ -1,7 +1,7 @@
 import { readJournal } from '../journal/journal.ts'
 import type { Host } from '../kernel/host.ts'
 import type { Command } from '../operations/operation.ts'
-import { type Derived, derive } from '../operations/registry.ts'
+import { type BoundOperation, bindOperation } from '../operations/registry.ts'
 import { isOurs } from '../operations/same-link.ts'
 import { findLink, type State } from '../state/state.ts'
 
@@ -9,7 +9,7 @@ import { findLink, type State } from '../state/state.ts'
  * The commands that lead from the current state to the operation's. None on the machine, unless everything that they change
  * is ours: interfaces that bear our mark, and whatever is in a namespace that the journal says we made.
  */
-export function mendingOf(host: Host, operation: Derived, now: State): readonly Command[] {
+export function mendingOf(host: Host, operation: BoundOperation, now: State): readonly Command[] {
   const commands = operation.mend(now)
   if (host.kind === 'sandbox') return commands
   const ours = namespacesOf(host, now)
@@ -20,7 +20,7 @@ export function mendingOf(host: Host, operation: Derived, now: State): readonly 
 function namespacesOf(host: Host, now: State): ReadonlySet<string> {
   return new Set(
     readJournal(host).flatMap(({ operation, before, status }) => {
-      const name = status === 'adopted' ? undefined : derive(operation).makesNetns
+      const name = status === 'adopted' ? undefined : bindOperation(operation).makesNetns
       return name !== undefined && now.get(name)?.inode === before.inode ? [name] : []
     }),
   )

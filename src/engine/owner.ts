@@ -11,7 +11,7 @@ const makers: readonly (readonly [RegExp, string])[] = [
 ]
 
 /** Who owns something on the machine, as far as we can tell, as part of a sentence. */
-export function ownerOf(operation: Operation, now: State): string {
+export function describeOwner(operation: Operation, now: State): string {
   if (!('name' in operation.params) || operation.params.name === undefined) return 'cnilab did not make it'
   const { name } = operation.params
   const alias = findLink(now, name)?.alias

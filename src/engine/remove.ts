@@ -1,21 +1,21 @@
 import { CnilabError } from '../errors.ts'
 import { exclusively } from '../journal/exclusively.ts'
-import { endEntries, type Entry, readJournal } from '../journal/journal.ts'
+import { endEntries, type JournalEntry, readJournal } from '../journal/journal.ts'
 import type { Host } from '../kernel/host.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Command, Resource } from '../operations/operation.ts'
-import { type Derived, derive, type Operation } from '../operations/registry.ts'
+import { type BoundOperation, bindOperation, type Operation } from '../operations/registry.ts'
 import { FORWARDING } from '../operations/sysctl.ts'
 import { scopeOf } from '../plan/scope.ts'
 import type { State } from '../state/state.ts'
 import { lineOn } from './do.ts'
 import { guardOf, refuseToCutOff } from './guard.ts'
-import { ownerOf } from './owner.ts'
+import { describeOwner } from './owner.ts'
 
 /** How to undo an operation: the commands, none if it is already gone, and the journal entries that end. */
 interface Removal {
   commands: Command[]
-  ended: Entry[]
+  ended: JournalEntry[]
 }
 
 /**
@@ -39,42 +39,42 @@ export async function removeOperation(kernel: Kernel, operation: Operation): Pro
 export async function planRemoval(kernel: Kernel, operation: Operation): Promise<Removal> {
   const journal = readJournal(kernel.host).filter((entry) => entry.status !== 'adopted')
   const entry = findEntry(journal, operation)
-  const derived = derive(entry?.operation ?? operation)
+  const bound = bindOperation(entry?.operation ?? operation)
   const settings =
-    derived.reads.rules === true && derived.reads.sysctls === undefined
-      ? journal.filter((one) => isForwarding(one) && derive(one.operation).reads.netns === derived.reads.netns)
+    bound.reads.rules === true && bound.reads.sysctls === undefined
+      ? journal.filter((one) => isForwarding(one) && bindOperation(one.operation).reads.netns === bound.reads.netns)
       : []
-  const now = await kernel.read(scopeOf([derived, ...settings.map((setting) => derive(setting.operation))]))
+  const now = await kernel.read(scopeOf([bound, ...settings.map((setting) => bindOperation(setting.operation))]))
   const isMachine = kernel.host.kind === 'machine'
-  const known = derived.undo(entry?.before ?? {}, now)
+  const known = bound.undo(entry?.before ?? {}, now)
   // In a sandbox it does not matter who made it, or replaced it.
-  const commands = known.length > 0 || isMachine ? known : derive(operation).undo({}, now)
-  const altered = isMachine && entry && commands.length === 0 ? derived.altered(entry.before, now) : undefined
+  const commands = known.length > 0 || isMachine ? known : bindOperation(operation).undo({}, now)
+  const altered = isMachine && entry && commands.length === 0 ? bound.altered(entry.before, now) : undefined
   if (altered !== undefined)
-    throw new CnilabError('state', `not undone (${derived.explain.what}): ${altered}`, {
+    throw new CnilabError('state', `not undone (${bound.explain.what}): ${altered}`, {
       fix: 'if it is still yours, change that back, or remove it by hand',
     })
-  if (isMachine && commands.length === 0 && derive(operation).undo({}, now).length > 0)
-    throw notOurs(operation, derived, now)
-  if (isMachine && !entry && commands.length > 0) throw notOurs(operation, derived, now)
+  if (isMachine && commands.length === 0 && bindOperation(operation).undo({}, now).length > 0)
+    throw notOurs(operation, bound, now)
+  if (isMachine && !entry && commands.length > 0) throw notOurs(operation, bound, now)
   if (isMachine)
-    refuseToCutOff(kernel.host, `not undone (${derived.explain.what})`, commands, guardOf(kernel.host, now, commands))
-  refuseWhileUsed(kernel.host, derived, now)
-  const unused = settings.filter((setting) => derive(setting.operation).users(now).every(isDeletedBy(commands)))
+    refuseToCutOff(kernel.host, `not undone (${bound.explain.what})`, commands, guardOf(kernel.host, now, commands))
+  refuseWhileUsed(kernel.host, bound, now)
+  const unused = settings.filter((setting) => bindOperation(setting.operation).users(now).every(isDeletedBy(commands)))
   return {
     commands: [
       ...commands,
-      ...unused.toReversed().flatMap((setting) => derive(setting.operation).undo(setting.before, now)),
+      ...unused.toReversed().flatMap((setting) => bindOperation(setting.operation).undo(setting.before, now)),
     ],
-    ended: [...(entry ? [entry] : []), ...unused, ...(commands.length > 0 ? goingWith(derived, journal) : [])],
+    ended: [...(entry ? [entry] : []), ...unused, ...(commands.length > 0 ? goingWith(bound, journal) : [])],
   }
 }
 
 /** The entries of what disappears along with something: an interface's addresses, everything in a namespace. */
-function goingWith(removed: Derived, journal: readonly Entry[]): Entry[] {
+function goingWith(removed: BoundOperation, journal: readonly JournalEntry[]): JournalEntry[] {
   const gone = new Set<Resource>(removed.provides)
   return journal.filter(({ operation }) => {
-    const { id, needs, provides } = derive(operation)
+    const { id, needs, provides } = bindOperation(operation)
     if (id === removed.id || !needs.some((need) => !need.startsWith('onlink:') && gone.has(need))) return false
     for (const one of provides) if (!one.startsWith('onlink:')) gone.add(one)
     return true
@@ -84,8 +84,8 @@ function goingWith(removed: Derived, journal: readonly Entry[]): Entry[] {
 const FORWARDINGS: readonly string[] = Object.values(FORWARDING)
 
 /** Whether an entry turned forwarding on, which masquerading needs. */
-function isForwarding({ operation }: Entry): boolean {
-  return derive(operation).reads.sysctls?.some((key) => FORWARDINGS.includes(key)) === true
+function isForwarding({ operation }: JournalEntry): boolean {
+  return bindOperation(operation).reads.sysctls?.some((key) => FORWARDINGS.includes(key)) === true
 }
 
 /** Returns a function that tells whether these commands delete a table. */
@@ -94,23 +94,23 @@ function isDeletedBy(commands: readonly Command[]): (table: string) => boolean {
 }
 
 /** The journal's entry of an operation; either end identifies a veth pair. */
-function findEntry(journal: readonly Entry[], operation: Operation): Entry | undefined {
-  const named = derive(operation)
+function findEntry(journal: readonly JournalEntry[], operation: Operation): JournalEntry | undefined {
+  const named = bindOperation(operation)
   return journal.findLast((entry) => named.isSame(entry.operation))
 }
 
-function notOurs(operation: Operation, { explain }: Derived, now: State): CnilabError {
-  return new CnilabError('state', `not undone (${explain.what}): ${ownerOf(operation, now)}`, {
+function notOurs(operation: Operation, { explain }: BoundOperation, now: State): CnilabError {
+  return new CnilabError('state', `not undone (${explain.what}): ${describeOwner(operation, now)}`, {
     fix: 'on the machine itself cnilab removes only what it made',
   })
 }
 
 /** Refuses to delete what others rely on. Addresses and settings may be undone on request. */
-function refuseWhileUsed(host: Host, derived: Derived, now: State): void {
-  if (host.kind === 'machine' && !derived.shared && derived.users(now).length > 0)
-    throw new CnilabError('state', `${derived.expected}, and this is not cnilab's: ${derived.users(now).join(', ')}`, {
+function refuseWhileUsed(host: Host, bound: BoundOperation, now: State): void {
+  if (host.kind === 'machine' && !bound.shared && bound.users(now).length > 0)
+    throw new CnilabError('state', `${bound.expected}, and this is not cnilab's: ${bound.users(now).join(', ')}`, {
       fix: 'on the machine itself cnilab removes only what it made',
     })
-  const refusal = derived.refusal(now, lineOn(host))
+  const refusal = bound.refusal(now, lineOn(host))
   if (refusal) throw new CnilabError('state', refusal.actual, { fix: refusal.fix })
 }

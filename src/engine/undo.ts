@@ -1,13 +1,13 @@
 import { exclusively } from '../journal/exclusively.ts'
-import { endEntries, type Entry } from '../journal/journal.ts'
+import { endEntries, type JournalEntry } from '../journal/journal.ts'
 import type { Host } from '../kernel/host.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { type Before, type Command, inNetns } from '../operations/operation.ts'
-import { type Derived, derive } from '../operations/registry.ts'
+import { type BoundOperation, bindOperation } from '../operations/registry.ts'
 import { findLink, type State } from '../state/state.ts'
 import { scopeOf } from '../plan/scope.ts'
 import { guardOf } from './guard.ts'
-import { ownerOf } from './owner.ts'
+import { describeOwner } from './owner.ts'
 
 /**
  * The outcome of undoing: the commands that were run; and in words what could not be undone, because the kernel refused or
@@ -22,7 +22,7 @@ export interface UndoResult {
 
 /** An operation that was done, and the state before it. */
 interface Item {
-  derived: Derived
+  bound: BoundOperation
   before: Before
 }
 
@@ -31,15 +31,15 @@ interface Item {
  * container; then follows what several may share, if nobody uses it any more. What disappears along with something else
  * needs no separate command. At the end it reads the kernel again to see what is left.
  */
-export async function undoEntries(kernel: Kernel, entries: readonly Entry[]): Promise<UndoResult> {
+export async function undoEntries(kernel: Kernel, entries: readonly JournalEntry[]): Promise<UndoResult> {
   return exclusively(kernel.host, () => undoExclusively(kernel, entries))
 }
 
 /** Like `undoEntries`, for a caller that already holds the host's lock. */
-export async function undoExclusively(kernel: Kernel, entries: readonly Entry[]): Promise<UndoResult> {
+export async function undoExclusively(kernel: Kernel, entries: readonly JournalEntry[]): Promise<UndoResult> {
   const items = entries
     .filter((entry) => entry.status !== 'adopted')
-    .map((entry) => ({ entry, before: entry.before, derived: derive(entry.operation) }))
+    .map((entry) => ({ entry, before: entry.before, bound: bindOperation(entry.operation) }))
   const { remaining, commands, kept, now, refusals, usersOf } = await undoAll(kernel, items)
   endEntries(
     kernel.host,
@@ -50,19 +50,19 @@ export async function undoExclusively(kernel: Kernel, entries: readonly Entry[])
     left: remaining
       .filter((item) => !kept.includes(item))
       .map((item) => {
-        const why = item.derived.altered(item.before, now) ?? refusals.get(item)
-        return `${item.derived.expected}${why === undefined ? '' : `, but ${why}`}`
+        const why = item.bound.altered(item.before, now) ?? refusals.get(item)
+        return `${item.bound.expected}${why === undefined ? '' : `, but ${why}`}`
       }),
-    kept: kept.map((item) => `${item.derived.expected} (${usersOf(item).join(', ')})`),
+    kept: kept.map((item) => `${item.bound.expected} (${usersOf(item).join(', ')})`),
     foreign: kernel.host.kind === 'machine' ? foreignAmong(items, remaining, now) : [],
   }
 }
 
 /** What others made under the names of interfaces and namespaces of ours that are gone, in words. */
 function foreignAmong(items: readonly Item[], remaining: readonly Item[], now: State): string[] {
-  const macs = new Set(items.flatMap(({ derived }) => derived.marks.map(({ mac }) => mac)))
-  const kept = new Set(remaining.map(({ derived }) => derived.id))
-  const foreign = items.flatMap(({ derived: { id, marks, makesNetns, operation } }) => {
+  const macs = new Set(items.flatMap(({ bound }) => bound.marks.map(({ mac }) => mac)))
+  const kept = new Set(remaining.map(({ bound }) => bound.id))
+  const foreign = items.flatMap(({ bound: { id, marks, makesNetns, operation } }) => {
     if (kept.has(id)) return []
     const links = marks.filter(({ ifname, netns }) => {
       const link = findLink(now, ifname, netns)
@@ -70,7 +70,7 @@ function foreignAmong(items: readonly Item[], remaining: readonly Item[], now: S
     })
     const names = links.map(({ ifname, netns }) => `${ifname}${inNetns(netns)}`)
     if (makesNetns !== undefined && now.has(makesNetns)) names.push(`namespace ${makesNetns}`)
-    return names.map((name) => `${name} (${ownerOf(operation, now)})`)
+    return names.map((name) => `${name} (${describeOwner(operation, now)})`)
   })
   return [...new Set(foreign)]
 }
@@ -91,18 +91,18 @@ export async function undoAll<T extends Item>(
   usersOf: UsersOf
 }> {
   const items = done.toReversed()
-  const scope = scopeOf(items.map(({ derived }) => derived))
+  const scope = scopeOf(items.map(({ bound }) => bound))
   const commands: Command[] = []
   const refusals = new Map<Item, string>()
   // In a sandbox everything is the user's. On the machine others may have put something into what we made.
   const isMachine = kernel.host.kind === 'machine'
   const usersIn = (now: State) => usersAmong(kernel.host, items, now)
-  const isUsed = (item: Item, usersOf: UsersOf) => (item.derived.shared || isMachine) && usersOf(item).length > 0
+  const isUsed = (item: Item, usersOf: UsersOf) => (item.bound.shared || isMachine) && usersOf(item).length > 0
 
   const first = await kernel.read(scope)
   const firstUsers = usersIn(first)
   const roots = items.filter((item) => !goesWithAnother(item, items, first, firstUsers))
-  const waiting = roots.filter((item) => item.derived.shared || isUsed(item, firstUsers))
+  const waiting = roots.filter((item) => item.bound.shared || isUsed(item, firstUsers))
   await undoEach(
     kernel,
     roots.filter((item) => !waiting.includes(item)),
@@ -121,8 +121,8 @@ export async function undoAll<T extends Item>(
     last = await kernel.read(scope)
     usersOf = usersIn(last)
   }
-  const isThere = ({ derived, before }: Item) =>
-    derived.undo(before, last).length > 0 || (isMachine && derived.altered(before, last) !== undefined)
+  const isThere = ({ bound, before }: Item) =>
+    bound.undo(before, last).length > 0 || (isMachine && bound.altered(before, last) !== undefined)
   const remaining = items.filter((item) => !goesWithAnother(item, items, last, usersOf) && isThere(item))
   const kept = remaining.filter((item) => isUsed(item, usersOf))
   return { commands, remaining, kept, now: last, refusals, usersOf }
@@ -132,21 +132,21 @@ export async function undoAll<T extends Item>(
 type UsersOf = (item: Item) => string[]
 
 function usersAmong(host: Host, items: readonly Item[], now: State): UsersOf {
-  const undoing = ({ derived, before }: Item) => derived.undo(before, now)
+  const undoing = ({ bound, before }: Item) => bound.undo(before, now)
   const guard = host.kind === 'machine' ? guardOf(host, now, items.flatMap(undoing)) : () => undefined
-  return (item) => [...item.derived.users(now), ...undoing(item).flatMap((command) => guard(command) ?? [])]
+  return (item) => [...item.bound.users(now), ...undoing(item).flatMap((command) => guard(command) ?? [])]
 }
 
 /** Whether it disappears along with another item, as an address does with its interface, if that is certainly undone. */
-function goesWithAnother({ derived }: Item, items: readonly Item[], now: State, usersOf: UsersOf): boolean {
-  if (derived.lingers) return false
-  const containers = derived.needs.filter((need) => need.startsWith('netns:') || need.startsWith('link:'))
+function goesWithAnother({ bound }: Item, items: readonly Item[], now: State, usersOf: UsersOf): boolean {
+  if (bound.lingers) return false
+  const containers = bound.needs.filter((need) => need.startsWith('netns:') || need.startsWith('link:'))
   return containers.some((need) =>
     items.some(
       (other) =>
-        other.derived !== derived &&
-        other.derived.provides.includes(need) &&
-        other.derived.undo(other.before, now).length > 0 &&
+        other.bound !== bound &&
+        other.bound.provides.includes(need) &&
+        other.bound.undo(other.before, now).length > 0 &&
         usersOf(other).length === 0,
     ),
   )
@@ -160,7 +160,7 @@ async function undoEach(
   { commands: ran, refusals }: { commands: Command[]; refusals: Map<Item, string> },
 ): Promise<void> {
   for (const item of items) {
-    const commands = item.derived.undo(item.before, now)
+    const commands = item.bound.undo(item.before, now)
     try {
       await kernel.run(commands)
       ran.push(...commands)

@@ -10,7 +10,7 @@ import { type Before, beforeSchema } from '../operations/operation.ts'
 import { isKind, type Operation, parseOperation } from '../operations/registry.ts'
 
 /** One operation of the journal. `intent` means that it was about to be done: it may or may not have been. */
-export interface Entry {
+export interface JournalEntry {
   id: string
   operation: Operation
   before: Before
@@ -44,13 +44,13 @@ const lineSchema = z.union([
  * Reads the host's journal: every operation that was intended, created or adopted and not undone since, oldest first. A
  * reboot clears the kernel, so lines from another boot do not count.
  */
-export function readJournal(host: Host): Entry[] {
+export function readJournal(host: Host): JournalEntry[] {
   return fold(host).entries
 }
 
 /** Folds the journal into entries. `unknown` counts the operations that only a later version can read. */
-function fold(host: Host): { entries: Entry[]; unknown: number } {
-  const entries = new Map<string, Entry>()
+function fold(host: Host): { entries: JournalEntry[]; unknown: number } {
+  const entries = new Map<string, JournalEntry>()
   const unknown = new Set<string>()
   let boot: string | undefined
   for (const line of readLines(host)) {
@@ -149,14 +149,14 @@ export function endEntries(host: Host, ids: readonly string[]): void {
 }
 
 /** The largest journal that we read, in bytes: 1000 containers take 6 MiB. */
-const LONGEST = 64 * MIB
+const MAX_LENGTH = 64 * MIB
 
 /** Reads one of cnilab's own files on the host; '' if there is none. Throws as `openOwn` does, also if it is too large. */
 export function readOwn(host: Host, path: string): string {
   const file = openOwn(host, path, constants.O_RDONLY)
   if (file === undefined) return ''
   try {
-    return readDescriptor(file, LONGEST, 0).toString('utf8')
+    return readDescriptor(file, MAX_LENGTH, 0).toString('utf8')
   } catch (error) {
     throw notOpened(host, path, error)
   } finally {

@@ -31,7 +31,7 @@ kill -KILL $ip $nft
 wait`
 
 /** How many namespaces to watch at most: each takes four processes. */
-const MOST = 32
+const MAX_NAMESPACES = 32
 
 /** How long nothing must change before we report, and how long we delay a report at most, in ms. */
 const QUIET = 30
@@ -100,7 +100,7 @@ function merge(call: () => void): { notice: () => void; cancel: () => void } {
   let timer: NodeJS.Timeout | undefined
   let first: number | undefined
   let isOver = false
-  const tell = () => {
+  const notify = () => {
     first = undefined
     call()
   }
@@ -108,7 +108,7 @@ function merge(call: () => void): { notice: () => void; cancel: () => void } {
     if (isOver) return
     first ??= performance.now()
     clearTimeout(timer)
-    timer = setTimeout(tell, Math.max(0, Math.min(QUIET, first + LATEST - performance.now())))
+    timer = setTimeout(notify, Math.max(0, Math.min(QUIET, first + LATEST - performance.now())))
   }
   const cancel = () => {
     isOver = true
@@ -180,5 +180,5 @@ function watchNames(host: Host, call: () => void): { close: () => void } {
 function watchedNames(host: Host): string[] {
   const { namespaces, strays } = seenInNetns(host)
   const names = [...namespaces.keys(), ...strays].filter((name) => name !== INTERNET) // what is not a namespace may become one
-  return names.length > MOST ? [] : names
+  return names.length > MAX_NAMESPACES ? [] : names
 }

@@ -3,7 +3,7 @@ import { CnilabError } from '../errors.ts'
 import { notStarted, start } from './spawn.ts'
 
 /** A process in its own session that may outlive this one. */
-export interface Detached {
+export interface DetachedProcess {
   /** Its standard input. As long as it is open, the process knows that we are alive. */
   lifeline: Writable
   /** Further pipes that it reads, as descriptors 3 and up. */
@@ -30,7 +30,7 @@ export async function spawnDetached(
   argv: readonly string[],
   env: NodeJS.ProcessEnv,
   { pipes = 0 }: { pipes?: number } = {},
-): Promise<Detached> {
+): Promise<DetachedProcess> {
   const [file = '', ...rest] = argv
   const stdio = Array.from({ length: 3 + pipes }, () => 'pipe' as const)
   const child = start(file, rest, { cwd: '/', detached: true, env, stdio })
@@ -43,7 +43,7 @@ export async function spawnDetached(
   const { stdin, stdout, stderr } = child
   if (!stdin || !stdout || !stderr) throw new Error(`${file} has no pipes`)
   const more = child.stdio.slice(3).filter((pipe) => pipe instanceof Writable)
-  let said = ''
+  let output = ''
   let complaint = ''
   let isOver = false
   let look: () => void = () => undefined
@@ -51,7 +51,7 @@ export async function spawnDetached(
   stdout
     .setEncoding('utf8')
     .on('data', (text: string) => {
-      said += text
+      output += text
       look()
     })
     .on('close', () => {
@@ -74,12 +74,12 @@ export async function spawnDetached(
         reject(new CnilabError('state', `it printed nothing for ${seconds} s`))
       }, seconds * 1000)
       look = () => {
-        const at = said.indexOf('\n')
+        const at = output.indexOf('\n')
         if (at < 0 && !isOver) return
         clearTimeout(late)
         look = () => undefined
-        resolve(at < 0 ? undefined : said.slice(0, at))
-        said = said.slice(at + 1)
+        resolve(at < 0 ? undefined : output.slice(0, at))
+        output = output.slice(at + 1)
       }
       look()
     })

@@ -16,16 +16,16 @@ async function script(host: Host, text: string, words: readonly string[], input 
 }
 
 /** The size limits of a file, and of all files of a directory: CNI results have a few KiB each. */
-const LARGEST = MIB
+const MAX_SIZE = MIB
 const ALL = 64 * MIB
 
 /** Reads a text file of the host; undefined if there is none, '' if it is unreadable: not a file, or too large. */
 export async function readHostFile(host: Host, path: string): Promise<string | undefined> {
   const text = `[ -e "$1" ] || [ -L "$1" ] || exit 1
-[ ! -f "$1" ] || head -c ${LARGEST + 1} -- "$1" 2>/dev/null || :`
+[ ! -f "$1" ] || head -c ${MAX_SIZE + 1} -- "$1" 2>/dev/null || :`
   const { code, stdout } = await script(host, text, [path])
   if (code !== 0) return undefined
-  return stdout.length > LARGEST ? '' : stdout
+  return stdout.length > MAX_SIZE ? '' : stdout
 }
 
 /**
@@ -35,7 +35,7 @@ export async function readHostFile(host: Host, path: string): Promise<string | u
 export async function readHostFolder(host: Host, folder: string): Promise<Map<string, string>> {
   // Prints one line with name and NUL for each file, and then the same in front of each line of each file.
   const text = `cd -- "$1" 2>/dev/null || exit 0
-find . -maxdepth 1 -type f -printf '%p\\0\\n' -size -${LARGEST + 1}c -exec grep -aHZs '' {} + | head -c ${ALL}`
+find . -maxdepth 1 -type f -printf '%p\\0\\n' -size -${MAX_SIZE + 1}c -exec grep -aHZs '' {} + | head -c ${ALL}`
   const { stdout } = await script(host, text, [folder])
   if (stdout.length >= ALL)
     throw new CnilabError('state', `the files in ${folder} are too large: 64 MiB or more`, {

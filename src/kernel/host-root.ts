@@ -103,10 +103,14 @@ export function hasEnded({ kind, inside, holder }: Host): boolean {
 /** The error for one of cnilab's own files that cannot be used: in a sandbox, because a program there changed it. */
 export function notOpened(host: Host, path: string, why: unknown): CnilabError {
   if (hasEnded(host)) return endedMeanwhile()
-  const said = why instanceof Error ? why.message : String(why)
+  const reason = why instanceof Error ? why.message : String(why)
   return host.kind === 'sandbox'
-    ? new CnilabError('state', `a program in the sandbox '${host.name}' changed ${path}, which is cnilab's: ${said}`, {
-        fix: remedyForLimit(said) ?? `cnilab sandbox delete ${host.name}, and start again`,
-      })
-    : new CnilabError('state', `${path} cannot be used: ${said}`, { fix: `look at it with: ls -ld ${path}` })
+    ? new CnilabError(
+        'state',
+        `a program in the sandbox '${host.name}' changed ${path}, which is cnilab's: ${reason}`,
+        {
+          fix: remedyForLimit(reason) ?? `cnilab sandbox delete ${host.name}, and start again`,
+        },
+      )
+    : new CnilabError('state', `${path} cannot be used: ${reason}`, { fix: `look at it with: ls -ld ${path}` })
 }

@@ -1,8 +1,8 @@
 import { environmentOn } from './environment.ts'
 import { type Host, netnsFile } from './host.ts'
 import { inside } from './inside.ts'
-import { PATIENCE, spawnOn } from './on-host.ts'
-import { type Finished, missing, MOST, noAnswer, notStarted, start, tooMuch } from './spawn.ts'
+import { TIME_LIMIT, spawnOn } from './on-host.ts'
+import { type Finished, missing, MAX_OUTPUT, noAnswer, notStarted, start, tooMuch } from './spawn.ts'
 
 /**
  * Runs a program on the host and collects its output. Does not throw for any exit status, but throws CnilabError `state` if
@@ -45,7 +45,7 @@ const SHELLS = 2
  */
 export function launcher(host: Host): Launch {
   const shells: Shell[] = []
-  return (netns, argv, input = '', seconds = PATIENCE) => {
+  return (netns, argv, input = '', seconds = TIME_LIMIT) => {
     // The shell's protocol cannot carry a line break.
     if (input.length > LONG || [netns ?? '', ...argv].some((word) => word.includes('\n')))
       return spawnOn(host, netns, argv, { input, limit: seconds })
@@ -65,7 +65,7 @@ interface Shell {
   run: (argv: readonly string[], input: string, seconds: number) => Promise<Finished>
 }
 
-interface Told {
+interface QueuedRun {
   argv: readonly string[]
   words: string
   seconds: number
@@ -107,7 +107,7 @@ function openShell(host: Host): Shell {
     ...(host.inside ? {} : { detached: true, cwd: '/' }),
   })
   const { stdin, stdout, stderr } = child
-  const queue: Told[] = [] // the first one is running
+  const queue: QueuedRun[] = [] // the first one is running
   const printed = { stdout: unprinted, stderr: unprinted }
   let isOpen = true
   let late: NodeJS.Timeout | undefined
@@ -120,12 +120,12 @@ function openShell(host: Host): Shell {
     if (!isOpen) return
     printed[stream] = grown(printed[stream], text, token)
     const { stdout: out, stderr: err } = printed
-    if (out.text.length + err.text.length > MOST) giveUp(tooMuch(queue[0]?.argv ?? []))
+    if (out.text.length + err.text.length > MAX_OUTPUT) giveUp(tooMuch(queue[0]?.argv ?? []))
     if (out.end < 0 || err.end < 0 || !out.text.endsWith('\n') || !err.text.endsWith('\n')) return
     const status = Number(out.text.slice(out.end + token.length))
     finish(status, out.text.slice(0, out.end), err.text.slice(0, err.end))
   }
-  const tell = () => {
+  const send = () => {
     const [next] = queue
     if (!next) return
     late = setTimeout(() => giveUp(noAnswer(next.argv, next.seconds)), next.seconds * 1000)
@@ -135,7 +135,7 @@ function openShell(host: Host): Shell {
     clearTimeout(late)
     printed.stdout = printed.stderr = unprinted
     const one = queue.shift()
-    if (queue.length > 0) tell()
+    if (queue.length > 0) send()
     else hold(false)
     const lost = code === 127 ? /(?:failed to execute |: )(\S+): (?:not found|No such file)/.exec(err)?.[1] : undefined
     const [refused] = (code !== 0 && CANNOT_START.exec(err)) || []
@@ -161,8 +161,8 @@ function openShell(host: Host): Shell {
   child.on('error', (error) => giveUp(notStarted(file, error)))
   child.on('close', () => {
     isOpen = false
-    const said = printed.stderr.text.trim() || 'the sandbox has ended'
-    while (queue.length > 0) finish(undefined, '', said)
+    const message = printed.stderr.text.trim() || 'the sandbox has ended'
+    while (queue.length > 0) finish(undefined, '', message)
   })
   return {
     isOpen: () => isOpen,
@@ -172,7 +172,7 @@ function openShell(host: Host): Shell {
       const lines = input === '' ? [] : input.replace(/\n$/, '').split('\n')
       const words = [`${argv.length} ${lines.length}`, ...argv, ...lines, ''].join('\n')
       hold(true)
-      if (queue.push({ argv, words, seconds, resolve, reject }) === 1) tell()
+      if (queue.push({ argv, words, seconds, resolve, reject }) === 1) send()
       return promise
     },
   }

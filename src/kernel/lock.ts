@@ -10,7 +10,7 @@ import { notOpened, openOwn } from './host-root.ts'
 import { remedyForLimit } from './limits.ts'
 import { makeFolder } from './make-folder.ts'
 import { readText } from './read-file.ts'
-import { passOn } from './spawn.ts'
+import { inheritDescriptor } from './spawn.ts'
 
 // All locks are flock(2)'s: they belong to the open file, and so end with this process, however that ends.
 
@@ -74,9 +74,9 @@ export async function lockFile(path: string): Promise<() => void> {
  */
 export async function lockHost(): Promise<() => void> {
   const { fd, path } = await take(HOST_FOLDER, openHost)
-  passOn(fd)
+  inheritDescriptor(fd)
   return () => {
-    passOn(undefined)
+    inheritDescriptor(undefined)
     removeIfEmpty(path)
     closeSync(fd)
   }
@@ -143,7 +143,7 @@ export function removeIfEmpty(folder: string): void {
 
 /** How long to wait for a lock, in seconds: before reporting it, and then before giving up. */
 const MOMENT = 1
-const LONGEST = 60
+const TIME_LIMIT = 60
 
 /** The exit status of flock(1) if it did not get the lock in time. */
 const HELD = 75
@@ -153,14 +153,14 @@ const HELD = 75
  * holds the lock for longer than a minute.
  */
 async function take(what: string, open: () => Opened): Promise<Opened> {
-  let isTold = false
+  let isReported = false
   for (;;) {
     const opened = open()
     try {
       if (!(await flock(opened, MOMENT))) {
-        if (!isTold) tellWaiting(`waiting for ${what}: ${holderOf(opened.fd)} is using it`)
-        isTold = true
-        if (!(await flock(opened, LONGEST)))
+        if (!isReported) tellWaiting(`waiting for ${what}: ${holderOf(opened.fd)} is using it`)
+        isReported = true
+        if (!(await flock(opened, TIME_LIMIT)))
           throw new CnilabError('state', `${holderOf(opened.fd)} has been using ${what} for more than a minute`, {
             fix: `wait until it has ended, or end it; lslocks shows who holds the lock`,
           })

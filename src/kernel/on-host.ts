@@ -4,7 +4,7 @@ import { inside } from './inside.ts'
 import { type Finished, spawn, type SpawnOptions, StoppedError } from './spawn.ts'
 
 /** How long a program that only reads may take in a sandbox, in seconds: another one in there may have stopped it. */
-export const PATIENCE = 8
+export const TIME_LIMIT = 8
 
 /**
  * Runs a program on a host, or in one of its namespaces, and collects its output, as `spawn` does. From outside a sandbox it
@@ -20,7 +20,7 @@ export function spawnOn(
     ...options,
     env: { ...environmentOn(host), LC_ALL: 'C', ...env },
     detached: !host.inside,
-    ...(host.inside ? {} : { limit: limit ?? PATIENCE }),
+    ...(host.inside ? {} : { limit: limit ?? TIME_LIMIT }),
   })
 }
 

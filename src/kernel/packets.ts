@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
-import type { Answer, PacketCall } from '../assertions/assertion.ts'
+import type { CallOutcome, PacketCall } from '../assertions/assertion.ts'
 import { CnilabError } from '../errors.ts'
 import { READY } from '../packets/names.ts'
 import { readJson } from '../state/json.ts'
 import { packageFolder } from './package-folder.ts'
 import { INTERNET } from '../state/state.ts'
-import { type Detached, spawnDetached } from './detached.ts'
+import { type DetachedProcess, spawnDetached } from './detached.ts'
 import { environmentOn } from './environment.ts'
 import { APP, type Host } from './host.ts'
 import { endedMeanwhile, hasEnded } from './host-root.ts'
@@ -19,10 +19,10 @@ import { netnsAt } from './netns-files.ts'
 import { MIB, readBytes } from './read-file.ts'
 import { processesIn } from './processes.ts'
 
-const answerSchema = z.object({ ok: z.boolean(), said: z.string(), status: z.number().exactOptional() })
+const answerSchema = z.object({ ok: z.boolean(), detail: z.string(), status: z.number().exactOptional() })
 
 /** How long a responder may take to start, and to end, in seconds. */
-const PATIENCE = 8
+const TIME_LIMIT = 8
 
 /** The services of the internet. */
 const OFFERS = ['http:80', 'tcp:7', 'udp:7', 'dns:53']
@@ -36,7 +36,7 @@ export async function call(
   from: string | undefined,
   whom: PacketCall,
   seconds: number,
-): Promise<Answer> {
+): Promise<CallOutcome> {
   const args =
     whom.protocol === 'dns'
       ? [whom.protocol, whom.server, whom.name, String(seconds)]
@@ -88,27 +88,27 @@ export async function whileAnswering<T>(
     return await use()
   } finally {
     responder.lifeline.end()
-    await Promise.race([responder.ended, sleep(1000 * PATIENCE)])
+    await Promise.race([responder.ended, sleep(1000 * TIME_LIMIT)])
     responder.kill()
     responder.release()
   }
 }
 
-function startOn(host: Host, netns: string | undefined, argv: readonly string[]): Promise<Detached> {
+function startOn(host: Host, netns: string | undefined, argv: readonly string[]): Promise<DetachedProcess> {
   return spawnDetached(inside(host, netns, argv), environmentOn(host))
 }
 
-async function firstLineOf(responder: Detached, host: Host, netns: string | undefined): Promise<void> {
-  const refused = async (said: string) => {
+async function firstLineOf(responder: DetachedProcess, host: Host, netns: string | undefined): Promise<void> {
+  const refused = async (reason: string) => {
     if (hasEnded(host)) return endedMeanwhile()
-    const why = remedyForLimit(said) === undefined ? ((await limitOfProcesses(host)) ?? said) : said
+    const why = remedyForLimit(reason) === undefined ? ((await limitOfProcesses(host)) ?? reason) : reason
     const fix = remedyForLimit(why)
     const message = `could not start a responder in ${netns ?? 'the host'}: ${why}`
     return fix === undefined ? new CnilabError('state', message) : new CnilabError('machine', message, { fix })
   }
   let line: string | undefined
   try {
-    line = await responder.nextLine(PATIENCE)
+    line = await responder.nextLine(TIME_LIMIT)
   } catch (error) {
     throw await refused(
       responder.complaint().split('\n')[0] || (error instanceof Error ? error.message : String(error)),
@@ -126,11 +126,11 @@ const NEEDED = 16
  */
 async function limitOfProcesses(host: Host): Promise<string | undefined> {
   const script = `i=0; while [ $i -lt ${NEEDED} ]; do sleep 1 & i=$((i + 1)); done`
-  const said = await spawnOn(host, undefined, ['sh', '-c', script], { limit: 2, mayLeave: true }).then(
+  const message = await spawnOn(host, undefined, ['sh', '-c', script], { limit: 2, mayLeave: true }).then(
     ({ stderr }) => stderr,
     (error: unknown) => `${error instanceof StoppedError ? error.printed : ''}\n${String(error)}`,
   )
-  return said.split('\n').find((line) => remedyForLimit(line) !== undefined)
+  return message.split('\n').find((line) => remedyForLimit(line) !== undefined)
 }
 
 /** The argv of one of our programs on the host. The modules in the user's NODE_OPTIONS may not exist there. */

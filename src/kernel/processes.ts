@@ -10,11 +10,11 @@ export function processes(): number[] {
 
 /** The processes in the network namespace with this inode. Other users' processes cannot be inspected, and are left out. */
 export function processesIn(inode: number): number[] {
-  return processes().filter((pid) => networkOf(pid) === inode)
+  return processes().filter((pid) => netnsInodeOf(pid) === inode)
 }
 
 /** The inode of a process's network namespace; undefined if the process has ended, or is another user's. */
-export function networkOf(pid: number | 'self'): number | undefined {
+export function netnsInodeOf(pid: number | 'self'): number | undefined {
   try {
     return statSync(`/proc/${pid}/ns/net`).ino
   } catch {

@@ -51,7 +51,7 @@ export function readBytes(path: string, most: number): Buffer {
       const stat = fstatSync(fd)
       refuseOther(stat, path)
       if (stat.size > most) throw tooLarge(most)
-      return readDescriptor(fd, most, stat.isFIFO() ? PATIENCE : 0, stat.size + 1)
+      return readDescriptor(fd, most, stat.isFIFO() ? TIME_LIMIT : 0, stat.size + 1)
     } finally {
       closeSync(fd)
     }
@@ -85,7 +85,7 @@ export function readFolder(path: string): Dirent[] {
 }
 
 /** How long the writer of a pipe that we were handed may be silent, in ms. */
-const PATIENCE = 5000
+const TIME_LIMIT = 5000
 
 /**
  * Reads a descriptor to its end, at most `most` bytes. Waits up to `patience` milliseconds for each piece. `expected` is

@@ -36,7 +36,7 @@ export interface RunOptions {
 const SLICE = 200
 
 /** After how many seconds to give up on a process that changes something: in the worst case it deletes 200 cables. */
-const LONGEST = 60
+const TIME_LIMIT = 60
 
 /** From this many namespaces on, one xargs runs their batches, instead of us starting one process each. */
 const MANY = 4
@@ -105,7 +105,7 @@ async function runBatch(host: Host, launch: Launch, batch: Batch): Promise<void>
       : tool === 'nft'
         ? [['nft', '-f', '-'], lines.join('\n')]
         : [['sysctl', '-qw', ...commands.flatMap((command) => command.argv.slice(1))], '']
-  const finished = await launch(netns, argv, input === '' ? '' : `${input}\n`, LONGEST)
+  const finished = await launch(netns, argv, input === '' ? '' : `${input}\n`, TIME_LIMIT)
   if (finished.code === 0) return
   const line = Number(/(?:Command failed -|\/dev\/stdin):(\d+)/.exec(finished.stderr)?.[1] ?? 0)
   throw failure(finished, commands, commands[line - 1] ?? commands.find(() => commands.length === 1))
@@ -114,7 +114,7 @@ async function runBatch(host: Host, launch: Launch, batch: Batch): Promise<void>
 /** A single command does not need a batch on standard input. */
 async function runSingle(host: Host, launch: Launch, command: Command): Promise<void> {
   const argv = command.argv.map((argument) => (argument === HOST_PID ? String(host.pid) : argument))
-  const finished = await launch(command.netns, ['ip', ...argv], '', LONGEST)
+  const finished = await launch(command.netns, ['ip', ...argv], '', TIME_LIMIT)
   if (finished.code !== 0) throw failure(finished, [command], command)
 }
 
@@ -129,7 +129,7 @@ async function runMany(host: Host, batches: readonly Batch[], signal?: AbortSign
       host,
       undefined,
       ['xargs', '-0', '-P4', '-I{}', 'nsenter', '--net=/run/netns/{}', '--', 'ip', '-batch', `${folder}/{}`],
-      { input: [...byName.keys()].join('\0'), signal, limit: LONGEST },
+      { input: [...byName.keys()].join('\0'), signal, limit: TIME_LIMIT },
     ),
   )
   if (finished.code === 0) return
@@ -143,12 +143,12 @@ async function runMany(host: Host, batches: readonly Batch[], signal?: AbortSign
 
 /** The error of a process. If it was killed, nobody knows how far it got, so no command is blamed. */
 function failure(finished: Finished, commands: readonly Command[], culprit: Command | undefined): KernelError {
-  const said = finished.stderr
+  const lines = finished.stderr
     .split('\n')
     .map((line) => line.replace(/^(RTNETLINK answers|Error|sysctl): /, '').trim())
     .filter((line) => line !== '' && !line.startsWith('Command failed'))
   return new KernelError(
-    said[0] ?? 'the command failed without a message',
+    lines[0] ?? 'the command failed without a message',
     commands,
     wasKilled(finished) ? undefined : culprit,
   )

@@ -60,7 +60,7 @@ export class StoppedError extends CnilabError {
 }
 
 /** How many characters a program may print by default. */
-export const MOST = 128 * 1024 * 1024
+export const MAX_OUTPUT = 128 * 1024 * 1024
 
 /**
  * Runs a program and collects its output; does not throw for any exit status. A lab starts some forty programs one after
@@ -69,7 +69,7 @@ export const MOST = 128 * 1024 * 1024
  * `state` if it took too long or printed too much.
  */
 export function spawn(argv: readonly string[], options: SpawnOptions = {}): Promise<Finished> {
-  const { input = '', env = usualEnvironment(), signal, limit, most = MOST } = options
+  const { input = '', env = usualEnvironment(), signal, limit, most = MAX_OUTPUT } = options
   const { detached = false, mayLeave = false, passInterrupt = false } = options
   const [file = '', ...rest] = argv
   const { promise, resolve, reject } = Promise.withResolvers<Finished>()
@@ -164,7 +164,7 @@ export function noAnswer(argv: readonly string[], seconds: number): CnilabError 
 }
 
 /** The error for a program that printed too much. */
-export function tooMuch(argv: readonly string[], most = MOST): CnilabError {
+export function tooMuch(argv: readonly string[], most = MAX_OUTPUT): CnilabError {
   return new StoppedError(argv, `printed more than ${inWords(most)}`)
 }
 
@@ -211,7 +211,7 @@ function refuseMissing(finished: Finished): Finished {
 let inherited: number | undefined
 
 /** Makes the programs that `spawnByFiles` starts from now on inherit a descriptor; undefined for none. */
-export function passOn(fd: number | undefined): void {
+export function inheritDescriptor(fd: number | undefined): void {
   inherited = fd
 }
 

@@ -5,7 +5,7 @@ import { readText } from './read-file.ts'
 import { knowsEveryUser, NOBODY, userId } from './user.ts'
 
 /** How many links the kernel follows (path_resolution(7)). */
-const MOST_LINKS = 40
+const MAX_LINKS = 40
 
 /**
  * Why a path cannot be trusted, in words: somebody other than this user and root may have created what is there, or may
@@ -36,7 +36,7 @@ export function distrust(path: string): string | undefined {
       at = here
       continue
     }
-    if (++links > MOST_LINKS) return undefined // the kernel follows no more, either
+    if (++links > MAX_LINKS) return undefined // the kernel follows no more, either
     const target = readlinkSync(here)
     names.unshift(...parts(target))
     if (target.startsWith('/')) at = '/'

@@ -2,7 +2,7 @@ import { constants, readlinkSync, writeSync } from 'node:fs'
 import { readText } from './read-file.ts'
 
 /** How long to wait for the reader of a full pipe, and how long between two attempts, in milliseconds. */
-const PATIENCE = 10_000
+const TIME_LIMIT = 10_000
 const PAUSE = 10
 
 /**
@@ -10,7 +10,7 @@ const PAUSE = 10
  * read. Unlike a stream's, the error comes while something can still be done about it.
  */
 export function writeWhole(descriptor: number, text: string): void {
-  const last = Date.now() + PATIENCE
+  const last = Date.now() + TIME_LIMIT
   for (let rest = Buffer.from(text); rest.length > 0;) {
     try {
       rest = rest.subarray(writeSync(descriptor, rest))

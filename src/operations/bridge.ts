@@ -14,7 +14,7 @@ import {
   type OperationKind,
   resource,
 } from './operation.ts'
-import { isWayOut, lyingOn } from './way-out.ts'
+import { isWayOut, interfacesOn } from './way-out.ts'
 
 interface Params extends LinkParams {
   mtu?: number | undefined
@@ -64,7 +64,7 @@ export const bridge: OperationKind<'bridge', Params> = {
         : [ip(p.netns, 'link', 'set', 'dev', p.name, 'type', 'bridge', 'vlan_filtering', p.vlanFiltering ? '1' : '0')]),
     ]
   },
-  users: (p, now) => [...portsOf(now, p.name, p.netns), ...(p.mark ? lyingOn(p.name, p.netns, now) : [])],
+  users: (p, now) => [...portsOf(now, p.name, p.netns), ...(p.mark ? interfacesOn(p.name, p.netns, now) : [])],
   refusal: (p, now, line) => {
     const [first, ...more] = portsOf(now, p.name, p.netns)
     const users = bridge.users?.(p, now) ?? []

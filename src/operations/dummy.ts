@@ -4,7 +4,7 @@ import { type LinkParams, makeAnew, setMtu, addLink, madeLink } from './made-lin
 import { interfaceName, netnsPlace } from './names.ts'
 import { wholeNumber } from './scalars.ts'
 import { inNetns, markSchema, missingNetns, namedNetns, type OperationKind, placeId, resource } from './operation.ts'
-import { lyingOn } from './way-out.ts'
+import { interfacesOn } from './way-out.ts'
 
 interface Params extends LinkParams {
   mtu?: number | undefined
@@ -33,7 +33,7 @@ export const dummy: OperationKind<'dummy', Params> = {
     const link = findLink(now, p.name, p.netns)
     return link?.kind === 'dummy' ? setMtu(link, p.mtu, p.netns) : makeAnew(p, dummy.apply(p), now)
   },
-  users: (p, now) => (p.mark ? lyingOn(p.name, p.netns, now) : []),
+  users: (p, now) => (p.mark ? interfacesOn(p.name, p.netns, now) : []),
   explain: (p) => ({
     undoing: `Delete the dummy interface ${p.name}${inNetns(p.netns)}`,
     what: `Create the dummy interface ${p.name}${inNetns(p.netns)}`,

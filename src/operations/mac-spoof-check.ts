@@ -9,7 +9,7 @@ import {
   hasOwnRule,
   MARK_COMMENT,
   type OwnTable,
-  strangersIn,
+  foreignObjects,
   type TableObject,
 } from './nft-tables.ts'
 import { type Command, MARK_ALIAS, type OperationKind } from './operation.ts'
@@ -40,7 +40,7 @@ export function watchedPorts(rules: readonly NftObject[]): string[] {
 /** The command that deletes a port's table; none unless the table exists, bears our mark, and holds nothing else. */
 export function spoofCheckRemoval(ifname: string, rules: readonly NftObject[]): Command[] {
   const table = spoofCheckTable(ifname)
-  return hasOwnRule(rules, table) && strangersIn(rules, table).length === 0 ? [deleteTable(table)] : []
+  return hasOwnRule(rules, table) && foreignObjects(rules, table).length === 0 ? [deleteTable(table)] : []
 }
 
 /** Lets a bridge port send only with its own MAC address: nft(8), family bridge. */

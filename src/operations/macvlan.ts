@@ -13,7 +13,7 @@ import {
   placeId,
   resource,
 } from './operation.ts'
-import { lyingOn } from './way-out.ts'
+import { interfacesOn } from './way-out.ts'
 
 /** How the interfaces on one parent see each other: ip-link(8), type macvlan. */
 export const MACVLAN_MODES = ['bridge', 'private', 'vepa', 'passthru'] as const
@@ -64,7 +64,7 @@ export const macvlan: OperationKind<'macvlan', Params> = {
       ? setMtu(link, p.mtu, p.netns)
       : makeAnew(p, macvlan.apply(p), now)
   },
-  users: (p, now) => (p.mark ? lyingOn(p.name, p.netns, now) : []),
+  users: (p, now) => (p.mark ? interfacesOn(p.name, p.netns, now) : []),
   explain: (p) => ({
     undoing: `Delete the macvlan interface ${p.name}${inNetns(p.netns)}`,
     what: `Create the macvlan interface ${p.name} on ${p.parent}${inNetns(p.netns)}`,

@@ -4,7 +4,7 @@ import { HOST, type NftObject, type Route } from '../state/state.ts'
 import { contains, isIpv6 } from '../ip-arithmetic.ts'
 import { netnsPlace } from './names.ts'
 import { subnet } from './ip.ts'
-import { deleteTable, foreignTable, hasOwnRule, hasTable, type OwnTable, strangersIn } from './nft-tables.ts'
+import { deleteTable, foreignTable, hasOwnRule, hasTable, type OwnTable, foreignObjects } from './nft-tables.ts'
 import {
   type Command,
   inNetns,
@@ -89,14 +89,14 @@ export const masquerade: OperationKind<'masquerade', Params> = {
     const rules = now.get(p.netns ?? HOST)?.rules ?? []
     if (!hasTable(rules, ownTable(p))) return []
     // The table may lack its rule, if we were stopped between the two.
-    const isOurs = !p.mark || hasOwnRule(rules, ownTable(p)) || strangersIn(rules, ownTable(p)).length === 0
+    const isOurs = !p.mark || hasOwnRule(rules, ownTable(p)) || foreignObjects(rules, ownTable(p)).length === 0
     return isOurs ? [{ ...deleteTable(ownTable(p)), netns: p.netns }] : []
   },
   mend: (p) => [{ ...deleteTable(ownTable(p)), netns: p.netns }, ...masquerade.apply(p)],
   users: (p, now) => {
     const rules = now.get(p.netns ?? HOST)?.rules ?? []
     const isOurs = p.mark !== undefined && hasOwnRule(rules, ownTable(p))
-    return isOurs ? strangersIn(rules, ownTable(p)).map((what) => `${what} of table ${tableOf(p)}`) : []
+    return isOurs ? foreignObjects(rules, ownTable(p)).map((what) => `${what} of table ${tableOf(p)}`) : []
   },
   explain: (p) => ({
     what: `Masquerade ${p.subnet}${inNetns(p.netns)}`,

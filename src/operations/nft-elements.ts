@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import type { NftObject } from '../state/state.ts'
-import { deleteTable, hasOwnRule, type OwnTable, strangersIn } from './nft-tables.ts'
+import { deleteTable, hasOwnRule, type OwnTable, foreignObjects } from './nft-tables.ts'
 import type { Command, Refusal } from './operation.ts'
 
 /** The table families for IPv4 and IPv6. */
@@ -71,13 +71,13 @@ export function removeOwned(
   const all = elementsOf(rules, table)
   const gone = all.filter(({ owner }) => isGone(owner))
   const isMarked = () => gone.length > 0 || hasOwnRule(rules, table)
-  if (gone.length === all.length && isMarked() && strangersIn(rules, table).length === 0) return [deleteTable(table)]
+  if (gone.length === all.length && isMarked() && foreignObjects(rules, table).length === 0) return [deleteTable(table)]
   return gone.map((element) => removeElement(table, element))
 }
 
 /** The command that deletes a table with its elements; none unless the table exists, bears our mark, and holds nothing else. */
 export function removeShared(table: SharedTable, rules: readonly NftObject[]): Command[] {
-  return hasOwnRule(rules, table) && strangersIn(rules, table).length === 0 ? [deleteTable(table)] : []
+  return hasOwnRule(rules, table) && foreignObjects(rules, table).length === 0 ? [deleteTable(table)] : []
 }
 
 /** Refuses to delete a table in which containers have elements; undefined if none has. */

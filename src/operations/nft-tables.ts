@@ -77,7 +77,7 @@ export function hasRule(
 }
 
 /** The objects in a table that cnilab did not make, in words. */
-export function strangersIn(rules: readonly NftObject[], table: OwnTable): string[] {
+export function foreignObjects(rules: readonly NftObject[], table: OwnTable): string[] {
   return contentsOf(rules, table)
     .filter((object) => !table.has(object))
     .map(({ kind, name }) => (kind === 'rule' ? `a rule in chain ${name}` : `${kind} ${name}`))
@@ -93,7 +93,7 @@ export function foreignTable(rules: readonly NftObject[], table: OwnTable): stri
   if (!hasTable(rules, table)) return undefined
   const named = `table ${table.family} ${table.name}`
   if (contentsOf(rules, table).length === 0) return `${named}, which is empty, is not cnilab's`
-  const strangers = strangersIn(rules, table)
+  const strangers = foreignObjects(rules, table)
   return strangers.length === 0
     ? undefined
     : `${named} holds something that cnilab did not make: ${strangers.join(', ')}`

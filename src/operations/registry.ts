@@ -68,7 +68,7 @@ export function isKind(name: string): name is KindName {
 }
 
 /** A kind bound to the parameters of one operation: everything that the kind can say about it. */
-export interface Derived {
+export interface BoundOperation {
   readonly operation: Operation
   readonly step: StepId
   readonly shared: boolean
@@ -98,7 +98,7 @@ export interface Derived {
 }
 
 /** Computes lazily: a lab of a thousand containers has nine thousand operations, and most members are needed once at most. */
-function bind<P>(definition: OperationKind<KindName, P>, p: P, operation: Operation): Derived {
+function bind<P>(definition: OperationKind<KindName, P>, p: P, operation: Operation): BoundOperation {
   return {
     operation,
     get step() {
@@ -166,7 +166,7 @@ function isSame<P>(definition: OperationKind<KindName, P>, p: P, operation: Oper
   // Of one kind, their parameters have one type.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   if (definition.isSame) return definition.isSame(p, other.params as unknown as P)
-  const [one, two] = [derive(operation), derive(other)]
+  const [one, two] = [bindOperation(operation), bindOperation(other)]
   return one.id === two.id && one.expected === two.expected && one.needs.join() === two.needs.join()
 }
 
@@ -175,12 +175,12 @@ function definitionOf(kind: KindName): OperationKind<KindName, unknown> {
 }
 
 /** Binds an operation to its kind. */
-export function derive(operation: Operation): Derived {
+export function bindOperation(operation: Operation): BoundOperation {
   return bind(definitionOf(operation.kind), operation.params, operation)
 }
 
 /** The operation with a mark, which identifies on the machine what it creates; unchanged if it has one, or creates nothing that could bear one. */
-export function marked(operation: Operation): Operation {
+export function withMark(operation: Operation): Operation {
   const params = definitionOf(operation.kind).mark?.(operation.params) ?? operation.params
   // As above: `mark` returns the parameters of its own kind.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion

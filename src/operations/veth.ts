@@ -18,7 +18,7 @@ import {
   randomMac,
 } from './operation.ts'
 import { isOurs } from './same-link.ts'
-import { isWayOut, lyingOn } from './way-out.ts'
+import { isWayOut, interfacesOn } from './way-out.ts'
 
 interface Params {
   name: string
@@ -110,7 +110,7 @@ export const veth: OperationKind<'veth', Params> = {
   ],
   mend: mendEnds,
   altered: (p, _before, now) => alteredEnds(p, now),
-  users: (p, now) => (p.mark ? lyingOn(p.name, p.netns, now) : []),
+  users: (p, now) => (p.mark ? interfacesOn(p.name, p.netns, now) : []),
   refusal: (p, now, line) =>
     isUplink(findLink(now, p.name))
       ? { actual: `${p.name} is the sandbox's uplink`, fix: `name one of your own: ${line('netns', 'list')}` }

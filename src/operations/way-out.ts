@@ -9,7 +9,7 @@ export function isWayOut(ifname: string, netns: string | undefined, now: State):
 }
 
 /** The interfaces on top of this one, such as VLAN interfaces, which are deleted along with it. */
-export function lyingOn(ifname: string, netns: string | undefined, now: State): string[] {
+export function interfacesOn(ifname: string, netns: string | undefined, now: State): string[] {
   const links = now.get(netns ?? HOST)?.links ?? []
   return links.filter(({ kind, peer }) => kind !== 'veth' && peer === ifname).map(({ name }) => name)
 }

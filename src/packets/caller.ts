@@ -1,7 +1,7 @@
 // Calls an address once, and prints the outcome as one line of JSON. A separate program, which runs in a network namespace:
 // `node caller.js tcp|udp ADDR PORT SECONDS`, `http ADDR PORT SECONDS [PATH]`, `dns SERVER NAME SECONDS`
 //
-// `ok`: whether it was answered (TCP: connected; DNS: with an address). `said`: the first line of the answer, the address,
+// `ok`: whether it was answered (TCP: connected; DNS: with an address). `detail`: the first line of the answer, the address,
 // or what went wrong, in words. `status`: HTTP's. It exits with 0 whenever it has printed that.
 import { randomInt } from 'node:crypto'
 import { createSocket } from 'node:dgram'
@@ -9,19 +9,19 @@ import { writeSync } from 'node:fs'
 import { connect, isIP, isIPv6 } from 'node:net'
 import { ask, readAnswer } from './dns.ts'
 
-interface Answer {
+interface Outcome {
   ok: boolean
-  said: string
+  detail: string
   status?: number
 }
 
 /** How long a connection may stay silent before we assume that it waits for us to speak, in seconds. */
 const SILENCE = 1
 /** How much of an answer to read, in bytes. */
-const ENOUGH = 65_536
+const MAX_LENGTH = 65_536
 
-function finish(answer: Answer): never {
-  writeSync(1, `${JSON.stringify(answer)}\n`)
+function finish(outcome: Outcome): never {
+  writeSync(1, `${JSON.stringify(outcome)}\n`)
   process.exit(0)
 }
 
@@ -40,43 +40,43 @@ const words: Record<string, string> = {
 function fail(error: unknown): never {
   const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
   if (code === 'ETIMEDOUT') finish(silence)
-  finish({ ok: false, said: words[code] ?? (error instanceof Error ? error.message : String(error)) })
+  finish({ ok: false, detail: words[code] ?? (error instanceof Error ? error.message : String(error)) })
 }
 
 const firstLine = (text: string) => (text.split('\n')[0] ?? '').trim().slice(0, 200)
 
 const [protocol = '', to = '', third = '', fourth = '', path = '/'] = process.argv.slice(2)
 const [seconds, port] = protocol === 'dns' ? [Number(fourth), 53] : [Number(fourth), Number(third)]
-const silence = { ok: false, said: `no answer within ${seconds} s` }
+const silence = { ok: false, detail: `no answer within ${seconds} s` }
 
 const calls: Record<string, () => void | Promise<void>> = {
   tcp: () => {
     const socket = connect(port, to)
-    let said = ''
-    const done = () => finish({ ok: true, said: firstLine(said) || 'connected' })
+    let received = ''
+    const done = () => finish({ ok: true, detail: firstLine(received) || 'connected' })
     socket
       .setEncoding('utf8')
       .on('error', fail)
       .on('connect', () => setTimeout(done, Math.min(SILENCE, seconds / 2) * 1000))
       .on('data', (text: string) => {
-        said += text
-        if (said.includes('\n') || said.length > ENOUGH) done()
+        received += text
+        if (received.includes('\n') || received.length > MAX_LENGTH) done()
       })
       .on('end', done)
   },
-  udp: () => datagram(Buffer.from('hello\n'), (message) => ({ ok: true, said: firstLine(message.toString('utf8')) })),
+  udp: () => datagram(Buffer.from('hello\n'), (message) => ({ ok: true, detail: firstLine(message.toString('utf8')) })),
   http: async () => {
     const { get } = await import('node:http') // as much to load as the rest of Node
     get({ host: to, port, path, agent: false }, (response) => {
       const { statusCode: status = 0 } = response
-      let said = ''
-      const done = () => finish({ ok: true, said: firstLine(said), status })
+      let received = ''
+      const done = () => finish({ ok: true, detail: firstLine(received), status })
       response
         .setEncoding('utf8')
         .on('error', done)
         .on('data', (text: string) => {
-          said += text
-          if (said.length > ENOUGH) done()
+          received += text
+          if (received.length > MAX_LENGTH) done()
         })
         .on('end', done)
       setTimeout(done, Math.min(SILENCE, seconds / 2) * 1000)
@@ -85,22 +85,22 @@ const calls: Record<string, () => void | Promise<void>> = {
   dns: () => {
     const id = randomInt(0x10000)
     const question = ask(id, third)
-    if (!question) finish({ ok: false, said: `${third} is not a domain name` })
+    if (!question) finish({ ok: false, detail: `${third} is not a domain name` })
     datagram(question, (message) => {
       const answer = readAnswer(message, id)
       if (!answer) return undefined
-      return 'address' in answer ? { ok: true, said: answer.address } : { ok: false, said: answer.refusal }
+      return 'address' in answer ? { ok: true, detail: answer.address } : { ok: false, detail: answer.refusal }
     })
   },
 }
 
 /** Sends a datagram, and finishes with the first reply that `read` accepts as an answer. */
-function datagram(message: Buffer, read: (answer: Buffer) => Answer | undefined): void {
+function datagram(message: Buffer, read: (answer: Buffer) => Outcome | undefined): void {
   const socket = createSocket(isIPv6(to) ? 'udp6' : 'udp4')
   // Connected, so that we only receive from that address, and so that the kernel reports a refusal (udp(7)).
   socket.on('error', fail).on('message', (answer) => {
-    const said = read(answer)
-    if (said) finish(said)
+    const outcome = read(answer)
+    if (outcome) finish(outcome)
   })
   socket.connect(port, to, (error?: Error) => {
     if (error) fail(error)
@@ -115,7 +115,7 @@ if (!callIt || !(seconds > 0) || !(port > 0 && port < 65_536)) {
   process.stderr.write('usage: caller tcp|udp|http ADDRESS PORT SECONDS [PATH], or dns SERVER NAME SECONDS\n')
   process.exit(2)
 }
-if (isIP(to) === 0) finish({ ok: false, said: `${to} is not an address` })
+if (isIP(to) === 0) finish({ ok: false, detail: `${to} is not an address` })
 setTimeout(() => finish(silence), seconds * 1000)
 try {
   await callIt()

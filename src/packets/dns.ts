@@ -16,11 +16,11 @@ const OPCODE = 0x7800
 /** Response codes (section 4.1.1), by number. */
 const RCODES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED'] as const
 /** The longest message that we parse, in bytes: UDP has no longer ones, and chains of pointers take time to follow. */
-const LONGEST = 4096
+const MAX_LENGTH = 4096
 
 /** Parses a DNS message; undefined if it is not one. */
 function parse(message: Buffer): Packet | undefined {
-  if (message.length > LONGEST) return undefined
+  if (message.length > MAX_LENGTH) return undefined
   try {
     return decode(message)
   } catch {

@@ -116,8 +116,8 @@ async function bind(type: 'udp4' | 'udp6', port: number, address: string, reuseA
 function serve(socket: Socket, reply: Reply): void {
   socket.on('error', ignore)
   socket.on('message', (message: Buffer, { address, port }: RemoteInfo) => {
-    const said = reply(message, plain(address))
-    if (said !== undefined && port !== 0) socket.send(said, port, address, ignore)
+    const response = reply(message, plain(address))
+    if (response !== undefined && port !== 0) socket.send(response, port, address, ignore)
   })
 }
 

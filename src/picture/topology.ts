@@ -37,7 +37,7 @@ function lines(all: readonly Branch[], plain: boolean, indent = ''): string[] {
 }
 
 /** How deep ports may be nested, as in the kernel (MAX_NEST_DEV). */
-const DEEPEST = 8
+const MAX_DEPTH = 8
 
 function branches(state: State, netns: string, namespace: Namespace, plain: boolean): Branch[] {
   const ports = Map.groupBy(namespace.links, ({ master }) => master)
@@ -46,7 +46,7 @@ function branches(state: State, netns: string, namespace: Namespace, plain: bool
   const draw = (link: Link, depth = 1): Branch[] => {
     if (seen.has(link)) return []
     seen.add(link)
-    const own = depth < DEEPEST ? (ports.get(link.name) ?? []) : []
+    const own = depth < MAX_DEPTH ? (ports.get(link.name) ?? []) : []
     return [{ text: interfaceText(state, netns, link, plain), below: own.flatMap((port) => draw(port, depth + 1)) }]
   }
   const links = namespace.links.filter((link) => link.master === undefined && (netns !== HOST || link.name !== 'lo'))

@@ -86,11 +86,11 @@ export function forwarding(leases: readonly Lease[]): Operation[] {
 export function masquerading(network: string, leases: readonly Lease[], owner: string): Operation[] {
   return leases.flatMap(({ address, subnet }): Operation[] => [
     { kind: 'network-masquerade', params: { network, subnet } },
-    { kind: 'masqueraded-address', params: { network, subnet, address: bare(address), owner } },
+    { kind: 'masqueraded-address', params: { network, subnet, address: withoutPrefix(address), owner } },
   ])
 }
 
 /** An address without its prefix. */
-export function bare(address: string): string {
+export function withoutPrefix(address: string): string {
   return address.split('/')[0] ?? ''
 }

@@ -1,5 +1,5 @@
 import type { Resource } from '../operations/operation.ts'
-import type { Derived } from '../operations/registry.ts'
+import type { BoundOperation } from '../operations/registry.ts'
 import type { State } from '../state/state.ts'
 import { toArgv } from './command-line.ts'
 
@@ -51,7 +51,7 @@ export function dependencies(): Dependencies {
  * one mistake is one red line.
  */
 export function toFindings(
-  operations: readonly Derived[],
+  operations: readonly BoundOperation[],
   now: State,
   step?: string,
   before: Dependencies = dependencies(),

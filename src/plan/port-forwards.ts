@@ -1,6 +1,6 @@
 import { isIpv6, subnetOf } from '../ip-arithmetic.ts'
 import type { Operation } from '../operations/registry.ts'
-import { bare } from './container.ts'
+import { withoutPrefix } from './container.ts'
 
 /** A port of the host, at all its addresses if `hostIP` is '', and the container's port that it leads to. */
 export interface PortMapping {
@@ -44,7 +44,7 @@ export function portForwards(
   const local = masquerade && hostIfname !== undefined
   return firsts.flatMap((cidr): Operation[] => {
     const isSix = isIpv6(cidr)
-    const address = bare(cidr)
+    const address = withoutPrefix(cidr)
     const own = mappings.filter((mapping) => isFor(mapping, cidr))
     if (own.length === 0) return []
     const sources = masqueradeAll

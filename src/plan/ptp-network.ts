@@ -1,7 +1,7 @@
 import { bitsOf, isIpv6 } from '../ip-arithmetic.ts'
 import type { Operation } from '../operations/registry.ts'
 import {
-  bare,
+  withoutPrefix,
   type ContainerEnd,
   containerPlan,
   type ContainerRoute,
@@ -55,7 +55,7 @@ export function ptpPlan(
     { kind: 'up', params: { ifname: host.name, linkLocal: false } },
     ...leases.map(({ address }): Operation => ({
       kind: 'route',
-      params: { dst: asHost(bare(address)), dev: host.name },
+      params: { dst: asHost(withoutPrefix(address)), dev: host.name },
     })),
     // The container cannot send before its own end is up.
     withoutAdvertisements(host.name),
@@ -71,7 +71,10 @@ export function ptpRoutes(leases: readonly Lease[], routes: readonly ContainerRo
     ...leases.flatMap(({ address, subnet, gateway }) =>
       gateway === undefined
         ? []
-        : [{ dst: asHost(gateway) }, ...(subnet === asHost(bare(address)) ? [] : [{ dst: subnet, gw: gateway }])],
+        : [
+            { dst: asHost(gateway) },
+            ...(subnet === asHost(withoutPrefix(address)) ? [] : [{ dst: subnet, gw: gateway }]),
+          ],
     ),
     ...routes,
   ]

@@ -1,4 +1,4 @@
-import type { Derived } from '../operations/registry.ts'
+import type { BoundOperation } from '../operations/registry.ts'
 import { type Reads, readResource } from '../operations/operation.ts'
 import { HOST } from '../state/state.ts'
 
@@ -14,7 +14,7 @@ export interface PlanScope {
 }
 
 /** The scope of a plan. */
-export function scopeOf(operations: readonly Derived[]): PlanScope {
+export function scopeOf(operations: readonly BoundOperation[]): PlanScope {
   const reads = operations.map((operation) => operation.reads)
   const everywhere = reads.some(({ namespaces }) => namespaces === 'everywhere')
   const named = reads.flatMap(({ namespaces }) => (namespaces === 'everywhere' ? [] : namespaces))
@@ -34,7 +34,9 @@ function sysctlsOf(all: readonly Reads[]): Map<string, string[]> {
 }
 
 /** Like `scopeOf`, but on the host only the links and tables that the plan names: not those of a thousand other containers. */
-export function narrowScopeOf(operations: readonly Derived[]): PlanScope & { links: string[]; tables: string[] } {
+export function narrowScopeOf(
+  operations: readonly BoundOperation[],
+): PlanScope & { links: string[]; tables: string[] } {
   const hostLinks = operations
     .flatMap(({ needs, provides }) => [...needs, ...provides])
     .map(readResource)

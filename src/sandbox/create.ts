@@ -3,12 +3,12 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CnilabError } from '../errors.ts'
 import { confine } from '../kernel/confine.ts'
-import { type Detached, spawnDetached } from '../kernel/detached.ts'
+import { type DetachedProcess, spawnDetached } from '../kernel/detached.ts'
 import { environmentOn } from '../kernel/environment.ts'
 import type { Host } from '../kernel/host.ts'
 import { isNamespaceLimit, remedyForLimit, SANDBOX_LIMITS } from '../kernel/limits.ts'
 import { packageFolder } from '../kernel/package-folder.ts'
-import { networkOf, startTime } from '../kernel/processes.ts'
+import { netnsInodeOf, startTime } from '../kernel/processes.ts'
 import { readText } from '../kernel/read-file.ts'
 import { sandboxUser, userId } from '../kernel/user.ts'
 import { enter, RECORD, type Sandbox, type SandboxRecord } from './find.ts'
@@ -56,7 +56,7 @@ export async function createSandbox(
   const owner = sandboxUser()
   if (owner !== undefined) refuseUnreadable()
   const folder = newSandboxFolder(name)
-  let holder: Detached | undefined
+  let holder: DetachedProcess | undefined
   try {
     holder = await spawnDetached(commandOf(name, folder, owner), environmentOn(hostNamed(name)), { pipes: 2 })
     const prepare = () => {
@@ -93,7 +93,7 @@ class RefusedError extends Error {}
 /** The messages if a sandbox's directory cannot be created, or filled. */
 const FULL = /^mkdir: |ENOSPC|EROFS|EDQUOT|EACCES/
 
-function live(sandbox: Sandbox, holder: Detached): LiveSandbox {
+function live(sandbox: Sandbox, holder: DetachedProcess): LiveSandbox {
   const keep = () => {
     try {
       writeFileSync(join(sandbox.folder, KEPT), '')
@@ -134,13 +134,13 @@ function processLimit(): string {
  * Guides the first process until it holds the sandbox, and returns its pid; `prepare` fills the sandbox's directory, and
  * `prepared` is called after that. Throws with the process's message if it fails.
  */
-async function birth(holder: Detached, prepare: () => void, prepared?: () => void): Promise<number> {
+async function birth(holder: DetachedProcess, prepare: () => void, prepared?: () => void): Promise<number> {
   const expect = async (word: RegExp): Promise<string> => {
     const line = await Promise.race([holder.nextLine(PATIENCE), holder.exited.then(() => undefined)])
     const match = word.exec(line ?? '')
     if (match) return match[1] ?? ''
     await Promise.race([holder.ended, sleep(100)]) // for its last words
-    const why = lastWordsOf(holder) || `it ended, and all that it said was '${line ?? ''}'`
+    const why = lastWordsOf(holder) || `it ended, and it printed only '${line ?? ''}'`
     throw line === 'ended' ? new RefusedError(why) : new Error(why)
   }
   await expect(/^made$/)
@@ -156,14 +156,14 @@ async function birth(holder: Detached, prepare: () => void, prepared?: () => voi
 }
 
 /** The last meaningful line: after a refusal, ip(8) adds one with the line number in its batch. */
-function lastWordsOf(holder: Detached): string | undefined {
+function lastWordsOf(holder: DetachedProcess): string | undefined {
   const lines = holder.complaint().split('\n')
   return lines.findLast((line) => !line.startsWith('Command failed -'))
 }
 
 function recordOf(name: string, pid: number, binds: readonly string[]): SandboxRecord {
   const started = startTime(pid)
-  const netns = networkOf(pid)
+  const netns = netnsInodeOf(pid)
   if (started === undefined || netns === undefined) throw new Error('its first process ended at once')
   return { name, pid, started, netns, created: new Date().toISOString(), binds: [...binds] }
 }

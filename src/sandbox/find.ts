@@ -2,7 +2,7 @@ import { readdirSync, rmSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { CnilabError } from '../errors.ts'
 import { GIVEN_FOLDER, HOST_FOLDER, type Host, OWN_BATCHES } from '../kernel/host.ts'
-import { childrenOf, networkOf, pidsOf, processes, startTime } from '../kernel/processes.ts'
+import { childrenOf, netnsInodeOf, pidsOf, processes, startTime } from '../kernel/processes.ts'
 import { MIB, readBytes, readText } from '../kernel/read-file.ts'
 import { sandboxUser, userId } from '../kernel/user.ts'
 import { PARTS } from './root.ts'
@@ -164,7 +164,7 @@ function seesOurFiles(pid: number): boolean {
  * Refuses to enter a sandbox whose first process was changed, and would lead somewhere else. Throws CnilabError `state`.
  */
 export function requireIntact({ name, pid, netns }: Sandbox): void {
-  if (networkOf(pid) === netns) return
+  if (netnsInodeOf(pid) === netns) return
   throw new CnilabError('state', `a program in the sandbox '${name}' changed the process that holds it`, {
     fix: `cnilab sandbox delete ${name}, and start again`,
   })
@@ -193,8 +193,8 @@ export function enter(sandbox: Sandbox): Host {
  */
 export function ownSandbox(): Host | undefined {
   const record = readRecord(GIVEN_FOLDER)
-  if (!record || networkOf(1) !== record.netns) return undefined
-  const back = networkOf('self') === record.netns ? [] : ['nsenter', '-t', '1', '-n', '--']
+  if (!record || netnsInodeOf(1) !== record.netns) return undefined
+  const back = netnsInodeOf('self') === record.netns ? [] : ['nsenter', '-t', '1', '-n', '--']
   return {
     kind: 'sandbox',
     name: record.name,

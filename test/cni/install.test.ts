@@ -20,7 +20,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { foreignLibraries } from '../../src/cni/install/compile.ts'
-import { MARK, namesIn } from '../../src/cni/install/ours.ts'
+import { MARK, namesInFolder } from '../../src/cni/install/ours.ts'
 import { types } from '../../src/cni/plugins/types.ts'
 import { cli, onEmptyMachine, program } from '../helpers.ts'
 
@@ -206,7 +206,7 @@ describe.skipIf(!hasBun)('with Bun (the development dependency bun)', () => {
         if (
           isSeen(
             there,
-            there.filter(isUnfinished).flatMap((name) => namesIn(join(folder, name))),
+            there.filter(isUnfinished).flatMap((name) => namesInFolder(join(folder, name))),
           )
         )
           kill(signal)

@@ -8,7 +8,7 @@ import { readConfigs } from '../../src/cni/config/configs.ts'
 import { listPlugins } from '../../src/cni/programs/list.ts'
 import { findRuntimes } from '../../src/cni/machine/runtimes.ts'
 import { validate } from '../../src/cni/config/validate.ts'
-import { look } from '../../src/cni/install/ours.ts'
+import { findFiles } from '../../src/cni/install/ours.ts'
 import { readResolvConf } from '../../src/cni/ipam/resolv-conf.ts'
 import { discover, findNetwork } from '../../src/cni/config/discover.ts'
 import { CnilabError } from '../../src/errors.ts'
@@ -102,7 +102,7 @@ describe.each(ODD_FILES)('%s in the place of a configuration', (kind) => {
 
   it("a plugin's name: it is somebody else's", () => {
     const folder = folderWithOdd(kind, 'bridge')
-    expect(look(folder, ['bridge'])).toMatchObject({ ours: [], foreign: ['bridge'] })
+    expect(findFiles(folder, ['bridge'])).toMatchObject({ ours: [], foreign: ['bridge'] })
   })
 })
 

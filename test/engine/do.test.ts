@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { doPlan } from '../../src/engine/do.ts'
 import { readJournal } from '../../src/journal/journal.ts'
-import { derive, parseOperation } from '../../src/operations/registry.ts'
+import { bindOperation, parseOperation } from '../../src/operations/registry.ts'
 import { toFindings } from '../../src/plan/finding.ts'
 import { describe as lines } from '../../src/state/diff.ts'
 import { withSandbox } from '../helpers.ts'
@@ -32,13 +32,13 @@ it('refuses what the kernel would refuse before it touches anything', () =>
 it('an address with another prefix is in the way; what depends on a failed finding is skipped', () =>
   withSandbox(async (kernel) => {
     await doPlan(kernel, [bridge, address])
-    const other = derive(parseOperation('address', { address: '10.22.0.1/24', ifname: 'b0' }))
+    const other = bindOperation(parseOperation('address', { address: '10.22.0.1/24', ifname: 'b0' }))
     expect(other.judge(await kernel.read()).status).toBe('differs')
     const missing = ['bridge', 'address'].map((kind) =>
       kind === 'bridge'
         ? parseOperation('bridge', { name: 'b9' })
         : parseOperation('address', { address: '10.9.0.1/16', ifname: 'b9' }),
     )
-    const findings = toFindings(missing.map(derive), await kernel.read())
+    const findings = toFindings(missing.map(bindOperation), await kernel.read())
     expect(findings.map(({ passed }) => passed)).toEqual([false, null])
   }))

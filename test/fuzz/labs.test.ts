@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { CnilabError } from '../../src/errors.ts'
 import type { Lab } from '../../src/lab/format/lab.ts'
 import { parseLab } from '../../src/lab/format/parse.ts'
-import { derive } from '../../src/operations/registry.ts'
+import { bindOperation } from '../../src/operations/registry.ts'
 import { toScript } from '../../src/plan/script.ts'
 import { fuzz } from './fuzz.ts'
 import { expectClean } from './invariants.ts'
@@ -29,7 +29,7 @@ fuzz(
       read.title,
       read.steps.map(({ title, operations: own }) => ({
         title,
-        commands: own.map(derive).flatMap(({ apply }) => apply),
+        commands: own.map(bindOperation).flatMap(({ apply }) => apply),
       })),
     )
     expectClean(script)

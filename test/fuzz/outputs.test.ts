@@ -1,11 +1,11 @@
 import * as fc from 'fast-check'
-import { assertionKinds, type Claim, deriveAssertion, parseClaim } from '../../src/assertions/registry.ts'
+import { assertionKinds, type Claim, bindAssertion, parseClaim } from '../../src/assertions/registry.ts'
 import { assert } from '../../src/lab/run/assert.ts'
 import { CnilabError } from '../../src/errors.ts'
 import { MACHINE } from '../../src/kernel/host.ts'
 import type { Kernel } from '../../src/kernel/kernel.ts'
 import { isOfDead, ownMark } from '../../src/kernel/process-mark.ts'
-import { derive, kinds, parseOperation } from '../../src/operations/registry.ts'
+import { bindOperation, kinds, parseOperation } from '../../src/operations/registry.ts'
 import { answer, readAnswer } from '../../src/packets/dns.ts'
 import { describe, diff, summarize } from '../../src/state/diff.ts'
 import { parseNamespace, parseNetnsIds, parseRuleset, parseSysctls, parseVlans } from '../../src/state/parse.ts'
@@ -37,7 +37,7 @@ function accepted<T>(act: () => T): T | undefined {
   }
 }
 
-const operation = alone(kinds).map(([kind, params]) => accepted(() => derive(parseOperation(kind, params))))
+const operation = alone(kinds).map(([kind, params]) => accepted(() => bindOperation(parseOperation(kind, params))))
 const claim = alone(assertionKinds)
   .map(([kind, params]) => accepted(() => parseClaim(kind, params)))
   .filter((one): one is Claim => one !== undefined)
@@ -80,19 +80,19 @@ fuzz(
   'what ip, nft, bridge and sysctl print is read, or refused in words',
   6,
   fc.record({ network, operation, claim }),
-  ({ network: made, operation: derived, claim: claimed }) => {
+  ({ network: made, operation: bound, claim: claimed }) => {
     const state = unlessRefused(() => stateOf(made))
     if (!state) return 'refused'
     for (const plain of [true, false]) picture(state, plain)
     ambiguous(state)
     describe(state)
     if (diff(summarize(state), summarize(state)).gone.length > 0) throw new Error('it differs from itself')
-    if (derived) {
-      derived.judge(state)
-      derived.undo({ value: '1', inode: 1, intended: 1 }, state)
-      derived.users(state)
+    if (bound) {
+      bound.judge(state)
+      bound.undo({ value: '1', inode: 1, intended: 1 }, state)
+      bound.users(state)
     }
-    const { test } = deriveAssertion({ claim: claimed, not: false, wait: 0 })
+    const { test } = bindAssertion({ claim: claimed, not: false, wait: 0 })
     if (test.by === 'state') test.judge(state)
     return 'read'
   },

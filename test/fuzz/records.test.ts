@@ -13,7 +13,7 @@ import { newProgress, readProgress, writeProgress } from '../../src/lab/run/prog
 import { progressFileOf } from '../../src/lab/run/progress-file.ts'
 import { JOURNAL, MACHINE } from '../../src/kernel/host.ts'
 import { makeFolder } from '../../src/kernel/make-folder.ts'
-import { derive, parseOperation } from '../../src/operations/registry.ts'
+import { bindOperation, parseOperation } from '../../src/operations/registry.ts'
 import { HOST } from '../../src/state/state.ts'
 import { json, mutated, objectOf, text } from './arbitraries.ts'
 import { fuzz } from './fuzz.ts'
@@ -85,9 +85,9 @@ fuzz('a journal is read, and what is written after whatever stands in it is ther
   const entries = readJournal(host)
   const now = new Map([[HOST, undefined]])
   for (const entry of entries) {
-    const derived = derive(entry.operation)
-    expectClean(`${derived.id}\n${derived.expected}`)
-    derived.undo(entry.before, now)
+    const bound = bindOperation(entry.operation)
+    expectClean(`${bound.id}\n${bound.expected}`)
+    bound.undo(entry.before, now)
   }
   appendJournal(host, [{ intent: 'mine', operation: parseOperation('netns', { name: 'mine' }), before: {} }])
   const last = readJournal(host).at(-1)

@@ -8,7 +8,7 @@ import { readJournal } from '../../src/journal/journal.ts'
 import { readProgress, stepProgress } from '../../src/lab/run/progress.ts'
 import { kernelOf } from '../../src/kernel/kernel.ts'
 import { namesInNetns } from '../../src/kernel/netns-files.ts'
-import { derive } from '../../src/operations/registry.ts'
+import { bindOperation } from '../../src/operations/registry.ts'
 import { enter, listSandboxes, type Sandbox } from '../../src/sandbox/find.ts'
 import { cli } from '../helpers.ts'
 import { HIDDEN } from '../hostile/hostile.ts'
@@ -121,7 +121,7 @@ fuzz(
           const { hints, answers } = stepProgress(running.progress, id)
           if (!Number.isInteger(hints) || typeof answers !== 'object') throw new Error(`odd progress of ${id}`)
         }
-      const all = readJournal(host).map(({ operation }) => derive(operation).id)
+      const all = readJournal(host).map(({ operation }) => bindOperation(operation).id)
       return `${running ? 'a lab' : noted ? 'another lab' : 'no lab'}, ${all.length > 0 ? 'entries' : 'no entries'}`
     } catch (error) {
       if (error instanceof CnilabError && (error.kind === 'state' || error.kind === 'usage')) return error.kind

@@ -1,6 +1,6 @@
-import { type Assertion, deriveAssertion } from '../../src/assertions/registry.ts'
+import { type Assertion, bindAssertion } from '../../src/assertions/registry.ts'
 import { HOST_PID } from '../../src/operations/operation.ts'
-import { derive, type Operation } from '../../src/operations/registry.ts'
+import { bindOperation, type Operation } from '../../src/operations/registry.ts'
 import { HOST, type State } from '../../src/state/state.ts'
 import { expectClean } from './invariants.ts'
 import { visible } from '../../src/visible.ts'
@@ -19,7 +19,7 @@ const bare: State = new Map([[HOST, empty]])
 
 /** What a check says, and whom it calls. */
 export function expectSoundCheck(assertion: Assertion): void {
-  const { id, what, expected, test } = deriveAssertion(assertion)
+  const { id, what, expected, test } = bindAssertion(assertion)
   // The value that is asked for may be any text: whoever shows it makes it visible.
   expectClean(visible([id, what, expected].join('\n')))
   if (test.by === 'state') expectClean(visible(test.judge(bare).actual))
@@ -28,11 +28,11 @@ export function expectSoundCheck(assertion: Assertion): void {
 
 /** What a lab may ask for, every member of its kind can bear, and the tools that run in batches read as it is meant. */
 export function expectSound(operation: Operation): void {
-  const derived = derive(operation)
-  const { id, explain, expected, apply, needs, provides } = derived
-  const verdict = derived.judge(bare)
+  const bound = bindOperation(operation)
+  const { id, explain, expected, apply, needs, provides } = bound
+  const verdict = bound.judge(bare)
   expectClean([id, explain.what, explain.why, expected, verdict.actual, ...needs, ...provides].join('\n'))
-  derived.undo({}, bare)
+  bound.undo({}, bare)
   for (const { tool, argv } of apply) {
     const words = argv.filter((word) => word !== HOST_PID)
     const line = words.join(' ').replaceAll(/"[^"\\\n]*"/g, '') // comments of nftables

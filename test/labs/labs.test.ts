@@ -7,7 +7,7 @@ import { runCommands } from '../../src/lab/run/steps.ts'
 import type { Kernel } from '../../src/kernel/kernel.ts'
 import { failureHints } from '../../src/lab/format/hints.ts'
 import type { LabStep, Question } from '../../src/lab/format/lab.ts'
-import { derive } from '../../src/operations/registry.ts'
+import { bindOperation } from '../../src/operations/registry.ts'
 import { withSandbox } from '../helpers.ts'
 
 const labs = ['eight-steps', 'two-namespaces', 'many-on-a-bridge', 'masquerade', 'bridge-add', 'by-hand']
@@ -128,7 +128,7 @@ describe.each(labs)('%s', (name) => {
         for (const assertion of step.before)
           expect(await assert(kernel, assertion, step.id, now)).toMatchObject({ passed: true })
         await ask(kernel, name, step, 'before')
-        const judged = step.free ? [] : step.operations.map(derive)
+        const judged = step.free ? [] : step.operations.map(bindOperation)
         expect(judged.filter((one) => one.judge(now).status === 'present').map(({ id }) => id)).toEqual([])
         for (const check of step.checks)
           expect(await assert(kernel, { ...check, wait: 0 }, step.id, now)).not.toMatchObject({ passed: true })

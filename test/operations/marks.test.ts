@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import { bridge } from '../../src/operations/bridge.ts'
-import { derive, isKind, kinds, marked, parseOperation } from '../../src/operations/registry.ts'
+import { bindOperation, isKind, kinds, withMark, parseOperation } from '../../src/operations/registry.ts'
 import { onMachine } from '../helpers.ts'
 
 /** Of each kind that makes interfaces: parameters, and how somebody else makes one of the same name with ip(8). */
@@ -41,10 +41,10 @@ describe.each(Object.entries(MAKERS))('%s', (kind, { params, theirs }) => {
   }
 
   it('has its mark in the very command that makes it', () => {
-    const { apply, marks } = derive(marked(operation()))
+    const { apply, marks } = bindOperation(withMark(operation()))
     expect(marks.length).toBeGreaterThan(0)
     for (const { mac } of marks) expect(apply[0]?.argv.join(' ')).toContain(`address ${mac}`)
-    expect(marks).not.toEqual(derive(marked(operation())).marks)
+    expect(marks).not.toEqual(bindOperation(withMark(operation())).marks)
   })
 
   it.skipIf(!hasKind(theirs))(

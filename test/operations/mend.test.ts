@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { mendPlan } from '../../src/engine/mend.ts'
-import { derive, type KindName, kinds, parseOperation } from '../../src/operations/registry.ts'
+import { bindOperation, type KindName, kinds, parseOperation } from '../../src/operations/registry.ts'
 import { scopeOf } from '../../src/plan/scope.ts'
 import { withSandbox } from '../helpers.ts'
 
@@ -144,8 +144,8 @@ describe('from a wrong state to the right one', () => {
       await mendPlan(kernel, needed)
       expect(await kernel.probe(['sh', '-c', shell])).toMatchObject({ stderr: '' })
       const operation = parseOperation(kind, params)
-      const derived = derive(operation)
-      const status = async () => derived.judge(await kernel.read(scopeOf([derived]))).status
+      const bound = bindOperation(operation)
+      const status = async () => bound.judge(await kernel.read(scopeOf([bound]))).status
       expect(await status()).not.toBe('present')
       await mendPlan(kernel, [operation])
       expect(await status()).toBe('present')

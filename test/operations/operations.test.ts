@@ -1,14 +1,14 @@
 import { spawnSync } from 'node:child_process'
 import { expect, it } from 'vitest'
 import type { Kernel } from '../../src/kernel/kernel.ts'
-import { derive, type KindName, parseOperation } from '../../src/operations/registry.ts'
+import { bindOperation, type KindName, parseOperation } from '../../src/operations/registry.ts'
 import { describe as lines } from '../../src/state/diff.ts'
 import { scopeOf } from '../../src/plan/scope.ts'
 import { withSandbox } from '../helpers.ts'
 
 /** Does operations that a test builds upon. */
 async function prepare(kernel: Kernel, ...operations: [KindName, object][]): Promise<void> {
-  for (const [kind, params] of operations) await kernel.run(derive(parseOperation(kind, params)).apply)
+  for (const [kind, params] of operations) await kernel.run(bindOperation(parseOperation(kind, params)).apply)
 }
 
 const pair: [KindName, object] = ['veth', { name: 'a', peer: 'b' }]
@@ -98,7 +98,7 @@ it.each<[KindName, object, [KindName, object][]]>([
 ])('%s %j is absent, then present, then as before', (kind, params, needs) =>
   withSandbox(async (kernel) => {
     await prepare(kernel, ...needs)
-    const operation = derive(parseOperation(kind, params))
+    const operation = bindOperation(parseOperation(kind, params))
     const scope = { ...scopeOf([operation]), namespaces: undefined }
     const first = await kernel.read(scope)
     const verdict = operation.judge(first)
@@ -114,13 +114,13 @@ it.each<[KindName, object, [KindName, object][]]>([
 
 it('finds a veth whose end was moved and renamed, and takes its own uplink for nobody else', () =>
   withSandbox(async (kernel) => {
-    const veth = derive(parseOperation('veth', { name: 'a', peer: 'b' }))
+    const veth = bindOperation(parseOperation('veth', { name: 'a', peer: 'b' }))
     await prepare(kernel, ['netns', { name: 'red' }], pair, [
       'attach-netns',
       { ifname: 'a', netns: 'red', name: 'eth0' },
     ])
     expect(veth.judge(await kernel.read()).status).toBe('present')
-    const inPlace = derive(parseOperation('veth', { name: 'x', peer: 'eth0', peerNetns: 'blue' }))
+    const inPlace = bindOperation(parseOperation('veth', { name: 'x', peer: 'eth0', peerNetns: 'blue' }))
     await prepare(kernel, ['netns', { name: 'blue' }])
     expect(inPlace.judge(await kernel.read()).status).toBe('absent')
   }))
@@ -128,9 +128,11 @@ it('finds a veth whose end was moved and renamed, and takes its own uplink for n
 it('tells one pair from another, and the uplink from both', () =>
   withSandbox(async (kernel) => {
     const status = async (name: string, peer: string) =>
-      derive(parseOperation('veth', { name, peer })).judge(await kernel.read()).status
+      bindOperation(parseOperation('veth', { name, peer })).judge(await kernel.read()).status
     expect(await status('foo', 'eth0')).toBe('differs')
-    expect(derive(parseOperation('veth', { name: 'foo', peer: 'eth0' })).undo({}, await kernel.read())).toEqual([])
+    expect(bindOperation(parseOperation('veth', { name: 'foo', peer: 'eth0' })).undo({}, await kernel.read())).toEqual(
+      [],
+    )
     await prepare(kernel, ['veth', { name: 'a', peer: 'c' }])
     expect([await status('a', 'b'), await status('a', 'c'), await status('x', 'y')]).toEqual([
       'differs',
@@ -145,7 +147,7 @@ it('counts no masquerade rule in a chain that no packet sees', () =>
   withSandbox(async (kernel) => {
     const rules = 'add table ip n\nadd chain ip n CNI-x\nadd rule ip n CNI-x ip daddr != 224.0.0.0/4 masquerade\n'
     expect((await kernel.probe(['nft', '-f', '-'], undefined, rules)).code).toBe(0)
-    const masquerade = derive(parseOperation('masquerade', { subnet: '10.22.0.0/16' }))
+    const masquerade = bindOperation(parseOperation('masquerade', { subnet: '10.22.0.0/16' }))
     expect(masquerade.judge(await kernel.read()).status).toBe('absent')
   }))
 
@@ -153,12 +155,12 @@ it('says what is in the way and what is missing', () =>
   withSandbox(async (kernel) => {
     await prepare(kernel, pair)
     const now = await kernel.read()
-    expect(derive(parseOperation('bridge', { name: 'a' })).judge(now).status).toBe('differs')
-    expect(derive(parseOperation('attach-netns', { ifname: 'a', netns: 'red' })).judge(now)).toMatchObject({
+    expect(bindOperation(parseOperation('bridge', { name: 'a' })).judge(now).status).toBe('differs')
+    expect(bindOperation(parseOperation('attach-netns', { ifname: 'a', netns: 'red' })).judge(now)).toMatchObject({
       status: 'blocked',
       missing: 'netns:red',
     })
-    expect(derive(parseOperation('up', { ifname: 'nope' })).judge(now)).toMatchObject({
+    expect(bindOperation(parseOperation('up', { ifname: 'nope' })).judge(now)).toMatchObject({
       status: 'blocked',
       missing: 'link:host/nope',
     })
@@ -168,7 +170,7 @@ const hasIptables = spawnSync('sh', ['-c', 'command -v iptables']).status === 0
 
 it.skipIf(!hasIptables)('accepts a masquerade rule of iptables (skipped where that is not installed)', () =>
   withSandbox(async (kernel) => {
-    const masquerade = derive(parseOperation('masquerade', { subnet: '10.22.0.0/16' }))
+    const masquerade = bindOperation(parseOperation('masquerade', { subnet: '10.22.0.0/16' }))
     expect(masquerade.judge(await kernel.read()).status).toBe('absent')
     await kernel.probe(['iptables', '-t', 'nat', '-A', 'POSTROUTING', '-s', '10.0.0.0/8', '-j', 'MASQUERADE'])
     expect(masquerade.judge(await kernel.read()).status).toBe('present')
@@ -183,8 +185,8 @@ it('accepts a masquerade rule that was typed by hand', () =>
       'add table ip mine\nadd chain ip mine post { type nat hook postrouting priority srcnat; }\nadd rule ip mine post ip saddr 172.16.0.0/12 masquerade\n',
     )
     const now = await kernel.read()
-    expect(derive(parseOperation('masquerade', { subnet: '172.16.5.0/24' })).judge(now).status).toBe('present')
-    expect(derive(parseOperation('masquerade', { subnet: '192.168.0.0/24' })).judge(now).status).toBe('absent')
+    expect(bindOperation(parseOperation('masquerade', { subnet: '172.16.5.0/24' })).judge(now).status).toBe('present')
+    expect(bindOperation(parseOperation('masquerade', { subnet: '192.168.0.0/24' })).judge(now).status).toBe('absent')
   }))
 
 /** What `ip -j` or `nft -j` says by itself, without cnilab's own reading of it; undefined where it finds nothing. */
@@ -329,7 +331,7 @@ it.each<[KindName, object, [KindName, object][], string, string | undefined, obj
 ])('%s %j is what ip and nft themselves say', (kind, params, needs, argv, netns, expected) =>
   withSandbox(async (kernel) => {
     await prepare(kernel, ...needs)
-    const operation = derive(parseOperation(kind, params))
+    const operation = bindOperation(parseOperation(kind, params))
     const nothing = async () => [undefined, '[]', '[{}]'].includes(JSON.stringify(await raw(kernel, argv, netns)))
     expect(await nothing()).toBe(true)
     await kernel.run(operation.apply)
@@ -348,10 +350,10 @@ it('takes back a cable whose end was moved and renamed', () =>
       ['netns', { name: 'red' }],
       ['attach-netns', { ifname: 'a', netns: 'red', name: 'eth0' }],
     )
-    await kernel.run(derive(parseOperation('veth', { name: 'a', peer: 'b' })).undo({}, await kernel.read()))
+    await kernel.run(bindOperation(parseOperation('veth', { name: 'a', peer: 'b' })).undo({}, await kernel.read()))
     expect(await raw(kernel, 'ip -j link show dev eth0', 'red')).toBeUndefined()
     expect(await raw(kernel, 'ip -j link show dev b')).toBeUndefined()
-    await kernel.run(derive(parseOperation('netns', { name: 'red' })).undo({}, await kernel.read()))
+    await kernel.run(bindOperation(parseOperation('netns', { name: 'red' })).undo({}, await kernel.read()))
     expect(lines(await kernel.read())).toEqual(before)
   }))
 
@@ -366,9 +368,9 @@ it.each([
 ])('a rule that leaves 10.22.0.0/16 alone is no masquerade of it: %s', (rule) =>
   withSandbox(async (kernel) => {
     expect((await kernel.probe(['nft', '-f', '-'], undefined, nat(rule))).code).toBe(0)
-    expect(derive(parseOperation('masquerade', { subnet: '10.22.0.0/16' })).judge(await kernel.read()).status).toBe(
-      'absent',
-    )
+    expect(
+      bindOperation(parseOperation('masquerade', { subnet: '10.22.0.0/16' })).judge(await kernel.read()).status,
+    ).toBe('absent')
   }),
 )
 
@@ -380,9 +382,9 @@ it.each([
 ])('a rule that masquerades 10.22.0.0/16 on its way out counts, whoever typed it: %s', (rule) =>
   withSandbox(async (kernel) => {
     expect((await kernel.probe(['nft', '-f', '-'], undefined, nat(rule))).code).toBe(0)
-    expect(derive(parseOperation('masquerade', { subnet: '10.22.0.0/16' })).judge(await kernel.read()).status).toBe(
-      'present',
-    )
+    expect(
+      bindOperation(parseOperation('masquerade', { subnet: '10.22.0.0/16' })).judge(await kernel.read()).status,
+    ).toBe('present')
   }),
 )
 
@@ -403,7 +405,7 @@ it.each<[KindName, object, [KindName, object][]]>([
 ])('%s %j is present once it was done', (kind, params, needs) =>
   withSandbox(async (kernel) => {
     await prepare(kernel, ...needs)
-    const operation = derive(parseOperation(kind, params))
+    const operation = bindOperation(parseOperation(kind, params))
     await kernel.run(operation.apply)
     expect(operation.judge(await kernel.read()).status).toBe('present')
   }),
@@ -416,7 +418,7 @@ it('an interface name that ip -batch reads otherwise is refused, or does not hit
     await prepare(kernel, ['bridge', { name: 'a' }])
     await kernel.probe(['ip', 'link', 'add', 'name', 'a#b', 'type', 'bridge'])
     try {
-      await kernel.run(derive(parseOperation('bridge', { name: 'a#b' })).undo({}, await kernel.read()))
+      await kernel.run(bindOperation(parseOperation('bridge', { name: 'a#b' })).undo({}, await kernel.read()))
     } catch {
       // refused is good, too
     }
@@ -426,13 +428,15 @@ it('an interface name that ip -batch reads otherwise is refused, or does not hit
 it('takes one container out of the set of its network, and the table with the last one', () =>
   withSandbox(async (kernel) => {
     const member = (n: number) =>
-      derive(parseOperation('masqueraded-address', { ...inNetwork, address: `10.22.0.${n}`, owner: `n/c${n}/eth0` }))
+      bindOperation(
+        parseOperation('masqueraded-address', { ...inNetwork, address: `10.22.0.${n}`, owner: `n/c${n}/eth0` }),
+      )
     const set = async () => JSON.stringify(await raw(kernel, 'nft -j list table ip cnilab_network_n'))
     await prepare(kernel, ['network-masquerade', inNetwork])
     for (const n of [2, 3]) await kernel.run(member(n).apply)
     await prepare(kernel, ['network-masquerade', inNetwork]) // again, which changes nothing
     expect((await set()).match(/"masquerade":/g)).toHaveLength(1)
-    const other = derive(
+    const other = bindOperation(
       parseOperation('masqueraded-address', { ...inNetwork, address: '10.22.0.2', owner: 'n/x/eth0' }),
     )
     expect(other.judge(await kernel.read())).toMatchObject({ status: 'differs', actual: expect.stringContaining('c2') })
@@ -459,7 +463,7 @@ it('does in a namespace that is named by its path what it does in one that has a
       ['up', { ifname: 'eth0', netns }],
       ['route', { dst: 'default', via: '10.22.0.1', netns }],
     ]
-    const operations = plan.map(([kind, params]) => derive(parseOperation(kind, params)))
+    const operations = plan.map(([kind, params]) => bindOperation(parseOperation(kind, params)))
     for (const operation of operations) {
       expect(operation.judge(await read()).status, operation.id).toBe('absent')
       await kernel.run(operation.apply)
@@ -472,7 +476,7 @@ it('does in a namespace that is named by its path what it does in one that has a
 
 it('takes a cable away although its bridge has its MAC', () =>
   withSandbox(async (kernel) => {
-    const cableOf = derive(parseOperation('veth', { name: 'v', peer: 'w', mark: owned }))
+    const cableOf = bindOperation(parseOperation('veth', { name: 'v', peer: 'w', mark: owned }))
     await prepare(kernel, ['bridge', { name: 'br0' }])
     await kernel.run(cableOf.apply)
     await prepare(kernel, ['attach-bridge', { ifname: 'v', bridge: 'br0' }])
@@ -484,7 +488,7 @@ it('takes a cable away although its bridge has its MAC', () =>
 it('an interface is promiscuous, and then no more', () =>
   withSandbox(async (kernel) => {
     await prepare(kernel, pair)
-    const operation = derive(parseOperation('promiscuous', { ifname: 'a' }))
+    const operation = bindOperation(parseOperation('promiscuous', { ifname: 'a' }))
     const flags = async () => JSON.stringify(await raw(kernel, 'ip -j link show dev a'))
     expect(operation.judge(await kernel.read()).status).toBe('absent')
     await kernel.run(operation.apply)

@@ -2,7 +2,7 @@
 // It does operations, judges, mends and undoes them there, and prints a line of JSON for each.
 import { MACHINE } from '../../src/kernel/host.ts'
 import { kernelOf } from '../../src/kernel/kernel.ts'
-import { derive, type KindName, parseOperation } from '../../src/operations/registry.ts'
+import { bindOperation, type KindName, parseOperation } from '../../src/operations/registry.ts'
 import { scopeOf } from '../../src/plan/scope.ts'
 import { describe, diff } from '../../src/state/diff.ts'
 
@@ -47,8 +47,8 @@ const kernel = kernelOf(MACHINE)
 
 /** Does, judges, mends and undoes; returns what was wrong, in words. */
 async function tryOne([[kind, params], needs, ...wrong]: (typeof ROWS)[number]): Promise<string[]> {
-  const before = needs.map(([one, its]) => derive(parseOperation(one, its)))
-  const operation = derive(parseOperation(kind, params))
+  const before = needs.map(([one, its]) => bindOperation(parseOperation(one, its)))
+  const operation = bindOperation(parseOperation(kind, params))
   const scope = scopeOf([operation])
   const said: string[] = []
   const empty = describe(await kernel.read(scope))

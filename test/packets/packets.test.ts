@@ -7,7 +7,7 @@ import { doPlan } from '../../src/engine/do.ts'
 import { APP, type Host } from '../../src/kernel/host.ts'
 import type { Kernel } from '../../src/kernel/kernel.ts'
 import { inside } from '../../src/kernel/inside.ts'
-import type { Answer, PacketCall } from '../../src/assertions/assertion.ts'
+import type { CallOutcome, PacketCall } from '../../src/assertions/assertion.ts'
 import { call, startInternet, whileAnswering } from '../../src/kernel/packets.ts'
 import { spawnDetached } from '../../src/kernel/detached.ts'
 import { environmentOn } from '../../src/kernel/environment.ts'
@@ -18,7 +18,7 @@ import { eventually, processesWith, withSandbox } from '../helpers.ts'
 
 const INTERNET = '203.0.113.1'
 const UPLINK = '203.0.113.2'
-const refused = { ok: false, said: 'connection refused' }
+const refused = { ok: false, detail: 'connection refused' }
 
 /** Two containers, 10.22.0.2 and 10.22.0.3, on a bridge whose host masquerades; a third has no route to anywhere. */
 async function build(kernel: Kernel): Promise<void> {
@@ -61,8 +61,8 @@ async function each(
   from: string | undefined,
   whom: readonly PacketCall[],
   seconds = 5,
-): Promise<Answer[]> {
-  const answers: Answer[] = []
+): Promise<CallOutcome[]> {
+  const answers: CallOutcome[] = []
   for (const one of whom) answers.push(await call(kernel, from, one, seconds))
   return answers
 }
@@ -114,16 +114,16 @@ it('the internet answers each protocol, and sees the host in place of its contai
     expect(await each(kernel, 'red', calls(INTERNET))).toEqual([refused, refused, refused, refused])
     await startInternet(kernel.host)
     const seen = [
-      { ok: true, said: `you are ${UPLINK}` },
-      { ok: true, said: `you are ${UPLINK}` },
-      { ok: true, said: `you are ${UPLINK}`, status: 200 },
-      { ok: true, said: UPLINK },
+      { ok: true, detail: `you are ${UPLINK}` },
+      { ok: true, detail: `you are ${UPLINK}` },
+      { ok: true, detail: `you are ${UPLINK}`, status: 200 },
+      { ok: true, detail: UPLINK },
     ]
     for (const from of ['red', undefined]) expect(await each(kernel, from, calls(INTERNET))).toEqual(seen)
     // Without masquerading the internet would know no way back; with one, it would see the container.
     await kernel.run([{ tool: 'ip', argv: ['route', 'add', '10.22.0.0/16', 'via', UPLINK], netns: 'internet' }])
     expect((await kernel.probe(['nft', 'flush', 'ruleset'])).code).toBe(0)
-    expect((await each(kernel, 'red', calls(INTERNET))).map(({ said }) => said)).toEqual([
+    expect((await each(kernel, 'red', calls(INTERNET))).map(({ detail }) => detail)).toEqual([
       'you are 10.22.0.2',
       'you are 10.22.0.2',
       'you are 10.22.0.2',
@@ -147,10 +147,10 @@ it('knows three names, and garbage does not end it', () =>
        })`,
     )
     const lookUp = (name: string) => call(kernel, undefined, { protocol: 'dns', server: INTERNET, name }, 5)
-    expect(await lookUp('internet.test')).toEqual({ ok: true, said: INTERNET })
-    expect(await lookUp('WWW.internet.test.')).toEqual({ ok: true, said: INTERNET })
-    expect(await lookUp('nobody.test')).toEqual({ ok: false, said: 'NXDOMAIN' })
-    expect(await lookUp('no..name')).toEqual({ ok: false, said: 'no..name is not a domain name' })
+    expect(await lookUp('internet.test')).toEqual({ ok: true, detail: INTERNET })
+    expect(await lookUp('WWW.internet.test.')).toEqual({ ok: true, detail: INTERNET })
+    expect(await lookUp('nobody.test')).toEqual({ ok: false, detail: 'NXDOMAIN' })
+    expect(await lookUp('no..name')).toEqual({ ok: false, detail: 'no..name is not a domain name' })
     expect(await each(kernel, undefined, calls(INTERNET))).toMatchObject(calls(INTERNET).map(() => ({ ok: true })))
     expect(responders(kernel.host)).toEqual(before)
     expect(before).toHaveLength(1)
@@ -195,13 +195,13 @@ it('one container calls another, or its host at any address, while something ans
     const [tcp, udp, http, dns] = calls('10.22.0.3')
     if (!tcp || !udp || !http || !dns) throw new Error('four calls')
     const from = (whom: PacketCall) => () => call(kernel, 'red', whom, 5)
-    const said = { ok: true, said: 'you are 10.22.0.2' }
-    expect(await whileAnswering(host, 'blue', 'tcp:7', from(tcp))).toEqual(said)
-    expect(await whileAnswering(host, 'blue', 'udp:7', from(udp))).toEqual(said)
-    expect(await whileAnswering(host, 'blue', 'http:80', from(http))).toEqual({ ...said, status: 200 })
-    expect(await whileAnswering(host, 'blue', 'dns:53', from(dns))).toEqual({ ok: true, said: '10.22.0.2' })
+    const detail = { ok: true, detail: 'you are 10.22.0.2' }
+    expect(await whileAnswering(host, 'blue', 'tcp:7', from(tcp))).toEqual(detail)
+    expect(await whileAnswering(host, 'blue', 'udp:7', from(udp))).toEqual(detail)
+    expect(await whileAnswering(host, 'blue', 'http:80', from(http))).toEqual({ ...detail, status: 200 })
+    expect(await whileAnswering(host, 'blue', 'dns:53', from(dns))).toEqual({ ok: true, detail: '10.22.0.2' })
     for (const to of ['10.22.0.1', UPLINK])
-      expect(await whileAnswering(host, undefined, 'udp:7', from({ protocol: 'udp', to, port: 7 }))).toEqual(said)
+      expect(await whileAnswering(host, undefined, 'udp:7', from({ protocol: 'udp', to, port: 7 }))).toEqual(detail)
     expect(responders(host)).toEqual([])
     expect(await call(kernel, 'red', tcp, 5)).toEqual(refused)
     // IPv6
@@ -209,7 +209,7 @@ it('one container calls another, or its host at any address, while something ans
     for (const protocol of ['tcp', 'udp'] as const)
       expect(await whileAnswering(host, 'blue', `${protocol}:9`, self(protocol))).toEqual({
         ok: true,
-        said: 'you are ::1',
+        detail: 'you are ::1',
       })
     await expect(whileAnswering(host, 'blue', 'tcp:9', () => Promise.reject(new Error('mine')))).rejects.toThrow('mine')
     await expect(whileAnswering(host, 'nowhere', 'tcp:9', self('tcp'))).rejects.toThrow(/answer in nowhere: .*nowhere/)
@@ -221,21 +221,21 @@ it('says what is wrong, and waits no longer than it was told', () =>
   withSandbox(async (kernel) => {
     await build(kernel)
     await startInternet(kernel.host)
-    const noRoute = { ok: false, said: 'no route: network unreachable' }
+    const noRoute = { ok: false, detail: 'no route: network unreachable' }
     expect(await each(kernel, 'lonely', calls(INTERNET))).toEqual([noRoute, noRoute, noRoute, noRoute])
     expect(await call(kernel, 'red', { protocol: 'tcp', to: '10.22.0.9', port: 7 }, 8)).toEqual({
       ok: false,
-      said: 'no route: host unreachable',
+      detail: 'no route: host unreachable',
     })
     expect(await call(kernel, 'red', { protocol: 'tcp', to: 'internet.test', port: 7 }, 5)).toEqual({
       ok: false,
-      said: 'internet.test is not an address',
+      detail: 'internet.test is not an address',
     })
     const drop = 'add table ip t; add chain ip t c { type filter hook input priority 0; }; add rule ip t c drop\n'
     expect((await kernel.probe(['nft', '-f', '-'], 'internet', drop)).code).toBe(0)
     for (const whom of calls(INTERNET)) {
       const since = Date.now()
-      expect(await call(kernel, 'red', whom, 0.5)).toEqual({ ok: false, said: 'no answer within 0.5 s' })
+      expect(await call(kernel, 'red', whom, 0.5)).toEqual({ ok: false, detail: 'no answer within 0.5 s' })
       expect(Date.now() - since).toBeGreaterThan(490)
       expect(Date.now() - since).toBeLessThan(2500)
     }
@@ -245,7 +245,7 @@ it('a program that listens already is the one that answers', () =>
   withSandbox(async (kernel) => {
     await build(kernel)
     const { host } = kernel
-    const mine = { ok: true, said: 'mine', status: 200 }
+    const mine = { ok: true, detail: 'mine', status: 200 }
     const http = (to: string) => () => call(kernel, 'red', { protocol: 'http', to, port: 80, path: '/' }, 5)
     const end = await foreign(host, 'blue', web)
     expect(await whileAnswering(host, 'blue', 'http:80', http('10.22.0.3'))).toEqual(mine)
@@ -254,7 +254,7 @@ it('a program that listens already is the one that answers', () =>
     expect(await http('10.22.0.3')()).toEqual(refused)
     const endDatagrams = await foreign(host, 'blue', datagrams) // which would share its port
     const udp = () => call(kernel, 'red', { protocol: 'udp', to: '10.22.0.3', port: 7 }, 5)
-    expect(await whileAnswering(host, 'blue', 'udp:7', udp)).toEqual({ ok: true, said: 'mine' })
+    expect(await whileAnswering(host, 'blue', 'udp:7', udp)).toEqual({ ok: true, detail: 'mine' })
     await endDatagrams()
     // The internet's responder leaves a port to another program, and takes it when that has ended.
     const endInternet = await foreign(host, 'internet', web)
@@ -262,10 +262,10 @@ it('a program that listens already is the one that answers', () =>
     expect(await http(INTERNET)()).toEqual(mine)
     expect(await each(kernel, 'red', calls(INTERNET))).toMatchObject(calls(INTERNET).map(() => ({ ok: true })))
     await endInternet()
-    let said = ''
-    for (let i = 0; i < 50 && said !== `you are ${UPLINK}`; i++) ({ said } = await http(INTERNET)())
-    expect(said).toBe(`you are ${UPLINK}`)
-    expect(await whileAnswering(host, 'internet', 'http:80', http(INTERNET))).toMatchObject({ said })
+    let detail = ''
+    for (let i = 0; i < 50 && detail !== `you are ${UPLINK}`; i++) ({ detail } = await http(INTERNET)())
+    expect(detail).toBe(`you are ${UPLINK}`)
+    expect(await whileAnswering(host, 'internet', 'http:80', http(INTERNET))).toMatchObject({ detail })
     expect(responders(host)).toHaveLength(1)
   }))
 

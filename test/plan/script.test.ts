@@ -3,7 +3,7 @@ import * as z from 'zod'
 import { doPlan } from '../../src/engine/do.ts'
 import { loadLab } from '../../src/lab/run/load.ts'
 import type { Lab } from '../../src/lab/format/lab.ts'
-import { derive } from '../../src/operations/registry.ts'
+import { bindOperation } from '../../src/operations/registry.ts'
 import { toScript } from '../../src/plan/script.ts'
 import { describe as lines } from '../../src/state/diff.ts'
 import { readJson } from '../../src/state/json.ts'
@@ -18,7 +18,7 @@ function scriptOf(lab: Lab): string {
     lab.title,
     lab.steps.map(({ title, operations }) => ({
       title,
-      commands: operations.flatMap((operation) => derive(operation).apply),
+      commands: operations.flatMap((operation) => bindOperation(operation).apply),
     })),
   )
 }

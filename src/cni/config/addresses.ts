@@ -1,6 +1,6 @@
 import { numberOf, readCidr } from '../../ip-arithmetic.ts'
 import { subnet } from '../../operations/ip.ts'
-import { asList, asObject, asText, type Json } from './check-keys.ts'
+import { asList, asObject, asString, type JsonObject } from './check-keys.ts'
 import type { Path } from './json-source.ts'
 
 /** A range of addresses in an IPAM configuration, and its place. */
@@ -18,14 +18,14 @@ export interface AddressRange {
 }
 
 /** How many ranges of a configuration are checked: each is compared with all others. */
-export const MOST_RANGES = 100
+export const MAX_RANGES = 100
 
 /**
  * The ranges of host-local: first the one in `ipam` itself, then those in `ranges`. Each inner list is one set, from which a
  * container gets one address. Leaves out ranges without a readable subnet, and those after the first hundred.
  */
-export function rangeSets(ipam: Json, path: Path): AddressRange[][] {
-  let left = MOST_RANGES
+export function rangeSets(ipam: JsonObject, path: Path): AddressRange[][] {
+  let left = MAX_RANGES
   const single = rangeOf(ipam, path)
   const sets = asList(ipam['ranges']).map((set, i) =>
     asList(set).flatMap((range, j) => {
@@ -37,11 +37,11 @@ export function rangeSets(ipam: Json, path: Path): AddressRange[][] {
   return [...(single ? [[single]] : []), ...sets]
 }
 
-function rangeOf(object: Json, path: Path): AddressRange | undefined {
+function rangeOf(object: JsonObject, path: Path): AddressRange | undefined {
   const cidr = readCidr(subnet.safeParse(object['subnet']).data ?? '')
   if (!cidr) return undefined
   const address = (key: 'rangeStart' | 'rangeEnd' | 'gateway') => {
-    const text = asText(object[key])
+    const text = asString(object[key])
     return text !== undefined && numberOf(text) !== undefined ? { [key]: text } : {}
   }
   const ends: Pick<AddressRange, 'rangeStart' | 'rangeEnd' | 'gateway'> = {

@@ -4,16 +4,16 @@ import { ownMac } from '../../operations/mac.ts'
 import { nearest } from '../../nearest.ts'
 import { wrongInterfaceName } from '../../operations/names.ts'
 import type { Path } from './json-source.ts'
-import { type Keys, type Kind, lookup } from './keys.ts'
-import type { Tell } from './mistake.ts'
+import { type Keys, type ValueKind, lookup } from './keys.ts'
+import type { ReportMistake } from './mistake.ts'
 
 /** A JSON object. */
-export type Json = Readonly<Record<string, unknown>>
+export type JsonObject = Readonly<Record<string, unknown>>
 
 const jsonSchema = z.record(z.string(), z.unknown())
 
 /** The value if it is an object, else undefined. */
-export function asObject(value: unknown): Json | undefined {
+export function asObject(value: unknown): JsonObject | undefined {
   return Array.isArray(value) ? undefined : jsonSchema.safeParse(value).data
 }
 
@@ -23,7 +23,7 @@ export function asList(value: unknown): readonly unknown[] {
 }
 
 /** The value if it is a string, else undefined. */
-export function asText(value: unknown): string | undefined {
+export function asString(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
@@ -40,17 +40,17 @@ const forms = {
 } as const
 
 /** Checks the keys of an object, and their values, against a table of keys. `what` names the object. */
-export function checkKeys(object: Json, keys: Keys, path: Path, what: string, tell: Tell): void {
+export function checkKeys(object: JsonObject, keys: Keys, path: Path, what: string, report: ReportMistake): void {
   for (const [name, value] of Object.entries(object)) {
     const own = [...path, name]
     const kind = lookup(keys, name)
     if (kind !== undefined) {
-      checkValue(value, kind, own, tell)
+      checkValue(value, kind, own, report)
       continue
     }
     const sameButCase = Object.keys(keys).find((key) => key.toLowerCase() === name.toLowerCase())
     const near = sameButCase ?? nearest(name, Object.keys(keys))
-    tell('warning', own, `${what} has no key "${name}"`, {
+    report('warning', own, `${what} has no key "${name}"`, {
       why:
         sameButCase === undefined
           ? 'plugins silently ignore it'
@@ -71,11 +71,11 @@ function typeOf(value: unknown): string {
   return Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'an object' : JSON.stringify(value)
 }
 
-function checkValue(value: unknown, kind: Kind, path: Path, tell: Tell): void {
+function checkValue(value: unknown, kind: ValueKind, path: Path, report: ReportMistake): void {
   if (value === null || kind === 'anything') return // to Go, null is the same as missing
   const name = `"${lastKey(path)}"`
   const wrong = (expected: string, fix?: string) =>
-    tell('error', path, `${name} must be ${expected}, not ${typeOf(value)}`, fix === undefined ? {} : { fix })
+    report('error', path, `${name} must be ${expected}, not ${typeOf(value)}`, fix === undefined ? {} : { fix })
   if (kind === 'flag') {
     if (typeof value === 'boolean') return
     const meant = value === 'true' || value === 'false' ? `write ${value} without quotes` : undefined
@@ -85,7 +85,7 @@ function checkValue(value: unknown, kind: Kind, path: Path, tell: Tell): void {
   } else if (typeof kind === 'string') {
     if (typeof value !== 'string') return wrong('a string')
     const problem = value === '' ? undefined : forms[kind](value) // an empty string counts as missing
-    if (problem !== undefined) tell('error', path, `${name}: ${problem}`)
+    if (problem !== undefined) report('error', path, `${name}: ${problem}`)
   } else if ('oneOf' in kind) {
     if (typeof value === 'string' && (value === '' || kind.oneOf.includes(value))) return
     const near = typeof value === 'string' ? nearest(value, kind.oneOf) : undefined
@@ -95,31 +95,37 @@ function checkValue(value: unknown, kind: Kind, path: Path, tell: Tell): void {
       wrong(`a whole number from ${kind.from} to ${kind.to}`)
   } else if ('listOf' in kind) {
     if (!Array.isArray(value)) return wrong('a list', 'put it in [ ]')
-    for (const [i, item] of value.entries()) checkValue(item, kind.listOf, [...path, i], tell)
-  } else checkObject(value, kind, path, tell, wrong)
+    for (const [i, item] of value.entries()) checkValue(item, kind.listOf, [...path, i], report)
+  } else checkObject(value, kind, path, report, wrong)
 }
 
 function checkObject(
   value: unknown,
-  kind: { mapOf: Kind } | { keys: Keys; required?: readonly string[] },
+  kind: { mapOf: ValueKind } | { keys: Keys; required?: readonly string[] },
   path: Path,
-  tell: Tell,
+  report: ReportMistake,
   wrong: (expected: string) => void,
 ): void {
   const object = asObject(value)
   if (!object) return wrong('an object { }')
   if ('mapOf' in kind) {
-    for (const [key, item] of Object.entries(object)) checkValue(item, kind.mapOf, [...path, key], tell)
+    for (const [key, item] of Object.entries(object)) checkValue(item, kind.mapOf, [...path, key], report)
     return
   }
   const name = `"${lastKey(path)}"`
-  checkKeys(object, kind.keys, path, name, tell)
-  checkRequired(object, kind.required ?? [], path, name, tell)
+  checkKeys(object, kind.keys, path, name, report)
+  checkRequired(object, kind.required ?? [], path, name, report)
 }
 
 /** Reports required keys that are missing or empty. */
-export function checkRequired(object: Json, required: readonly string[], path: Path, what: string, tell: Tell): void {
+export function checkRequired(
+  object: JsonObject,
+  required: readonly string[],
+  path: Path,
+  what: string,
+  report: ReportMistake,
+): void {
   for (const key of required)
     if (object[key] === undefined || object[key] === null || object[key] === '')
-      tell('error', path, `${what} needs the key "${key}"`)
+      report('error', path, `${what} needs the key "${key}"`)
 }

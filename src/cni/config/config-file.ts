@@ -3,14 +3,14 @@ import { CnilabError } from '../../errors.ts'
 import { readFolder, readText, UnreadableError } from '../../kernel/read-file.ts'
 
 /** The largest file that we read, in bytes: network configurations, and the settings of runtimes, have a few KiB. */
-const LARGEST = 256 * 1024
+const MAX_SIZE = 256 * 1024
 
 /** How many files of one directory are read. */
-export const MOST_FILES = 100
+export const MAX_FILES = 100
 
 /** Reads a configuration file. Throws UnreadableError, also if it is too large or not a file. */
 export function readConfigFile(file: string): string {
-  return readText(file, LARGEST)
+  return readText(file, MAX_SIZE)
 }
 
 /**
@@ -22,8 +22,8 @@ export function configNamesIn(folder: string, isWanted: (entry: Dirent) => boole
   const names = entriesOf(folder)
     .filter(isWanted)
     .map(({ name }) => name)
-  if (names.length > MOST_FILES)
-    throw new CnilabError('usage', `${folder} has ${names.length} configurations, but at most ${MOST_FILES} are read`, {
+  if (names.length > MAX_FILES)
+    throw new CnilabError('usage', `${folder} has ${names.length} configurations, but at most ${MAX_FILES} are read`, {
       fix: 'name the folder of a runtime, such as /etc/cni/net.d',
     })
   return names.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))

@@ -1,7 +1,13 @@
 import { join } from 'node:path'
-import { asObject, asText } from './check-keys.ts'
-import { type Explained, explain } from './explain.ts'
-import { namesIn, type WrittenNetwork, readWrittenNetwork, type Unreadable, whyNotLoaded } from './written-network.ts'
+import { asObject, asString } from './check-keys.ts'
+import { type PluginExplanation, explain } from './explain.ts'
+import {
+  configFileNames,
+  type WrittenNetwork,
+  readWrittenNetwork,
+  type UnreadableConfig,
+  whyNotLoaded,
+} from './written-network.ts'
 import { pluginFile } from '../programs/find-plugin.ts'
 
 /** A configuration file, as runtimes read it. */
@@ -9,7 +15,7 @@ export interface ConfigFile {
   file: string
   name?: string
   version?: string
-  plugins: readonly Explained[]
+  plugins: readonly PluginExplanation[]
   /** Why runtimes cannot load it. */
   wrong?: string
   /** Types that it needs and that are in no plugin directory. */
@@ -31,17 +37,20 @@ export interface Choices {
  * the plugin directories. Throws CnilabError `machine` if the directory cannot be read; if there is none, there are no files.
  */
 export function readConfigs(folder: string, folders: readonly string[]): { files: ConfigFile[]; choices: Choices } {
-  const networks = namesIn(folder).map((name) => readWrittenNetwork(join(folder, name)))
+  const networks = configFileNames(folder).map((name) => readWrittenNetwork(join(folder, name)))
   const files = networks.map((network) => describe(network, folders))
   return { files, choices: { containerd: containerd(files), crio: crio(files), ...byName(files) } }
 }
 
-function describe(network: WrittenNetwork | Unreadable, folders: readonly string[]): ConfigFile {
+function describe(network: WrittenNetwork | UnreadableConfig, folders: readonly string[]): ConfigFile {
   const wrong = whyNotLoaded(network)
   if ('wrong' in network)
     return { file: network.file, plugins: [], missing: [], ...(wrong === undefined ? {} : { wrong }) }
   const { file, name, version, plugins } = network
-  const types = plugins.flatMap(({ config }) => [asText(config['type']), asText(asObject(config['ipam'])?.['type'])])
+  const types = plugins.flatMap(({ config }) => [
+    asString(config['type']),
+    asString(asObject(config['ipam'])?.['type']),
+  ])
   const missing = types.flatMap((type) => (type && pluginFile(type, folders) === undefined ? [type] : []))
   return {
     file,

@@ -9,7 +9,7 @@ import { type Network, parseList, parsePlugin, parseSingle, type PluginConfig, S
 const DEFAULT_FOLDER = '/etc/cni/net.d'
 
 /** The content of a configuration directory. */
-export interface Discovered {
+export interface DiscoveredNetworks {
   /** In libcni's order: lists by file name, then single plugins. */
   networks: { file: string; network: Network }[]
   /** Files that are not a configuration, and why. */
@@ -39,8 +39,8 @@ function pluginsIn(folder: string): PluginConfig[] {
 }
 
 /** Reads all network configurations in a directory, like libcni's LoadNetworkConf, but continues after a bad file. */
-export function discover(folder: string): Discovered {
-  const found: Discovered = { networks: [], bad: [] }
+export function discover(folder: string): DiscoveredNetworks {
+  const found: DiscoveredNetworks = { networks: [], bad: [] }
   const read = (file: string, parse: (text: string) => Network) => {
     try {
       found.networks.push({ file, network: parse(readConfigFile(file)) })
@@ -55,7 +55,7 @@ export function discover(folder: string): Discovered {
 }
 
 /** A network that was found by its name, and what the user should know about the search. */
-export interface Found {
+export interface FoundNetwork {
   network: Network
   notices: string[]
 }
@@ -64,7 +64,7 @@ export interface Found {
  * Finds a network by its name. `folder` undefined means the default one, where the network `mynet` needs no file.
  * Throws CnilabError `usage`, which lists the networks that exist, and the bad files.
  */
-export function findNetwork(name: string, folder: string | undefined): Found {
+export function findNetwork(name: string, folder: string | undefined): FoundNetwork {
   const where = folder ?? DEFAULT_FOLDER
   const { networks, bad } = discover(where)
   const skipped = bad.map(({ file, why }) => `skipped ${file}: ${why}`)

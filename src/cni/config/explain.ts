@@ -1,9 +1,9 @@
 import { rangeSets } from './addresses.ts'
-import { asList, asObject, asText, type Json } from './check-keys.ts'
+import { asList, asObject, asString, type JsonObject } from './check-keys.ts'
 import { IPAM_TYPES, lookup, OTHERS, TYPES } from './keys.ts'
 
 /** A plugin of a network, in a few words: what its type does, and what its keys mean. */
-export interface Explained {
+export interface PluginExplanation {
   type: string
   does: string
   /** `bridge cni0`, `10.22.0.0/16 by host-local`, … */
@@ -11,16 +11,16 @@ export interface Explained {
 }
 
 /** Explains a plugin's configuration. */
-export function explain(config: Json): Explained {
-  const type = asText(config['type']) ?? '?'
+export function explain(config: JsonObject): PluginExplanation {
+  const type = asString(config['type']) ?? '?'
   const does = lookup(TYPES, type)?.does ?? lookup(OTHERS, type) ?? 'an unknown plugin'
   return { type, does, settings: [...own(type, config), ...common(config), ...ofIpam(config)] }
 }
 
-function own(type: string, config: Json): string[] {
-  const text = (key: string) => asText(config[key]) || undefined
+function own(type: string, config: JsonObject): string[] {
+  const text = (key: string) => asString(config[key]) || undefined
   const is = (key: string) => config[key] === true
-  const said = (word: string, value: string | undefined) => (value === undefined ? [] : [`${word} ${value}`])
+  const labelled = (word: string, value: string | undefined) => (value === undefined ? [] : [`${word} ${value}`])
   const number = (word: string, key: string) =>
     typeof config[key] === 'number' && config[key] > 0 ? [`${word} ${config[key]}`] : []
   const gateway = is('isDefaultGateway')
@@ -29,39 +29,39 @@ function own(type: string, config: Json): string[] {
       ? ['the bridge is their gateway']
       : []
   return [
-    ...said('bridge', type === 'bridge' ? (text('bridge') ?? 'cni0') : undefined),
+    ...labelled('bridge', type === 'bridge' ? (text('bridge') ?? 'cni0') : undefined),
     ...(type === 'bridge' ? gateway : []),
     ...(is('ipMasq') ? ["masquerades behind the host's address"] : []),
-    ...said('on', text('master')),
-    ...said('mode', text('mode')),
-    ...said('device', text('device')),
+    ...labelled('on', text('master')),
+    ...labelled('mode', text('mode')),
+    ...labelled('device', text('device')),
     ...number('VLAN', type === 'vlan' ? 'vlanId' : 'vlan'),
     ...number('MTU', 'mtu'),
     ...(is('hairpinMode') ? ['hairpin: a container reaches itself by its service'] : []),
     ...(is('portIsolation') ? ['containers cannot reach each other'] : []),
-    ...said('policy', text('ingressPolicy')),
-    ...said('VRF', text('vrfname')),
+    ...labelled('policy', text('ingressPolicy')),
+    ...labelled('VRF', text('vrfname')),
     ...Object.entries(asObject(config['sysctl']) ?? {}).map(([key, value]) => `${key}=${String(value)}`),
   ]
 }
 
-function common(config: Json): string[] {
+function common(config: JsonObject): string[] {
   const asked = Object.entries(asObject(config['capabilities']) ?? {}).filter(([, isOn]) => isOn === true)
   return asked.length === 0 ? [] : [`asks the runtime for ${asked.map(([name]) => name).join(', ')}`]
 }
 
-function ofIpam(config: Json): string[] {
+function ofIpam(config: JsonObject): string[] {
   const ipam = asObject(config['ipam'])
-  const type = asText(ipam?.['type'])
+  const type = asString(ipam?.['type'])
   if (!ipam || type === undefined) return config['ipam'] === undefined ? [] : ['no addresses']
   const subnets = rangeSets(ipam, [])
     .flat()
     .map(({ subnet, rangeStart, rangeEnd }) =>
       rangeStart === undefined && rangeEnd === undefined ? subnet : `${subnet} (${rangeStart ?? ''}–${rangeEnd ?? ''})`,
     )
-  const fixed = asList(ipam['addresses']).flatMap((item) => asText(asObject(item)?.['address']) ?? [])
+  const fixed = asList(ipam['addresses']).flatMap((item) => asString(asObject(item)?.['address']) ?? [])
   const given = [...subnets, ...fixed].join(', ')
-  const routes = asList(ipam['routes']).flatMap((route) => asText(asObject(route)?.['dst']) ?? [])
+  const routes = asList(ipam['routes']).flatMap((route) => asString(asObject(route)?.['dst']) ?? [])
   return [
     given === ''
       ? `addresses by ${type}: ${lookup(IPAM_TYPES, type)?.does ?? 'unknown'}`

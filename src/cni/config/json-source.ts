@@ -1,6 +1,6 @@
 import { parse, type AnyNode, type DocumentNode, type ElementNode, type ObjectNode } from '@humanwhocodes/momoa'
 import { TOO_DEEP, tooDeep } from '../../json-depth.ts'
-import { parseGiven } from '../protocol/given-json.ts'
+import { parseUntrusted } from '../protocol/given-json.ts'
 
 /** A place in a file, counted from 1. */
 interface Place {
@@ -31,7 +31,7 @@ export function readJsonSource(text: string): JsonSource | NotJson {
     const deep = tooDeep(text)
     if (deep !== undefined) return { ...placeAt(text, deep), message: TOO_DEEP }
     document = parse(text, { mode: 'json' })
-    const json = parseGiven(text)
+    const json = parseUntrusted(text)
     return { json, placeOf: (path, what = 'value') => find(document, path, what), repeated: repeated(document.body) }
   } catch (error) {
     return notJson(error, text)

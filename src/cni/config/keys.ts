@@ -1,7 +1,7 @@
 // The keys of the plugins in containernetworking/plugins (as of February 2026) and the kinds of their values.
 
 /** What a value must be. */
-export type Kind =
+export type ValueKind =
   | 'anything'
   | 'text'
   | 'flag'
@@ -17,12 +17,12 @@ export type Kind =
   | { oneOf: readonly string[] }
   /** A whole number; both ends are allowed. */
   | { from: number; to: number }
-  | { listOf: Kind }
+  | { listOf: ValueKind }
   /** Any keys, all with values of one kind. */
-  | { mapOf: Kind }
+  | { mapOf: ValueKind }
   | { keys: Keys; required?: readonly string[] }
 
-export type Keys = Readonly<Record<string, Kind>>
+export type Keys = Readonly<Record<string, ValueKind>>
 
 /** A plugin type: what it does, in one line, its keys in addition to the common ones, and which of them it requires. */
 export interface TypeKeys {
@@ -43,12 +43,12 @@ export function lookup<T>(table: Readonly<Record<string, T>>, name: string): T |
   return Object.hasOwn(table, name) ? table[name] : undefined
 }
 
-const mtu: Kind = { from: 0, to: 65535 }
-const vlanId: Kind = { from: 0, to: 4094 }
-const dns: Kind = {
+const mtu: ValueKind = { from: 0, to: 65535 }
+const vlanId: ValueKind = { from: 0, to: 4094 }
+const dns: ValueKind = {
   keys: { nameservers: { listOf: 'address' }, domain: 'text', search: { listOf: 'text' }, options: { listOf: 'text' } },
 }
-const routes: Kind = {
+const routes: ValueKind = {
   listOf: {
     keys: {
       dst: 'subnet',

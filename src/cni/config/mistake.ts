@@ -17,7 +17,7 @@ export interface Mistake {
 }
 
 /** Reports a mistake in the current file; `at` says whether the key or its value is wrong. */
-export type Tell = (
+export type ReportMistake = (
   severity: Mistake['severity'],
   path: Path,
   what: string,

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { CnilabError } from '../../errors.ts'
-import { parseGiven } from '../protocol/given-json.ts'
+import { parseUntrusted } from '../protocol/given-json.ts'
 import { wrongNetworkName } from '../../operations/names.ts'
 import { atLeast, isVersion, OLDEST, type Version, VERSIONS } from '../protocol/versions.ts'
 
@@ -63,7 +63,7 @@ const singleSchema = pluginSchema.extend({ name, cniVersion: z.string().optional
 /** Parses JSON with a schema. Throws an Error that says in one line what is wrong. */
 function parse<T>(schema: z.ZodType<T>, text: string): T {
   if (text.trim() === '') throw new Error('it is empty')
-  const json = parseGiven(text)
+  const json = parseUntrusted(text)
   const parsed = schema.safeParse(json)
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
@@ -73,7 +73,7 @@ function parse<T>(schema: z.ZodType<T>, text: string): T {
 }
 
 /** The newest version that the configuration names and we support. Throws Error if there is none. */
-function versionOf(given: string | undefined, others: readonly string[] = []): Version {
+function newestSupported(given: string | undefined, others: readonly string[] = []): Version {
   const named = [given ?? '', ...others].filter((version) => version !== '')
   if (named.length === 0) return OLDEST
   const [best] = named.filter(isVersion).toSorted((a, b) => (atLeast(a, b) ? -1 : 1))
@@ -103,7 +103,7 @@ export function parseList(text: string, folder: (name: string) => readonly Plugi
     )
   return {
     name: list.name,
-    version: versionOf(list.cniVersion, list.cniVersions),
+    version: newestSupported(list.cniVersion, list.cniVersions),
     disableCheck: list.disableCheck,
     disableGC: list.disableGC,
     plugins,
@@ -122,7 +122,7 @@ export function cachedNetwork({ config }: { config: string }): Network | undefin
 
 /** Parses a `.conf` or `.json` with one plugin into a network. Throws Error. */
 export function parseSingle(text: string): Network {
-  const json = text.trim() === '' ? undefined : parseGiven(text)
+  const json = text.trim() === '' ? undefined : parseUntrusted(text)
   if (typeof json === 'object' && json !== null && 'plugins' in json)
     throw new Error('it is a list of plugins: give the file a name that ends in .conflist')
   const plugin = parse(singleSchema, text)

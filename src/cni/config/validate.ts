@@ -5,8 +5,8 @@ import { statOf } from '../../kernel/read-file.ts'
 import { checkBetween, type Claims, claimsOf } from './check-between.ts'
 import { checkInstalled, installedIn } from './check-installed.ts'
 import { checkNetwork } from './check-network.ts'
-import { keyName, type Mistake, type Tell } from './mistake.ts'
-import { namesIn, type WrittenNetwork, readWrittenNetwork } from './written-network.ts'
+import { keyName, type Mistake, type ReportMistake } from './mistake.ts'
+import { configFileNames, type WrittenNetwork, readWrittenNetwork } from './written-network.ts'
 
 /** The result of a validation. */
 export interface Validation {
@@ -32,11 +32,11 @@ export async function validate(path: string, folders: readonly string[]): Promis
       continue
     }
     const own: Mistake[] = []
-    const { tell, more } = teller(network, own)
-    checkNetwork(network, tell)
-    await checkInstalled(network, installed, tell)
+    const { report, more } = reporter(network, own)
+    checkNetwork(network, report)
+    await checkInstalled(network, installed, report)
     const claims = claimsOf(network)
-    for (const earlier of before) checkBetween(earlier, claims, tell)
+    for (const earlier of before) checkBetween(earlier, claims, report)
     before.push(claims)
     mistakes.push(...own.toSorted((a, b) => a.line - b.line || a.column - b.column), ...more())
   }
@@ -44,14 +44,14 @@ export async function validate(path: string, folders: readonly string[]): Promis
 }
 
 /** How many mistakes to report for one file: each takes a search for its place. */
-const MOST = 100
+const MAX_MISTAKES = 100
 
-/** Returns `tell`, which collects a file's mistakes in `into`, and `more`, which reports how many did not fit. */
-function teller({ file, source }: WrittenNetwork, into: Mistake[]): { tell: Tell; more: () => Mistake[] } {
+/** Returns `report`, which collects a file's mistakes in `into`, and `more`, which reports how many did not fit. */
+function reporter({ file, source }: WrittenNetwork, into: Mistake[]): { report: ReportMistake; more: () => Mistake[] } {
   let left = 0
-  const tell: Tell = (severity, path, what, { at = 'value', why, fix } = {}) => {
+  const report: ReportMistake = (severity, path, what, { at = 'value', why, fix } = {}) => {
     const words = { ...(why === undefined ? {} : { why }), ...(fix === undefined ? {} : { fix }) }
-    if (into.length < MOST)
+    if (into.length < MAX_MISTAKES)
       into.push({ file, ...source.placeOf(path, at), severity, key: keyName(path), what, ...words })
     else left++
   }
@@ -59,7 +59,7 @@ function teller({ file, source }: WrittenNetwork, into: Mistake[]): { tell: Tell
     left === 0
       ? []
       : [{ file, line: 1, column: 1, severity: 'error', key: '', what: `there are ${left} more mistakes` }]
-  return { tell, more }
+  return { report, more }
 }
 
 function configFiles(path: string): string[] {
@@ -69,7 +69,7 @@ function configFiles(path: string): string[] {
       fix: 'cnilab cni configs lists them',
     })
   if (stat?.isDirectory() !== true) return [path]
-  return namesIn(path).map((name) => join(path, name))
+  return configFileNames(path).map((name) => join(path, name))
 }
 
 /** Whether the path is a link, even a broken one, which is then reported as an unreadable file. */

@@ -1,7 +1,7 @@
 import { extname } from 'node:path'
 import { configNamesIn, readConfigFile } from './config-file.ts'
 import { atLeast, isVersion, OLDEST, VERSIONS } from '../protocol/versions.ts'
-import { asList, asObject, asText, type Json } from './check-keys.ts'
+import { asList, asObject, asString, type JsonObject } from './check-keys.ts'
 import { type JsonSource, type Path, readJsonSource } from './json-source.ts'
 
 /** The extensions of files that runtimes read. */
@@ -13,14 +13,14 @@ export function isConfigName(name: string): boolean {
 }
 
 /** The names of the files in a directory that runtimes read, in their order; empty if there is no directory. Throws CnilabError. */
-export function namesIn(folder: string): string[] {
+export function configFileNames(folder: string): string[] {
   return configNamesIn(folder, (entry) => !entry.isDirectory() && isConfigName(entry.name))
 }
 
 /** A plugin of a network, and its place in the file. */
 interface NetworkPlugin {
   path: Path
-  config: Json
+  config: JsonObject
 }
 
 /** A network's configuration as written in a file, valid or not, with places; a valid one becomes a `Network`. */
@@ -32,12 +32,12 @@ export interface WrittenNetwork {
   /** The version that a runtime uses: the newest known one in `cniVersions`, or `cniVersion`. */
   version: string
   plugins: readonly NetworkPlugin[]
-  config: Json
+  config: JsonObject
   source: JsonSource
 }
 
 /** A file that is not a JSON object, with where and why. */
-export interface Unreadable {
+export interface UnreadableConfig {
   file: string
   line: number
   column: number
@@ -45,7 +45,7 @@ export interface Unreadable {
 }
 
 /** Reads a configuration file. Never throws: if it cannot, it returns why. */
-export function readWrittenNetwork(file: string): WrittenNetwork | Unreadable {
+export function readWrittenNetwork(file: string): WrittenNetwork | UnreadableConfig {
   let text: string
   try {
     text = readConfigFile(file)
@@ -58,16 +58,16 @@ export function readWrittenNetwork(file: string): WrittenNetwork | Unreadable {
   const config = asObject(source.json)
   if (!config) return { file, line: 1, column: 1, wrong: 'not a JSON object: a configuration is one, in { }' }
   const isList = extname(file) === '.conflist' || (!('type' in config) && 'plugins' in config)
-  const name = asText(config['name'])
+  const name = asString(config['name'])
   const plugins = isList
     ? asList(config['plugins']).map((plugin, i) => ({ path: ['plugins', i], config: asObject(plugin) ?? {} }))
     : [{ path: [], config }]
-  return { file, isList, ...(name ? { name } : {}), version: versionOf(config), plugins, config, source }
+  return { file, isList, ...(name ? { name } : {}), version: effectiveVersion(config), plugins, config, source }
 }
 
-function versionOf(config: Json): string {
+function effectiveVersion(config: JsonObject): string {
   const given = asList(config['cniVersions']).flatMap((one) => (typeof one === 'string' && isVersion(one) ? [one] : []))
-  const single = asText(config['cniVersion']) || OLDEST
+  const single = asString(config['cniVersion']) || OLDEST
   if (!isVersion(single)) return single
   return VERSIONS.findLast((one) => given.includes(one) && atLeast(one, single)) ?? single
 }
@@ -76,7 +76,7 @@ function versionOf(config: Json): string {
  * Why runtimes cannot load a network, in one line; undefined if they can. Does not look for the plugins, or at what they
  * accept.
  */
-export function whyNotLoaded(network: WrittenNetwork | Unreadable): string | undefined {
+export function whyNotLoaded(network: WrittenNetwork | UnreadableConfig): string | undefined {
   if ('wrong' in network) return `line ${network.line}, column ${network.column}: ${network.wrong}`
   const { file, isList, name, plugins, config } = network
   const isListFile = extname(file) === '.conflist'
@@ -85,7 +85,7 @@ export function whyNotLoaded(network: WrittenNetwork | Unreadable): string | und
   if (name === undefined && isListFile) return 'it has no "name"'
   if (isList && plugins.length === 0)
     return 'type' in config ? 'it is a single plugin, which must be named .conf' : 'it has no "plugins"'
-  const untyped = plugins.findIndex((plugin) => !asText(plugin.config['type']))
+  const untyped = plugins.findIndex((plugin) => !asString(plugin.config['type']))
   if (untyped >= 0) return isList ? `plugin ${untyped + 1} has no "type"` : 'it has no "type"'
   return undefined
 }

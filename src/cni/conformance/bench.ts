@@ -9,10 +9,10 @@ import { callVariables, type Execution, execute } from '../protocol/execute.ts'
 import { COMMANDS } from '../protocol/plugin-type.ts'
 import { EMPTY, parseResult, type Result, toVersion } from '../protocol/result.ts'
 import { atLeast, isVersion, type Version } from '../protocol/versions.ts'
-import { type Kind, NotApplicable, Violation } from './verdict.ts'
+import { type PluginKind, NotApplicable, Violation } from './verdict.ts'
 import type { Config } from './configs.ts'
 import { inWords } from './judge.ts'
-import type { Visible } from './subject.ts'
+import type { VisiblePlugin } from './subject.ts'
 
 /** How a call differs from an ordinary one. */
 export interface CallOptions {
@@ -39,7 +39,7 @@ export interface CallOptions {
 }
 
 /** An attachment that an ADD made. */
-export interface Attached {
+export interface TestAttachment {
   id: string
   ifname: string
   /** The path of its namespace. */
@@ -48,9 +48,9 @@ export interface Attached {
 }
 
 /** The plugin under test. */
-export interface Subject extends Visible {
+export interface Subject extends VisiblePlugin {
   type: string
-  kind: Kind
+  kind: PluginKind
   config: Config
   /** The versions that it says it supports, as far as we know them, oldest first. */
   versions: readonly Version[]
@@ -62,10 +62,10 @@ export interface Subject extends Visible {
 export const PLUGGED = 'cnfveth'
 
 /** After how many seconds to kill a plugin that hangs. */
-const PATIENCE = 15
+const TIME_LIMIT = 15
 
 /** The host, on which programs and their children get SIGKILL after so many seconds. */
-export function limited(host: Host, seconds = PATIENCE): Host {
+export function limited(host: Host, seconds = TIME_LIMIT): Host {
   return { ...host, enter: [...host.enter, 'timeout', '-s', 'KILL', String(seconds)] }
 }
 
@@ -164,7 +164,7 @@ export class Bench {
     const input = options.input ?? JSON.stringify(this.#config(known, id, ifname, options))
     const { file = this.subject.file } = options
     this.history.push(this.#line(variables, input, file === this.subject.file ? this.subject.shown : file, killAfter))
-    const seconds = killAfter === undefined ? PATIENCE : killAfter / 1000
+    const seconds = killAfter === undefined ? TIME_LIMIT : killAfter / 1000
     const execution = await execute(limited(this.kernel.host, seconds), file, variables, input)
     const result = parseJson(execution.stdout)
     if (command === 'ADD' && execution.code === 0 && result !== undefined) this.#added.set(`${id} ${ifname}`, result)
@@ -201,7 +201,7 @@ export class Bench {
   }
 
   /** Adds a container, which is created if necessary. Throws Violation if the plugin refuses, or prints no result. */
-  async attach(id = 'c1', options: Omit<CallOptions, 'id'> = {}): Promise<Attached> {
+  async attach(id = 'c1', options: Omit<CallOptions, 'id'> = {}): Promise<TestAttachment> {
     if (this.hopeless !== undefined) throw new NotApplicable(this.hopeless)
     const netns = await this.container(id)
     const execution = await this.call('ADD', { ...options, id })

@@ -1,6 +1,6 @@
 import type { Version } from '../protocol/versions.ts'
 import type { Bench } from './bench.ts'
-import type { Kind } from './verdict.ts'
+import type { PluginKind } from './verdict.ts'
 
 /** One rule of the CNI spec 1.1.0, and how to test from outside whether a plugin follows it. */
 export interface Check {
@@ -13,7 +13,7 @@ export interface Check {
   /** The title of the section of the CNI spec 1.1.0 that has the rule. */
   spec: string
   /** The kinds of plugins that it applies to; by default all. */
-  kinds?: readonly Kind[]
+  kinds?: readonly PluginKind[]
   /** The oldest version of the spec with this rule: the plugin must support it or a newer one. */
   since?: Version
   /** Returns if the plugin follows the rule. Throws Violation, or NotApplicable. */

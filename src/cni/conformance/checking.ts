@@ -1,6 +1,6 @@
 import { FORWARDING } from '../../operations/sysctl.ts'
 import { HOST } from '../../state/state.ts'
-import type { Attached, Bench } from './bench.ts'
+import type { TestAttachment, Bench } from './bench.ts'
 import { type Check, SPEC } from './check.ts'
 import { NotApplicable } from './verdict.ts'
 import { fails, succeeds } from './judge.ts'
@@ -11,7 +11,7 @@ function notices(
   what: string,
   level: Check['level'],
   kinds: Check['kinds'],
-  tamper: (bench: Bench, attached: Attached) => Promise<void>,
+  tamper: (bench: Bench, attached: TestAttachment) => Promise<void>,
 ): Check {
   return {
     id: `check.${id}`,

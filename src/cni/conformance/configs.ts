@@ -2,8 +2,8 @@ import * as z from 'zod'
 import { readConfigFile } from '../config/config-file.ts'
 import { CnilabError } from '../../errors.ts'
 import { UPLINK } from '../../state/state.ts'
-import { parseGiven } from '../protocol/given-json.ts'
-import type { Kind } from './verdict.ts'
+import { parseUntrusted } from '../protocol/given-json.ts'
+import type { PluginKind } from './verdict.ts'
 
 /** A plugin's configuration, without what the runtime adds. */
 export type Config = Readonly<Record<string, unknown>>
@@ -15,7 +15,7 @@ const hostLocal = { type: 'host-local', subnet: NETWORK.subnet, routes: [{ dst: 
 const uplinked = { master: UPLINK.ifname, ipam: hostLocal }
 
 /** The kind of common plugin types, and a configuration that uses most of their features. */
-const TYPES: Readonly<Record<string, { kind: Kind; config?: Config }>> = {
+const TYPES: Readonly<Record<string, { kind: PluginKind; config?: Config }>> = {
   bridge: {
     kind: 'interface',
     config: { bridge: 'cnf0', isGateway: true, ipMasq: true, hairpinMode: true, ipam: hostLocal },
@@ -60,7 +60,7 @@ const listSchema = z.looseObject({ plugins: z.array(fileSchema).min(1) })
 
 /** How to test a plugin: as which kind, and with which configuration. */
 export interface Setup {
-  kind: Kind
+  kind: PluginKind
   config: Config
 }
 
@@ -78,11 +78,11 @@ export function setupFor(type: string, file?: string): Setup {
   })
 }
 
-function fromFile(type: string, kind: Kind | undefined, file: string): Setup {
+function fromFile(type: string, kind: PluginKind | undefined, file: string): Setup {
   const refuse = (what: string) => new CnilabError('usage', `${file}: ${what}`)
   let json: unknown
   try {
-    json = parseGiven(readConfigFile(file))
+    json = parseUntrusted(readConfigFile(file))
   } catch (error) {
     throw refuse(error instanceof Error ? error.message : String(error))
   }
@@ -91,11 +91,11 @@ function fromFile(type: string, kind: Kind | undefined, file: string): Setup {
   if (!own) throw refuse('this is not a network configuration, which is a JSON object')
   const { plugins, ...rest } = own
   if (plugins !== undefined && !list) throw refuse('"plugins" must be a list of at least one plugin')
-  const at = list ? list.plugins.findIndex((plugin) => plugin['type'] === type || ipamOf(plugin) === type) : 0
+  const at = list ? list.plugins.findIndex((plugin) => plugin['type'] === type || ipamTypeOf(plugin) === type) : 0
   const found = list ? list.plugins[at] : rest
-  if (!found || (found['type'] !== type && ipamOf(found) !== type))
+  if (!found || (found['type'] !== type && ipamTypeOf(found) !== type))
     throw refuse(`no plugin in it has the type '${type}', nor an ipam of that type`)
-  const isIpam = ipamOf(found) === type
+  const isIpam = ipamTypeOf(found) === type
   const isLater = at > 0 || 'prevResult' in found
   const { name = NETWORK.name } = rest
   // the checks set the version and the previous result
@@ -109,6 +109,6 @@ function fromFile(type: string, kind: Kind | undefined, file: string): Setup {
 const ipamSchema = z.looseObject({ ipam: z.looseObject({ type: z.string() }) })
 
 /** The type of a configuration's IPAM plugin; undefined if it has none. */
-export function ipamOf(config: Config): string | undefined {
+export function ipamTypeOf(config: Config): string | undefined {
   return ipamSchema.safeParse(config).data?.ipam.type
 }

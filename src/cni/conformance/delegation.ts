@@ -6,7 +6,7 @@ import { atLeast } from '../protocol/versions.ts'
 import type { Bench } from './bench.ts'
 import { type Check, SPEC } from './check.ts'
 import { demand, NotApplicable } from './verdict.ts'
-import { ipamOf } from './configs.ts'
+import { ipamTypeOf } from './configs.ts'
 import { fails, inWords, isSame, succeeds } from './judge.ts'
 
 /** A fake IPAM plugin that replaces the real one: its name, its directory, and its log. */
@@ -26,7 +26,7 @@ const ADDRESS: Result = {
  */
 async function fakeIpam(bench: Bench, failing: readonly string[] = []): Promise<Record<string, unknown>> {
   if (bench.hopeless !== undefined) throw new NotApplicable(bench.hopeless)
-  if (ipamOf(bench.subject.config) === undefined) throw new NotApplicable('the configuration names no IPAM plugin')
+  if (ipamTypeOf(bench.subject.config) === undefined) throw new NotApplicable('the configuration names no IPAM plugin')
   const versions = JSON.stringify({ cniVersion: bench.version, supportedVersions: bench.subject.versions })
   const result = JSON.stringify(toVersion(ADDRESS, bench.version))
   const error = JSON.stringify({ cniVersion: bench.version, ...FAILURE })
@@ -165,7 +165,7 @@ export const delegation: readonly Check[] = [
     demand(seen.includes('DEL'), 'the IPAM plugin to be called with DEL', `it was called only with ${seen.join(', ')}`)
   }),
   delegate('released', 'an address is released when ADD fails after it was given', 'required', async (bench) => {
-    if (ipamOf(bench.subject.config) !== 'host-local') throw new NotApplicable('the IPAM plugin is not host-local')
+    if (ipamTypeOf(bench.subject.config) !== 'host-local') throw new NotApplicable('the IPAM plugin is not host-local')
     await bench.attach('warm')
     await bench.container('c1')
     await bench.shell('ip -n c1 link add name eth0 type veth peer name other')

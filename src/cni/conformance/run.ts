@@ -8,7 +8,7 @@ import { atLeast, type Version, VERSIONS } from '../protocol/versions.ts'
 import { behaviour } from './behaviour.ts'
 import { Bench, limited, type Subject } from './bench.ts'
 import type { Check } from './check.ts'
-import { type Kind, NotApplicable, Violation } from './verdict.ts'
+import { type PluginKind, NotApplicable, Violation } from './verdict.ts'
 import { checking } from './checking.ts'
 import { addresses } from './addresses.ts'
 import { collecting } from './collecting.ts'
@@ -60,7 +60,7 @@ interface Total {
 
 /** The suite's report on a plugin. */
 export interface ConformanceReport {
-  plugin: { type: string; file: string; kind: Kind; versions: readonly Version[]; reference: boolean }
+  plugin: { type: string; file: string; kind: PluginKind; versions: readonly Version[]; reference: boolean }
   config: Config
   outcomes: Outcome[]
   totals: { required: Total; recommended: Total; skipped: number }
@@ -92,9 +92,9 @@ export async function runConformance({ plugin, config, onOutcome }: ConformanceO
   try {
     const kernel = kernelOf(live.host)
     const visible = await makeVisible(kernel, shown, setup.config)
-    const said = await askVersions(kernel, visible.file)
-    const subject: Subject = { ...visible, ...setup, type, shown, versions: said }
-    const isReference = await isTheReference(kernel, visible.file, said)
+    const supported = await askVersions(kernel, visible.file)
+    const subject: Subject = { ...visible, ...setup, type, shown, versions: supported }
+    const isReference = await isTheReference(kernel, visible.file, supported)
     const bench = new Bench(kernel, subject)
     bench.hopeless = await lacking(kernel, type)
     const outcomes: Outcome[] = []
@@ -109,7 +109,7 @@ export async function runConformance({ plugin, config, onOutcome }: ConformanceO
       }
     const totals = totalsOf(outcomes)
     return {
-      plugin: { type, file: shown, kind: setup.kind, versions: said, reference: isReference },
+      plugin: { type, file: shown, kind: setup.kind, versions: supported, reference: isReference },
       config: setup.config,
       outcomes,
       totals,
@@ -141,7 +141,7 @@ async function runOne(bench: Bench, check: Check): Promise<Omit<Outcome, 'group'
   }
 }
 
-const KINDS: Readonly<Record<Kind, string>> = {
+const KINDS: Readonly<Record<PluginKind, string>> = {
   interface: 'creates an interface',
   chained: 'is chained to another',
   ipam: 'hands out addresses',

@@ -6,7 +6,7 @@ import type { Kernel } from '../../kernel/kernel.ts'
 import { packageFolder } from '../../kernel/package-folder.ts'
 import { bringPrograms } from '../programs/copy-in.ts'
 import { defaultFolders, pluginFile } from '../programs/find-plugin.ts'
-import { type Config, ipamOf } from './configs.ts'
+import { type Config, ipamTypeOf } from './configs.ts'
 
 /** The directories where plugins usually are, and cnilab's own. */
 function usualFolders(): string[] {
@@ -35,7 +35,7 @@ export function findSubject(plugin: string): string {
 }
 
 /** A plugin's executable and the directories for delegation, as the sandbox sees them. */
-export interface Visible {
+export interface VisiblePlugin {
   file: string
   path: string[]
 }
@@ -44,8 +44,8 @@ export interface Visible {
  * Makes a plugin's executable visible in a sandbox: unless the sandbox has its directory, copies it and the configuration's
  * IPAM plugin. Throws CnilabError `usage` if it cannot run there.
  */
-export async function makeVisible(kernel: Kernel, file: string, config: Config): Promise<Visible> {
-  const names = [basename(file), ipamOf(config) ?? ''].filter((name) => name !== '')
+export async function makeVisible(kernel: Kernel, file: string, config: Config): Promise<VisiblePlugin> {
+  const names = [basename(file), ipamTypeOf(config) ?? ''].filter((name) => name !== '')
   const folder = bringPrograms(kernel.host, dirname(file), names)
   const seen = join(folder, basename(file))
   if ((await kernel.probe(['test', '-f', seen, '-a', '-x', seen])).code !== 0)

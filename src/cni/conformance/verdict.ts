@@ -2,7 +2,7 @@
  * What a plugin does in an attachment, which decides what to expect of it: it creates an interface, changes one that another
  * plugin created (`chained`), hands out addresses (`ipam`), or brings `lo` up.
  */
-export type Kind = 'interface' | 'chained' | 'ipam' | 'loopback'
+export type PluginKind = 'interface' | 'chained' | 'ipam' | 'loopback'
 
 /** The error if the plugin breaks a rule. */
 export class Violation extends Error {

@@ -3,7 +3,7 @@ import { HOST, type State } from '../../state/state.ts'
 import { CODE } from '../protocol/error.ts'
 import { parseResult } from '../protocol/result.ts'
 import { atLeast, type Version, VERSIONS } from '../protocol/versions.ts'
-import type { Attached } from './bench.ts'
+import type { TestAttachment } from './bench.ts'
 import { type Check, SPEC } from './check.ts'
 import { demand, NotApplicable } from './verdict.ts'
 import { fails, inWords, printsNothing, succeeds } from './judge.ts'
@@ -168,7 +168,7 @@ export const versions: readonly Check[] = [
   },
 ]
 
-function addressesHold({ result, ifname }: Attached, state: State): void {
+function addressesHold({ result, ifname }: TestAttachment, state: State): void {
   for (const { address, interface: index } of result.ips) {
     const named = index === undefined ? { name: ifname, sandbox: 'c1' } : result.interfaces[index]
     demand(named !== undefined, `the index of an interface with ${address}`, `it is ${index}`)
@@ -179,7 +179,7 @@ function addressesHold({ result, ifname }: Attached, state: State): void {
   }
 }
 
-function routesHold({ result }: Attached, state: State): void {
+function routesHold({ result }: TestAttachment, state: State): void {
   const routes = state.get('c1')?.routes ?? []
   for (const { dst, gw } of result.routes) {
     const wanted = dst === '0.0.0.0/0' || dst === '::/0' ? 'default' : dst

@@ -4,7 +4,7 @@ import { CnilabError } from '../../errors.ts'
 import { lockExistingFolder } from '../../kernel/lock.ts'
 import { requireTrust } from '../../kernel/trust.ts'
 import { systemError } from '../../kernel/system-error.ts'
-import { namesIn } from './ours.ts'
+import { namesInFolder } from './ours.ts'
 
 /** The prefix of temporary directories; no plugin has such a name. */
 const UNFINISHED = '.cnilab-install-'
@@ -18,11 +18,11 @@ export function requireTrustOf(folder: string): void {
 }
 
 /** Runs `use` while nobody else installs into a directory. First removes what a killed installation left. */
-export async function exclusively<T>(folder: string, use: () => Promise<T> | T): Promise<T> {
-  namesIn(folder) // throws if it cannot be read
+export async function whileLocked<T>(folder: string, use: () => Promise<T> | T): Promise<T> {
+  namesInFolder(folder) // throws if it cannot be read
   const unlock = await lockExistingFolder(folder)
   try {
-    for (const name of namesIn(folder)) if (name.startsWith(UNFINISHED)) remove(join(folder, name))
+    for (const name of namesInFolder(folder)) if (name.startsWith(UNFINISHED)) remove(join(folder, name))
     return await use()
   } finally {
     unlock()
@@ -45,7 +45,7 @@ function remove(path: string): void {
 }
 
 /** Turns a refusal of the file system into an error about a plugin directory; returns any other error as it is. */
-export function explained(folder: string, error: unknown): unknown {
+export function explainError(folder: string, error: unknown): unknown {
   if (!(error instanceof Error) || !('code' in error) || !('syscall' in error)) return error
   const { code, message } = error
   if (code === 'EACCES' || code === 'EPERM')

@@ -4,11 +4,11 @@ import { CnilabError } from '../../errors.ts'
 import { makeFolder } from '../../kernel/make-folder.ts'
 import { types } from '../plugins/types.ts'
 import { compile, proveSelfContained } from './compile.ts'
-import { exclusively, explained, requireTrustOf, withUnfinished } from './folder.ts'
-import { look } from './ours.ts'
+import { whileLocked, explainError, requireTrustOf, withUnfinished } from './folder.ts'
+import { findFiles } from './ours.ts'
 
 /** The result of an installation. */
-export interface Installed {
+export interface InstallResult {
   folder: string
   /** The names of the plugins, all of which are one file. */
   installed: readonly string[]
@@ -24,13 +24,13 @@ export interface Installed {
  * `force` it replaces other people's files. Throws CnilabError: `state` if there are such files, `machine` if it cannot
  * compile or write.
  */
-export async function install(folder: string, force: boolean, signal: AbortSignal): Promise<Installed> {
+export async function install(folder: string, force: boolean, signal: AbortSignal): Promise<InstallResult> {
   const names = Object.keys(types)
   try {
     requireTrustOf(folder)
     makeFolder(folder, 0o755)
     requireTrustOf(folder)
-    return await exclusively(folder, () =>
+    return await whileLocked(folder, () =>
       withUnfinished(folder, async (unfinished) => {
         findForeign(folder, names, force)
         const bytes = await make(unfinished, names, signal)
@@ -41,13 +41,13 @@ export async function install(folder: string, force: boolean, signal: AbortSigna
       }),
     )
   } catch (error) {
-    throw explained(folder, error)
+    throw explainError(folder, error)
   }
 }
 
 /** The names that other people's files have. Throws CnilabError `state` unless they can and may be replaced. */
 function findForeign(folder: string, names: readonly string[], force: boolean): string[] {
-  const { foreign, folders } = look(folder, names)
+  const { foreign, folders } = findFiles(folder, names)
   if (folders.length > 0)
     throw new CnilabError('state', `${folder} has folders with the names of plugins: ${folders.join(', ')}`, {
       fix: 'move them away first',

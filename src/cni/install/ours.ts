@@ -8,7 +8,7 @@ import { join } from 'node:path'
 export const MARK = 'cnilab-cni-plugins: made by cnilab cni install, removed by --uninstall'
 
 /** What some names in a directory are. */
-export interface Found {
+export interface FoundFiles {
   /** Names of executables that we made. */
   ours: string[]
   /** Names of everything else: files of others, links, directories. */
@@ -18,14 +18,14 @@ export interface Found {
 }
 
 /** Looks up names in a directory; leaves out missing ones. Runs nothing. Throws the error of the file system. */
-export function look(folder: string, names: readonly string[]): Found {
-  const found: Found = { ours: [], foreign: [], folders: [] }
+export function findFiles(folder: string, names: readonly string[]): FoundFiles {
+  const found: FoundFiles = { ours: [], foreign: [], folders: [] }
   const seen = new Map<number, boolean>() // several names are mostly one file, of 100 MB
   for (const name of names) {
     const path = join(folder, name)
     const stat = lstatSync(path, { throwIfNoEntry: false })
     if (!stat) continue
-    const canBe = stat.isFile() && stat.size <= LARGEST
+    const canBe = stat.isFile() && stat.size <= MAX_SIZE
     const isOurs = canBe && (seen.get(stat.ino) ?? holdsMark(path))
     seen.set(stat.ino, isOurs)
     found[isOurs ? 'ours' : 'foreign'].push(name)
@@ -35,7 +35,7 @@ export function look(folder: string, names: readonly string[]): Found {
 }
 
 /** The largest file that may be ours, in bytes: it has 100 MB. */
-const LARGEST = 1024 ** 3
+const MAX_SIZE = 1024 ** 3
 
 /** Whether a file contains the mark. Reads it piece by piece, as it may be of any size. */
 function holdsMark(path: string): boolean {
@@ -57,6 +57,6 @@ function holdsMark(path: string): boolean {
 }
 
 /** All names in a directory, sorted; none if there is no directory. */
-export function namesIn(folder: string): string[] {
+export function namesInFolder(folder: string): string[] {
   return existsSync(folder) ? readdirSync(folder).toSorted() : []
 }

@@ -1,11 +1,11 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { types } from '../plugins/types.ts'
-import { exclusively, explained, requireTrustOf } from './folder.ts'
-import { look, namesIn } from './ours.ts'
+import { whileLocked, explainError, requireTrustOf } from './folder.ts'
+import { findFiles, namesInFolder } from './ours.ts'
 
 /** The result of removing our plugins. */
-export interface Uninstalled {
+export interface UninstallResult {
   folder: string
   removed: readonly string[]
   /** Other people's files with the names of our plugins, which stay. */
@@ -16,16 +16,16 @@ export interface Uninstalled {
  * Removes only the executables that we installed into a directory, under any name. Throws CnilabError `machine` if it may
  * not.
  */
-export async function uninstall(folder: string): Promise<Uninstalled> {
+export async function uninstall(folder: string): Promise<UninstallResult> {
   try {
     requireTrustOf(folder)
-    if (namesIn(folder).length === 0) return { folder, removed: [], left: [] }
-    return await exclusively(folder, () => {
-      const { ours, foreign } = look(folder, namesIn(folder))
+    if (namesInFolder(folder).length === 0) return { folder, removed: [], left: [] }
+    return await whileLocked(folder, () => {
+      const { ours, foreign } = findFiles(folder, namesInFolder(folder))
       for (const name of ours) rmSync(join(folder, name))
       return { folder, removed: ours, left: foreign.filter((name) => Object.hasOwn(types, name)) }
     })
   } catch (error) {
-    throw explained(folder, error)
+    throw explainError(folder, error)
   }
 }

@@ -21,20 +21,20 @@ export function fresh(folder: string): string {
 }
 
 /** The largest index that we read, in bytes: 60,000 addresses take 3 MiB. */
-const LONGEST = 256 * MIB
+const MAX_SIZE = 256 * MIB
 
 /** The modification time that seals a store, in seconds. */
 const SEAL = Date.UTC(2000, 0, 1) / 1000
 
 /** Whether the index is complete: nothing was added to or removed from the store since it was sealed. */
-export function isComplete(folder: string): boolean {
+export function isIndexComplete(folder: string): boolean {
   const index = lstatSync(join(folder, INDEX), { throwIfNoEntry: false })
   const stats = [index?.isFile() === true ? index : undefined, statSync(folder, { throwIfNoEntry: false })]
   return stats.every((stat) => stat?.mtimeMs === SEAL * 1000)
 }
 
 /** Seals the store: marks the index as complete. */
-export function seal(folder: string): void {
+export function sealIndex(folder: string): void {
   const now = new Date()
   for (const path of [join(folder, INDEX), folder]) utimesSync(path, now, SEAL)
 }
@@ -44,8 +44,8 @@ function keyOf(text: string): string {
 }
 
 /** Looks up the addresses of attachments. Each text is the content of an attachment's files. */
-export function lookUp(folder: string, texts: readonly string[]): string[][] {
-  const all = readBytes(join(folder, INDEX), LONGEST)
+export function findInIndex(folder: string, texts: readonly string[]): string[][] {
+  const all = readBytes(join(folder, INDEX), MAX_SIZE)
   return texts.map((text) => {
     const key = keyOf(text)
     const found: string[] = []
@@ -56,20 +56,20 @@ export function lookUp(folder: string, texts: readonly string[]): string[][] {
 }
 
 /** Adds an address of an attachment to the index. */
-export function record(folder: string, text: string, address: string): void {
+export function addToIndex(folder: string, text: string, address: string): void {
   appendFileSync(join(folder, INDEX), `${keyOf(text)}${address}\n`)
 }
 
 /** Removes addresses of an attachment from the index. */
-export function forget(folder: string, text: string, addresses: readonly string[]): void {
+export function removeFromIndex(folder: string, text: string, addresses: readonly string[]): void {
   const key = keyOf(text)
-  const before = readBytes(join(folder, INDEX), LONGEST).toString('latin1')
+  const before = readBytes(join(folder, INDEX), MAX_SIZE).toString('latin1')
   const after = addresses.reduce((all, address) => all.replace(`${key}${address}\n`, ''), before)
   if (after !== before) write(folder, after)
 }
 
 /** Writes a new index with exactly these pairs of text and address. */
-export function rebuild(folder: string, found: readonly (readonly [string, string])[]): void {
+export function rebuildIndex(folder: string, found: readonly (readonly [string, string])[]): void {
   const lines = found.map(([text, address]) => `${keyOf(text)}${address}\n`)
   write(folder, lines.join(''))
 }

@@ -10,7 +10,7 @@ import {
   addressesIn,
   addressesOf,
   lastOf,
-  ownerOf,
+  holderOf,
   release,
   releaseAll,
   requireOwnStore,
@@ -21,7 +21,7 @@ import {
 /** Hands out addresses from ranges, and records in files on this machine who has which. */
 export const hostLocal: PluginType = { add, del, check, gc, status }
 
-async function add(call: Call, tell?: (result: Result) => void): Promise<Result> {
+async function add(call: Call, deliver?: (result: Result) => void): Promise<Result> {
   const { sets, routes, resolvConf } = readHostLocal(call)
   const requested = requestedOf(call, sets)
   const dns = resolvConf === undefined ? {} : readResolvConf(resolvConf)
@@ -41,7 +41,7 @@ async function add(call: Call, tell?: (result: Result) => void): Promise<Result>
         return { address: `${address}/${range.prefix}`, gateway: range.gateway }
       })
       const result = { interfaces: [], ips, routes, dns }
-      tell?.(result)
+      deliver?.(result)
       return result
     } catch (error) {
       release(folder, call, reserved) // addresses from an earlier ADD stay
@@ -68,8 +68,8 @@ async function check(call: Call): Promise<void> {
       if (rangeFor(set, address) && !own.includes(address))
         throw differs(
           `${address} of ${nameOf(call)} is not reserved for it`,
-          ownerOf(folder, address)
-            ? `${folder}/${address} says that ${nameOf(ownerOf(folder, address))} has it`
+          holderOf(folder, address)
+            ? `${folder}/${address} says that ${nameOf(holderOf(folder, address))} has it`
             : `the file ${folder}/${address} is missing, so another container may get the address`,
         )
   }
@@ -82,7 +82,7 @@ async function gc(call: Call, valid: ValidAttachments): Promise<void> {
   const containers = new Set(valid.map(({ containerId }) => containerId))
   await withStore(folder, () => {
     const stale = addressesIn(folder).filter((address) => {
-      const { containerId, ifname } = ownerOf(folder, address) ?? { containerId: '', ifname: '' }
+      const { containerId, ifname } = holderOf(folder, address) ?? { containerId: '', ifname: '' }
       return ifname === '' ? !containers.has(containerId) : !pairs.has(`${containerId}:${ifname}`)
     })
     releaseAll(folder, stale)
@@ -125,7 +125,7 @@ function exhausted(code: number, call: Call, folder: string, set: RangeSet): Cni
 function taken(folder: string, address: string): CniError {
   return new CniError(
     CODE.noAddress,
-    `the requested address ${address} is taken by ${nameOf(ownerOf(folder, address))}`,
+    `the requested address ${address} is taken by ${nameOf(holderOf(folder, address))}`,
     `its reservation is the file ${folder}/${address}. If that container is gone, its DEL, CNI's GC or removing the file frees it`,
   )
 }

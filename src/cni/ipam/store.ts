@@ -6,7 +6,16 @@ import { replaceFile } from '../../kernel/replace-file.ts'
 import { CniError } from '../protocol/error.ts'
 import { requireTrusted } from '../host.ts'
 import type { Attachment } from '../protocol/plugin-type.ts'
-import { forget, fresh, INDEX, isComplete, lookUp, rebuild, record, seal } from './by-attachment.ts'
+import {
+  removeFromIndex,
+  fresh,
+  INDEX,
+  isIndexComplete,
+  findInIndex,
+  rebuildIndex,
+  addToIndex,
+  sealIndex,
+} from './by-attachment.ts'
 
 /**
  * The owner of an address. The store has the reference's format, a directory for each network: a file `<address>` holds
@@ -30,13 +39,13 @@ export async function withStore<T>(folder: string, act: () => T): Promise<T> {
   try {
     requireOwnStore(folder) // it may have been created just now
     if (existsSync(fresh(folder))) rmSync(fresh(folder))
-    if (!isComplete(folder)) reread(folder)
+    if (!isIndexComplete(folder)) reread(folder)
     try {
       const result = act()
-      seal(folder)
+      sealIndex(folder)
       return result
     } catch (error) {
-      if (error instanceof CniError) seal(folder) // a refusal, with nothing half done
+      if (error instanceof CniError) sealIndex(folder) // a refusal, with nothing half done
       throw error
     }
   } finally {
@@ -62,7 +71,7 @@ function reread(folder: string): void {
     if (text === '') rmSync(join(folder, address))
     else if (text !== undefined) found.push([text, address])
   }
-  rebuild(folder, found)
+  rebuildIndex(folder, found)
 }
 
 /** The names of files that are addresses, as opposed to other files of ours or of the reference. */
@@ -76,18 +85,18 @@ export function addressesIn(folder: string): string[] {
 }
 
 /** The largest content of an address's file that we read, in bytes. */
-const LONGEST = 64 * 1024
+const MAX_SIZE = 64 * 1024
 
 function textAt(folder: string, address: string): string | undefined {
   try {
-    return readBytes(join(folder, address), LONGEST).toString('utf8').trim()
+    return readBytes(join(folder, address), MAX_SIZE).toString('utf8').trim()
   } catch {
     return undefined
   }
 }
 
 /** The owner of an address; undefined if it is free. */
-export function ownerOf(folder: string, address: string): Owner | undefined {
+export function holderOf(folder: string, address: string): Owner | undefined {
   const text = textAt(folder, address)
   if (text === undefined) return undefined
   const [containerId = '', ifname = ''] = text.split('\r\n')
@@ -98,7 +107,7 @@ export function ownerOf(folder: string, address: string): Owner | undefined {
 export function addressesOf(folder: string, owner: Owner): string[] {
   // A file in the old format may be another interface's: it counts only if there is none in the new format.
   const texts = [textOf(owner), owner.containerId]
-  const [own = [], old = []] = lookUp(folder, texts).map(
+  const [own = [], old = []] = findInIndex(folder, texts).map(
     (addresses, i) => addresses.filter((address) => [texts[i], ''].includes(textAt(folder, address))), // a power cut may have emptied it
   )
   return own.length > 0 ? own : old
@@ -117,7 +126,7 @@ export function reserve(folder: string, owner: Owner, addresses: Iterable<string
   try {
     const address = linkFirst(folder, addresses)
     if (address === undefined) return undefined
-    record(folder, textOf(owner), address)
+    addToIndex(folder, textOf(owner), address)
     replaceFile(join(folder, lastName(set)), address, { mode: 0o600, fresh: fresh(folder) })
     return address
   } finally {
@@ -158,7 +167,7 @@ function lastName(set: number): string {
 /** Releases addresses of an owner. Only within `withStore`. */
 export function release(folder: string, owner: Owner, addresses: readonly string[]): void {
   for (const address of addresses) rmSync(join(folder, address), { force: true })
-  for (const text of new Set([textOf(owner), owner.containerId])) forget(folder, text, addresses)
+  for (const text of new Set([textOf(owner), owner.containerId])) removeFromIndex(folder, text, addresses)
 }
 
 /** Releases many addresses, of any owners. Only within `withStore`. */

@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join } from 'node:path'
-import { MOST_FILES } from '../config/config-file.ts'
+import { MAX_FILES } from '../config/config-file.ts'
 import { matches } from '../../wildcard.ts'
-import { asList, asText, type Json } from '../config/check-keys.ts'
+import { asList, asString, type JsonObject } from '../config/check-keys.ts'
 import { DEFAULT_CONF_DIR } from '../config/folders.ts'
 import { flagOf, type Process } from './processes.ts'
 import { type Runtime, type Setting, settingOf } from './runtime.ts'
@@ -28,7 +28,7 @@ export function containerdOf(process: Process | undefined, root: string): Runtim
   const read = all.flatMap((one) => ('content' in one ? [one] : []))
   const seen = (file: string) => file.slice(own.length)
   // Imported files override the one that imports them.
-  const said = <T>(of: (table: Json) => T | undefined): Setting<T> | undefined =>
+  const said = <T>(of: (table: JsonObject) => T | undefined): Setting<T> | undefined =>
     read
       .flatMap(({ file, content }) => {
         const found = tables.map((names) => tableAt(content, ...names)).map((table) => table && of(table))
@@ -45,7 +45,7 @@ export function containerdOf(process: Process | undefined, root: string): Runtim
     root: own,
     files: read.map(({ file }) => seen(file)),
     confDir: settingOf(
-      said((table) => asText(table['conf_dir']) || undefined),
+      said((table) => asString(table['conf_dir']) || undefined),
       DEFAULT_CONF_DIR,
     ),
     binDirs: settingOf(said(binDirsOf), ['/opt/cni/bin']),
@@ -56,15 +56,15 @@ export function containerdOf(process: Process | undefined, root: string): Runtim
   }
 }
 
-function binDirsOf(table: Json): readonly string[] | undefined {
-  const several = asList(table['bin_dirs']).flatMap((one) => asText(one) ?? [])
-  const single = asText(table['bin_dir'])
+function binDirsOf(table: JsonObject): readonly string[] | undefined {
+  const several = asList(table['bin_dirs']).flatMap((one) => asString(one) ?? [])
+  const single = asString(table['bin_dir'])
   return several.length > 0 ? several : single ? [single] : undefined
 }
 
-function importsOf(content: Json, from: string, root: string): string[] {
+function importsOf(content: JsonObject, from: string, root: string): string[] {
   return asList(content['imports']).flatMap((one) => {
-    const pattern = asText(one) ?? ''
+    const pattern = asString(one) ?? ''
     if (pattern === '') return []
     return filesLike(root, isAbsolute(pattern) ? pattern : join(dirname(from), pattern))
   })
@@ -77,7 +77,7 @@ function filesLike(root: string, pattern: string): string[] {
     const names = readdirSync(folder).filter((name) => matches(basename(pattern), name))
     return names
       .toSorted()
-      .slice(0, MOST_FILES)
+      .slice(0, MAX_FILES)
       .map((name) => join(folder, name))
   } catch {
     return [] // there is no such folder

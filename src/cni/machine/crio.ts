@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
-import { MOST_FILES } from '../config/config-file.ts'
-import { asList, asText, type Json } from '../config/check-keys.ts'
+import { MAX_FILES } from '../config/config-file.ts'
+import { asList, asString, type JsonObject } from '../config/check-keys.ts'
 import { DEFAULT_CONF_DIR } from '../config/folders.ts'
 import { flagOf, type Process } from './processes.ts'
 import { type Runtime, type Setting, settingOf } from './runtime.ts'
@@ -16,7 +16,7 @@ export function crioOf(process: Process | undefined, root: string): Runtime | un
   if (all.length === 0 && !process) return undefined
   const read = all.flatMap((one) => ('content' in one ? [one] : []))
   const seen = (file: string) => file.slice(own.length)
-  const said = <T>(flag: string, of: (table: Json) => T | undefined, fromFlag: (text: string) => T) => {
+  const said = <T>(flag: string, of: (table: JsonObject) => T | undefined, fromFlag: (text: string) => T) => {
     const given = flagOf(args, flag)
     if (given !== undefined) return { value: fromFlag(given), from: flag }
     return read
@@ -26,12 +26,12 @@ export function crioOf(process: Process | undefined, root: string): Runtime | un
       })
       .at(-1)
   }
-  const text = (key: string) => (table: Json) => asText(table[key]) || undefined
+  const text = (key: string) => (table: JsonObject) => asString(table[key]) || undefined
   const network = said('--cni-default-network', text('cni_default_network'), (name) => name)
   const plugins = said(
     '--cni-plugin-dir',
     (table) => {
-      const several = asList(table['plugin_dirs']).flatMap((one) => asText(one) ?? [])
+      const several = asList(table['plugin_dirs']).flatMap((one) => asString(one) ?? [])
       return several.length > 0 ? several : undefined
     },
     (folders) => folders.split(','),
@@ -56,7 +56,7 @@ function dropIns(root: string, folder: string): string[] {
   try {
     return readdirSync(`${root}${folder}`)
       .toSorted()
-      .slice(0, MOST_FILES)
+      .slice(0, MAX_FILES)
       .map((name) => `${folder}/${name}`)
   } catch {
     return []

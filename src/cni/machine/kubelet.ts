@@ -1,6 +1,6 @@
 import { parse } from 'yaml'
 import { readConfigFile } from '../config/config-file.ts'
-import { asObject, asText } from '../config/check-keys.ts'
+import { asObject, asString } from '../config/check-keys.ts'
 import { DEFAULT_CONF_DIR } from '../config/folders.ts'
 import { flagOf, type Process } from './processes.ts'
 import { type Runtime, type Setting, settingOf } from './runtime.ts'
@@ -55,7 +55,7 @@ function endpointOf({ args, root }: Process, file: string | undefined): Setting<
   if (flag !== undefined) return { value: flag, from: '--container-runtime-endpoint' }
   if (file === undefined) return undefined
   try {
-    const value = asText(
+    const value = asString(
       asObject(parse(readConfigFile(`${root}${file}`), { logLevel: 'error' }))?.['containerRuntimeEndpoint'],
     )
     return value ? { value, from: file } : undefined

@@ -11,14 +11,14 @@ export interface FolderSummary {
 }
 
 /** A runtime with the content of its directories. */
-export interface SeenRuntime extends Runtime {
+export interface RuntimeSummary extends Runtime {
   /** The files that it reads in its configuration directory. */
   configurations: readonly FolderSummary[]
   plugins: readonly FolderSummary[]
 }
 
 /** Lists the directories of a runtime, as it sees them. */
-export function withFolders(runtime: Runtime): SeenRuntime {
+export function withFolders(runtime: Runtime): RuntimeSummary {
   const { root, confDir, binDirs } = runtime
   return {
     ...runtime,

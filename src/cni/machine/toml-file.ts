@@ -1,9 +1,11 @@
 import { parse } from 'smol-toml'
 import { readConfigFile } from '../config/config-file.ts'
-import { asObject, type Json } from '../config/check-keys.ts'
+import { asObject, type JsonObject } from '../config/check-keys.ts'
 
 /** Reads a TOML file: its content, or why it cannot be read; undefined if there is none. */
-export function readToml(file: string): { file: string; content: Json } | { file: string; wrong: string } | undefined {
+export function readToml(
+  file: string,
+): { file: string; content: JsonObject } | { file: string; wrong: string } | undefined {
   try {
     return { file, content: asObject(parse(readConfigFile(file))) ?? {} }
   } catch (error) {
@@ -14,6 +16,6 @@ export function readToml(file: string): { file: string; content: Json } | { file
 }
 
 /** The table at a path; undefined if there is none. */
-export function tableAt(content: Json, ...names: readonly string[]): Json | undefined {
-  return names.reduce<Json | undefined>((table, name) => asObject(table?.[name]), content)
+export function tableAt(content: JsonObject, ...names: readonly string[]): JsonObject | undefined {
+  return names.reduce<JsonObject | undefined>((table, name) => asObject(table?.[name]), content)
 }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { Scope } from '../../kernel/snapshot.ts'
 import { isIpv6 } from '../../ip-arithmetic.ts'
-import { type Derived, derive, type Operation, withoutIpv6 } from '../../operations/registry.ts'
+import { type BoundOperation, bindOperation, type Operation, withoutIpv6 } from '../../operations/registry.ts'
 import { narrowScopeOf, type PlanScope, scopeOf } from '../../plan/scope.ts'
 import { FORWARDING } from '../../operations/sysctl.ts'
 import { findLink, HOST, type State } from '../../state/state.ts'
@@ -45,7 +45,7 @@ export interface CableType<C> {
 /** A plugin that connects a container by a cable: allocates addresses and does the plan, all or nothing. */
 export function cablePlugin<C>(type: CableType<C>): PluginType {
   return {
-    add: async (call, tell) => {
+    add: async (call, deliver) => {
       refuseMisread(call.ifname)
       const config = type.config(call)
       const netns = containerNetns(call.netns)
@@ -68,7 +68,7 @@ export function cablePlugin<C>(type: CableType<C>): PluginType {
             ? await make({ ...lease, interfaces: early.result.interfaces }, await kernel.read(scope))
             : await make(lease, now)
           // Before releasing the lock: afterwards others build on this, and it can no longer be undone.
-          tell?.(made.result)
+          deliver?.(made.result)
           return made.result
         } catch (error) {
           // Report the first error, not one of the cleanup.
@@ -117,8 +117,8 @@ function planFor<C>({ plan }: CableType<C>): CableType<C>['plan'] {
 
 /** What to read before making anything. */
 function scopeBefore<C>(type: CableType<C>, call: Call, config: C, netns: string): Scope {
-  const derived = planFor(type)(call, config, netns, SOME).map(derive)
-  return { ...narrowScopeOf(derived), withoutElements: true }
+  const bound = planFor(type)(call, config, netns, SOME).map(bindOperation)
+  return { ...narrowScopeOf(bound), withoutElements: true }
 }
 
 /** Throws CniError `exists` if there is already an interface of this name, or an attachment with this id. */
@@ -152,7 +152,7 @@ async function attach<C>(
   before: State,
 ): Promise<Made> {
   const wanted = type.completed(config, lease)
-  const planned = planFor(type)(call, config, netns, wanted, before).map(derive)
+  const planned = planFor(type)(call, config, netns, wanted, before).map(bindOperation)
   const scope = { ...narrowScopeOf(planned), withoutElements: true }
   const hasIpv6 = wanted.ips.some(({ address }) => isIpv6(address))
   const goBack = await type.makeWay?.(kernel, config, wanted, before)
@@ -164,14 +164,14 @@ async function attach<C>(
   try {
     // It also needs to know the routes that the kernel drops then.
     const isRouter = isForwarding || !hasIpv6
-    const read = (operations: readonly Derived[]) =>
+    const read = (operations: readonly BoundOperation[]) =>
       kernel.read({
         ...(isRouter ? scope : { ...scope, ...scopeOf(operations), links: undefined }),
         forwarding: !isForwarding,
       })
     const known = hasIpv6 || goBack || !isForwarding ? await read(planned) : before
-    const { operations: derived, now } = await withFirst(planned, known, read)
-    const undo = await doUnrecorded(kernel, derived, now, async () => {
+    const { operations: bound, now } = await withFirst(planned, known, read)
+    const undo = await doUnrecorded(kernel, bound, now, async () => {
       settled = (await type.settle?.(kernel, call, config, netns, wanted, before)) ?? before
     })
     const result = toResult(type, call, config, netns, wanted, settled)

@@ -11,7 +11,7 @@ import type { Call } from '../protocol/plugin-type.ts'
 import type { Result, ResultInterface } from '../protocol/result.ts'
 import { cablePlugin, type CableType } from './attach.ts'
 import { type BridgeConfig, bridgeConfig } from './bridge-config.ts'
-import { afterOthers, containerEnd, containerRoutes, leasesOf, withGateways } from './container-end.ts'
+import { withHigherMetric, containerEnd, containerRoutes, leasesOf, withGateways } from './container-end.ts'
 import { awaitDuplicateDetection } from './duplicates.ts'
 
 /** The parts of the bridge plugin: containers on a bridge of the host, with veth pairs, addresses, routes, masquerading. */
@@ -72,7 +72,7 @@ function completed(config: BridgeConfig, lease: Result): Result {
 
 /** Steps 2 to 8 for this call. */
 function plan(call: Call, config: BridgeConfig, netns: string, result: Result, now?: State): Operation[] {
-  const routes = containerRoutes(result).map((route) => afterOthers(route, netns, now))
+  const routes = containerRoutes(result).map((route) => withHigherMetric(route, netns, now))
   return bridgePlan(config, containerEnd(call, netns, result, now !== undefined), leasesOf(result), routes)
 }
 

@@ -1,5 +1,5 @@
 import type { Kernel } from '../../kernel/kernel.ts'
-import { derive, type Derived, type Operation } from '../../operations/registry.ts'
+import { bindOperation, type BoundOperation, type Operation } from '../../operations/registry.ts'
 import { toFindings } from '../../plan/finding.ts'
 import { narrowScopeOf, type PlanScope } from '../../plan/scope.ts'
 import { CODE, CniError } from '../protocol/error.ts'
@@ -14,11 +14,11 @@ export const BETWEEN = ' · '
 export async function checkPlan(
   kernel: Kernel,
   plan: readonly Operation[],
-  scopeOf: (operations: readonly Derived[]) => PlanScope = narrowScopeOf,
+  scopeOf: (operations: readonly BoundOperation[]) => PlanScope = narrowScopeOf,
 ): Promise<void> {
-  const derived = plan.map(derive)
-  const now = await kernel.read(scopeOf(derived))
-  const failed = toFindings(derived, now).filter(({ passed }) => passed === false)
+  const bound = plan.map(bindOperation)
+  const now = await kernel.read(scopeOf(bound))
+  const failed = toFindings(bound, now).filter(({ passed }) => passed === false)
   if (failed.length === 0) return
   throw new CniError(
     CODE.differs,

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { addressAt, isIpv6, subnetOf } from '../../ip-arithmetic.ts'
 import { ownMac } from '../../operations/mac.ts'
-import { bare, type ContainerEnd, type ContainerRoute, type Lease } from '../../plan/container.ts'
+import { withoutPrefix, type ContainerEnd, type ContainerRoute, type Lease } from '../../plan/container.ts'
 import { containerMac, hostEnd, ownerOf } from './identity.ts'
 import { sameDestination } from '../../operations/route.ts'
 import type { State } from '../../state/state.ts'
@@ -17,7 +17,7 @@ export function containerEnd(
   isNew = false,
 ): ContainerEnd {
   const made = interfaces.find(({ name, sandbox }) => name === call.ifname && sandbox !== undefined && sandbox !== '')
-  const mac = made?.mac ?? requestedMac(call) ?? containerMac(call, first && bare(first.address))
+  const mac = made?.mac ?? requestedMac(call) ?? containerMac(call, first && withoutPrefix(first.address))
   return { netns, ifname: call.ifname, mac, host: hostEnd(call), owner: ownerOf(call), isNew }
 }
 
@@ -54,7 +54,7 @@ export function withGateways({ ips }: Result): Result['ips'] {
 }
 
 /** Gives a route a higher metric than existing routes to its destination, so that those of other interfaces take precedence. */
-export function afterOthers(route: ContainerRoute, netns: string, now: State | undefined): ContainerRoute {
+export function withHigherMetric(route: ContainerRoute, netns: string, now: State | undefined): ContainerRoute {
   if (!now || route.priority !== undefined) return route
   const others = sameDestination({ ...route, via: route.gw, netns }, now)
   return others.length === 0 ? route : { ...route, priority: Math.max(...others.map(({ metric }) => metric)) + 1 }

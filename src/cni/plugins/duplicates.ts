@@ -13,7 +13,7 @@ const schema = z.array(
 )
 
 /** How long to wait for the kernel, which takes up to 2 s, and how long between two looks, in milliseconds. */
-const PATIENCE = 10_000
+const TIME_LIMIT = 10_000
 const PAUSE = 50
 
 /**
@@ -25,7 +25,7 @@ export async function awaitDuplicateDetection(
   ifname: string,
   netns: string | undefined,
 ): Promise<void> {
-  for (const last = Date.now() + PATIENCE; ;) {
+  for (const last = Date.now() + TIME_LIMIT; ;) {
     const { code, stdout } = await kernel.probe(['ip', '-j', '-6', 'address', 'show', 'dev', ifname], netns)
     const addresses = (code === 0 ? readJson('ip -j -6 address show', stdout, schema) : []).flatMap(
       (link) => link.addr_info,

@@ -1,7 +1,7 @@
-import { derive, type Operation } from '../../operations/registry.ts'
+import { bindOperation, type Operation } from '../../operations/registry.ts'
 import { narrowScopeOf } from '../../plan/scope.ts'
 import { findLink, type State } from '../../state/state.ts'
-import { doUnrecorded, orUndo } from '../../engine/do-unrecorded.ts'
+import { doUnrecorded, undoOnError } from '../../engine/do-unrecorded.ts'
 import { containerNetns, containerNetnsIfThere, ownKernel } from '../host.ts'
 import type { Call, PluginType } from '../protocol/plugin-type.ts'
 import { EMPTY, type Result } from '../protocol/result.ts'
@@ -11,19 +11,19 @@ const plan = (netns: string): Operation[] => [{ kind: 'up', params: { ifname: 'l
 
 /** The container's own lo: ADD brings it up, DEL takes it down, as the reference does. */
 export const loopback: PluginType = {
-  add: async (call, tell) => {
+  add: async (call, deliver) => {
     const netns = containerNetns(call.netns)
-    const derived = plan(netns).map(derive)
+    const bound = plan(netns).map(bindOperation)
     const kernel = ownKernel()
-    const scope = narrowScopeOf(derived)
-    const undo = await doUnrecorded(kernel, derived, await kernel.read(scope))
+    const scope = narrowScopeOf(bound)
+    const undo = await doUnrecorded(kernel, bound, await kernel.read(scope))
     const result = call.prevResult ?? toResult(call, await kernel.read(scope), netns)
-    await orUndo(() => tell?.(result), undo)
+    await undoOnError(() => deliver?.(result), undo)
     return result
   },
   del: async (call) => {
     const netns = containerNetnsIfThere(call.netns)
-    const [lo] = netns === undefined ? [] : plan(netns).map(derive)
+    const [lo] = netns === undefined ? [] : plan(netns).map(bindOperation)
     if (!lo) return // it disappeared with its namespace
     const kernel = ownKernel()
     await kernel.run(lo.undo({}, await kernel.read(narrowScopeOf([lo]))))

@@ -3,11 +3,11 @@ import { subnetOf } from '../../ip-arithmetic.ts'
 import { removeOwned } from '../../operations/nft-elements.ts'
 import { readResource } from '../../operations/operation.ts'
 import { portTable } from '../../operations/port-forward.ts'
-import { derive, type Derived, type Operation } from '../../operations/registry.ts'
+import { bindOperation, type BoundOperation, type Operation } from '../../operations/registry.ts'
 import { isFor, type PortForwards, portForwards } from '../../plan/port-forwards.ts'
 import { narrowScopeOf } from '../../plan/scope.ts'
 import { findLink, HOST, type Link, type State } from '../../state/state.ts'
-import { doUnrecorded, orUndo } from '../../engine/do-unrecorded.ts'
+import { doUnrecorded, undoOnError } from '../../engine/do-unrecorded.ts'
 import { CODE, CniError } from '../protocol/error.ts'
 import { lockMachine, ownKernel, refuseMisread } from '../host.ts'
 import { readToRemove } from './remove.ts'
@@ -20,22 +20,22 @@ import { requireTools } from './tools.ts'
 
 /** Forwards ports of the host to a container. Runs after the plugin that made the container's interface. */
 export const portmap: PluginType = {
-  add: async (call, tell) => {
+  add: async (call, deliver) => {
     refuseMisread(call.ifname)
     const config = portmapConfig(call)
     const result = previous(call)
     if (config.mappings.length === 0) {
-      tell?.(result)
+      deliver?.(result)
       return result
     }
     const kernel = ownKernel()
     const release = await lockMachine()
     try {
       const now = await kernel.read(scopeBefore(call, config))
-      const derived = portPlan(call, config, routed(call, now)).map(derive)
-      refuseIfTaken(derived, now)
-      const undo = await doUnrecorded(kernel, derived, now)
-      await orUndo(() => tell?.(result), undo)
+      const bound = portPlan(call, config, routed(call, now)).map(bindOperation)
+      refuseIfTaken(bound, now)
+      const undo = await doUnrecorded(kernel, bound, now)
+      await undoOnError(() => deliver?.(result), undo)
     } finally {
       release()
     }
@@ -90,7 +90,7 @@ function routed(call: Call, now: State): string | undefined {
 /** What to read before making the plan: which of the interfaces it will be about is not known yet. */
 function scopeBefore(call: Call, config: PortForwards): Scope {
   const links = hostSide(call)
-  const plans = [undefined, ...links].map((name) => narrowScopeOf(portPlan(call, config, name).map(derive)))
+  const plans = [undefined, ...links].map((name) => narrowScopeOf(portPlan(call, config, name).map(bindOperation)))
   const all = (pick: (one: (typeof plans)[number]) => readonly string[]) => [...new Set(plans.flatMap(pick))]
   const sysctls = new Map([[HOST, all((one) => one.sysctls.get(HOST) ?? [])]])
   return { namespaces: new Set(), links, sysctls, tables: all(({ tables }) => tables) }
@@ -110,7 +110,7 @@ function portPlan(call: Call, config: PortForwards, hostIfname: string | undefin
 }
 
 /** Throws CniError if a port of the host is mapped twice, or already leads elsewhere. */
-function refuseIfTaken(operations: readonly Derived[], now: State): void {
+function refuseIfTaken(operations: readonly BoundOperation[], now: State): void {
   const ports = operations.filter(({ provides }) => provides.some((one) => readResource(one).what === 'port'))
   const twice = ports.find(({ id }, i) => ports.findIndex((other) => other.id === id) !== i)
   if (twice)

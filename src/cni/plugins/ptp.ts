@@ -9,7 +9,7 @@ import { parseConfig } from '../protocol/parse-config.ts'
 import type { Call } from '../protocol/plugin-type.ts'
 import type { Result, ResultInterface } from '../protocol/result.ts'
 import { cablePlugin } from './attach.ts'
-import { afterOthers, containerEnd, containerRoutes, leasesOf, withGateways } from './container-end.ts'
+import { withHigherMetric, containerEnd, containerRoutes, leasesOf, withGateways } from './container-end.ts'
 
 /** The ptp plugin: each container has its own cable to the host, without a bridge. */
 export const ptp = cablePlugin<PtpNetwork>({
@@ -53,7 +53,7 @@ function completed(_config: PtpNetwork, lease: Result): Result {
 
 function plan(call: Call, config: PtpNetwork, netns: string, result: Result, now?: State): Operation[] {
   const leases = leasesOf(result)
-  const routes = ptpRoutes(leases, containerRoutes(result)).map((route) => afterOthers(route, netns, now))
+  const routes = ptpRoutes(leases, containerRoutes(result)).map((route) => withHigherMetric(route, netns, now))
   return ptpPlan(config, containerEnd(call, netns, result, now !== undefined), leases, routes)
 }
 

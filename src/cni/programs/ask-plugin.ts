@@ -15,10 +15,10 @@ export interface Introduction {
 }
 
 /** After how many seconds to give up: a plugin answers within milliseconds. */
-const PATIENCE = '2'
+const TIME_LIMIT = '2'
 
 /** timeout(1) also kills the program's children, which would keep its output open. */
-const impatient = { ...MACHINE, enter: ['timeout', '-s', 'KILL', PATIENCE] }
+const impatient = { ...MACHINE, enter: ['timeout', '-s', 'KILL', TIME_LIMIT] }
 
 const answerSchema = z.object({ supportedVersions: z.array(z.string()).min(1) })
 
@@ -44,7 +44,7 @@ export async function askPlugin(file: string): Promise<Introduction | string> {
 }
 
 /** How many characters of output to read: an answer to VERSION has a few hundred. */
-const MOST = 64 * 1024
+const MAX_OUTPUT = 64 * 1024
 
 /** Runs the program; undefined if it prints more than that. */
 async function ask(
@@ -54,7 +54,7 @@ async function ask(
 ): Promise<Execution | undefined> {
   try {
     // A program that never stops printing is killed with its children, as timeout(1) does with one that takes too long.
-    return await execute(impatient, file, variables, input, { most: MOST, detached: true })
+    return await execute(impatient, file, variables, input, { most: MAX_OUTPUT, detached: true })
   } catch (error) {
     if (error instanceof StoppedError) return undefined
     throw error
@@ -78,10 +78,10 @@ function refusal(answer: Execution): string {
   const { code, signal, stdout, stderr } = answer
   const cannotStart = notStarted(answer)
   if (cannotStart !== undefined) return `cannot be started: ${cannotStart.toLowerCase()}`
-  if (isLate(answer)) return `not a plugin: no answer to VERSION within ${PATIENCE} s`
-  const said = (stderr.trim() || stdout.trim()).split('\n')[0] ?? ''
+  if (isLate(answer)) return `not a plugin: no answer to VERSION within ${TIME_LIMIT} s`
+  const printed = (stderr.trim() || stdout.trim()).split('\n')[0] ?? ''
   const how = code === 0 ? '' : code === undefined ? ` (${signal})` : ` (exit ${code})`
-  return `not a plugin: no answer to VERSION${how}${said === '' ? '' : `, but: ${said.slice(0, 60)}`}`
+  return `not a plugin: no answer to VERSION${how}${printed === '' ? '' : `, but: ${printed.slice(0, 60)}`}`
 }
 
 /** Why a program cannot be started, according to timeout(1). */

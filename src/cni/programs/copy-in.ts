@@ -21,7 +21,7 @@ import { packageFolder } from '../../kernel/package-folder.ts'
 const SHARED = ['/usr', '/opt/cni', '/nix/store']
 
 /** How many bytes of programs to copy at most: the user's runtime directory may be in memory. */
-const MOST = 1024 ** 3
+const MAX_SIZE = 1024 ** 3
 
 /**
  * Makes a directory of programs on the machine, such as one in CNI_PATH, visible to a host, and returns its path there. A
@@ -73,7 +73,8 @@ function copyAll(from: string, to: string, names: readonly string[] = readdirSyn
     if (info?.isFile() !== true || !isExecutable(file)) continue
     const copy = join(to, name)
     const twin = copies.get(info.ino)
-    if (twin === undefined && (bytes += info.size) > MOST) throw new Error(`they are larger than ${MOST >> 20} MB`)
+    if (twin === undefined && (bytes += info.size) > MAX_SIZE)
+      throw new Error(`they are larger than ${MAX_SIZE >> 20} MB`)
     copies.set(info.ino, copy)
     if (isUpToDate(copy, info)) continue
     rmSync(copy, { force: true }) // it may be running

@@ -18,7 +18,7 @@ export interface PluginFile {
 }
 
 /** How many plugins are asked at most, all in parallel. */
-const MOST = 100
+const MAX_PLUGINS = 100
 
 /**
  * Lists the files in plugin directories, in the order in which a runtime searches them, and asks each for its versions.
@@ -26,10 +26,10 @@ const MOST = 100
  */
 export async function listPlugins(folders: readonly string[]): Promise<PluginFile[]> {
   const files = folders.flatMap((folder) => pluginNames(folder).map((type) => ({ type, file: join(folder, type) })))
-  if (files.length > MOST)
+  if (files.length > MAX_PLUGINS)
     throw new CnilabError(
       'usage',
-      `there are ${files.length} files in ${folders.join(' and ')}, but at most ${MOST} plugins are asked`,
+      `there are ${files.length} files in ${folders.join(' and ')}, but at most ${MAX_PLUGINS} plugins are asked`,
       { fix: 'name only the folder of the plugins: --bin-dir /opt/cni/bin' },
     )
   return Promise.all(
@@ -37,10 +37,10 @@ export async function listPlugins(folders: readonly string[]): Promise<PluginFil
       const winner = pluginFile(type, folders)
       const hidden = winner !== undefined && winner !== file ? { hiddenBy: winner } : {}
       const wrong = wrongFile(file)
-      const said = wrong ?? (await askPlugin(file))
-      return typeof said === 'string'
-        ? { type, file, speaks: [], wrong: said, ...hidden }
-        : { type, file, ...said, ...hidden }
+      const answer = wrong ?? (await askPlugin(file))
+      return typeof answer === 'string'
+        ? { type, file, speaks: [], wrong: answer, ...hidden }
+        : { type, file, ...answer, ...hidden }
     }),
   )
 }

@@ -51,7 +51,7 @@ export class CniError extends Error {
 }
 
 /** The error if the result of ADD could not be written to standard output. The caller undoes ADD; only stderr is left to say so. */
-export class Untold extends CniError {
+export class UnwrittenResultError extends CniError {
   constructor(why: string) {
     super(
       CODE.io,

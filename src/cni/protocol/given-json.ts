@@ -1,7 +1,7 @@
 import { TOO_DEEP, tooDeep } from '../../json-depth.ts'
 
 /** Parses untrusted JSON. Throws an Error that says in one line what is wrong. */
-export function parseGiven(text: string): unknown {
+export function parseUntrusted(text: string): unknown {
   if (text.startsWith('\uFEFF')) throw new Error('it begins with a byte order mark, which JSON does not allow')
   if (tooDeep(text) !== undefined) throw new Error(TOO_DEEP)
   const json: unknown = JSON.parse(text) // its error names the place

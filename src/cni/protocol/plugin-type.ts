@@ -36,10 +36,10 @@ export type ValidAttachments = readonly Pick<Attachment, 'containerId' | 'ifname
  */
 export interface PluginType {
   /**
-   * Makes the attachment; after an error, nothing of it is left. A plugin that makes anything must pass its result to `tell`
-   * as the last step, and undo it if `tell` throws because nobody reads the result.
+   * Makes the attachment; after an error, nothing of it is left. A plugin that makes anything must pass its result to `deliver`
+   * as the last step, and undo it if `deliver` throws because nobody reads the result.
    */
-  add: (call: Call, tell?: (result: Result) => void) => Promise<Result>
+  add: (call: Call, deliver?: (result: Result) => void) => Promise<Result>
   /** Removes whatever exists of the attachment. Best effort; succeeds if it is already gone. */
   del: (call: Call) => Promise<void>
   /** Throws CniError `differs` unless everything is still as ADD made it. */

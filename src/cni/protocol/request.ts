@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { wrongContainerId, wrongInterfaceName, wrongNetworkName } from '../../operations/names.ts'
 import { CODE, CniError } from './error.ts'
-import { parseGiven } from './given-json.ts'
+import { parseUntrusted } from './given-json.ts'
 import { type Call, type CniCommand, COMMANDS, type ValidAttachments } from './plugin-type.ts'
 import { parseResult, type Result } from './result.ts'
 import { atLeast, isVersion, LATEST, OLDEST, type Version, VERSIONS } from './versions.ts'
@@ -82,7 +82,7 @@ function readable(runtimeConfig: unknown): unknown {
 export function readConfig(text: string): Record<string, unknown> {
   let json: unknown
   try {
-    json = parseGiven(text)
+    json = parseUntrusted(text)
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     throw new CniError(
@@ -102,7 +102,7 @@ export function readConfig(text: string): Record<string, unknown> {
 }
 
 /** The version that a configuration asks for, even one that we do not support. Throws CniError `decode`. */
-export function versionOf(config: Readonly<Record<string, unknown>>): string {
+export function requestedVersion(config: Readonly<Record<string, unknown>>): string {
   const version = config['cniVersion'] ?? OLDEST
   if (typeof version !== 'string') throw new CniError(CODE.decode, 'cniVersion is not text')
   return version === '' ? OLDEST : version
@@ -138,7 +138,7 @@ function readPrevResult(config: Readonly<Record<string, unknown>>): Result | und
 
 /** Reads a plugin's call from its environment and configuration. Throws CniError. */
 export function readCall(command: CniCommand, env: Environment, config: Readonly<Record<string, unknown>>): Call {
-  const version = supported(versionOf(config), command)
+  const version = supported(requestedVersion(config), command)
   const { name } = config
   if (typeof name !== 'string' || name === '')
     throw new CniError(CODE.config, 'missing network name', 'give the network configuration a "name"')

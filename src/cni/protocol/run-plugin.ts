@@ -1,14 +1,14 @@
 import { CnilabError } from '../../errors.ts'
 import { UnreadableError } from '../../kernel/read-file.ts'
 import { visibleJson } from '../../visible.ts'
-import { CODE, CniError, Untold } from './error.ts'
+import { CODE, CniError, UnwrittenResultError } from './error.ts'
 import type { Call, PluginType } from './plugin-type.ts'
-import { type Environment, readCall, readCommand, readConfig, readValid, versionOf } from './request.ts'
+import { type Environment, readCall, readCommand, readConfig, readValid, requestedVersion } from './request.ts'
 import { type Result, toVersion } from './result.ts'
 import { isVersion, LATEST, OLDEST, VERSIONS } from './versions.ts'
 
 /** The output of a plugin, and its exit status. */
-export interface Answer {
+export interface PluginOutput {
   code: 0 | 1
   stdout: string
   stderr: string
@@ -16,11 +16,11 @@ export interface Answer {
   error?: CniError
 }
 
-const done: Answer = { code: 0, stdout: '', stderr: '' }
+const done: PluginOutput = { code: 0, stdout: '', stderr: '' }
 
 /**
  * Does one call of a plugin: reads the environment and the configuration, does the command, and returns what to print as the
- * CNI spec 1.1.0 says: a result or an error on stdout. ADD passes its result to `tell` as its last step: if that throws,
+ * CNI spec 1.1.0 says: a result or an error on stdout. ADD passes its result to `deliver` as its last step: if that throws,
  * everything is undone. Never throws.
  */
 export async function runPlugin(
@@ -28,22 +28,22 @@ export async function runPlugin(
   type: PluginType,
   env: Environment,
   readInput: () => string,
-  tell: (text: string) => void,
-): Promise<Answer> {
+  deliver: (text: string) => void,
+): Promise<PluginOutput> {
   if ((env['CNI_COMMAND'] ?? '') === '') return { ...done, stderr: about(name) }
   let version: string = LATEST
   try {
     const command = readCommand(env)
     const text = read(readInput)
     if (command === 'VERSION') {
-      const asked = text.trim() === '' ? OLDEST : versionOf(readConfig(text))
+      const asked = text.trim() === '' ? OLDEST : requestedVersion(readConfig(text))
       return json({ cniVersion: asked, supportedVersions: VERSIONS })
     }
     const config = readConfig(text)
-    const asked = versionOf(config)
+    const asked = requestedVersion(config)
     if (isVersion(asked)) version = asked
     const call = readCall(command, env, config)
-    if (command === 'ADD') await addAndTell(type, call, tell)
+    if (command === 'ADD') await addAndDeliver(type, call, deliver)
     else if (command === 'DEL') await type.del(call)
     else if (command === 'CHECK') await type.check(call)
     else if (command === 'GC') await type.gc(call, readValid(config))
@@ -55,22 +55,22 @@ export async function runPlugin(
   }
 }
 
-/** Does ADD. A type that makes nothing has nothing to undo, and need not call `tell` itself. */
-async function addAndTell(type: PluginType, call: Call, tell: (text: string) => void): Promise<void> {
-  let isTold = false
+/** Does ADD. A type that makes nothing has nothing to undo, and need not call `deliver` itself. */
+async function addAndDeliver(type: PluginType, call: Call, deliver: (text: string) => void): Promise<void> {
+  let isDelivered = false
   const tellOnce = (result: Result) => {
-    if (!isTold) tellResult(toVersion(result, call.version), tell)
-    isTold = true
+    if (!isDelivered) deliverResult(toVersion(result, call.version), deliver)
+    isDelivered = true
   }
   tellOnce(await type.add(call, tellOnce))
 }
 
 /** Writes the result of ADD. Throws UnwrittenResultError if nobody reads it; the caller must then undo ADD. */
-export function tellResult(result: unknown, tell: (text: string) => void): void {
+export function deliverResult(result: unknown, deliver: (text: string) => void): void {
   try {
-    tell(json(result).stdout)
+    deliver(json(result).stdout)
   } catch (error) {
-    throw new Untold(error instanceof Error ? error.message : String(error))
+    throw new UnwrittenResultError(error instanceof Error ? error.message : String(error))
   }
 }
 
@@ -87,7 +87,7 @@ function read(readInput: () => string): string {
   }
 }
 
-function json(document: unknown): Answer {
+function json(document: unknown): PluginOutput {
   return { ...done, stdout: `${visibleJson(document, 2)}\n` }
 }
 

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { isIncomplete, readHostFile, readHostFolder, removeHostFile, writeHostFile } from '../../kernel/host-files.ts'
 import type { Host } from '../../kernel/host.ts'
 import { requireTrust } from '../../kernel/trust.ts'
-import { parseGiven } from '../protocol/given-json.ts'
+import { parseUntrusted } from '../protocol/given-json.ts'
 import type { Attachment } from '../protocol/plugin-type.ts'
 import { parseResult, type Result } from '../protocol/result.ts'
 
@@ -20,7 +20,7 @@ export interface RuntimeConf extends Attachment {
 }
 
 /** An attachment in the cache. */
-export interface Cached extends RuntimeConf {
+export interface CachedAttachment extends RuntimeConf {
   /** The configuration list, as text. */
   config: string
   result: Result
@@ -67,8 +67,8 @@ export function encode(given: RuntimeConf, config: string, result: unknown, made
 }
 
 /** Parses a cache file. Throws an Error if it is not one. */
-export function decode(text: string): Cached {
-  const file = schema.parse(parseGiven(text))
+export function decode(text: string): CachedAttachment {
+  const file = schema.parse(parseUntrusted(text))
   return {
     network: file.networkName,
     containerId: file.containerId,
@@ -84,7 +84,7 @@ export function decode(text: string): Cached {
 
 /** The cached attachments, and the files that cannot be parsed. */
 export interface Cache {
-  entries: Cached[]
+  entries: CachedAttachment[]
   bad: string[]
 }
 
@@ -115,7 +115,7 @@ export async function readCache(host: Host): Promise<Cache> {
  * Reads the cache of one attachment; 'bad' if its file cannot be parsed, undefined if there is none. Throws CnilabError
  * `machine`.
  */
-export async function readCached(host: Host, attachment: Attachment): Promise<Cached | 'bad' | undefined> {
+export async function readCached(host: Host, attachment: Attachment): Promise<CachedAttachment | 'bad' | undefined> {
   requireOwnCache(host, pathOf(attachment))
   const text = await readHostFile(host, pathOf(attachment))
   if (text === undefined) return undefined

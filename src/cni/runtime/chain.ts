@@ -1,7 +1,7 @@
 import type { Host } from '../../kernel/host.ts'
 import { CniError } from '../protocol/error.ts'
 import { errorOf, type Execution, resultOf } from '../protocol/execute.ts'
-import { tellResult, toCniError } from '../protocol/run-plugin.ts'
+import { deliverResult, toCniError } from '../protocol/run-plugin.ts'
 import { toVersion } from '../protocol/result.ts'
 import { removeCached, writeCached, type RuntimeConf } from './cache.ts'
 import { callsOf, type Chain, type PluginCall } from './call.ts'
@@ -65,7 +65,7 @@ export function delCalls(
 
 /**
  * ADD: each plugin gets the result of the previous one. The last result, in the network's version, is cached, passed to
- * `tell`, and returned. After a failure, even of `tell`, all plugins get DEL, unless the interface existed before
+ * `deliver`, and returned. After a failure, even of `deliver`, all plugins get DEL, unless the interface existed before
  * (`wasThere`), as DEL would delete it. Throws AddError, which names the plugin.
  */
 export async function add(
@@ -74,7 +74,7 @@ export async function add(
   given: RuntimeConf,
   wasThere: boolean,
   run: RunCall,
-  tell: (text: string) => void,
+  deliver: (text: string) => void,
 ): Promise<Record<string, unknown>> {
   const { network } = chain
   let result: Record<string, unknown> = {}
@@ -88,7 +88,7 @@ export async function add(
       }
     }
     await writeCached(host, given, network.text, result)
-    tellResult(result, tell)
+    deliverResult(result, deliver)
     return result
   } catch (error) {
     const aftermath = wasThere

@@ -3,7 +3,7 @@ import type { Host } from '../../kernel/host.ts'
 import type { CniError } from '../protocol/error.ts'
 import { toCniError } from '../protocol/run-plugin.ts'
 import { atLeast } from '../protocol/versions.ts'
-import { type Cached, readCache, removeCached } from './cache.ts'
+import { type CachedAttachment, readCache, removeCached } from './cache.ts'
 import { callsOf } from './call.ts'
 import { delCalls, runAll, throwAll } from './chain.ts'
 import type { Request } from './request.ts'
@@ -52,14 +52,14 @@ type Id = Request['keep'][number]
 /** Separates attachments whose namespace is gone from the others. An attachment without a namespace counts as valid. */
 async function sort(
   host: Host,
-  entries: readonly Cached[],
+  entries: readonly CachedAttachment[],
   keep: readonly Id[],
-): Promise<{ stale: Cached[]; valid: Id[] }> {
+): Promise<{ stale: CachedAttachment[]; valid: Id[] }> {
   const paths = entries.map(({ netns }) => netns).filter((netns) => netns !== '')
   const alive = await namespacesAmong(host, [...new Set(paths)])
-  const isKept = (one: Cached) =>
+  const isKept = (one: CachedAttachment) =>
     keep.some(({ containerId, ifname }) => containerId === one.containerId && ifname === one.ifname)
-  const isValid = (one: Cached) => one.netns === '' || alive.has(one.netns) || isKept(one)
+  const isValid = (one: CachedAttachment) => one.netns === '' || alive.has(one.netns) || isKept(one)
   const more = keep.filter((id) => !entries.some((e) => e.containerId === id.containerId && e.ifname === id.ifname))
   return { stale: entries.filter((one) => !isValid(one)), valid: [...entries.filter(isValid), ...more] }
 }

@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import { CnilabError } from '../../errors.ts'
-import { parseGiven } from '../protocol/given-json.ts'
+import { parseUntrusted } from '../protocol/given-json.ts'
 import type { CniCommand } from '../protocol/plugin-type.ts'
 import { readArgs } from '../protocol/request.ts'
 import { wrongContainerId, wrongInterfaceName, wrongNetworkName } from '../../operations/names.ts'
 import type { RuntimeConf } from './cache.ts'
-import { type Found, findNetwork } from '../config/discover.ts'
+import { type FoundNetwork, findNetwork } from '../config/discover.ts'
 
 /** The user's arguments and flags; undefined if left out. */
-export interface Typed {
+export interface RequestArguments {
   network: string
   netns?: string | undefined
   confDir?: string | undefined
@@ -25,7 +25,7 @@ export interface Typed {
 /** A validated request of the user to the runtime. */
 export interface Request {
   /** The network; for DEL an error if it is not configured, as the cache may still have its configuration. */
-  found: Found | CnilabError
+  found: FoundNetwork | CnilabError
   /** The directories of CNI_PATH; undefined for the default ones. */
   path: readonly string[] | undefined
   given: RuntimeConf
@@ -40,7 +40,7 @@ export interface Request {
  */
 export function readRequest(
   command: CniCommand,
-  typed: Typed,
+  typed: RequestArguments,
   env: Readonly<Record<string, string | undefined>>,
 ): Request {
   const { network } = typed
@@ -75,7 +75,7 @@ function refuse(wrong: string | undefined): void {
 }
 
 /** Finds the network. For DEL, returns the error: a container can still be removed from a network that is no longer configured. */
-function find(command: CniCommand, network: string, folder: string | undefined): Found | CnilabError {
+function find(command: CniCommand, network: string, folder: string | undefined): FoundNetwork | CnilabError {
   try {
     return findNetwork(network, folder)
   } catch (error) {
@@ -109,7 +109,7 @@ function pairsOf(args: string): [string, string][] {
 function objectOf(text: string): Record<string, unknown> {
   let json: unknown
   try {
-    json = parseGiven(text)
+    json = parseUntrusted(text)
   } catch {
     json = undefined
   }

@@ -7,7 +7,7 @@ import { bringPrograms } from '../programs/copy-in.ts'
 import { toVersion } from '../protocol/result.ts'
 import { SINCE } from '../protocol/request.ts'
 import { atLeast, type Version } from '../protocol/versions.ts'
-import { type Cached, type RuntimeConf, readCached, removeCached, requireOwnCache } from './cache.ts'
+import { type CachedAttachment, type RuntimeConf, readCached, removeCached, requireOwnCache } from './cache.ts'
 import { callsOf, type Chain, type PluginCall } from './call.ts'
 import { add, delCalls, runAll, type RunCall } from './chain.ts'
 import { cachedNetwork, type Network, requireVersion } from '../config/network.ts'
@@ -21,8 +21,8 @@ export interface Job {
   calls: readonly PluginCall[]
   /** Notices for the user, except for those about how the network was found. */
   notices: readonly string[]
-  /** Runs it. `tell` writes the result of ADD, in the network's version, or throws. Throws CniError, CnilabError. */
-  run: (run: RunCall, tell: (text: string) => void) => Promise<unknown>
+  /** Runs it. `deliver` writes the result of ADD, in the network's version, or throws. Throws CniError, CnilabError. */
+  run: (run: RunCall, deliver: (text: string) => void) => Promise<unknown>
 }
 
 /** A request's network with the executables of its plugins. Throws CnilabError. */
@@ -53,7 +53,7 @@ export async function planAdd(host: Host, request: Request): Promise<Job> {
     network,
     notices: [],
     calls: callsOf(chain, 'ADD', given),
-    run: (run, tell) => add(host, chain, given, wasThere, run, tell),
+    run: (run, deliver) => add(host, chain, given, wasThere, run, deliver),
   }
 }
 
@@ -124,14 +124,14 @@ function sinceOf(command: 'CHECK' | 'STATUS'): Version {
 /** The result of ADD in the network's version, for commands that pass it on (since 0.4.0). */
 export function prevResultOf(
   network: Network,
-  cached: Cached | 'bad' | undefined,
+  cached: CachedAttachment | 'bad' | undefined,
 ): Record<string, unknown> | undefined {
   if (cached === undefined || cached === 'bad' || !atLeast(network.version, '0.4.0')) return undefined
   return toVersion(cached.result, network.version)
 }
 
 /** The arguments of ADD, unless the user has given others. */
-function asCached({ given, has }: Request, cached: Cached | 'bad' | undefined): RuntimeConf {
+function asCached({ given, has }: Request, cached: CachedAttachment | 'bad' | undefined): RuntimeConf {
   if (cached === undefined || cached === 'bad') return given
   return {
     ...given,
@@ -140,7 +140,10 @@ function asCached({ given, has }: Request, cached: Cached | 'bad' | undefined): 
   }
 }
 
-function badEntry(cached: Cached | 'bad' | undefined, { network, containerId, ifname }: RuntimeConf): string[] {
+function badEntry(
+  cached: CachedAttachment | 'bad' | undefined,
+  { network, containerId, ifname }: RuntimeConf,
+): string[] {
   return cached === 'bad'
     ? [`the cached result of ${network}, ${containerId}, ${ifname} is unreadable, and not used`]
     : []
@@ -148,7 +151,7 @@ function badEntry(cached: Cached | 'bad' | undefined, { network, containerId, if
 
 async function networkForDel(
   { found }: Request,
-  cached: Cached | 'bad' | undefined,
+  cached: CachedAttachment | 'bad' | undefined,
 ): Promise<{ network: Network; notices: string[] }> {
   if (!(found instanceof CnilabError)) return { network: found.network, notices: [] }
   if (cached === undefined || cached === 'bad') throw found

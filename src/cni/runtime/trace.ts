@@ -11,15 +11,15 @@ import type { PluginCall } from './call.ts'
 import type { RunCall } from './chain.ts'
 
 /** One plugin's input, its output, and what it changed in the kernel. */
-export interface Traced {
+export interface TracedCall {
   call: PluginCall
   execution: Execution
   /** Lines such as `host: link cni0 bridge up mtu 1500`. */
   changed: { gone: string[]; added: string[] }
 }
 
-/** Wraps `run` to read the host's kernel before and after each plugin, and to pass the differences to `tell`. */
-export function traced(host: Host, run: RunCall, tell: (traced: Traced) => void): RunCall {
+/** Wraps `run` to read the host's kernel before and after each plugin, and to pass the differences to `show`. */
+export function traced(host: Host, run: RunCall, show: (traced: TracedCall) => void): RunCall {
   const kernel = kernelOf(host)
   const read = async (netns: string): Promise<string[]> => {
     const sysctls = new Map([[HOST, Object.values(FORWARDING)]])
@@ -33,7 +33,7 @@ export function traced(host: Host, run: RunCall, tell: (traced: Traced) => void)
     const before = last ?? (await read(netns))
     const execution = await run(call)
     last = await read(netns)
-    tell({ call, execution, changed: diff(before, last) })
+    show({ call, execution, changed: diff(before, last) })
     return execution
   }
 }

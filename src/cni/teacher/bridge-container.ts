@@ -2,12 +2,12 @@ import { undoEntries } from '../../engine/undo.ts'
 import { type LabEvents, type LabReport, runLab } from '../../lab/run/automatic.ts'
 import { CnilabError } from '../../errors.ts'
 import { exclusively } from '../../journal/exclusively.ts'
-import { type Entry, readJournal } from '../../journal/journal.ts'
+import { type JournalEntry, readJournal } from '../../journal/journal.ts'
 import { flagsFor, type Host } from '../../kernel/host.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import { netnsOf } from '../../operations/names.ts'
 import { attachmentOf, type Command, ip, type Resource, resource } from '../../operations/operation.ts'
-import { derive } from '../../operations/registry.ts'
+import { bindOperation } from '../../operations/registry.ts'
 import { acceptRa, FORWARDING } from '../../operations/sysctl.ts'
 import { gatewayOf } from '../../plan/bridge-network.ts'
 import { quote } from '../../plan/command-line.ts'
@@ -24,29 +24,29 @@ import { bridgeType } from '../plugins/bridge.ts'
 import type { BridgeConfig } from '../plugins/bridge-config.ts'
 import { foreignTablesOf, removalOf, remove } from '../plugins/remove.ts'
 import type { Call } from '../protocol/plugin-type.ts'
-import { tellResult } from '../protocol/run-plugin.ts'
+import { deliverResult } from '../protocol/run-plugin.ts'
 import { atLeast } from '../protocol/versions.ts'
 import { EMPTY, ownResult, type Result, toVersion } from '../protocol/result.ts'
 import { readCached, removeCached, requireOwnCache } from '../runtime/cache.ts'
 
 /** The outcome of attaching a container to its bridge: the steps, and the CNI result if all of them were done. */
-export interface PutOn {
+export interface AttachOutcome {
   report: LabReport
   result?: Result
 }
 
 /**
  * Attaches a container to its bridge: requests an address, does steps 2 to 8, and caches the CNI result for DEL and CHECK, as
- * a runtime does. `draw` gets the number of steps; `tell` writes the result as the last step. If anything goes wrong,
- * nothing is left. Throws CnilabError `state` before it changes anything, and if `tell` cannot write the result.
+ * a runtime does. `draw` gets the number of steps; `deliver` writes the result as the last step. If anything goes wrong,
+ * nothing is left. Throws CnilabError `state` before it changes anything, and if `deliver` cannot write the result.
  */
-export async function putOn(
+export async function attachContainer(
   kernel: Kernel,
   job: BridgeJob,
   draw: (steps: number) => LabEvents,
   signal: AbortSignal,
-  tell?: (text: string) => void,
-): Promise<PutOn> {
+  deliver?: (text: string) => void,
+): Promise<AttachOutcome> {
   const { host } = kernel
   const { call } = job
   requireOwnCache(host)
@@ -62,7 +62,7 @@ export async function putOn(
       const lab = stepsFor(job, lease)
       const report = await runLab(kernel, lab, draw(lab.steps.length), signal, ownerOf(call))
       if (!report.error && report.steps.every(({ status }) => status === 'done' || status === 'already'))
-        return { report, result: await finish(kernel, job, lease, tell) }
+        return { report, result: await finish(kernel, job, lease, deliver) }
       await rollBack(kernel, call, earlier)
       return { report }
     } catch (error) {
@@ -85,7 +85,7 @@ async function rollBack(kernel: Kernel, call: Call, earlier: ReadonlySet<string>
 /** Throws CnilabError `state` if the container is already attached. */
 async function refuseAgain(kernel: Kernel, { call, config }: BridgeJob): Promise<void> {
   const netns = netnsOf(call.netns)
-  const now = await kernel.read(scopeOf(bridgeType.plan(call, config, netns, EMPTY).map(derive)))
+  const now = await kernel.read(scopeOf(bridgeType.plan(call, config, netns, EMPTY).map(bindOperation)))
   try {
     refuseIfThere(call, netns, now)
   } catch (error) {
@@ -112,17 +112,17 @@ async function finish(
   kernel: Kernel,
   job: BridgeJob,
   lease: Result,
-  tell: (text: string) => void = () => undefined,
+  deliver: (text: string) => void = () => undefined,
 ): Promise<Result> {
   const { call, config, network } = job
   const netns = netnsOf(call.netns)
   const wanted = bridgeType.completed(config, lease)
-  const now = await kernel.read(scopeOf(bridgeType.plan(call, config, netns, wanted).map(derive)))
+  const now = await kernel.read(scopeOf(bridgeType.plan(call, config, netns, wanted).map(bindOperation)))
   const result = toResult(bridgeType, call, config, netns, wanted, now)
   const shown = toVersion(result, network.version)
   await cacheContainer(kernel.host, job, shown)
   try {
-    tellResult(shown, tell)
+    deliverResult(shown, deliver)
   } catch (error) {
     if (!(error instanceof CniError)) throw error
     throw new CnilabError('state', error.message, { cause: error, ...fixOf(error) })
@@ -131,7 +131,7 @@ async function finish(
 }
 
 /** The outcome of removing a container: the commands that were run, and what stays because it is somebody else's, in words. */
-export interface TakenOff {
+export interface DetachOutcome {
   commands: Command[]
   foreign: string[]
 }
@@ -141,10 +141,10 @@ export interface TakenOff {
  * the bridge, the bridge's address, and the network's table, if they are ours. Also finishes an earlier call that was
  * interrupted. Throws CnilabError `state` if somebody changed something of it.
  */
-export async function takeOff(kernel: Kernel, job: BridgeJob): Promise<TakenOff> {
+export async function detachContainer(kernel: Kernel, job: BridgeJob): Promise<DetachOutcome> {
   const { call, config } = job
-  const takenOff = await exclusively(kernel.host, async () => {
-    const own = (isMeant: (entry: Entry) => boolean) => readJournal(kernel.host).filter(isMeant)
+  const outcome = await exclusively(kernel.host, async () => {
+    const own = (isMeant: (entry: JournalEntry) => boolean) => readJournal(kernel.host).filter(isMeant)
     const { commands: undone, left } = await undoEntries(
       kernel,
       own((entry) => belongs(entry, job)),
@@ -159,9 +159,9 @@ export async function takeOff(kernel: Kernel, job: BridgeJob): Promise<TakenOff>
     const links = (await kernel.read({ namespaces: new Set() })).get(HOST)?.links ?? []
     const isGone = (ifname: string) => !links.some(({ name }) => name === ifname)
     // Others may rely on forwarding without masquerading.
-    const isSetting = ({ operation, owner }: Entry) =>
+    const isSetting = ({ operation, owner }: JournalEntry) =>
       owner !== undefined &&
-      (derive(operation).reads.sysctls ?? []).some(
+      (bindOperation(operation).reads.sysctls ?? []).some(
         (key) =>
           [config.bridge, gatewayOf(config)].some((one) => key === acceptRa(one) && isGone(one)) ||
           (FORWARDINGS.includes(key) && !links.some((link) => link.kind === 'bridge')),
@@ -171,18 +171,18 @@ export async function takeOff(kernel: Kernel, job: BridgeJob): Promise<TakenOff>
   })
   await askIpam(kernel.host, 'DEL', call)
   await removeCached(kernel.host, call)
-  return takenOff
+  return outcome
 }
 
 /** The commands that `detachContainer` would run now, except for settings of the host that it may reset. */
-export async function wouldTakeOff(kernel: Kernel, { call, config }: BridgeJob): Promise<TakenOff> {
+export async function planDetach(kernel: Kernel, { call, config }: BridgeJob): Promise<DetachOutcome> {
   const removal = await removalOf(kernel, call)
   const now = await kernel.read({ namespaces: new Set() })
   const isLast = portsOf(now, config.bridge).every((port) => port === hostEnd(call).name)
   const isThere = findLink(now, config.bridge)?.mac === config.bridgeMac
   const isRecorded = readJournal(kernel.host).some(
     ({ operation, owner }) =>
-      derive(operation).marks.some(({ ifname, netns }) => ifname === config.bridge && netns === undefined) &&
+      bindOperation(operation).marks.some(({ ifname, netns }) => ifname === config.bridge && netns === undefined) &&
       owner?.startsWith(ownersOf(call.network)) === true,
   )
   const isOurs = isRecorded || (kernel.host.kind === 'sandbox' && removal.length > 0)
@@ -203,8 +203,8 @@ async function removeBridge(kernel: Kernel, { bridge, bridgeMac }: BridgeConfig)
 const FORWARDINGS: readonly string[] = Object.values(FORWARDING)
 
 /** Whether `bridge add` made a journal entry, for this attachment or for what its whole network shares. */
-function belongs({ operation, owner }: Entry, { call, config }: BridgeJob): boolean {
-  const { shared: isShared, reads, needs, provides, tables } = derive(operation)
+function belongs({ operation, owner }: JournalEntry, { call, config }: BridgeJob): boolean {
+  const { shared: isShared, reads, needs, provides, tables } = bindOperation(operation)
   const isHostSetting = reads.sysctls !== undefined && reads.namespaces.length === 0
   if (owner === ownerOf(call)) return !isHostSetting // others may need those
   if (!isShared || owner?.startsWith(ownersOf(call.network)) !== true) return false
@@ -213,15 +213,17 @@ function belongs({ operation, owner }: Entry, { call, config }: BridgeJob): bool
 }
 
 /** Checks the kernel and the IPAM plugin against the cached result of ADD. Throws CnilabError `state`. */
-export async function examine(kernel: Kernel, { call, config, network }: BridgeJob): Promise<Finding[]> {
+export async function checkContainer(kernel: Kernel, { call, config, network }: BridgeJob): Promise<Finding[]> {
   const cached = await readCached(kernel.host, call)
   if (cached === undefined || cached === 'bad')
     throw new CnilabError('state', `container ${call.containerId} is not attached to the network ${call.network}`, {
       fix: `cnilab bridge add ${quote(call.containerId)} ${quote(netnsOf(call.netns))}${flagsFor(kernel.host)}`,
     })
   const result = ownResult({ prevResult: cached.result, ifname: call.ifname })
-  const derived = bridgeType.plan(call, config, netnsOf(call.netns), bridgeType.completed(config, result)).map(derive)
-  const findings = toFindings(derived, await kernel.read(scopeOf(derived)))
+  const bound = bridgeType
+    .plan(call, config, netnsOf(call.netns), bridgeType.completed(config, result))
+    .map(bindOperation)
+  const findings = toFindings(bound, await kernel.read(scopeOf(bound)))
   const prevResult = toVersion(cached.result, network.version)
   if (atLeast(network.version, '0.4.0'))
     await askIpam(kernel.host, 'CHECK', { ...call, config: { ...call.config, prevResult } })

@@ -4,7 +4,7 @@ import { CnilabError } from '../../errors.ts'
 import type { Host } from '../../kernel/host.ts'
 import type { Runnable } from '../../lab/format/lab.ts'
 import { netnsOf, wrongContainerId } from '../../operations/names.ts'
-import { derive } from '../../operations/registry.ts'
+import { bindOperation } from '../../operations/registry.ts'
 import { quote } from '../../plan/command-line.ts'
 import { CniError } from '../protocol/error.ts'
 import { readHostLocal } from '../ipam/host-local-config.ts'
@@ -121,9 +121,9 @@ const TITLES: Readonly<Record<string, string>> = {
 export function stepsFor({ call, config }: BridgeJob, lease: Result): Runnable {
   const operations = bridgeType.plan(call, config, netnsOf(call.netns), bridgeType.completed(config, lease))
   const steps = Object.entries(TITLES).flatMap(([id, title]) => {
-    const own = operations.filter((operation) => derive(operation).step === id)
+    const own = operations.filter((operation) => bindOperation(operation).step === id)
     const [first] = own
-    return first ? [{ id, title, text: derive(first).explain.why, operations: own }] : []
+    return first ? [{ id, title, text: bindOperation(first).explain.why, operations: own }] : []
   })
   return { id: 'bridge-add', title: `Container ${call.containerId} on the network ${call.network}`, steps }
 }

@@ -1,6 +1,6 @@
 import { readJournal } from '../../journal/journal.ts'
 import type { Host } from '../../kernel/host.ts'
-import { derive } from '../../operations/registry.ts'
+import { bindOperation } from '../../operations/registry.ts'
 import { cachedNetwork } from '../config/network.ts'
 import { ownerOf } from '../plugins/identity.ts'
 import { EMPTY, toVersion } from '../protocol/result.ts'
@@ -34,7 +34,7 @@ export async function forgetContainers(host: Host): Promise<{ forgotten: string[
   const forgotten: string[] = []
   const left: string[] = []
   // Shared operations may stay for the sake of others.
-  const own = readJournal(host).filter(({ operation }) => !derive(operation).shared)
+  const own = readJournal(host).filter(({ operation }) => !bindOperation(operation).shared)
   const there = new Set(own.map(({ owner }) => owner))
   for (const cached of (await readCache(host)).entries) {
     const network = cached.madeBy === MADE_BY ? cachedNetwork(cached) : undefined

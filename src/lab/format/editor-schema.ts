@@ -4,7 +4,7 @@ import { kinds } from '../../operations/registry.ts'
 import { labSchema } from './schema.ts'
 
 /** A JSON Schema, or a part of one. */
-export type Json = Record<string, unknown>
+export type JsonSchema = Record<string, unknown>
 
 /** We read every value of a lab file as text, so YAML's numbers and booleans will do as well, and so will `${…}`. */
 const SCALAR = { type: ['string', 'number', 'boolean'] }
@@ -13,7 +13,7 @@ const SCALAR = { type: ['string', 'number', 'boolean'] }
  * The JSON Schema of lab files, for editors: derived from the schemas that parse them. It does not check the text of a
  * value, which may hold `${…}`.
  */
-export function editorSchema(): Json {
+export function editorSchema(): JsonSchema {
   const lab = jsonSchema(labSchema)
   const repeat = { ...SCALAR, description: 'how many times to do it; ${i} counts them from 1' }
   const wait = { ...SCALAR, description: 'for how many seconds to retry it, at most' }
@@ -31,16 +31,16 @@ export function editorSchema(): Json {
   }
 }
 
-function jsonSchema(schema: z.ZodType): Json {
+function jsonSchema(schema: z.ZodType): JsonSchema {
   return z.record(z.string(), z.unknown()).parse(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }))
 }
 
-function object(properties: Json, required: readonly string[]): Json {
+function object(properties: JsonSchema, required: readonly string[]): JsonSchema {
   return { type: 'object', properties, required, additionalProperties: false }
 }
 
 /** An item with one of several kinds as a key, and optional other keys. */
-function oneOf(all: Readonly<Record<string, Described>>, others: Json): Json {
+function oneOf(all: Readonly<Record<string, DescribedKind>>, others: JsonSchema): JsonSchema {
   return {
     oneOf: Object.entries(all).map(([kind, { title, params }]) =>
       object({ [kind]: { description: title, ...inLab(schemaOf(params)) }, ...others }, [kind]),
@@ -49,7 +49,7 @@ function oneOf(all: Readonly<Record<string, Described>>, others: Json): Json {
 }
 
 /** The JSON Schema of a kind's parameters, except for the mark, which is not for lab authors. */
-export function schemaOf(params: z.ZodType): Json {
+export function schemaOf(params: z.ZodType): JsonSchema {
   const { properties, ...rest } = z
     .looseObject({ properties: z.record(z.string(), z.unknown()) })
     .parse(jsonSchema(params))
@@ -67,7 +67,7 @@ export const nodeSchema = z.looseObject({
 })
 
 /** Turns a schema of parsed values into one of a lab file's: lists and maps stay, every scalar may be text. */
-function inLab(schema: unknown): Json {
+function inLab(schema: unknown): JsonSchema {
   const { type, description, items, properties, required = [], enum: words } = nodeSchema.partial().parse(schema)
   const about = description === undefined ? {} : { description }
   if (type === 'object' && properties) {
@@ -79,13 +79,13 @@ function inLab(schema: unknown): Json {
 }
 
 /** A kind of operation or check, as far as its documentation goes. */
-export interface Described {
+export interface DescribedKind {
   title: string
   params: z.ZodType
 }
 
 /** Accepts any scalar instead of text: `order: 1` as well as `order: "1"`. */
-function replaceNumbers(tree: unknown): Json {
+function replaceNumbers(tree: unknown): JsonSchema {
   const walk = (node: unknown): unknown => {
     if (Array.isArray(node)) return node.map(walk)
     if (typeof node !== 'object' || node === null) return node
@@ -99,7 +99,7 @@ function replaceNumbers(tree: unknown): Json {
 }
 
 /** Inserts the kinds where the lab's own schema accepts any item. */
-function replaceItems(tree: Json): Json {
+function replaceItems(tree: JsonSchema): JsonSchema {
   const lists: Record<string, string> = {
     operations: 'operation',
     solution: 'operation',

@@ -20,7 +20,7 @@ export function inFile<T>(source: Source, path: Path, act: () => T): T {
 }
 
 /** How often an operation may be repeated: a bridge takes 1023 ports. */
-const MOST = 1023
+const MAX_REPEATS = 1023
 
 /** A lab must not choose the mark by which the program recognises on the machine what it made. */
 const unmarkedSchema = z.looseObject({}).check((ctx) => {
@@ -58,13 +58,14 @@ export function operations(
   const digits = inFile(source, [...path, 'repeat'], () => fillTree(repeat, variables))
   // Number() would also accept 0x2, 1e2 and the empty string.
   const times = typeof digits === 'string' && /^\d{1,9}$/.test(digits) ? Number(digits) : 0
-  if (times < 1 || times > MOST) throw source.errorAt([...path, 'repeat'], `repeat is a whole number from 1 to ${MOST}`)
+  if (times < 1 || times > MAX_REPEATS)
+    throw source.errorAt([...path, 'repeat'], `repeat is a whole number from 1 to ${MAX_REPEATS}`)
   take(times, [...path, 'repeat'])
   return Array.from({ length: times }, (_, i) => one({ ...variables, i: String(i + 1) }))
 }
 
 /** How long a check may wait, in seconds. */
-const LONGEST_WAIT = 60
+const MAX_WAIT = 60
 
 /** The assertion of one item of `checks` or `before`, with `not` and `wait`. Throws CnilabError `usage`. */
 export function assertion(source: Source, path: Path, item: Item, variables: Variables): Assertion {
@@ -84,8 +85,8 @@ export function assertion(source: Source, path: Path, item: Item, variables: Var
 
 function waitOf(source: Source, path: Path, { wait }: Item): number {
   if (wait === undefined) return 0
-  if (typeof wait === 'string' && /^\d{1,2}$/.test(wait) && Number(wait) <= LONGEST_WAIT) return Number(wait)
-  throw source.errorAt([...path, 'wait'], `wait is a whole number of seconds, at most ${LONGEST_WAIT}`)
+  if (typeof wait === 'string' && /^\d{1,2}$/.test(wait) && Number(wait) <= MAX_WAIT) return Number(wait)
+  throw source.errorAt([...path, 'wait'], `wait is a whole number of seconds, at most ${MAX_WAIT}`)
 }
 
 /** The single key of an item that names its kind. */

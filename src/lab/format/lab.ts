@@ -1,7 +1,7 @@
-import { type Assertion, deriveAssertion } from '../../assertions/registry.ts'
+import { type Assertion, bindAssertion } from '../../assertions/registry.ts'
 import { matches } from '../../wildcard.ts'
 import { anyNetns } from '../../operations/names.ts'
-import { derive, type Operation } from '../../operations/registry.ts'
+import { bindOperation, type Operation } from '../../operations/registry.ts'
 import { BOUNDS } from './bounds.ts'
 import { assertion, inFile, operations } from './items.ts'
 import { resolveParameters } from './parameters.ts'
@@ -11,7 +11,7 @@ import type { Source } from './source.ts'
 import { fill, TemplateError, type Variables } from './template.ts'
 
 /** A program that a lab runs: its argv, and its namespace, undefined for the host. */
-export interface LabCommand {
+export interface StepCommand {
   argv: string[]
   netns?: string | undefined
 }
@@ -22,7 +22,7 @@ export interface Question {
   choices: string[]
   answer: number
   why: string
-  try?: LabCommand | undefined
+  try?: StepCommand | undefined
   at: 'before' | 'after'
 }
 
@@ -44,7 +44,7 @@ export interface LabStep {
   operations: Operation[]
   /** Whether the operations are only one way of many: then only the checks count, and the commands are not shown. */
   free: boolean
-  run: LabCommand[]
+  run: StepCommand[]
   checks: Assertion[]
   hints: string[]
   when: FailureHint[]
@@ -123,7 +123,7 @@ function readStep(
   const at = (...path: PropertyKey[]) => ['steps', s, ...path]
   const free = step.solution.length > 0 || step.operations.length === 0
   const work = step.solution.length > 0 ? 'solution' : 'operations'
-  const command = ({ argv, netns }: LabCommand, ...path: PropertyKey[]): LabCommand =>
+  const command = ({ argv, netns }: StepCommand, ...path: PropertyKey[]): StepCommand =>
     inFile(source, at(...path), () => ({
       argv: argv.map((word) => fill(word, variables)),
       ...(netns === undefined ? {} : { netns: netnsIn(fill(netns, variables)) }),
@@ -133,8 +133,8 @@ function readStep(
     checks: step.checks.map((item, i) => assertion(source, at('checks', i), item, variables)),
   }
   checkPatterns(source, step, s, [
-    ...(free ? [] : own.operations.map((operation) => derive(operation).id)),
-    ...own.checks.map((check) => deriveAssertion(check).id),
+    ...(free ? [] : own.operations.map((operation) => bindOperation(operation).id)),
+    ...own.checks.map((check) => bindAssertion(check).id),
   ])
   return {
     ...own,

@@ -1,6 +1,6 @@
 import { assertionKinds } from '../../assertions/registry.ts'
 import { kinds } from '../../operations/registry.ts'
-import { type Described, type Json, nodeSchema, schemaOf } from './editor-schema.ts'
+import { type DescribedKind, type JsonSchema, nodeSchema, schemaOf } from './editor-schema.ts'
 
 /** The documentation of one parameter of a kind. */
 interface Parameter {
@@ -12,15 +12,15 @@ interface Parameter {
 }
 
 /** The documentation of one kind of operation or check. */
-export interface Entry {
+export interface ReferenceEntry {
   kind: string
   title: string
   parameters: readonly Parameter[]
 }
 
 /** The reference of operations and checks, from the schemas that parse them. */
-export function reference(): { operations: Entry[]; checks: Entry[] } {
-  const entries = (all: Readonly<Record<string, Described>>) =>
+export function reference(): { operations: ReferenceEntry[]; checks: ReferenceEntry[] } {
+  const entries = (all: Readonly<Record<string, DescribedKind>>) =>
     Object.entries(all).map(([kind, { title, params }]) => ({
       kind,
       title,
@@ -29,7 +29,7 @@ export function reference(): { operations: Entry[]; checks: Entry[] } {
   return { operations: entries(kinds), checks: entries(assertionKinds) }
 }
 
-function parametersOf(schema: Json): Parameter[] {
+function parametersOf(schema: JsonSchema): Parameter[] {
   const { properties = {}, required = [] } = nodeSchema.partial().parse(schema)
   return Object.entries(properties).map(([name, value]) => {
     const { description = '', enum: words = [] } = nodeSchema.partial().parse(value)

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
-import type { Found, Test } from '../../assertions/assertion.ts'
-import { type Assertion, deriveAssertion } from '../../assertions/registry.ts'
+import type { AssertionOutcome, Test } from '../../assertions/assertion.ts'
+import { type Assertion, bindAssertion } from '../../assertions/registry.ts'
 import { CnilabError } from '../../errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import { call, startInternet, whileAnswering } from '../../kernel/packets.ts'
@@ -26,9 +26,9 @@ const forget = 'add table ip who_called\ndelete table ip who_called\n'
 const HEADERS = 28
 
 /** How long to wait for an answer if one is expected, and if none is, in seconds. */
-const PATIENCE = { answer: 2, silence: 0.2 }
+const PATIENT = { answer: 2, silence: 0.2 }
 /** The same for a watcher, who will soon see it tried again. */
-const IMPATIENCE = { answer: 0.3, silence: 0.2 }
+const IMPATIENT = { answer: 0.3, silence: 0.2 }
 
 /** How long until a failed check that may wait is tried again, in milliseconds. */
 const AGAIN = 200
@@ -45,14 +45,14 @@ export async function assert(
   now: State,
   patient = true,
 ): Promise<Finding> {
-  const { id, what, expected, why, test } = deriveAssertion(assertion)
+  const { id, what, expected, why, test } = bindAssertion(assertion)
   const finding = { id, step, what, expected, why, fix: [], dependsOn: [] }
   if (needsInternet(test) && !now.has(INTERNET))
     return kernel.host.kind === 'machine'
       ? { ...finding, passed: null, actual: `${NOT_TRIED}: the virtual internet exists only in a sandbox` }
       : { ...finding, passed: false, actual: 'the internet of this sandbox is gone: cnilab lab reset brings it back' }
   const { not, wait } = assertion
-  const patience = (patient ? PATIENCE : IMPATIENCE)[not ? 'silence' : 'answer']
+  const patience = (patient ? PATIENT : IMPATIENT)[not ? 'silence' : 'answer']
   let end: number | undefined
   for (let state = now; ; state = test.by === 'state' ? await kernel.read() : now) {
     const found = await tryOnce(kernel, test, patience, state)
@@ -65,7 +65,7 @@ export async function assert(
 }
 
 /** An outcome. If `tried` is false, nothing could be tried, so it counts neither for nor against the assertion. */
-type Tried = Found & { tried?: false }
+type Tried = AssertionOutcome & { tried?: false }
 
 function tryOnce(kernel: Kernel, test: Test, seconds: number, now: State): Promise<Tried> {
   switch (test.by) {
@@ -94,13 +94,13 @@ function targetOf(called: Extract<Test, { by: 'call' }>['call']): string {
 
 async function read(kernel: Kernel, reading: Extract<Test, { by: 'reading' }>['reading'], now: State): Promise<Tried> {
   const output = await kernel.probe(reading.argv, reading.netns)
-  const found = reading.found(output, now.get(reading.netns ?? HOST))
+  const found = reading.judge(output, now.get(reading.netns ?? HOST))
   return output.stderr.startsWith('nsenter: ') ? { ...found, tried: false } : found
 }
 
 /** Pings twice: if an earlier packet still waits for an unresolved neighbour, the first one is dropped with it. */
 async function ping(kernel: Kernel, test: Extract<Test, { by: 'ping' }>, seconds: number): Promise<Tried> {
-  if (seconds < 2 * PATIENCE.silence) return pingOnce(kernel, test, seconds)
+  if (seconds < 2 * PATIENT.silence) return pingOnce(kernel, test, seconds)
   const first = await pingOnce(kernel, test, seconds / 2)
   return first.holds || first.tried === false ? first : pingOnce(kernel, test, seconds / 2, seconds)
 }
@@ -165,7 +165,7 @@ async function seen(kernel: Kernel, { from, as }: Extract<Test, { by: 'seen' }>)
   const { randomInt } = await import('node:crypto') // slow to load
   const size = randomInt(64, 1300)
   await kernel.probe(['nft', '-f', '-'], INTERNET, forget + whoCalled(size + HEADERS))
-  await kernel.probe(['ping', '-n', '-c1', `-s${size}`, `-W${PATIENCE.silence}`, UPLINK.gateway], from)
+  await kernel.probe(['ping', '-n', '-c1', `-s${size}`, `-W${PATIENT.silence}`, UPLINK.gateway], from)
   const { code, stdout } = await kernel.probe(['nft', '-j', 'list', 'set', 'ip', 'who_called', 'seen'], INTERNET)
   const callers = code === 0 ? parseCallers(stdout) : []
   const found = {

@@ -1,11 +1,11 @@
-import { type Assertion, deriveAssertion } from '../../assertions/registry.ts'
+import { type Assertion, bindAssertion } from '../../assertions/registry.ts'
 import { CnilabError } from '../../errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { Progress } from '../../kernel/run.ts'
 import type { LabStep, Runnable, RunnableStep } from '../format/lab.ts'
 import { overlaps } from '../../ip-arithmetic.ts'
 import { type Resource, resource } from '../../operations/operation.ts'
-import { derive } from '../../operations/registry.ts'
+import { bindOperation } from '../../operations/registry.ts'
 import { toLine } from '../../plan/command-line.ts'
 import { type Finding, toFindings } from '../../plan/finding.ts'
 import { type PlanScope, scopeOf } from '../../plan/scope.ts'
@@ -87,9 +87,9 @@ export async function runLab(
       signal.throwIfAborted()
       events.stepStarts?.(step, report)
       try {
-        const derived = step.operations.map(derive)
+        const bound = step.operations.map(bindOperation)
         // If the step is already done, what held before it can no longer be tried.
-        const isThere = derived.length > 0 && derived.every((operation) => operation.judge(now).status === 'present')
+        const isThere = bound.length > 0 && bound.every((operation) => operation.judge(now).status === 'present')
         const beforeHeld = isThere || (await tryAll(kernel, step.before ?? [], step.id, now, signal, checked))
         const { done, ms } = await doPlan(kernel, step.operations, {
           now,
@@ -98,8 +98,8 @@ export async function runLab(
           progress: events.progressed,
           owner,
         })
-        for (const one of derived.flatMap((operation) => operation.provides)) provided.add(one)
-        const own = new Set(derived.map(({ id }) => id))
+        for (const one of bound.flatMap((operation) => operation.provides)) provided.add(one)
+        const own = new Set(bound.map(({ id }) => id))
         const first = done.filter(({ status, operation }) => status === 'done' && !own.has(operation.id))
         for (const { tool, argv, netns } of first.flatMap(({ operation }) => operation.apply)) {
           report.commands.unshift(toLine({ tool, argv, netns }, '1'))
@@ -109,7 +109,7 @@ export async function runLab(
         for (const run of await runCommands(kernel, step.run ?? [])) events.ran?.(run)
         if (judgeEach) {
           now = await kernel.read(scopeFrom(lab, i))
-          report.findings = step.free === true ? [] : toFindings(derived, now, step.id)
+          report.findings = step.free === true ? [] : toFindings(bound, now, step.id)
         }
         const checksHold = await tryAll(kernel, step.checks ?? [], step.id, now, signal, checked)
         const holds = beforeHeld && checksHold && report.findings.every((finding) => finding.passed === true)
@@ -146,12 +146,14 @@ function isInterruption(error: unknown, signal: AbortSignal): boolean {
  */
 function scopeFrom(lab: Runnable, i: number): PlanScope | undefined {
   const checks = lab.steps.flatMap(({ before = [], checks: after = [] }) => [...before, ...after])
-  if (checks.some((check) => !['ping', 'seen'].includes(deriveAssertion(check).test.by))) return undefined
-  return scopeOf((isLarge(lab) ? lab.steps : lab.steps.slice(i, i + 2)).flatMap((step) => step.operations).map(derive))
+  if (checks.some((check) => !['ping', 'seen'].includes(bindAssertion(check).test.by))) return undefined
+  return scopeOf(
+    (isLarge(lab) ? lab.steps : lab.steps.slice(i, i + 2)).flatMap((step) => step.operations).map(bindOperation),
+  )
 }
 
 function emptyReport(step: RunnableStep): StepReport {
-  const applied = step.operations.flatMap((operation) => derive(operation).apply)
+  const applied = step.operations.flatMap((operation) => bindOperation(operation).apply)
   const commands = applied.map((command) => toLine(command, '1'))
   return { id: step.id, title: step.title, status: 'pending', commands, findings: [], ms: 0 }
 }
@@ -185,17 +187,17 @@ async function tryAll(
 /** Judges everything at once, for labs that are too large to read after each step. */
 async function judgeAll(kernel: Kernel, lab: Runnable, steps: readonly StepReport[]): Promise<void> {
   const judged = lab.steps.filter((step) => step.free !== true)
-  const derived = judged.flatMap((step) =>
-    step.operations.map((operation) => ({ step: step.id, operation: derive(operation) })),
+  const bound = judged.flatMap((step) =>
+    step.operations.map((operation) => ({ step: step.id, operation: bindOperation(operation) })),
   )
-  const now = await kernel.read(scopeOf(derived.map(({ operation }) => operation)))
+  const now = await kernel.read(scopeOf(bound.map(({ operation }) => operation)))
   const findings = toFindings(
-    derived.map(({ operation }) => operation),
+    bound.map(({ operation }) => operation),
     now,
   )
   for (const report of steps) {
     report.findings = findings.flatMap((finding, i) =>
-      derived[i]?.step === report.id ? [{ ...finding, step: report.id }] : [],
+      bound[i]?.step === report.id ? [{ ...finding, step: report.id }] : [],
     )
     if (report.status !== 'pending' && report.findings.some((finding) => finding.passed !== true))
       report.status = 'failed'
@@ -204,7 +206,7 @@ async function judgeAll(kernel: Kernel, lab: Runnable, steps: readonly StepRepor
 
 /** Refuses a lab whose subnet would hide a network that the host already reaches. */
 function refuseOverlaps(lab: Runnable, now: State): void {
-  const operations = lab.steps.flatMap((step) => step.operations).map(derive)
+  const operations = lab.steps.flatMap((step) => step.operations).map(bindOperation)
   const own = new Set<string>(operations.flatMap(({ provides }) => provides))
   const addresses = operations.flatMap((operation) => operation.addresses).filter(({ netns }) => netns === undefined)
   for (const route of now.get(HOST)?.routes ?? []) {

@@ -1,8 +1,8 @@
-import { type Assertion, deriveAssertion } from '../../assertions/registry.ts'
+import { type Assertion, bindAssertion } from '../../assertions/registry.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { Lab, LabStep } from '../format/lab.ts'
 import { readResource } from '../../operations/operation.ts'
-import { derive } from '../../operations/registry.ts'
+import { bindOperation } from '../../operations/registry.ts'
 import { dependencies, type Dependencies, type Finding, NOT_TRIED, toFindings } from '../../plan/finding.ts'
 import { HOST, type State } from '../../state/state.ts'
 import { assert } from './assert.ts'
@@ -16,7 +16,7 @@ export interface StepState {
 }
 
 /** The result of checking a lab, and the state that was checked. */
-export interface Checked {
+export interface LabCheckResult {
   findings: Finding[]
   steps: StepState[]
   now: State
@@ -27,7 +27,7 @@ export interface Checked {
  * to index `reached`, as far as the learner has come. In later steps, what is missing counts as skipped, and so does what
  * depends on a failure: one mistake is one red line. Unless `patient`, no check waits for long.
  */
-export async function checkLab(kernel: Kernel, lab: Lab, reached = -1, patient = true): Promise<Checked> {
+export async function checkLab(kernel: Kernel, lab: Lab, reached = -1, patient = true): Promise<LabCheckResult> {
   const now = await kernel.read()
   const before = dependencies()
   const moves = movesOf(lab)
@@ -73,17 +73,17 @@ async function checkStep(
 ): Promise<Finding[]> {
   const findings = step.free
     ? []
-    : withoutConsequences(toFindings(step.operations.map(derive), now, step.id, before), step, moves, now)
+    : withoutConsequences(toFindings(step.operations.map(bindOperation), now, step.id, before), step, moves, now)
   for (const check of step.checks) {
-    const derived = deriveAssertion(check)
+    const bound = bindAssertion(check)
     // A check with packets depends on everything before it: they pass through all of that.
-    const isTried = derived.test.by !== 'state'
+    const isTried = bound.test.by !== 'state'
     const all = [...(earlier ?? []), ...findings]
-    const dependsOn = isTried ? all.map(({ id }) => id) : before.on(derived.needs)
+    const dependsOn = isTried ? all.map(({ id }) => id) : before.on(bound.needs)
     const isReady = earlier !== undefined && (isTried ? all.every(isFulfilled) : before.hold(dependsOn))
     const finding = isTried && !isReady ? skipped(check, step) : await assert(kernel, check, step.id, now, patient)
     const passed = finding.passed === false && !isReady ? null : finding.passed
-    before.add(derived.id, passed, derived.provides)
+    before.add(bound.id, passed, bound.provides)
     findings.push({ ...finding, passed, dependsOn })
   }
   if (earlier !== undefined) return findings
@@ -95,7 +95,7 @@ function movesOf(lab: Lab): Map<string, string> {
   const all = lab.steps.flatMap(({ operations }) => operations)
   return new Map(
     all.flatMap((operation) => {
-      const { moves } = derive(operation)
+      const { moves } = bindOperation(operation)
       return moves ? [[moves.ifname, moves.netns]] : []
     }),
   )
@@ -111,7 +111,7 @@ function withoutConsequences(
   return findings.map((finding, i) => {
     const operation = step.operations[i]
     if (!operation || finding.passed !== false) return finding
-    const lost = derive(operation)
+    const lost = bindOperation(operation)
       .provides.map(readResource)
       .map(({ what, netns, ifname }) => (what === 'link' && netns === HOST ? moves.get(ifname) : undefined))
     const missing = lost.filter((netns) => netns !== undefined && !now.has(netns))
@@ -121,7 +121,7 @@ function withoutConsequences(
 }
 
 function skipped(check: Assertion, step: LabStep): Finding {
-  const { id, what, expected, why } = deriveAssertion(check)
+  const { id, what, expected, why } = bindAssertion(check)
   const actual = 'skipped: something that it depends on is missing'
   return { id, step: step.id, passed: null, what, expected, actual, why, fix: [], dependsOn: [] }
 }

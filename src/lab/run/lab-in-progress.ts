@@ -19,7 +19,7 @@ import { isLabPath } from '../format/lab-name.ts'
 import { refuseBinds } from '../../sandbox/binds.ts'
 import { ownSandbox } from '../../sandbox/find.ts'
 import { HOST, INTERNET, type Link, type State, UPLINK } from '../../state/state.ts'
-import { type Checked, checkLab } from './check.ts'
+import { type LabCheckResult, checkLab } from './check.ts'
 import { doPlan } from '../../engine/do.ts'
 import { loadLab } from './load.ts'
 import { doStep, type StepResult } from './steps.ts'
@@ -153,7 +153,7 @@ export function requireRunning(running: RunningLab): void {
 }
 
 /** Records something about a step. Throws CnilabError `state` if the lab was ended meanwhile. */
-export function note(running: RunningLab, step: LabStep, what: Partial<StepProgress>): Promise<void> {
+export function noteStep(running: RunningLab, step: LabStep, what: Partial<StepProgress>): Promise<void> {
   return update(running, (progress) => {
     progress.steps[step.id] = { ...stepProgress(progress, step.id), ...what }
   })
@@ -168,7 +168,7 @@ export function noteHint(running: RunningLab, step: LabStep): Promise<void> {
 }
 
 /** Forgets that some steps are done or skipped. Hints taken, solutions seen and questions answered stay on record. */
-export function forget(running: RunningLab, steps: readonly LabStep[]): Promise<void> {
+export function forgetSteps(running: RunningLab, steps: readonly LabStep[]): Promise<void> {
   return update(running, (progress) => {
     for (const { id } of steps) {
       const { hints, solved, answers } = stepProgress(progress, id)
@@ -189,7 +189,7 @@ export function noteSolved(running: RunningLab, steps: readonly LabStep[]): Prom
  * Checks the lab, as far as the learner has ever come, and at least to the step `upTo`, and records what is done. Unless
  * `patient`, no check waits for long. Throws CnilabError `state` if the lab was ended meanwhile.
  */
-export async function checkRunning(running: RunningLab, patient = true, upTo?: LabStep): Promise<Checked> {
+export async function checkRunning(running: RunningLab, patient = true, upTo?: LabStep): Promise<LabCheckResult> {
   const { kernel, lab } = running
   const latest = readProgress(kernel.host) // others may have written since
   if (latest?.started !== running.progress.started) throw ended(running)
@@ -215,10 +215,10 @@ export async function doRunning(
   running: RunningLab,
   step: LabStep,
   first: readonly LabStep[],
-  before: Checked,
+  before: LabCheckResult,
 ): Promise<StepResult> {
   const result = await doStep(running.kernel, step, first, before, () => checkRunning(running))
   const open = new Set(before.steps.flatMap((state) => (state.status === 'done' ? [] : [state.step])))
-  for (const one of [...first, step]) if (open.has(one)) await note(running, one, { solved: true })
+  for (const one of [...first, step]) if (open.has(one)) await noteStep(running, one, { solved: true })
   return result
 }

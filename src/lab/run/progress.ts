@@ -117,7 +117,7 @@ export function writeProgress(place: Place, progress: LabProgress): void {
 export function endProgress(place: Place): void {
   const progress = readNoted(place)
   if (isInside(place)) {
-    if (progress) writeCopy(place, ENDED, JSON.stringify([...endedInside(place), progress.started].slice(-MOST_MARKS)))
+    if (progress) writeCopy(place, ENDED, JSON.stringify([...endedInside(place), progress.started].slice(-MAX_MARKS)))
   } else if (distrust(progressFileOf(place.name)) === undefined) remove(progressFileOf(place.name))
   inSandbox(place, (folder) => rmSync(join(folder, COPY), { force: true }))
 }
@@ -132,7 +132,7 @@ const COPY = 'progress.json'
 const ENDED = 'ended.json'
 
 /** How many labs that were ended inside are remembered. */
-const MOST_MARKS = 100
+const MAX_MARKS = 100
 const endedSchema = z.array(z.iso.datetime())
 
 /** The start times of the labs that were ended inside the sandbox. */

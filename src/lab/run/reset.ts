@@ -10,8 +10,8 @@ import { removeSandbox } from '../../sandbox/remove.ts'
 import { restoreSandbox } from '../../sandbox/restore.ts'
 import { doPlan } from '../../engine/do.ts'
 import { runCommands } from './steps.ts'
-import { type Checked, currentStep, isDone } from './check.ts'
-import { checkRunning, forget, isBare, type RunningLab } from './lab-in-progress.ts'
+import { type LabCheckResult, currentStep, isDone } from './check.ts'
+import { checkRunning, forgetSteps, isBare, type RunningLab } from './lab-in-progress.ts'
 import { undoEntries } from '../../engine/undo.ts'
 
 /**
@@ -38,7 +38,7 @@ export async function resumeLab(running: RunningLab): Promise<void> {
  * that step and those after it. Returns the result of a check. On the machine it removes only what the journal names; throws
  * CnilabError `state` if some of that stays.
  */
-export async function resetLab(running: RunningLab, step?: LabStep): Promise<Checked> {
+export async function resetLab(running: RunningLab, step?: LabStep): Promise<LabCheckResult> {
   const { kernel, lab } = running
   const at = step ? lab.steps.indexOf(step) : 0
   return exclusively(kernel.host, async () => {
@@ -48,7 +48,7 @@ export async function resetLab(running: RunningLab, step?: LabStep): Promise<Che
         fix: 'find out who uses it, then reset again',
       })
     await rebuild(running, lab.steps.slice(0, at))
-    await forget(running, lab.steps.slice(at))
+    await forgetSteps(running, lab.steps.slice(at))
     return checkRunning(running)
   })
 }

@@ -1,18 +1,18 @@
 import { CnilabError } from '../../errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import { outputOf } from '../../kernel/on-host.ts'
-import type { Lab, LabCommand, LabStep } from '../format/lab.ts'
+import type { Lab, StepCommand, LabStep } from '../format/lab.ts'
 import type { Command } from '../../operations/operation.ts'
-import { derive } from '../../operations/registry.ts'
+import { bindOperation } from '../../operations/registry.ts'
 import type { Finding } from '../../plan/finding.ts'
 import type { State } from '../../state/state.ts'
-import { type Checked, isDone, type StepState } from './check.ts'
+import { type LabCheckResult, isDone, type StepState } from './check.ts'
 import { mendPlan } from '../../engine/mend.ts'
 import { removeOperation } from '../../engine/remove.ts'
 
 /** The output of a command of a lab. */
 export interface CommandOutput {
-  command: LabCommand
+  command: StepCommand
   output: string
 }
 
@@ -32,7 +32,7 @@ export interface StepResult {
  * The earlier steps that must be done before this one, in order. A step that is checked with packets needs all of them, as
  * the packets pass through what they made.
  */
-export function missingSteps(lab: Lab, step: LabStep, { steps, now }: Checked): LabStep[] {
+export function missingSteps(lab: Lab, step: LabStep, { steps, now }: LabCheckResult): LabStep[] {
   const done = new Set(steps.flatMap((state) => (state.status === 'done' ? [state.step] : [])))
   if (done.has(step)) return []
   const earlierOnes = lab.steps.slice(0, lab.steps.indexOf(step))
@@ -40,11 +40,11 @@ export function missingSteps(lab: Lab, step: LabStep, { steps, now }: Checked): 
   const missing = new Set<LabStep>()
   const visit = (one: LabStep) => {
     const needs = one.operations
-      .map(derive)
+      .map(bindOperation)
       .filter((operation) => operation.judge(now).status !== 'present')
       .flatMap((operation) => operation.needs)
     for (const earlier of lab.steps.slice(0, lab.steps.indexOf(one))) {
-      const brings = earlier.operations.map(derive).flatMap((operation) => operation.provides)
+      const brings = earlier.operations.map(bindOperation).flatMap((operation) => operation.provides)
       if (missing.has(earlier) || done.has(earlier) || !needs.some((need) => brings.includes(need))) continue
       missing.add(earlier)
       visit(earlier)
@@ -61,8 +61,8 @@ export async function doStep(
   kernel: Kernel,
   step: LabStep,
   first: readonly LabStep[],
-  before: Checked,
-  check: () => Promise<Checked>,
+  before: LabCheckResult,
+  check: () => Promise<LabCheckResult>,
 ): Promise<StepResult> {
   const all = [...first, step]
   const { done } = await mendPlan(
@@ -78,7 +78,7 @@ export async function doStep(
       )
   const todo = done.filter(({ status }) => status !== 'already')
   return {
-    ...resultOf(step, before, await check()),
+    ...resultByHand(step, before, await check()),
     status: wasDone && todo.length === 0 ? 'already' : 'done',
     commands: todo.flatMap(({ commands }) => commands),
     runs,
@@ -86,7 +86,7 @@ export async function doStep(
 }
 
 /** The outcome of a step that the learner did by hand between two checks. */
-export function resultOf(step: LabStep, before: Checked, after: Checked): StepResult {
+export function resultByHand(step: LabStep, before: LabCheckResult, after: LabCheckResult): StepResult {
   return {
     status: isDone(step, before.steps) ? 'already' : 'done',
     commands: [],
@@ -99,7 +99,7 @@ export function resultOf(step: LabStep, before: Checked, after: Checked): StepRe
 }
 
 /** Runs commands of a lab in order, and returns their output. Ignores their exit status. */
-export async function runCommands(kernel: Kernel, commands: readonly LabCommand[]): Promise<CommandOutput[]> {
+export async function runCommands(kernel: Kernel, commands: readonly StepCommand[]): Promise<CommandOutput[]> {
   const outputs: CommandOutput[] = []
   for (const command of commands)
     outputs.push({ command, output: await outputOf(kernel.host, command.argv, command.netns) })

@@ -1,10 +1,10 @@
 import { Flags } from '@oclif/core'
 import { BETWEEN } from '../../cni/plugins/check-plan.ts'
-import { CniError, Untold } from '../../cni/protocol/error.ts'
+import { CniError, UnwrittenResultError } from '../../cni/protocol/error.ts'
 import { execute } from '../../cni/protocol/execute.ts'
 import type { CniCommand } from '../../cni/protocol/plugin-type.ts'
 import { AddError, type RunCall } from '../../cni/runtime/chain.ts'
-import { readRequest, type Request, type Typed } from '../../cni/runtime/request.ts'
+import { readRequest, type Request, type RequestArguments } from '../../cni/runtime/request.ts'
 import type { Job } from '../../cni/runtime/runtime.ts'
 import { traced } from '../../cni/runtime/trace.ts'
 import { LATEST } from '../../cni/protocol/versions.ts'
@@ -12,7 +12,7 @@ import type { Host } from '../../kernel/host.ts'
 import { BaseCommand, type Document, hostFlags } from '../terminal/base-command.ts'
 import { drawCall, drawTrace, planned } from './text.ts'
 import { formatError } from '../terminal/error.ts'
-import { passOn, tell, writeResult } from '../terminal/output.ts'
+import { relayStderr, printError, writeResult } from '../terminal/output.ts'
 import { draw } from '../terminal/text.ts'
 import { word } from '../terminal/word.ts'
 
@@ -100,7 +100,7 @@ export abstract class CniRuntimeCommand extends BaseCommand {
   /** Reads the request, plans the command, and runs it or just shows it. */
   protected async perform(
     command: CniCommand,
-    words: Pick<Typed, 'network' | 'netns'>,
+    words: Pick<RequestArguments, 'network' | 'netns'>,
     flags: Flags_,
     plan: (host: Host, request: Request) => Promise<Job>,
   ): Promise<CniDocument> {
@@ -120,12 +120,12 @@ export abstract class CniRuntimeCommand extends BaseCommand {
     if (flags['dry-run']) return this.show(host, job)
     const run: RunCall = async ({ file, variables, config }) => {
       const execution = await execute(host, file, variables, JSON.stringify(config), { passInterrupt: true })
-      if (!flags.trace) passOn(execution.stderr) // as libcni does
+      if (!flags.trace) relayStderr(execution.stderr) // as libcni does
       return execution
     }
     // Written immediately: if the result cannot be written, everything is undone.
     await uninterrupted(() =>
-      job.run(flags.trace ? traced(host, run, (one) => tell(drawTrace(one))) : run, writeResult),
+      job.run(flags.trace ? traced(host, run, (one) => printError(drawTrace(one))) : run, writeResult),
     )
     return undefined
   }
@@ -148,9 +148,9 @@ export abstract class CniRuntimeCommand extends BaseCommand {
     const { code, message, details } = told
     const more = error instanceof AddError ? `\n  ${error.aftermath}` : ''
     const fix = details === '' ? {} : { fix: details }
-    if (this.jsonEnabled() && !(told instanceof Untold)) this.logJson(error.toJson(this.version))
+    if (this.jsonEnabled() && !(told instanceof UnwrittenResultError)) this.logJson(error.toJson(this.version))
     else
-      tell(
+      printError(
         formatError({
           kind: 'state',
           message: `${message.replaceAll(BETWEEN, '\n  ')} (CNI error ${code})${more}`,

@@ -1,7 +1,7 @@
 import type { ConformanceReport, Outcome } from '../../cni/conformance/run.ts'
 import { indented } from '../terminal/layout.ts'
 import type { Log } from '../terminal/output.ts'
-import { duration, mark, style } from '../terminal/style.ts'
+import { duration, symbol, style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
 
 /** How many of the commands that lead to a failure to show; `--report json` has all of them. */
@@ -19,7 +19,7 @@ export function drawOutcomes(log: Log, plain: boolean): (outcome: Outcome) => vo
 
 function drawOutcome(outcome: Outcome, plain: boolean, log: Log): void {
   const { id, title, level, spec, passed, reason = '' } = outcome
-  const sign = passed === true ? mark.done : passed === false ? mark.failed : mark.skipped
+  const sign = passed === true ? symbol.done : passed === false ? symbol.failed : symbol.skipped
   const word = passed === true ? 'passed:' : passed === false ? 'FAILED:' : 'skipped:'
   const note = level === 'recommended' ? style.quiet(' (recommended)') : ''
   // just the beginning of the section's title: Section 2: DEL

@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core'
 import { asAdded, type BridgeJob, readJob } from '../../cni/teacher/bridge-job.ts'
-import { CODE, CniError, Untold } from '../../cni/protocol/error.ts'
+import { CODE, CniError, UnwrittenResultError } from '../../cni/protocol/error.ts'
 import { LATEST } from '../../cni/protocol/versions.ts'
 import { requireNamespace } from '../../cni/runtime/runtime.ts'
 import { CnilabError } from '../../errors.ts'
@@ -32,7 +32,7 @@ export const addedFlags = {
 }
 
 /** The parsed arguments and flags. */
-interface Typed {
+interface ParsedArguments {
   args: { cid: string; netns?: string | undefined }
   flags: { host: boolean; sandbox: string; config?: string | undefined; force?: boolean }
 }
@@ -43,7 +43,7 @@ export abstract class ContainerCommand extends BaseCommand {
   private version: string = LATEST
 
   /** Reads the job; `verb` is the command's own name. Throws CnilabError `usage`. */
-  protected read({ args, flags }: Typed, verb: 'add' | 'del' | 'check'): BridgeJob {
+  protected read({ args, flags }: ParsedArguments, verb: 'add' | 'del' | 'check'): BridgeJob {
     if (args.netns === undefined)
       throw new CnilabError('usage', `bridge ${verb} takes a container id and its network namespace`, {
         fix:
@@ -59,14 +59,14 @@ export abstract class ContainerCommand extends BaseCommand {
   }
 
   /** Opens the kernel of the job's host; if `required`, the container's namespace must exist. */
-  protected async open({ call }: BridgeJob, { flags }: Typed, required: boolean): Promise<Kernel> {
+  protected async open({ call }: BridgeJob, { flags }: ParsedArguments, required: boolean): Promise<Kernel> {
     const host = await this.openHost(flags)
     if (required) await requireNamespace(host, call.netns)
     return kernelOf(host)
   }
 
   /** The job with the network that the container is attached to, unless --config names one. */
-  protected async readAdded({ host }: Kernel, job: BridgeJob, { flags }: Typed): Promise<BridgeJob> {
+  protected async readAdded({ host }: Kernel, job: BridgeJob, { flags }: ParsedArguments): Promise<BridgeJob> {
     if (flags.config !== undefined) return job
     const added = await asAdded(host, job)
     this.version = added.network.version
@@ -77,7 +77,7 @@ export abstract class ContainerCommand extends BaseCommand {
   override catch(error: unknown): Promise<void> {
     if (!this.jsonEnabled() || !(error instanceof CnilabError) || error.kind === 'usage') return super.catch(error)
     process.exitCode = error.exitCode
-    if (error.cause instanceof Untold) {
+    if (error.cause instanceof UnwrittenResultError) {
       this.notice(error.message)
       return Promise.resolve()
     }

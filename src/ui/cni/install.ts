@@ -1,16 +1,16 @@
-import type { Installed } from '../../cni/install/install.ts'
-import type { Uninstalled } from '../../cni/install/uninstall.ts'
+import type { InstallResult } from '../../cni/install/install.ts'
+import type { UninstallResult } from '../../cni/install/uninstall.ts'
 import { quote } from '../../plan/command-line.ts'
 import type { Text } from '../terminal/drawn.ts'
 import { indented, wrapped } from '../terminal/layout.ts'
-import { mark, style } from '../terminal/style.ts'
+import { symbol, style } from '../terminal/style.ts'
 import { draw, join } from '../terminal/text.ts'
 
 /** Says what was installed, where, and what to do with it. */
-export function installedText({ folder, installed, replaced, bytes }: Installed): Text {
+export function installedText({ folder, installed, replaced, bytes }: InstallResult): Text {
   const gone = replaced.length === 0 ? '' : ` They replaced other people's: ${replaced.join(', ')}.`
   const lines = [
-    draw`${mark.done} Installed CNI plugins in ${folder}`,
+    draw`${symbol.done} Installed CNI plugins in ${folder}`,
     indented(installed.join(', '), 2),
     '',
     wrapped(
@@ -28,11 +28,11 @@ export function installedText({ folder, installed, replaced, bytes }: Installed)
 }
 
 /** Says what was removed, and what was left. */
-export function uninstalledText({ folder, removed, left }: Uninstalled): Text {
+export function uninstalledText({ folder, removed, left }: UninstallResult): Text {
   const lines = [
     removed.length === 0
-      ? draw`${mark.already} cnilab has no plugins in ${folder}`
-      : draw`${mark.done} Removed from ${folder}: ${removed.join(', ')}`,
+      ? draw`${symbol.already} cnilab has no plugins in ${folder}`
+      : draw`${symbol.done} Removed from ${folder}: ${removed.join(', ')}`,
     ...(left.length === 0 ? [] : [wrapped(`Left alone, because they are somebody else's: ${left.join(', ')}`)]),
   ]
   return join(lines, '\n')

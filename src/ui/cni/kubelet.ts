@@ -1,15 +1,15 @@
-import type { FolderSummary, SeenRuntime } from '../../cni/machine/summary.ts'
+import type { FolderSummary, RuntimeSummary } from '../../cni/machine/summary.ts'
 import type { Text } from '../terminal/drawn.ts'
 import { indented } from '../terminal/layout.ts'
 import { style } from '../terminal/style.ts'
 import { draw, join } from '../terminal/text.ts'
 
 /** The runtimes, their settings, where those come from, and the content of their directories. */
-export function runtimesText(runtimes: readonly SeenRuntime[]): Text {
+export function runtimesText(runtimes: readonly RuntimeSummary[]): Text {
   return join(runtimes.map(runtimeText), '\n\n')
 }
 
-function runtimeText(runtime: SeenRuntime): Text {
+function runtimeText(runtime: RuntimeSummary): Text {
   const { program, pid, endpoint, network, confDir, binDirs, notes, configurations, plugins } = runtime
   const line = (what: string, value: string, from: string) =>
     draw`  ${what.padEnd(16)}${value} ${style.quiet(`(${from})`)}`
@@ -26,7 +26,7 @@ function runtimeText(runtime: SeenRuntime): Text {
 
 function content(folders: readonly FolderSummary[]): Text[] {
   return folders.map(({ folder, names, wrong }) => {
-    const said = wrong ?? (names.length === 0 ? 'empty' : names.join(' '))
-    return style.quiet(indented(folders.length === 1 ? said : `${folder}: ${said}`, 18))
+    const list = wrong ?? (names.length === 0 ? 'empty' : names.join(' '))
+    return style.quiet(indented(folders.length === 1 ? list : `${folder}: ${list}`, 18))
   })
 }

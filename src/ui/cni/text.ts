@@ -1,5 +1,5 @@
 import type { PluginCall } from '../../cni/runtime/call.ts'
-import type { Traced } from '../../cni/runtime/trace.ts'
+import type { TracedCall } from '../../cni/runtime/trace.ts'
 import { flagsFor, type Host } from '../../kernel/host.ts'
 import { programLine } from '../../plan/command-line.ts'
 import { parseJson } from '../../state/json.ts'
@@ -34,7 +34,7 @@ export function drawCall(host: Host, call: PluginCall): Text {
 }
 
 /** One plugin's input, its output, and what it changed. */
-export function drawTrace({ call, execution, changed }: Traced): Text {
+export function drawTrace({ call, execution, changed }: TracedCall): Text {
   const { code, signal, ms } = execution
   const how = code === undefined ? `ended by ${signal ?? 'a signal'}` : `exit status ${code}`
   const kernel = [

@@ -1,5 +1,5 @@
 import type { Lab, LabStep } from '../../lab/format/lab.ts'
-import { derive } from '../../operations/registry.ts'
+import { bindOperation } from '../../operations/registry.ts'
 import { toLine } from '../../plan/command-line.ts'
 import { unfitted } from '../terminal/markdown.ts'
 import type { StepText } from './show-description.ts'
@@ -11,11 +11,11 @@ export function headingOf(lab: Lab, step: LabStep): string {
 
 /** The description of a step, drawn, but without line breaks yet. */
 export function stepText(lab: Lab, step: LabStep, plain: boolean): StepText {
-  const derived = step.free ? [] : step.operations.map(derive)
+  const bound = step.free ? [] : step.operations.map(bindOperation)
   return {
     heading: headingOf(lab, step),
     text: unfitted(step.text, plain),
-    explanations: derived.map(({ explain }) => `${explain.what}. ${explain.why}`),
-    commands: derived.flatMap((operation) => operation.apply).map((command) => toLine(command, '1')),
+    explanations: bound.map(({ explain }) => `${explain.what}. ${explain.why}`),
+    commands: bound.flatMap((operation) => operation.apply).map((command) => toLine(command, '1')),
   }
 }

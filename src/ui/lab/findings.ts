@@ -2,24 +2,24 @@ import type { StepState } from '../../lab/run/check.ts'
 import type { Lab } from '../../lab/format/lab.ts'
 import type { Finding } from '../../plan/finding.ts'
 import type { Text } from '../terminal/drawn.ts'
-import { beside } from '../terminal/layout.ts'
-import { mark, style } from '../terminal/style.ts'
+import { labelled } from '../terminal/layout.ts'
+import { symbol, style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
 import type { View } from '../terminal/view.ts'
 
 /** A finding on one line. */
 export function findingLine({ passed, what, expected, actual }: Finding, plain = false): Text {
-  const sign = passed === true ? mark.done : passed === false ? mark.failed : mark.skipped
+  const sign = passed === true ? symbol.done : passed === false ? symbol.failed : symbol.skipped
   const word = passed === true ? 'passed:' : passed === false ? 'FAILED:' : 'skipped:'
   return draw`${plain ? word : sign} ${what}: ${passed === false ? `expected ${expected}, but ${actual}` : actual}`
 }
 
 /** Shows a failed finding in full: what was expected, what is there, and why that matters. */
 export function showFailure({ what, expected, actual, why }: Finding, { plain, log }: View): void {
-  log(draw`${plain ? 'FAILED:' : mark.failed} ${what}`)
-  log(beside('    expected: ', expected))
-  log(beside('    actual:   ', style.bad(actual)))
-  log(style.quiet(beside('    why:      ', why)))
+  log(draw`${plain ? 'FAILED:' : symbol.failed} ${what}`)
+  log(labelled('    expected: ', expected))
+  log(labelled('    actual:   ', style.bad(actual)))
+  log(style.quiet(labelled('    why:      ', why)))
 }
 
 /** Shows the findings of a lab, step by step: passed ones as a count, failed ones in full. */
@@ -30,7 +30,7 @@ export function showFindings(lab: Lab, steps: readonly StepState[], findings: re
     if (own.length === 0) continue
     const failed = own.filter(({ passed }) => passed === false)
     const passed = own.filter((finding) => finding.passed === true).length
-    const sign = failed.length > 0 ? mark.failed : status === 'done' ? mark.done : mark.skipped
+    const sign = failed.length > 0 ? symbol.failed : status === 'done' ? symbol.done : symbol.skipped
     const word = failed.length > 0 ? 'FAILED' : status === 'done' ? 'passed' : 'skipped'
     const count = passed + failed.length === 0 ? 'not yet' : `${passed} of ${own.length} passed`
     const title = draw`${number} ${style.command(step.id.padEnd(14))}`

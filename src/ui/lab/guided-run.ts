@@ -7,14 +7,14 @@ import { kernelOf } from '../../kernel/kernel.ts'
 import { type OpenedSandbox, openTied } from '../../sandbox/open.ts'
 import { removeSandbox } from '../../sandbox/remove.ts'
 import { toScript } from '../../plan/script.ts'
-import { derive } from '../../operations/registry.ts'
+import { bindOperation } from '../../operations/registry.ts'
 import type { Document } from '../terminal/base-command.ts'
 import { partsOf } from './lab-plan.ts'
 import { markdown } from '../terminal/markdown.ts'
 import { askChoice } from '../terminal/prompts.ts'
-import { beside } from '../terminal/layout.ts'
+import { labelled } from '../terminal/layout.ts'
 import type { Log } from '../terminal/output.ts'
-import { duration, mark, marked, style } from '../terminal/style.ts'
+import { duration, symbol, withSymbol, style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
 import { takeTour, type TourEnd } from './tour.ts'
 import { type View, viewOf } from '../terminal/view.ts'
@@ -78,12 +78,12 @@ async function guideIn(
   if (end === 'finished') await showSummary(running, view)
   const kept = keep || signal.aborted || (await askToKeep(end, view, signal))
   if (kept) {
-    log(marked(mark.done, `Kept. Continue with: cnilab lab run ${name}${view.flags}`, plain))
+    log(withSymbol(symbol.done, `Kept. Continue with: cnilab lab run ${name}${view.flags}`, plain))
     log(`End it with: cnilab lab stop${view.flags}`)
   } else {
     const left = await stopLab(host, host.name)
-    for (const what of left) log(marked(mark.failed, `still there: ${what}`, plain))
-    if (left.length === 0) log(marked(mark.done, 'Torn down: nothing is left', plain))
+    for (const what of left) log(withSymbol(symbol.failed, `still there: ${what}`, plain))
+    if (left.length === 0) log(withSymbol(symbol.done, 'Torn down: nothing is left', plain))
   }
   if (end !== 'finished') process.exitCode = 130
   return { schema: 'cnilab/lab-tour/v1', lab: running.lab.id, sandbox: host.name, end, kept }
@@ -123,7 +123,7 @@ async function showSummary(running: RunningLab, { plain, log }: View): Promise<v
   if (lab.learned !== undefined) log(markdown(lab.learned, plain))
   const parts = partsOf(lab).map(({ title, operations }) => ({
     title,
-    commands: operations.flatMap((operation) => derive(operation).apply),
+    commands: operations.flatMap((operation) => bindOperation(operation).apply),
   }))
   log(draw`\n${style.title('All of it as a script')}\n${style.command(toScript(lab.title, parts).trimEnd())}\n`)
   const own = lab.steps.flatMap(({ id }) => progress.steps[id] ?? [])
@@ -141,5 +141,5 @@ async function showSummary(running: RunningLab, { plain, log }: View): Promise<v
     ['Run for you', solved.length === 0 ? 'none' : solved.join(', ')],
     ['Time', `${duration(Date.now() - Date.parse(progress.started))} since you started`],
   ]
-  for (const [label = '', text = ''] of rows) log(beside(label.padEnd(13), text))
+  for (const [label = '', text = ''] of rows) log(labelled(label.padEnd(13), text))
 }

@@ -1,5 +1,5 @@
 import type { Runnable, RunnableStep } from '../../lab/format/lab.ts'
-import { derive, type Derived } from '../../operations/registry.ts'
+import { bindOperation, type BoundOperation } from '../../operations/registry.ts'
 import { programLine, toLine } from '../../plan/command-line.ts'
 import { toScript } from '../../plan/script.ts'
 import type { Document } from '../terminal/base-command.ts'
@@ -19,15 +19,15 @@ export interface LabPlan extends Document {
 /** Prints what a lab would run: just the commands, a shell script, or with explanations. */
 export function printPlan(lab: Runnable, flags: { script: boolean; explain: boolean }, log: Log): LabPlan {
   const steps = partsOf(lab).map(({ id, title, text, operations, run = [] }) => {
-    const derived = operations.map(derive)
-    return { id, title, text, derived, run, commands: derived.flatMap((operation) => operation.apply) }
+    const bound = operations.map(bindOperation)
+    return { id, title, text, bound, run, commands: bound.flatMap((operation) => operation.apply) }
   })
   if (flags.script) log(toScript(lab.title, steps).trimEnd())
   else
-    for (const { title, text, derived, commands, run } of steps) {
+    for (const { title, text, bound, commands, run } of steps) {
       if (flags.explain) {
         log(draw`${style.title(title)}\n${markdown(text, false)}`)
-        for (const line of explanations(text, derived)) log(indented(line, 2))
+        for (const line of explanations(text, bound)) log(indented(line, 2))
       } else for (const line of [...commands.map((command) => toLine(command, '1')), ...run.map(programLine)]) log(line)
     }
   return {
@@ -43,17 +43,17 @@ export function printPlan(lab: Runnable, flags: { script: boolean; explain: bool
 }
 
 /** How many operations of a step to explain: in a lab with many containers, the others are alike. */
-const MOST = 6
+const MAX_EXPLAINED = 6
 
 /** What each operation does, and why, unless the text has just said so. */
-function explanations(text: string, derived: readonly Derived[]): Printable[] {
-  const said = new Set([text])
-  const lines = derived.slice(0, MOST).map(({ explain: { what, why } }) => {
-    const isNew = !said.has(why)
-    said.add(why)
+function explanations(text: string, bound: readonly BoundOperation[]): Printable[] {
+  const shown = new Set([text])
+  const lines = bound.slice(0, MAX_EXPLAINED).map(({ explain: { what, why } }) => {
+    const isNew = !shown.has(why)
+    shown.add(why)
     return isNew ? draw`${what}. ${style.quiet(why)}` : `${what}.`
   })
-  return derived.length > MOST ? [...lines, `… and ${derived.length - MOST} more`] : lines
+  return bound.length > MAX_EXPLAINED ? [...lines, `… and ${bound.length - MAX_EXPLAINED} more`] : lines
 }
 
 /** The starting state, if the lab has one, and its steps. */

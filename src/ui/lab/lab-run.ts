@@ -7,8 +7,8 @@ import type { LiveSandbox } from '../../sandbox/create.ts'
 import type { Document } from '../terminal/base-command.ts'
 import { type ErrorDocument, formatError, show, toJson } from '../terminal/error.ts'
 import type { Text } from '../terminal/drawn.ts'
-import { type Log, tell } from '../terminal/output.ts'
-import { duration, mark, marked, style } from '../terminal/style.ts'
+import { type Log, printError } from '../terminal/output.ts'
+import { duration, symbol, withSymbol, style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
 import { interruptible } from '../terminal/interruptible.ts'
 
@@ -81,7 +81,7 @@ async function runIn(
   // A last-moment Ctrl-C had nothing left to stop.
   process.exitCode = report.error?.exitCode ?? (signal.aborted ? 130 : ok ? 0 : 1)
   const shown = report.error && show(report.error)
-  if (shown && !json) tell(formatError(shown))
+  if (shown && !json) printError(formatError(shown))
   return {
     schema: 'cnilab/lab-run/v1',
     lab: lab.id,
@@ -105,21 +105,21 @@ function endLines(
 ): Text[] {
   const findings = [...steps.flatMap((step) => step.findings), ...checks]
   const passed = findings.filter((finding) => finding.passed === true).length
-  const verdict = marked(
-    ok ? mark.done : mark.failed,
+  const verdict = withSymbol(
+    ok ? symbol.done : symbol.failed,
     `${passed} of ${findings.length} checks passed in ${duration(ms)}`,
     plain,
   )
   const end = teardown.kept
     ? [
-        marked(
-          mark.done,
+        withSymbol(
+          symbol.done,
           `Kept: cnilab lab status${flags} shows it, cnilab shell${flags} looks around, cnilab lab stop${flags} ends it`,
           plain,
         ),
       ]
     : teardown.left.length === 0
-      ? [marked(mark.done, 'Torn down: nothing is left', plain)]
-      : teardown.left.map((what) => marked(mark.failed, `still there: ${what}`, plain))
+      ? [withSymbol(symbol.done, 'Torn down: nothing is left', plain)]
+      : teardown.left.map((what) => withSymbol(symbol.failed, `still there: ${what}`, plain))
   return [...(error?.kind === 'interrupted' ? [] : [verdict]), ...end]
 }

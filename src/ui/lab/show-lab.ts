@@ -12,12 +12,12 @@ import { picture } from '../../picture/topology.ts'
 import { showLines, showStepText } from './show-description.ts'
 import { headingOf, stepText } from './describe-step.ts'
 import { firstSentence, indented, wrapped } from '../terminal/layout.ts'
-import { mark, marked, style } from '../terminal/style.ts'
+import { symbol, withSymbol, style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
 import type { View } from '../terminal/view.ts'
 
 /** The status of a step, as a symbol. */
-export const statusMark = { done: mark.done, next: style.warn('▸'), 'not yet': style.quiet('·') }
+export const statusSymbol = { done: symbol.done, next: style.warn('▸'), 'not yet': style.quiet('·') }
 
 /** Shows the steps of a lab as a map, and the current network. */
 export function showMap(
@@ -38,7 +38,7 @@ export function showMap(
     ]
     const note = notes.length === 0 ? '' : style.quiet(` (${notes.join(', ')})`)
     log(
-      draw`${plain ? status.padEnd(7) : statusMark[status]} ${number} ${style.command(step.id.padEnd(13))} ${step.title}${note}`,
+      draw`${plain ? status.padEnd(7) : statusSymbol[status]} ${number} ${style.command(step.id.padEnd(13))} ${step.title}${note}`,
     )
     log(style.quiet(indented(firstSentence(step.text))))
   }
@@ -58,7 +58,7 @@ export function showResult(
   view: View,
 ): void {
   const { log, plain } = view
-  if (status === 'already') log(draw`\n${marked(mark.already, 'Already there: nothing to do', plain)}\n`)
+  if (status === 'already') log(draw`\n${withSymbol(symbol.already, 'Already there: nothing to do', plain)}\n`)
   else showCommands(commands, log)
   showRuns(runs, log)
   showChange(before, after, view)
@@ -75,7 +75,7 @@ export function showNext(steps: readonly StepState[], { log, flags }: View): voi
 
 /** Shows the commands that undid a step, and what changed. */
 export function showUndone(step: LabStep, commands: readonly Command[], before: State, after: State, view: View): void {
-  view.log(marked(mark.done, `Undone: ${step.title}`, view.plain))
+  view.log(withSymbol(symbol.done, `Undone: ${step.title}`, view.plain))
   showCommands(commands, view.log)
   showChange(before, after, view)
 }

@@ -1,6 +1,6 @@
 import type { RunningLab } from '../../lab/run/lab-in-progress.ts'
 import type { LabStep } from '../../lab/format/lab.ts'
-import { derive } from '../../operations/registry.ts'
+import { bindOperation } from '../../operations/registry.ts'
 import { programLine } from '../../plan/command-line.ts'
 import { showCommands } from './show-lab.ts'
 import { style } from '../terminal/style.ts'
@@ -12,7 +12,7 @@ export function showSolution({ lab }: RunningLab, steps: readonly LabStep[], { l
   for (const step of steps) {
     log(style.title(`The solution of step ${lab.steps.indexOf(step) + 1}: ${step.title}`))
     showCommands(
-      step.operations.flatMap((operation) => derive(operation).apply),
+      step.operations.flatMap((operation) => bindOperation(operation).apply),
       log,
     )
     for (const command of step.run) log(draw`  $ ${style.command(programLine(command))}\n`)

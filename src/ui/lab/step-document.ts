@@ -3,7 +3,7 @@ import type { StepResult } from '../../lab/run/steps.ts'
 import type { RunningLab } from '../../lab/run/lab-in-progress.ts'
 import { stepProgress } from '../../lab/run/progress.ts'
 import type { Lab, LabStep } from '../../lab/format/lab.ts'
-import { derive } from '../../operations/registry.ts'
+import { bindOperation } from '../../operations/registry.ts'
 import { toLine } from '../../plan/command-line.ts'
 import type { Finding } from '../../plan/finding.ts'
 import { diff, summarize } from '../../state/diff.ts'
@@ -66,7 +66,7 @@ export function stepDocument(
 ): StepDocument {
   // The learner has to find out how to do a free step.
   const solution = step.free ? [] : step.operations
-  const commands = result?.commands ?? solution.flatMap((operation) => derive(operation).apply)
+  const commands = result?.commands ?? solution.flatMap((operation) => bindOperation(operation).apply)
   return {
     schema,
     lab: lab.id,

@@ -1,5 +1,5 @@
-import { missingSteps, resultOf, type StepResult, undoStep } from '../../lab/run/steps.ts'
-import { checkRunning, doRunning, forget, type RunningLab } from '../../lab/run/lab-in-progress.ts'
+import { missingSteps, resultByHand, type StepResult, undoStep } from '../../lab/run/steps.ts'
+import { checkRunning, doRunning, forgetSteps, type RunningLab } from '../../lab/run/lab-in-progress.ts'
 import { CnilabError } from '../../errors.ts'
 import { exec } from '../../kernel/exec.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
@@ -46,7 +46,7 @@ export async function takeStepByHand(running: RunningLab, step: LabStep, view: V
   showStep(lab, step, view, false)
   await typeInShell(kernel, step, view)
   const after = await checkRunning(running)
-  const document = report(running, step, resultOf(step, before, after), view)
+  const document = report(running, step, resultByHand(step, before, after), view)
   for (const hint of failureHints(step, after.findings)) view.log(draw`\n${markdown(hint, view.plain)}`)
   if (process.exitCode === 1) view.log(`\nStuck? cnilab lab hint${view.flags}`)
   return document
@@ -73,7 +73,7 @@ export async function undoLastStep(running: RunningLab, view: View): Promise<Ste
       fix: `cnilab lab reset ${last.id}${view.flags} goes back to its start`,
     })
   const commands = await undoStep(kernel, last)
-  await forget(running, [last])
+  await forgetSteps(running, [last])
   const after = await kernel.read()
   showUndone(last, commands, before.now, after, view)
   const result = { commands, before: before.now, after, findings: [] }

@@ -1,10 +1,10 @@
-import { type Checked, isDone } from '../../lab/run/check.ts'
-import { missingSteps, resultOf, runCommands, type StepResult } from '../../lab/run/steps.ts'
+import { type LabCheckResult, isDone } from '../../lab/run/check.ts'
+import { missingSteps, resultByHand, runCommands, type StepResult } from '../../lab/run/steps.ts'
 import {
   checkRunning,
   doRunning,
   isRunning,
-  note,
+  noteStep,
   noteHint,
   requireRunning,
   type RunningLab,
@@ -20,7 +20,7 @@ import { showLines } from './show-description.ts'
 import { showPicture, showPurpose, showResult, showRuns } from './show-lab.ts'
 import { stepProgress } from '../../lab/run/progress.ts'
 import type { LabStep, Question } from '../../lab/format/lab.ts'
-import { derive } from '../../operations/registry.ts'
+import { bindOperation } from '../../operations/registry.ts'
 import { programLine, toLine } from '../../plan/command-line.ts'
 import { indented, wrapped } from '../terminal/layout.ts'
 import { style } from '../terminal/style.ts'
@@ -59,7 +59,7 @@ export async function takeTour(running: RunningLab, view: View, signal: AbortSig
 }
 
 /** Works on one step until it is done or skipped. Returns the result of a check; undefined if the learner left. */
-async function takeTourStep(tour: Tour, step: LabStep, start: Checked): Promise<Checked | undefined> {
+async function takeTourStep(tour: Tour, step: LabStep, start: LabCheckResult): Promise<LabCheckResult | undefined> {
   const { running, view, signal } = tour
   const { lab, kernel } = running
   view.log('')
@@ -90,7 +90,7 @@ async function takeTourStep(tour: Tour, step: LabStep, start: Checked): Promise<
         break
       case 'hint':
         checked = await checkRunning(running)
-        if (isDone(step, checked.steps) && report(tour, step, resultOf(step, start, checked))) break
+        if (isDone(step, checked.steps) && report(tour, step, resultByHand(step, start, checked))) break
         showHint(running, step, checked.findings, view, `choose '${RUN_IT}', or 'show me' if the menu has that`)
         await noteHint(running, step)
         continue
@@ -98,7 +98,7 @@ async function takeTourStep(tour: Tour, step: LabStep, start: Checked): Promise<
         showMore(step, view)
         continue
       case 'skip':
-        await note(running, step, { skipped: true })
+        await noteStep(running, step, { skipped: true })
         return checkRunning(running)
     }
     if (!(await askAll(tour, step, 'after'))) return undefined
@@ -127,7 +127,7 @@ const RUN_IT = 'run it for me'
 
 /** Shows the commands of a step, unless the learner has to find them. */
 function showWork(step: LabStep, { log }: View): void {
-  const commands = step.free ? [] : step.operations.flatMap((operation) => derive(operation).apply)
+  const commands = step.free ? [] : step.operations.flatMap((operation) => bindOperation(operation).apply)
   showLines([...commands.map((command) => toLine(command, '1')), ...step.run.map(programLine)], log)
 }
 
@@ -135,7 +135,7 @@ function showMore(step: LabStep, { log, plain }: View): void {
   if (step.more !== undefined) log(markdown(step.more, plain))
   if (step.free && step.more === undefined) log('There is no more to say without giving away the solution: try a hint.')
   if (step.free) return
-  for (const { explain } of step.operations.map(derive)) log(indented(`${explain.what}. ${explain.why}`))
+  for (const { explain } of step.operations.map(bindOperation)) log(indented(`${explain.what}. ${explain.why}`))
 }
 
 /** Does a step for the learner. Returns whether it is done now. */
@@ -164,10 +164,10 @@ const YES_OR_NO: Choice<boolean>[] = [
 ]
 
 /** Lets the learner do a step in a shell. Returns whether it is done now. */
-async function typeMyself(tour: Tour, step: LabStep, before: Checked): Promise<boolean> {
+async function typeMyself(tour: Tour, step: LabStep, before: LabCheckResult): Promise<boolean> {
   const { running, view } = tour
   await typeInShell(running.kernel, step, view)
-  return report(tour, step, resultOf(step, before, await checkRunning(running)))
+  return report(tour, step, resultByHand(step, before, await checkRunning(running)))
 }
 
 function report({ running, view }: Tour, step: LabStep, result: StepResult): boolean {
@@ -188,7 +188,7 @@ async function askAll(tour: Tour, step: LabStep, at: Question['at']): Promise<bo
     if (question.at !== at || answers[i] !== undefined) continue
     const right = await ask(tour, question)
     if (right === undefined) return false
-    await note(running, step, { answers: { ...stepProgress(running.progress, step.id).answers, [i]: right } })
+    await noteStep(running, step, { answers: { ...stepProgress(running.progress, step.id).answers, [i]: right } })
   }
   return true
 }

@@ -1,7 +1,7 @@
 import { emitKeypressEvents } from 'node:readline'
 import { createLogUpdate } from 'log-update'
-import { deriveAssertion } from '../../assertions/registry.ts'
-import { type Checked, currentStep } from '../../lab/run/check.ts'
+import { bindAssertion } from '../../assertions/registry.ts'
+import { type LabCheckResult, currentStep } from '../../lab/run/check.ts'
 import { missingSteps } from '../../lab/run/steps.ts'
 import { resetLab } from '../../lab/run/reset.ts'
 import { checkRunning, doRunning, noteHint, type RunningLab } from '../../lab/run/lab-in-progress.ts'
@@ -12,17 +12,17 @@ import { formatError, show } from '../terminal/error.ts'
 import { findingLine, showFindings } from './findings.ts'
 import { showHint } from './hint.ts'
 import { showSolution } from './solve.ts'
-import { showMap, showPicture, showPurpose, statusMark } from './show-lab.ts'
+import { showMap, showPicture, showPurpose, statusSymbol } from './show-lab.ts'
 import { inRows, wrapped } from '../terminal/layout.ts'
 import { clearScreen, type Log } from '../terminal/output.ts'
-import { marked, mark, style } from '../terminal/style.ts'
+import { withSymbol, symbol, style } from '../terminal/style.ts'
 import { draw, join, linesOf } from '../terminal/text.ts'
 import type { View } from '../terminal/view.ts'
 
 /** How often to check again without any event, in milliseconds. */
 const SLOW = 5000
 /** The same if the step has checks of something for which the kernel sends no events, such as neighbours that it learned. */
-const UNTOLD = 400
+const UNREPORTED_DELAY = 400
 
 const KEYS = ['h hint', 'c check', 's solve', 'n next', 'l list', 'r reset', 'q quit']
 
@@ -30,7 +30,7 @@ const KEYS = ['h hint', 'c check', 's solve', 'n next', 'l list', 'r reset', 'q 
 interface Shown {
   running: RunningLab
   view: View
-  checked: Checked
+  checked: LabCheckResult
   /** The output of a key, shown in place of the picture, so that it fits. */
   message: Text[]
   /** A question that waits for a y. */
@@ -64,9 +64,9 @@ export async function watchLab(running: RunningLab, view: View, signal: AbortSig
     if (queue.waiting() < 2) queue.add(check) // one more check will see everything that changes during the current one
   })
   const slowly = setInterval(() => {
-    const pause = hasUntold(shown.checked) ? UNTOLD : SLOW
+    const pause = hasUntold(shown.checked) ? UNREPORTED_DELAY : SLOW
     if (queue.waiting() === 0 && performance.now() - last >= pause) queue.add(check)
-  }, UNTOLD)
+  }, UNREPORTED_DELAY)
   const redraw = () => {
     clearScreen() // the terminal has rewrapped what was drawn for another width
     screen.clear()
@@ -192,9 +192,9 @@ function askToSolve(shown: Shown, step: LabStep, view: View, check: () => Promis
 }
 
 /** Whether the current step has checks that neither the snapshot nor the kernel's events cover. */
-function hasUntold(checked: Checked): boolean {
+function hasUntold(checked: LabCheckResult): boolean {
   const step = currentStep(checked)
-  return step?.checks.some((check) => deriveAssertion(check).test.by === 'reading') === true
+  return step?.checks.some((check) => bindAssertion(check).test.by === 'reading') === true
 }
 
 function screenOf({ running: { lab, kernel }, view, checked, message, question }: Shown): Text {
@@ -203,13 +203,13 @@ function screenOf({ running: { lab, kernel }, view, checked, message, question }
   const lines: Text[] = []
   const log: Log = (text) => lines.push(...linesOf(text))
   log(draw`${style.title(lab.title)} ${style.quiet(`in '${kernel.host.name}'`)}`)
-  const states = steps.map(({ step, status }) => draw`${plain ? status : statusMark[status]} ${step.id}`)
+  const states = steps.map(({ step, status }) => draw`${plain ? status : statusSymbol[status]} ${step.id}`)
   log(inRows(states, plain ? ', ' : '  '))
   const next = currentStep(checked)
   log(
     next
       ? draw`\n${style.title(`Step ${lab.steps.indexOf(next) + 1}: ${next.title}`)}`
-      : draw`\n${marked(mark.done, 'All steps are done.', plain)}`,
+      : draw`\n${withSymbol(symbol.done, 'All steps are done.', plain)}`,
   )
   const wrong = findings.filter((finding) => finding.passed === false || finding.step === next?.id)
   for (const finding of wrong) log(wrapped(findingLine(finding, plain)))

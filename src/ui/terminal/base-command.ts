@@ -7,7 +7,7 @@ import { onWaiting } from '../../kernel/lock.ts'
 import { DEFAULT_SANDBOX, flagsFor, type Host, MACHINE } from '../../kernel/host.ts'
 import type { Printable } from './drawn.ts'
 import { errorDocument, formatError, show } from './error.ts'
-import { print, printJson, tell } from './output.ts'
+import { print, printJson, printError } from './output.ts'
 import { style } from './style.ts'
 
 /** What a command returns, and `--json` prints: a document that names its schema. */
@@ -73,7 +73,7 @@ export abstract class BaseCommand extends Command {
 
   /** Prints a line about anything but the result, on stderr, so that the two never mix. */
   protected notice(text: string): void {
-    tell(style.quiet(text))
+    printError(style.quiet(text))
   }
 
   /** Opens the host, and says so if a sandbox had to be created. */
@@ -98,7 +98,7 @@ export abstract class BaseCommand extends Command {
     if (!shown) throw error
     this.parsed = true // with NODE_ENV=test or development, oclif would complain that it is not
     if (this.jsonEnabled()) this.logJson(errorDocument(shown))
-    else tell(formatError(shown))
+    else printError(formatError(shown))
     process.exitCode = shown.exitCode
     return Promise.resolve()
   }

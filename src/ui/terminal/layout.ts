@@ -20,7 +20,7 @@ export function indented(text: Printable, by = 4): Text {
 }
 
 /** A label with a text beside it, on as many lines as it takes. */
-export function beside(label: string, text: Printable): Text {
+export function labelled(label: string, text: Printable): Text {
   return join([label, trusted(drawn(indented(text, label.length)).trimStart())])
 }
 

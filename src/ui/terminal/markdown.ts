@@ -16,11 +16,11 @@ export function markdown(text: string, plain: boolean): Text {
 /** Like `markdown`, but without breaking lines to the width of the terminal. */
 export function unfitted(text: string, plain: boolean): Text {
   const drawings = plain ? plainDrawings() : fullDrawings()
-  return Object.hasOwn(drawings, text) ? trusted(drawings[text] ?? '') : draw(text, plain, hasColor)
+  return Object.hasOwn(drawings, text) ? trusted(drawings[text] ?? '') : renderMarkdown(text, plain, hasColor)
 }
 
 /** Renders Markdown with a library that takes longer to load than most commands to run. */
-export function draw(text: string, plain: boolean, color: boolean): Text {
+export function renderMarkdown(text: string, plain: boolean, color: boolean): Text {
   const source = visible(text).replaceAll(NUMERIC, shownReference)
   // Without colour, only the backquotes show what to type.
   const marked = color ? source : source.replaceAll(/`([^`\n]+)`/g, '`` `$1` ``')

@@ -6,10 +6,10 @@ import { planRemoval, removeOperation } from '../../engine/remove.ts'
 import { elsewhere } from '../../engine/whereabouts.ts'
 import { kernelOf } from '../../kernel/kernel.ts'
 import { type Command, readResource } from '../../operations/operation.ts'
-import { type Derived, derive, type Operation } from '../../operations/registry.ts'
+import { type BoundOperation, bindOperation, type Operation } from '../../operations/registry.ts'
 import { toLine } from '../../plan/command-line.ts'
 import { BaseCommand, type Document, changeFlags } from './base-command.ts'
-import { mark, style } from './style.ts'
+import { symbol, style } from './style.ts'
 import { draw } from './text.ts'
 
 /** What `--json` prints about operations. */
@@ -49,9 +49,9 @@ export abstract class OperationCommand extends BaseCommand {
   }
 
   private async act(plan: readonly Operation[], flags: Flags_, act: typeof doPlan): Promise<OperationsDocument> {
-    if (flags.explain) return this.explain(plan.map(derive))
+    if (flags.explain) return this.explain(plan.map(bindOperation))
     if (flags['dry-run'])
-      return this.dryRun(plan.map(derive).map((operation) => ({ operation, commands: operation.apply })))
+      return this.dryRun(plan.map(bindOperation).map((operation) => ({ operation, commands: operation.apply })))
     const host = await this.openHost(flags)
     const { done } = await act(kernelOf(host), plan)
     for (const one of done) this.report(one)
@@ -64,36 +64,36 @@ export abstract class OperationCommand extends BaseCommand {
   }
 
   /** Undoes one operation, or just shows how with --dry-run or --explain. */
-  protected async takeBack(operation: Operation, flags: Flags_): Promise<OperationsDocument> {
-    const derived = derive(operation)
-    const what = derived.explain.undoing
-    if (flags.explain) return this.explain([derived], what)
+  protected async undo(operation: Operation, flags: Flags_): Promise<OperationsDocument> {
+    const bound = bindOperation(operation)
+    const what = bound.explain.undoing
+    if (flags.explain) return this.explain([bound], what)
     if (flags['dry-run']) {
       const found = findHost(flags)
       const { commands } = found ? await planRemoval(kernelOf(found), operation) : { commands: [] }
-      return this.dryRun([{ operation: derived, commands }])
+      return this.dryRun([{ operation: bound, commands }])
     }
     const host = await this.openHost(flags)
     const kernel = kernelOf(host)
     const commands = await removeOperation(kernel, operation)
     const status = commands.length > 0 ? 'done' : 'already'
     this.log(
-      status === 'done' ? draw`${mark.done} ${what}` : draw`${mark.already} Does not exist, nothing to do: ${what}`,
+      status === 'done' ? draw`${symbol.done} ${what}` : draw`${symbol.already} Does not exist, nothing to do: ${what}`,
     )
-    const [missing] = [...derived.provides, ...derived.needs].filter((one) => readResource(one).what === 'link')
+    const [missing] = [...bound.provides, ...bound.needs].filter((one) => readResource(one).what === 'link')
     const other = status === 'already' && missing !== undefined ? await elsewhere(kernel, missing) : undefined
     if (other) this.notice(`${other.words}: ${other.fix}`)
     for (const command of commands) this.log(draw`  ${style.command(toLine(command, '1'))}`)
-    return { schema, ok: true, host: host.name, operations: [{ ...row(derived, status, commands), what }] }
+    return { schema, ok: true, host: host.name, operations: [{ ...row(bound, status, commands), what }] }
   }
 
   private report({ operation: { explain, expected }, status, commands }: DoResult['done'][number]): void {
     const what = status === 'mended' ? `Changed: ${expected}` : explain.what
-    this.log(status === 'already' ? draw`${mark.already} Already there: ${expected}` : draw`${mark.done} ${what}`)
+    this.log(status === 'already' ? draw`${symbol.already} Already there: ${expected}` : draw`${symbol.done} ${what}`)
     for (const command of commands) this.log(draw`  ${style.command(toLine(command, '1'))}`)
   }
 
-  private explain(operations: readonly Derived[], undoing?: string): OperationsDocument {
+  private explain(operations: readonly BoundOperation[], undoing?: string): OperationsDocument {
     if (undoing !== undefined) this.log(`${undoing}. What it undoes:`)
     for (const { explain, apply } of operations) {
       this.log(draw`${style.title(explain.what)}\n  ${explain.why}`)
@@ -109,7 +109,7 @@ export abstract class OperationCommand extends BaseCommand {
     }
   }
 
-  private dryRun(planned: readonly { operation: Derived; commands: readonly Command[] }[]): OperationsDocument {
+  private dryRun(planned: readonly { operation: BoundOperation; commands: readonly Command[] }[]): OperationsDocument {
     for (const { commands } of planned) for (const command of commands) this.log(toLine(command, '1'))
     return {
       schema,
@@ -122,7 +122,7 @@ export abstract class OperationCommand extends BaseCommand {
 const schema = 'cnilab/operations/v1'
 
 function row(
-  { id, explain }: Derived,
+  { id, explain }: BoundOperation,
   status: Status,
   commands: readonly Command[],
 ): OperationsDocument['operations'][number] {

@@ -13,13 +13,13 @@ export function print(text: Printable): void {
 }
 
 /** Prints lines on standard error, for everything but the result. */
-export function tell(text: Printable): void {
+export function printError(text: Printable): void {
   process.stderr.write(`${drawn(text)}\n`)
 }
 
 /** Passes another program's standard error on to ours. */
-export function passOn(said: string): void {
-  process.stderr.write(drawn(said))
+export function relayStderr(message: string): void {
+  process.stderr.write(drawn(message))
 }
 
 /** Prints a JSON document on standard output. */

@@ -24,7 +24,7 @@ export const style = {
 }
 
 /** Symbols in front of a line. */
-export const mark = {
+export const symbol = {
   done: style.good('✔'),
   failed: style.bad('✖'),
   skipped: style.quiet('-'),
@@ -32,7 +32,7 @@ export const mark = {
 }
 
 /** A symbol and a text; for screen readers only the text. */
-export function marked(sign: Text, text: Printable, plain: boolean): Text {
+export function withSymbol(sign: Text, text: Printable, plain: boolean): Text {
   return plain ? draw`${text}` : draw`${sign} ${text}`
 }
 

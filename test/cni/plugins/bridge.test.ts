@@ -9,8 +9,8 @@ const INTERNET = { protocol: 'tcp', to: '203.0.113.1', port: 7 } as const
 /** The address of a container as the internet sees it; undefined if it does not get there and back. */
 async function seenFrom(kernel: Kernel, netns: string): Promise<string | undefined> {
   await startInternet(kernel.host)
-  const { ok, said } = await call(kernel, netns, INTERNET, 2)
-  return ok ? said.replace('you are ', '') : undefined
+  const { ok, detail } = await call(kernel, netns, INTERNET, 2)
+  return ok ? detail.replace('you are ', '') : undefined
 }
 
 /** The container's address, without its prefix. */

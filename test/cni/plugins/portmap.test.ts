@@ -42,7 +42,7 @@ async function containers(kernel: Kernel, type: string): Promise<Record<'red' | 
 async function seen(kernel: Kernel, from: string | undefined, to: string, port = 8080): Promise<string[]> {
   const both = ['tcp', 'udp'] as const
   const answers = both.map((protocol) => call(kernel, from, { protocol, to, port }, 3))
-  return (await Promise.all(answers)).map(({ ok, said }) => (ok ? said.replace('you are ', '') : 'none'))
+  return (await Promise.all(answers)).map(({ ok, detail }) => (ok ? detail.replace('you are ', '') : 'none'))
 }
 const twice = (who: string) => [who, who]
 

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { expect, it } from 'vitest'
 import { runtimeConfigOf } from '../../../src/cni/runtime/call.ts'
-import { readRequest, type Typed } from '../../../src/cni/runtime/request.ts'
+import { readRequest, type RequestArguments } from '../../../src/cni/runtime/request.ts'
 
-const read = (typed: Partial<Typed>, env: Readonly<Record<string, string>> = {}) =>
+const read = (typed: Partial<RequestArguments>, env: Readonly<Record<string, string>> = {}) =>
   readRequest('ADD', { network: 'mynet', netns: 'red', ...typed }, env)
 
 it('a name is below /run/netns, a path is made absolute', () => {

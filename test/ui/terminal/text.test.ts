@@ -2,8 +2,8 @@ import * as fc from 'fast-check'
 import { Chalk } from 'chalk'
 import { describe, expect, it, vi } from 'vitest'
 import { drawn, trusted } from '../../../src/ui/terminal/drawn.ts'
-import { beside, fitted, indented, inRows, wrapped } from '../../../src/ui/terminal/layout.ts'
-import { draw as drawMarkdown } from '../../../src/ui/terminal/markdown.ts'
+import { labelled, fitted, indented, inRows, wrapped } from '../../../src/ui/terminal/layout.ts'
+import { renderMarkdown } from '../../../src/ui/terminal/markdown.ts'
 import { style } from '../../../src/ui/terminal/style.ts'
 import { table } from '../../../src/ui/terminal/table.ts'
 import { draw, join, linesOf } from '../../../src/ui/terminal/text.ts'
@@ -24,7 +24,7 @@ describe('what was drawn is left as it is, and nothing else', () => {
     ['styled twice', drawn(style.bad(style.title(EVIL))), visible(EVIL)],
     ['wrapped', drawn(wrapped(`\t${EVIL}`)).replaceAll(/\s/g, ''), visible(EVIL)],
     ['indented', drawn(indented(EVIL, 2)).replaceAll(/\s/g, ''), visible(EVIL)],
-    ['beside a label', drawn(beside('what: ', '\x1b')), String.raw`what: \x1b`],
+    ['beside a label', drawn(labelled('what: ', '\x1b')), String.raw`what: \x1b`],
     ['in rows', drawn(inRows(['a b', '\x1b'], ', ')), String.raw`a b, \x1b`],
     ['fitted', drawn(fitted('- \x1b')), String.raw`- \x1b`],
     ['a cell', drawn(table(['A'], [['\x1b\nb']])), String.raw`A` + '\n' + String.raw`\x1b\nb`],
@@ -40,7 +40,7 @@ it('whatever the text', () => {
         wrapped(text),
         indented(a),
         fitted(b),
-        beside(' ', a),
+        labelled(' ', a),
         inRows([a, b], ' '),
         table([a], [[b]]),
       ]
@@ -61,16 +61,16 @@ describe('Markdown', () => {
     ['\x1b', String.raw`\x1b`],
     ['&lt;&amp;&#60;&#8364; *a*  \nb', '<&<€ a\nb'],
   ])('%j', (source, shown) => {
-    expect(drawn(drawMarkdown(source, false, false))).toBe(shown)
+    expect(drawn(renderMarkdown(source, false, false))).toBe(shown)
     // oxlint-disable-next-line no-control-regex -- colours begin with it
-    expect(drawn(drawMarkdown(source, false, true)).replaceAll(/\x1b\[\d+m/g, '')).toBe(shown)
+    expect(drawn(renderMarkdown(source, false, true)).replaceAll(/\x1b\[\d+m/g, '')).toBe(shown)
   })
 
   it('holds no colours but those of the renderer, whatever the source', () => {
     fc.assert(
       fc.property(hostileText, fc.boolean(), (source, plain) => {
-        expect(drawn(drawMarkdown(source, plain, false))).not.toMatch(HIDDEN)
-        const shown = drawn(drawMarkdown(source, plain, true))
+        expect(drawn(renderMarkdown(source, plain, false))).not.toMatch(HIDDEN)
+        const shown = drawn(renderMarkdown(source, plain, true))
         // oxlint-disable-next-line no-control-regex -- colours begin with it
         const bare = shown.replaceAll(/\x1b\[(?:[1-49]|2[2-49]|3\d|9\d)m/g, '')
         expect(bare).not.toMatch(HIDDEN)
