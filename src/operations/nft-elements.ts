@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import type { NftObject } from '../state/state.ts'
 import { deleteTable, hasOwnRule, type OwnTable, strangersIn } from './nft-tables.ts'
-import type { Command, Refusal } from './operation.ts'
+import { type Command, nft, type Refusal } from './operation.ts'
 
 /** The families of tables that tell IPv4 from IPv6. */
 export type IpFamily = 'ip' | 'ip6'
@@ -61,24 +61,26 @@ export function elementsOf(rules: readonly NftObject[], { family, name }: Shared
 
 /**
  * Commands that take owners' elements out, and with the last of all the table, if it bears our mark, a rule or an element,
- * and nothing else is in it. None if nothing is there. (The kernel takes 20 ms for it, as for every deletion, whatever the
- * size.)
+ * and nothing else is in it. None if nothing is there. `rules` are those of `netns`, or of the host. (The kernel takes 20 ms
+ * for it, as for every deletion, whatever the size.)
  */
 export function removeOwned(
   table: SharedTable,
   isGone: (owner: string) => boolean,
   rules: readonly NftObject[],
+  netns?: string,
 ): Command[] {
   const all = elementsOf(rules, table)
   const gone = all.filter(({ owner }) => isGone(owner))
   const isMarked = () => gone.length > 0 || hasOwnRule(rules, table)
-  if (gone.length === all.length && isMarked() && strangersIn(rules, table).length === 0) return [deleteTable(table)]
-  return gone.map((element) => removeElement(table, element))
+  if (gone.length === all.length && isMarked() && strangersIn(rules, table).length === 0)
+    return [deleteTable(table, netns)]
+  return gone.map((element) => removeElement(table, element, netns))
 }
 
 /** The command that deletes a table, whose elements are in it, if it bears our mark and nothing else is in it; none if it is not there. */
-export function removeShared(table: SharedTable, rules: readonly NftObject[]): Command[] {
-  return hasOwnRule(rules, table) && strangersIn(rules, table).length === 0 ? [deleteTable(table)] : []
+export function removeShared(table: SharedTable, rules: readonly NftObject[], netns?: string): Command[] {
+  return hasOwnRule(rules, table) && strangersIn(rules, table).length === 0 ? [deleteTable(table, netns)] : []
 }
 
 /** Why a table is not deleted although that is asked for: containers have elements in it. Undefined if none has. */
@@ -92,6 +94,6 @@ export function refuseShared(table: SharedTable, rules: readonly NftObject[]): R
 }
 
 /** The command that takes one element out. */
-export function removeElement({ family, name }: SharedTable, { set, value }: OwnedElement): Command {
-  return { tool: 'nft', argv: ['delete', 'element', family, name, set, `{ ${value} }`] }
+export function removeElement({ family, name }: SharedTable, { set, value }: OwnedElement, netns?: string): Command {
+  return nft(netns, 'delete', 'element', family, name, set, `{ ${value} }`)
 }

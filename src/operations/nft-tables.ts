@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { once } from '../once.ts'
-import type { NftObject } from '../state/state.ts'
-import { type Command, MARK_ALIAS } from './operation.ts'
+import { HOST, type NftObject, type State } from '../state/state.ts'
+import { type Command, MARK_ALIAS, nft } from './operation.ts'
 
 /**
  * A table of nftables that cnilab makes. A table bears no mark (nft 1.0.6 shows no comments of tables and chains): what is
@@ -97,6 +97,12 @@ export function foreignTable(rules: readonly NftObject[], table: OwnTable): stri
   return strangers.length === 0 ? undefined : `${named} holds what cnilab did not make: ${strangers.join(', ')}`
 }
 
-export function deleteTable({ family, name }: OwnTable): Command {
-  return { tool: 'nft', argv: ['delete', 'table', family, name] }
+/** The rules of a namespace; the host's without one. */
+export function rulesIn(netns: string | undefined, now: State): readonly NftObject[] {
+  return now.get(netns ?? HOST)?.rules ?? []
+}
+
+/** The command that deletes a table of a namespace, or of the host. */
+export function deleteTable({ family, name }: OwnTable, netns?: string): Command {
+  return nft(netns, 'delete', 'table', family, name)
 }

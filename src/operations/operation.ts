@@ -66,8 +66,8 @@ export const resource = {
   link: (ifname: string, netns = 'host'): LinkResource => `link:${netns}/${ifname}`,
   /** Gateways that an interface reaches directly: it needs an address and must be up. */
   onlink: (netns = 'host'): OtherResource => `onlink:${netns}`,
-  /** A port of the host: only one container can have it. */
-  port: (name: string): OtherResource => `port:${name}`,
+  /** A port of the host, or of a namespace: only one container can have it. */
+  port: (name: string, netns = 'host'): OtherResource => `port:${netns}/${name}`,
 }
 
 /** The parts of a resource's name; `ifname` is '' where it is no interface. A namespace may be a path. */
@@ -161,7 +161,7 @@ interface Definition<K extends string, P> {
   mark?(p: P): P
   /** The interfaces that it makes, where it has a mark. */
   marks?(p: P): readonly MarkedLink[]
-  /** The tables of nftables in which it lives, as `ip NAME`; only for kinds of which the name alone tells. */
+  /** The host's tables of nftables in which it lives, as `ip NAME`; only for kinds of which the name alone tells. */
   tables?(p: P): readonly string[]
   /** What is left of it where the kernel has no IPv6; undefined for nothing. Without it, all. */
   withoutIpv6?(p: P): P | undefined
@@ -238,6 +238,11 @@ export function inNetns(netns: string | undefined): string {
 /** Shorthand for an `ip` command. */
 export function ip(netns: string | undefined, ...argv: string[]): Command {
   return netns === undefined ? { tool: 'ip', argv } : { tool: 'ip', argv, netns }
+}
+
+/** Shorthand for an `nft` command. */
+export function nft(netns: string | undefined, ...argv: string[]): Command {
+  return netns === undefined ? { tool: 'nft', argv } : { tool: 'nft', argv, netns }
 }
 
 /** `red.eth0`, or `host.eth0`: the common form of a finding's id. */

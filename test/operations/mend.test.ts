@@ -31,7 +31,41 @@ const disowned = (set: string, key: string, target = '') =>
   `nft delete element ip ${set} '{ ${key} }'; nft add element ip ${set} '{ ${key}${target} }'`
 
 /** What is done first, what somebody then does, and the operation that is not there for it. */
-const WRONG: readonly [wrong: string, before: Item[], shell: string, operation: Item][] = [
+type Row = [wrong: string, before: Item[], shell: string, operation: Item]
+
+/** Those about rules of nftables, which the host and each namespace have of their own. */
+const RULES: readonly Row[] = [
+  ["a port's table holds what is not ours", [pair], stranger('bridge cnilab_a'), spoof],
+  ["a network's table holds what is not ours", [], stranger('ip cnilab_network_n'), network],
+  [
+    'an address is masqueraded for somebody else',
+    [network, member],
+    disowned('cnilab_network_n containers_10_22_0_0_16', '10.22.0.2'),
+    member,
+  ],
+  ['the table of ports holds what is not ours', [], stranger('ip cnilab_ports'), ports],
+  [
+    'a port leads to somebody else',
+    [ports, forward],
+    disowned('cnilab_ports any_address', 'tcp . 80', ' : 10.22.0.9 . 80'),
+    forward,
+  ],
+  [
+    'a source is masqueraded for somebody else',
+    [ports, source],
+    disowned('cnilab_ports masqueraded_sources', '10.9.0.0/16 . 10.22.0.2'),
+    source,
+  ],
+]
+
+/** The same in the namespace red. */
+function inRed([wrong, before, shell, operation]: Row): Row {
+  const placed = ([kind, params]: Item): Item =>
+    kind === 'veth' || kind === 'netns' ? [kind, params] : [kind, { ...params, netns: 'red' }]
+  return [`${wrong}, in red`, [red, ...before].map(placed), `ip netns exec red sh -ec "${shell}"`, placed(operation)]
+}
+
+const WRONG: readonly Row[] = [
   ['a file has the name of the namespace', [], 'touch /run/netns/red', red],
   ['a bridge has another MTU', [bridge], 'true', ['bridge', { name: 'br0', mtu: 1400 }]],
   ['a veth has the name of a bridge', [], 'ip link add name br0 type veth peer name x', bridge],
@@ -114,27 +148,8 @@ const WRONG: readonly [wrong: string, before: Item[], shell: string, operation: 
   ['a macvlan has another mode', [pair], 'ip link add name m link a type macvlan mode private', macvlan],
   ['a macvlan lies on another interface', [pair], 'ip link add name m link b type macvlan mode bridge', macvlan],
   ['a macvlan has another MTU', [pair, macvlan], 'true', ['macvlan', { name: 'm', parent: 'a', mtu: 1400 }]],
-  ["a port's table holds what is not ours", [pair], stranger('bridge cnilab_a'), spoof],
-  ["a network's table holds what is not ours", [], stranger('ip cnilab_network_n'), network],
-  [
-    'an address is masqueraded for somebody else',
-    [network, member],
-    disowned('cnilab_network_n containers_10_22_0_0_16', '10.22.0.2'),
-    member,
-  ],
-  ['the table of ports holds what is not ours', [], stranger('ip cnilab_ports'), ports],
-  [
-    'a port leads to somebody else',
-    [ports, forward],
-    disowned('cnilab_ports any_address', 'tcp . 80', ' : 10.22.0.9 . 80'),
-    forward,
-  ],
-  [
-    'a source is masqueraded for somebody else',
-    [ports, source],
-    disowned('cnilab_ports masqueraded_sources', '10.9.0.0/16 . 10.22.0.2'),
-    source,
-  ],
+  ...RULES,
+  ...RULES.map(inRed),
 ]
 
 describe('from a wrong state to the right one', () => {
