@@ -7,6 +7,7 @@ import { KernelError, type Progress } from '../kernel/run.ts'
 import { type Command, type CommandLine, readResource, type Resource, type Verdict } from '../operations/operation.ts'
 import { type Derived, derive, marked, type Operation } from '../operations/registry.ts'
 import { quote, toLine } from '../plan/command-line.ts'
+import { foresee } from '../plan/foresee.ts'
 import { scopeOf } from '../plan/scope.ts'
 import { findLink, HOST, type State } from '../state/state.ts'
 import { withFirst } from './first.ts'
@@ -61,29 +62,47 @@ export async function doPlan(kernel: Kernel, plan: readonly Operation[], known: 
   }
 }
 
-async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: Known): Promise<DoResult> {
+/** What a plan comes to in a state: how that stands to each operation, and the commands for what has to be done. */
+interface Prepared {
+  judged: readonly { operation: Derived; verdict: Verdict }[]
+  todo: Map<Derived, readonly Command[]>
+}
+
+/** A plan as it is done on a host, and the state of that. */
+export async function readFor(
+  kernel: Kernel,
+  plan: readonly Operation[],
+  known: Known = {},
+): Promise<{ operations: readonly Derived[]; now: State }> {
   const { host } = kernel
   const wanted = (host.kind === 'machine' ? plan.map(marked) : plan).map(derive)
   // What was read before the lock was taken may be out of date where others act, too.
   const before = (host.common ? undefined : known.now) ?? (await kernel.read(scopeOf(wanted)))
-  const { operations, now } = await withFirst(wanted, before, (all) => kernel.read(scopeOf(all)))
+  return withFirst(wanted, before, (all) => kernel.read(scopeOf(all)))
+}
+
+/** Finds out what a plan comes to; changes nothing. Throws CnilabError `state` as `doPlan` does. */
+export function prepare(host: Host, operations: readonly Derived[], now: State, known: Known): Prepared {
   const judged = operations.map((operation) => ({ operation, verdict: operation.judge(now) }))
   const isOurs = host.kind === 'machine' ? ownership(host) : undefined
   const todo = choose(host, judged, now, {
     isOurs,
     provided: known.provided,
-    ...(known.mend === true ? { mend: (operation: Derived) => mendingOf(host, operation, now) } : {}),
+    ...(known.mend === true ? { mend: (operation: Derived, state: State) => mendingOf(host, operation, state) } : {}),
   })
   const guard = guardOf(host, now)
   for (const [{ explain }, commands] of todo) refuseToCutOff(host, explain.what, commands, guard)
+  return { judged, todo }
+}
 
+async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: Known): Promise<DoResult> {
+  const { host } = kernel
+  const { operations, now } = await readFor(kernel, plan, known)
+  const { judged, todo } = prepare(host, operations, now, known)
   const batch = `${process.pid}-${process.hrtime.bigint().toString(36)}`
-  const entries = judged.map(({ operation, verdict }, i) => ({
-    id: `${batch}.${i}`,
-    operation,
-    verdict,
-    isTodo: todo.has(operation),
-  }))
+  const entries = judged
+    .map(({ operation, verdict }, i) => ({ id: `${batch}.${i}`, operation, verdict, isTodo: todo.has(operation) }))
+    .filter(({ isTodo, verdict }) => isTodo || verdict.status === 'present')
   appendJournal(
     host,
     entries.map(({ id, operation: derived, verdict, isTodo }) => {
@@ -129,12 +148,16 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
     host,
     entries.filter((entry) => entry.isTodo).map((entry) => ({ created: entry.id, ...fileOf(host, entry.operation) })),
   )
-  const done = judged.map(({ operation, verdict }): Done => {
+  return { done: fates(judged, todo), ms }
+}
+
+/** What becomes of the operations of a plan. */
+export function fates(judged: Prepared['judged'], todo: Prepared['todo']): Done[] {
+  return judged.map(({ operation, verdict }) => {
     const commands = todo.get(operation)
     if (!commands) return { operation, status: 'already', commands: [] }
     return { operation, status: verdict.status === 'differs' ? 'mended' : 'done', commands }
   })
-  return { done, ms }
 }
 
 /** Tells whether something that is there is ours. */
@@ -145,11 +168,12 @@ interface Choosing {
   isOurs?: IsOurs | undefined
   provided?: ReadonlySet<Resource> | undefined
   /** The commands for what differs; none if it is to stay. Without it all stays. */
-  mend?: (operation: Derived) => readonly Command[]
+  mend?: (operation: Derived, state: State) => readonly Command[]
 }
 
 /**
- * Picks what has to be done, with the commands for it; throws CnilabError `state` if the state refuses any of it, or if what
+ * Picks what has to be done, with the commands for it; what needs something that is mended waits until that is done, and is
+ * judged again. Throws CnilabError `state` if the state refuses any of it, or if what
  * is there is not ours, where that matters.
  */
 export function choose(
@@ -160,9 +184,18 @@ export function choose(
 ): Map<Derived, readonly Command[]> {
   const todo = new Map<Derived, readonly Command[]>()
   const coming = new Set<Resource>(provided)
+  const renewed = new Set<Resource>()
+  let foreseen = now
   for (const { operation, verdict } of judged) {
-    const mending = verdict.status === 'differs' ? mend(operation) : []
-    if (verdict.status === 'differs' && mending.length === 0) throw inTheWay(host, operation, verdict)
+    // How it stands to what is mended before it shows only then.
+    const isDifferent = verdict.status === 'differs'
+    const waits =
+      operation.needs.some((need) => renewed.has(need)) ||
+      (isDifferent && foreseen !== now && operation.judge(foreseen).status !== 'differs')
+    const mending = isDifferent && !waits ? mend(operation, foreseen) : []
+    if (verdict.status === 'differs' && !waits && mending.length === 0) throw inTheWay(host, operation, verdict)
+    foreseen = foresee(foreseen, mending)
+    if (waits || mending.length > 0) for (const one of operation.provides) renewed.add(one)
     if (verdict.status === 'blocked') {
       const lacking = coming.has(verdict.missing)
         ? operation.needs.find((need) => !coming.has(need) && !isThere(need, now))
@@ -173,7 +206,7 @@ export function choose(
       if (isOurs?.(operation, now) === false) throw foreign(operation, now)
       continue
     }
-    todo.set(operation, verdict.status === 'differs' ? mending : operation.apply)
+    if (!waits) todo.set(operation, verdict.status === 'differs' ? mending : operation.apply)
     for (const one of operation.provides) coming.add(one)
   }
   return todo

@@ -14,6 +14,9 @@ export interface OwnTable {
   has: (object: TableObject) => boolean
 }
 
+/** A table of anybody's. */
+type Named = Pick<OwnTable, 'family' | 'name'>
+
 /** The end of a rule that is ours. */
 export const MARK_COMMENT = ['comment', `"${MARK_ALIAS}"`] as const
 
@@ -42,7 +45,7 @@ const objectSchema = once(() =>
 )
 
 /** What is in a table, besides the elements of its sets. */
-function contentsOf(rules: readonly NftObject[], { family, name }: OwnTable): TableObject[] {
+function contentsOf(rules: readonly NftObject[], { family, name }: Named): TableObject[] {
   return rules.flatMap((object) =>
     Object.entries(object).flatMap(([kind, value]) => {
       const { data } = objectSchema().safeParse(value)
@@ -52,9 +55,14 @@ function contentsOf(rules: readonly NftObject[], { family, name }: OwnTable): Ta
 }
 
 /** Whether the table is there. */
-export function hasTable(rules: readonly NftObject[], { family, name }: OwnTable): boolean {
+export function hasTable(rules: readonly NftObject[], { family, name }: Named): boolean {
   const schema = z.object({ family: z.literal(family), name: z.literal(name) })
   return rules.some(({ table }) => schema.safeParse(table).success)
+}
+
+/** The rules without a table and what is in it. */
+export function withoutTable(rules: readonly NftObject[], table: Named): NftObject[] {
+  return rules.filter((object) => !hasTable([object], table) && contentsOf([object], table).length === 0)
 }
 
 /** Whether a chain of the table has a rule whose expressions hold all of these words of JSON. */

@@ -120,7 +120,7 @@ function selector(p: Params): string[] {
   ]
 }
 
-function attributes({ mtu, advmss }: Params): string[] {
+function attributes({ mtu, advmss }: Pick<Params, 'mtu' | 'advmss'>): string[] {
   return [
     ...(mtu === undefined ? [] : ['mtu', String(mtu)]),
     ...(advmss === undefined ? [] : ['advmss', String(advmss)]),
@@ -149,13 +149,24 @@ function inPlace(p: Params, now: State): Route[] {
 }
 
 /** What tells a route that is there from others, as words of `ip route`. */
-function asWords({ dst, via, dev, metric, table }: Route): string[] {
+export function asWords({ dst, via, dev, metric, table }: Route): string[] {
   return [
     dst,
     ...(via === undefined ? [] : ['via', via]),
     ...(dev === undefined ? [] : ['dev', dev]),
     ...(metric === 0 ? [] : ['metric', String(metric)]),
     ...(table === 'main' ? [] : ['table', table]),
+  ]
+}
+
+/** All that is known of a route that is there, as words of `ip route`. */
+export function wholeRoute(one: Route): string[] {
+  return [
+    ...asWords(one),
+    ...(one.family === 'inet6' ? [] : ['scope', one.scope]),
+    'proto',
+    one.protocol,
+    ...attributes(one),
   ]
 }
 
