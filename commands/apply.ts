@@ -6,7 +6,7 @@ import { word } from '../src/ui/terminal/word.ts'
 export default class Apply extends OperationCommand {
   static override summary = "Bring the kernel to a lab's operations, or to those of a list"
   static override description =
-    "What is there already stays, what is missing is made, and what is something else is changed, or removed and made anew; repeating it changes nothing. The list is a YAML file of items such as 'bridge: {name: cni0}'; see cnilab lab reference. On the machine itself (--host) only what cnilab made is changed."
+    "What is there already stays, what is missing is made, and what is something else is changed, or removed and made anew; repeating it changes nothing. With --dry-run it prints the commands that this takes now, of which there are none where all is there. The list is a YAML file of items such as 'bridge: {name: cni0}'; see cnilab lab reference. On the machine itself (--host) only what cnilab made is changed."
   static override examples = [
     '<%= config.bin %> apply eight-steps',
     '<%= config.bin %> apply ./network.yaml',
