@@ -205,6 +205,17 @@ const LOST: readonly (readonly [wrong: string, plan: Item[], shell: string])[] =
     container,
     'ip link delete dev br0; ip link add name br0 type veth peer name x',
   ],
+  [
+    'a veth in use has the name of the bridge',
+    [
+      bridge,
+      ['address', { address: '10.44.0.1/24', ifname: 'br0' }],
+      ['up', { ifname: 'br0' }],
+      ['route', { dst: '10.45.0.0/16', via: '10.44.0.9' }],
+      ['sysctl', { key: 'net.ipv4.conf.br0.log_martians', value: '1' }],
+    ],
+    'ip link delete dev br0; ip link add name br0 type veth peer name x; ip link set dev br0 up; ip address add 10.44.0.1/24 dev br0; ip route add 10.45.0.0/16 via 10.44.0.9; sysctl -qw net.ipv4.conf.br0.log_martians=1',
+  ],
   ['a port is in another bridge', container, 'ip link add name br1 type bridge; ip link set dev a master br1'],
   [
     'a table holds what is not ours',
@@ -227,12 +238,12 @@ const NEAR = 'ip link add name br9 type bridge; ip link set dev a master br9 up;
 const SHOW_NEAR = 'ip -br address show dev a; ip -br link show master br9'
 /** An end that is in use, and how it shows. */
 const FAR =
-  'ip link set dev x up; ip address add 10.6.0.1/24 dev x; ip -6 address add fd06::1/64 dev x nodad; ip route add 10.7.0.0/16 via 10.6.0.9 metric 5 mtu 1300; ip route add 10.8.0.0/16 dev x; ip -6 route add fd07::/64 via fd06::9 table 7'
+  'ip link set dev x up; ip address add 10.6.0.1/24 dev x; ip -6 address add fd06::1/64 dev x nodad; ip route add 10.8.0.0/16 dev x; ip route add 10.7.0.0/16 via 10.8.0.9 metric 5 mtu 1300; ip -6 route add fd07::/64 via fd06::9 table 7'
 const SHOW_FAR = 'ip -br address show dev b; ip route; ip -6 route show table 7'
 const FAR_SHOWN = [
   '10.6.0.1/24',
   'fd06::1/64',
-  '10.7.0.0/16 via 10.6.0.9 dev b metric 5 mtu 1300',
+  '10.7.0.0/16 via 10.8.0.9 dev b metric 5 mtu 1300',
   '10.8.0.0/16 dev b scope link',
   'fd07::/64 via fd06::9 dev b',
 ]
