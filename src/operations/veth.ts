@@ -122,9 +122,10 @@ export const veth: OperationKind<'veth', Params> = {
   }),
   expected: (p) => `${p.name} and ${p.peer} are the ends of a veth pair`,
   judge: (p, now) => {
-    // The namespace of one end may be missing, and something else have the name of the other.
     const verdict = judgeEnds(p, now)
-    if (verdict.status === 'differs') return verdict
+    // The namespace of one end may be missing, and something else have the name of the other. What an owner's names derive
+    // from is nobody else's.
+    if (verdict.status === 'differs' && p.mark?.owner === undefined) return verdict
     return missingNetns(p.netns, now) ?? missingNetns(p.peerNetns, now) ?? verdict
   },
 }

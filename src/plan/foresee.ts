@@ -1,6 +1,7 @@
 import { type Command, HOST_PID } from '../operations/operation.ts'
 import { withoutTable } from '../operations/nft-tables.ts'
 import { asWords } from '../operations/route.ts'
+import { lyingOn } from '../operations/way-out.ts'
 import { findLink, HOST, type Link, type Namespace, type Route, type State } from '../state/state.ts'
 import { otherEnd } from '../state/topology.ts'
 
@@ -92,7 +93,7 @@ function withLinks(now: State, place: string, argv: readonly string[]): State {
     mac: wordAfter(words, 'address') ?? '',
     mtu: Number(wordAfter(words, 'mtu') ?? FRESH.mtu),
   })
-  if (kind !== 'veth') {
+  if (!argv.includes('peer')) {
     const above = { peer: wordAfter(near, 'link'), vlanFiltering: wordAfter(near, 'vlan_filtering') === '1' }
     return withEnd(now, placeOf(wordAfter(near, 'netns'), place), { ...made(near), ...above, index: first })
   }
@@ -132,8 +133,8 @@ function withoutLink(now: State, place: string, ifname: string): State {
   const link = findLink(now, ifname, place)
   if (!link) return now
   const far = link.kind === 'veth' ? otherEnd(now, { netns: place, link }) : undefined
-  const above = (now.get(place)?.links ?? []).filter(({ kind, peer }) => kind !== 'veth' && peer === ifname)
-  const rest = above.reduce((state, { name }) => withoutLink(state, place, name), withoutTraces(now, place, ifname))
+  const above = lyingOn(ifname, place, now)
+  const rest = above.reduce((state, name) => withoutLink(state, place, name), withoutTraces(now, place, ifname))
   return far ? withoutTraces(rest, far.netns, far.link.name) : rest
 }
 
