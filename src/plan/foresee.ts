@@ -83,7 +83,9 @@ const EMPTY: Namespace = {
 
 /** `ip link add`: the interface, and of a cable also the other end. */
 function withLinks(now: State, place: string, argv: readonly string[]): State {
-  const [near, far] = [argv, argv.slice(argv.indexOf('peer'))]
+  // A name may be any of these words.
+  const cut = argv.findIndex((word, i) => word === 'veth' && argv[i + 1] === 'peer') + 1
+  const [near, far] = [argv, argv.slice(cut)]
   const [first, second] = [freeIndex(now), freeIndex(now) + 1]
   const kind = wordAfter(near, 'type') ?? ''
   const made = (words: readonly string[]): Link => ({
@@ -93,7 +95,7 @@ function withLinks(now: State, place: string, argv: readonly string[]): State {
     mac: wordAfter(words, 'address') ?? '',
     mtu: Number(wordAfter(words, 'mtu') ?? FRESH.mtu),
   })
-  if (!argv.includes('peer')) {
+  if (cut === 0) {
     const above = { peer: wordAfter(near, 'link'), vlanFiltering: wordAfter(near, 'vlan_filtering') === '1' }
     return withEnd(now, placeOf(wordAfter(near, 'netns'), place), { ...made(near), ...above, index: first })
   }
@@ -105,8 +107,11 @@ function withLinks(now: State, place: string, argv: readonly string[]): State {
   return plugged(withEnd(withEnd(now, place, ends[0]), there, ends[1]), [place, first], [there, second])
 }
 
-const freeIndex = (now: State) =>
-  1 + Math.max(...[...now.values()].flatMap((namespace) => namespace?.links.map(({ index }) => index) ?? []))
+function freeIndex(now: State): number {
+  let last = 0
+  for (const namespace of now.values()) for (const { index } of namespace?.links ?? []) last = Math.max(last, index)
+  return last + 1
+}
 
 function withEnd(now: State, place: string, link: Link): State {
   return withNamespace(now, place, ({ links }) => ({ links: [...links, link] }))
@@ -140,20 +145,28 @@ function withoutLink(now: State, place: string, ifname: string): State {
 
 /** `ip link set`: its words after the name. */
 function afterSetup(now: State, place: string, ifname: string, words: readonly string[]): State {
-  const [netns, name, master, mtu] = ['netns', 'name', 'master', 'mtu'].map((word) => wordAfter(words, word))
-  if (netns !== undefined) return moved(now, [place, ifname], [placeOf(netns, place), name ?? ifname])
-  if (words.includes('down'))
-    return withLink(
-      withoutRoutes(now, place, ({ dev }) => dev === ifname),
-      place,
-      ifname,
-      (link) => ({ up: false, addresses: link.addresses.filter(({ family }) => family !== 'inet6') }),
-    )
-  if (words.includes('up')) return withLink(now, place, ifname, () => ({ up: true }))
-  if (name !== undefined) return renamed(now, place, ifname, name)
-  // A port that changes over is put into the VLANs of the new bridge.
-  if (master !== undefined) return withLink(now, place, ifname, () => ({ master, vlans: [] }))
-  return mtu === undefined ? now : withLink(now, place, ifname, () => ({ mtu: Number(mtu) }))
+  const [verb, value = ''] = words
+  switch (verb) {
+    case 'netns':
+      return moved(now, [place, ifname], [placeOf(value, place), words[3] ?? ifname])
+    case 'down':
+      return withLink(
+        withoutRoutes(now, place, ({ dev }) => dev === ifname),
+        place,
+        ifname,
+        (link) => ({ up: false, addresses: link.addresses.filter(({ family }) => family !== 'inet6') }),
+      )
+    case 'up':
+      return withLink(now, place, ifname, () => ({ up: true }))
+    case 'name':
+      return renamed(now, place, ifname, value)
+    case 'master': // which puts it into the VLANs of the new bridge
+      return withLink(now, place, ifname, () => ({ master: value, vlans: [] }))
+    case 'mtu':
+      return withLink(now, place, ifname, () => ({ mtu: Number(value) }))
+    default:
+      return now
+  }
 }
 
 /** An interface that goes into another namespace leaves behind all but its kind, its MAC and its other end. */

@@ -206,6 +206,15 @@ const LOST: readonly (readonly [wrong: string, plan: Item[], shell: string])[] =
     'ip link delete dev br0; ip link add name br0 type veth peer name x',
   ],
   [
+    'an end is called as words of ip are',
+    [
+      ['veth', { name: 'peer', peer: 'down' }],
+      ['address', { address: '10.22.0.2/16', ifname: 'down' }],
+      ['up', { ifname: 'down' }],
+    ],
+    'ip link set dev down down; ip link set dev down name x; ip link set dev x up',
+  ],
+  [
     'a veth in use has the name of the bridge',
     [
       bridge,
