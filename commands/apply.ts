@@ -6,7 +6,7 @@ import { word } from '../src/ui/terminal/word.ts'
 export default class Apply extends OperationCommand {
   static override summary = "Bring the kernel to a lab's operations, or to those of a list"
   static override description =
-    "Keeps what is right already, makes what is missing, and changes or replaces what differs; repeating it changes nothing. The list is a YAML file of items such as 'bridge: {name: cni0}'; see cnilab lab reference. On the machine itself (--host), it changes only what cnilab made."
+    "Keeps what is right already, makes what is missing, and changes or replaces what differs; repeating it changes nothing. With --dry-run, it prints the commands that this would take now. The list is a YAML file of items such as 'bridge: {name: cni0}'; see cnilab lab reference. On the machine itself (--host), it changes only what cnilab made."
   static override examples = [
     '<%= config.bin %> apply eight-steps',
     '<%= config.bin %> apply ./network.yaml',

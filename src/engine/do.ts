@@ -7,6 +7,7 @@ import { KernelError, type Progress } from '../kernel/run.ts'
 import { type Command, type CommandLine, readResource, type Resource, type Verdict } from '../operations/operation.ts'
 import { type BoundOperation, bindOperation, withMark, type Operation } from '../operations/registry.ts'
 import { quote, toLine } from '../plan/command-line.ts'
+import { foresee } from '../plan/foresee.ts'
 import { scopeOf } from '../plan/scope.ts'
 import { findLink, HOST, type State } from '../state/state.ts'
 import { withFirst } from './first.ts'
@@ -61,29 +62,49 @@ export async function doPlan(kernel: Kernel, plan: readonly Operation[], known: 
   }
 }
 
-async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: DoOptions): Promise<DoResult> {
+/** A plan judged against a state: the verdict on each operation, and the commands for what must be done. */
+interface Prepared {
+  judged: readonly { operation: BoundOperation; verdict: Verdict }[]
+  todo: Map<BoundOperation, readonly Command[]>
+}
+
+/** The operations of a plan as they will be done on a host, and the host's state. */
+export async function readFor(
+  kernel: Kernel,
+  plan: readonly Operation[],
+  known: DoOptions = {},
+): Promise<{ operations: readonly BoundOperation[]; now: State }> {
   const { host } = kernel
   const wanted = (host.kind === 'machine' ? plan.map(withMark) : plan).map(bindOperation)
   // What was read before we took the lock may be out of date if others act, too.
   const before = (host.common ? undefined : known.now) ?? (await kernel.read(scopeOf(wanted)))
-  const { operations, now } = await withFirst(wanted, before, (all) => kernel.read(scopeOf(all)))
+  return withFirst(wanted, before, (all) => kernel.read(scopeOf(all)))
+}
+
+/** Works out what a plan would do, without changing anything. Throws CnilabError `state` as `doPlan` does. */
+export function prepare(host: Host, operations: readonly BoundOperation[], now: State, known: DoOptions): Prepared {
   const judged = operations.map((operation) => ({ operation, verdict: operation.judge(now) }))
   const isOurs = host.kind === 'machine' ? ownership(host) : undefined
   const todo = choose(host, judged, now, {
     isOurs,
     provided: known.provided,
-    ...(known.mend === true ? { mend: (operation: BoundOperation) => mendingOf(host, operation, now) } : {}),
+    ...(known.mend === true
+      ? { mend: (operation: BoundOperation, state: State) => mendingOf(host, operation, state) }
+      : {}),
   })
   const guard = guardOf(host, now)
   for (const [{ explain }, commands] of todo) refuseToCutOff(host, explain.what, commands, guard)
+  return { judged, todo }
+}
 
+async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: DoOptions): Promise<DoResult> {
+  const { host } = kernel
+  const { operations, now } = await readFor(kernel, plan, known)
+  const { judged, todo } = prepare(host, operations, now, known)
   const batch = `${process.pid}-${process.hrtime.bigint().toString(36)}`
-  const entries = judged.map(({ operation, verdict }, i) => ({
-    id: `${batch}.${i}`,
-    operation,
-    verdict,
-    isTodo: todo.has(operation),
-  }))
+  const entries = judged
+    .map(({ operation, verdict }, i) => ({ id: `${batch}.${i}`, operation, verdict, isTodo: todo.has(operation) }))
+    .filter(({ isTodo, verdict }) => isTodo || verdict.status === 'present')
   appendJournal(
     host,
     entries.map(({ id, operation: bound, verdict, isTodo }) => {
@@ -129,12 +150,16 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
     host,
     entries.filter((entry) => entry.isTodo).map((entry) => ({ created: entry.id, ...fileOf(host, entry.operation) })),
   )
-  const done = judged.map(({ operation, verdict }): Done => {
+  return { done: fates(judged, todo), ms }
+}
+
+/** What happens to each operation of a plan. */
+export function fates(judged: Prepared['judged'], todo: Prepared['todo']): Done[] {
+  return judged.map(({ operation, verdict }) => {
     const commands = todo.get(operation)
     if (!commands) return { operation, status: 'already', commands: [] }
     return { operation, status: verdict.status === 'differs' ? 'mended' : 'done', commands }
   })
-  return { done, ms }
 }
 
 /** Whether what exists of an operation is ours. */
@@ -145,12 +170,13 @@ interface ChooseOptions {
   isOurs?: IsOurs | undefined
   provided?: ReadonlySet<Resource> | undefined
   /** The commands for what differs; none if it must stay. Without this option, everything stays. */
-  mend?: (operation: BoundOperation) => readonly Command[]
+  mend?: (operation: BoundOperation, state: State) => readonly Command[]
 }
 
 /**
- * Selects the operations that must be done, with their commands. Throws CnilabError `state` if the state refuses one of them,
- * or if what exists is not ours, if `isOurs` asks.
+ * Selects the operations that must be done, with their commands. One that needs something that is being mended waits, and is
+ * judged again afterwards. Throws CnilabError `state` if the state refuses one of them, or if what exists is not ours, if
+ * `isOurs` asks.
  */
 export function choose(
   host: Host,
@@ -160,9 +186,18 @@ export function choose(
 ): Map<BoundOperation, readonly Command[]> {
   const todo = new Map<BoundOperation, readonly Command[]>()
   const coming = new Set<Resource>(provided)
+  const renewed = new Set<Resource>()
+  let foreseen = now
   for (const { operation, verdict } of judged) {
-    const mending = verdict.status === 'differs' ? mend(operation) : []
-    if (verdict.status === 'differs' && mending.length === 0) throw inTheWay(host, operation, verdict)
+    // What an earlier operation mends may change the verdict on this one.
+    const isDifferent = verdict.status === 'differs'
+    const waits =
+      operation.needs.some((need) => renewed.has(need)) ||
+      (isDifferent && foreseen !== now && operation.judge(foreseen).status !== 'differs')
+    const mending = isDifferent && !waits ? mend(operation, foreseen) : []
+    if (verdict.status === 'differs' && !waits && mending.length === 0) throw inTheWay(host, operation, verdict)
+    foreseen = foresee(foreseen, mending)
+    if (waits || mending.length > 0) for (const one of operation.provides) renewed.add(one)
     if (verdict.status === 'blocked') {
       const lacking = coming.has(verdict.missing)
         ? operation.needs.find((need) => !coming.has(need) && !isThere(need, now))
@@ -173,7 +208,7 @@ export function choose(
       if (isOurs?.(operation, now) === false) throw foreign(operation, now)
       continue
     }
-    todo.set(operation, verdict.status === 'differs' ? mending : operation.apply)
+    if (!waits) todo.set(operation, verdict.status === 'differs' ? mending : operation.apply)
     for (const one of operation.provides) coming.add(one)
   }
   return todo

@@ -1,9 +1,15 @@
+import { CnilabError } from '../errors.ts'
 import type { Kernel } from '../kernel/kernel.ts'
+import type { Resource } from '../operations/operation.ts'
 import type { Operation } from '../operations/registry.ts'
-import { doPlan, type DoResult, type DoOptions } from './do.ts'
+import { foresee } from '../plan/foresee.ts'
+import { doPlan, type DoResult, fates, type DoOptions, prepare, readFor } from './do.ts'
+import { withWhereabouts } from './whereabouts.ts'
 
-/** How often to run the plan again for what mending removed, such as a cable that another operation had used. */
-const MOST = 3
+type Done = DoResult['done']
+
+/** How many rounds to mend in: each may reveal what else is wrong, or remove what another operation had found in place. */
+const MOST = 8
 
 /**
  * Does a plan from any state: does what is absent, and changes or replaces what differs. Idempotent. In a sandbox it may
@@ -11,19 +17,47 @@ const MOST = 3
  * stay.
  */
 export async function mendPlan(kernel: Kernel, plan: readonly Operation[], known: DoOptions = {}): Promise<DoResult> {
-  let result = await doPlan(kernel, plan, { ...known, mend: true })
-  for (let times = 1; times < MOST && result.done.some(({ status }) => status === 'mended'); times++) {
-    // Removing what was in the way may have removed what an earlier operation had found in place.
-    const again = await doPlan(kernel, plan, { ...known, now: undefined, mend: true })
-    if (again.done.every(({ status }) => status === 'already')) break
-    result = together(result, again)
+  let last = await doPlan(kernel, plan, { ...known, mend: true })
+  let result = last
+  for (let times = 1; isMending(last.done); times++) {
+    if (times === MOST) throw contradictory(last.done)
+    last = await doPlan(kernel, plan, { ...known, now: undefined, mend: true })
+    result = { done: together(result.done, last.done), ms: result.ms + last.ms }
   }
   return result
 }
 
-function together(first: DoResult, then: DoResult): DoResult {
-  const done = first.done.map((one, i) => {
-    const more = then.done[i]
+/**
+ * What `mendPlan` would do now: first what is there already, then the rest as it would be done. Changes nothing; throws as
+ * it does.
+ */
+export async function planMending(kernel: Kernel, plan: readonly Operation[]): Promise<Done> {
+  try {
+    const rounds: Done[] = []
+    const provided = new Set<Resource>()
+    let { operations: left, now } = await readFor(kernel, plan)
+    do {
+      const { judged, todo } = prepare(kernel.host, left, now, { mend: true, provided })
+      rounds.push(fates(judged, todo))
+      now = foresee(now, [...todo.values()].flat())
+      for (const one of [...todo.keys()].flatMap(({ provides }) => provides)) provided.add(one)
+      left = left.filter((operation) => !todo.has(operation))
+    } while (isMending(rounds.at(-1) ?? []) && rounds.length < MOST)
+    const there = (rounds.at(-1) ?? []).filter(({ status }) => status === 'already')
+    return [...there, ...rounds.flat().filter(({ status }) => status !== 'already')]
+  } catch (error) {
+    throw await withWhereabouts(kernel, error)
+  }
+}
+
+const isMending = (done: Done) => done.some(({ status }) => status === 'mended')
+
+/** Whether another round is due: an operation was mended, so others may have waited, or must be done again. */
+function together(first: Done, then: Done): Done {
+  const known = new Set(first.map(({ operation }) => operation.id))
+  const later = new Map(then.map((one) => [one.operation.id, one]))
+  const done = first.map((one) => {
+    const more = later.get(one.operation.id)
     if (!more || more.status === 'already') return one
     return {
       ...more,
@@ -31,5 +65,12 @@ function together(first: DoResult, then: DoResult): DoResult {
       commands: [...one.commands, ...more.commands],
     }
   })
-  return { done, ms: first.ms + then.ms }
+  return [...done, ...then.filter(({ operation }) => !known.has(operation.id))]
+}
+
+function contradictory(done: Done): CnilabError {
+  const wrong = done.filter(({ status }) => status === 'mended').map(({ operation }) => operation.expected)
+  return new CnilabError('state', `these operations take something away from each other: ${wrong.join('; ')}`, {
+    fix: 'leave one of them out',
+  })
 }

@@ -66,11 +66,10 @@ export function findHost(flags: Place): Host | undefined {
   if (flags.host) return machine(flags)
   const own = ownSandbox()
   refuseAnother(own, flags.sandbox)
-  if (own) return own
-  const sandbox = findSandbox(flags.sandbox)
-  if (!sandbox) return undefined
-  requireIntact(sandbox)
-  return enter(sandbox)
+  const sandbox = own ? undefined : findSandbox(flags.sandbox)
+  if (sandbox) requireIntact(sandbox)
+  const host = own ?? (sandbox && enter(sandbox))
+  return host && { ...host, force: flags.force ?? false }
 }
 
 /** Throws CnilabError `state` if a namespace does not exist. */

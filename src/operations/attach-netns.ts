@@ -74,7 +74,7 @@ export const attachNetns: OperationKind<'attach-netns', Params> = {
       : [],
   mend: (p, now) => {
     const astray = findAstray(p, now)
-    if (astray?.netns === p.netns) return rename(astray, nameThere(p))
+    if (astray?.netns === p.netns) return rename(astray, nameThere(p), now)
     if (astray) return move(astray, p)
     // Another interface has its name there.
     const removal = clear(nameThere(p), p.netns, now)

@@ -1,5 +1,5 @@
 import type * as z from 'zod'
-import { findLink, HOST, type Link, type State } from '../state/state.ts'
+import { type Address, findLink, HOST, type Link, type State } from '../state/state.ts'
 import type { CableEnd } from '../state/topology.ts'
 import {
   type Before,
@@ -12,6 +12,7 @@ import {
   type Resource,
   resource,
 } from './operation.ts'
+import { wholeRoute } from './route.ts'
 import { isOurs } from './same-link.ts'
 import { isWayOut } from './way-out.ts'
 
@@ -100,10 +101,35 @@ export function setMtu(link: Link, mtu: number | undefined, netns: string | unde
   return mtu === undefined || link.mtu === mtu ? [] : [ip(netns, 'link', 'set', 'dev', link.name, 'mtu', String(mtu))]
 }
 
-/** The commands that rename an interface, which must be down meanwhile. */
-export function rename({ netns, link }: CableEnd, name: string): Command[] {
-  const set = (...words: string[]) => ip(netns === HOST ? undefined : netns, 'link', 'set', 'dev', ...words)
-  return link.up
-    ? [set(link.name, 'down'), set(link.name, 'name', name), set(name, 'up')]
-    : [set(link.name, 'name', name)]
+/**
+ * Commands that give an interface another name. It must be down for that, whereby it loses its routes, and its addresses of
+ * IPv6: they are put back, but for what the kernel and routers bring by themselves.
+ */
+export function rename({ netns, link }: CableEnd, name: string, now: State): Command[] {
+  const place = netns === HOST ? undefined : netns
+  const set = (...words: string[]) => ip(place, 'link', 'set', 'dev', ...words)
+  if (!link.up) return [set(link.name, 'name', name)]
+  const addresses = link.addresses.filter(({ family, scope }) => family === 'inet6' && scope !== 'link')
+  const { routes = [], policyRoutes = [] } = now.get(netns) ?? {}
+  const lost = [...routes, ...policyRoutes].filter(
+    ({ dev, protocol }) => dev === link.name && !BY_THEMSELVES.includes(protocol),
+  )
+  // A gateway must be within reach.
+  const direct = lost.filter(({ via }) => via === undefined)
+  return [
+    set(link.name, 'down'),
+    set(link.name, 'name', name),
+    set(name, 'up'),
+    ...addresses.map((one) => ip(place, 'address', 'add', ...addressWords(one, name))),
+    ...[...direct, ...lost.filter((one) => !direct.includes(one))].map((one) =>
+      ip(place, 'route', 'add', ...wholeRoute({ ...one, dev: name })),
+    ),
+  ]
+}
+
+/** Protocols of routes that come by themselves: ip-route(8), `proto`. */
+const BY_THEMSELVES: readonly string[] = ['kernel', 'ra', 'redirect']
+
+function addressWords({ address, prefix, prefixRoute }: Address, ifname: string): string[] {
+  return [`${address}/${prefix}`, 'dev', ifname, 'nodad', ...(prefixRoute ? [] : ['noprefixroute'])]
 }

@@ -4,13 +4,21 @@ import { HOST, type NftObject, type Route } from '../state/state.ts'
 import { contains, isIpv6 } from '../ip-arithmetic.ts'
 import { netnsPlace } from './names.ts'
 import { subnet } from './ip.ts'
-import { deleteTable, foreignTable, hasOwnRule, hasTable, type OwnTable, foreignObjects } from './nft-tables.ts'
 import {
-  type Command,
+  deleteTable,
+  foreignTable,
+  hasOwnRule,
+  hasTable,
+  type OwnTable,
+  rulesIn,
+  foreignObjects,
+} from './nft-tables.ts'
+import {
   inNetns,
   MARK_ALIAS,
   missingNetns,
   namedNetns,
+  nft,
   type OperationKind,
   placeId,
   resource,
@@ -62,15 +70,15 @@ export const masquerade: OperationKind<'masquerade', Params> = {
   needs: (p) => namedNetns(p.netns).map(resource.netns),
   apply: (p) => {
     const [family, table] = [familyOf(p), tableOf(p)]
-    const nft = (...argv: string[]): Command => ({ tool: 'nft', argv, netns: p.netns })
+    const at = [family, table] as const
     return [
-      nft('add', 'table', family, table),
-      nft('add', 'chain', family, table, CHAIN, '{ type nat hook postrouting priority srcnat; policy accept; }'),
+      nft(p.netns, 'add', 'table', ...at),
+      nft(p.netns, 'add', 'chain', ...at, CHAIN, '{ type nat hook postrouting priority srcnat; policy accept; }'),
       nft(
+        p.netns,
         'add',
         'rule',
-        family,
-        table,
+        ...at,
         CHAIN,
         family,
         'saddr',
@@ -86,15 +94,15 @@ export const masquerade: OperationKind<'masquerade', Params> = {
     ]
   },
   undo: (p, _before, now) => {
-    const rules = now.get(p.netns ?? HOST)?.rules ?? []
+    const rules = rulesIn(p.netns, now)
     if (!hasTable(rules, ownTable(p))) return []
     // The table may lack its rule, if we were stopped between the two.
     const isOurs = !p.mark || hasOwnRule(rules, ownTable(p)) || foreignObjects(rules, ownTable(p)).length === 0
-    return isOurs ? [{ ...deleteTable(ownTable(p)), netns: p.netns }] : []
+    return isOurs ? [deleteTable(ownTable(p), p.netns)] : []
   },
-  mend: (p) => [{ ...deleteTable(ownTable(p)), netns: p.netns }, ...masquerade.apply(p)],
+  mend: (p) => [deleteTable(ownTable(p), p.netns), ...masquerade.apply(p)],
   users: (p, now) => {
-    const rules = now.get(p.netns ?? HOST)?.rules ?? []
+    const rules = rulesIn(p.netns, now)
     const isOurs = p.mark !== undefined && hasOwnRule(rules, ownTable(p))
     return isOurs ? foreignObjects(rules, ownTable(p)).map((what) => `${what} of table ${tableOf(p)}`) : []
   },

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import type { NftObject } from '../state/state.ts'
 import { deleteTable, hasOwnRule, type OwnTable, foreignObjects } from './nft-tables.ts'
-import type { Command, Refusal } from './operation.ts'
+import { type Command, nft, type Refusal } from './operation.ts'
 
 /** The table families for IPv4 and IPv6. */
 export type IpFamily = 'ip' | 'ip6'
@@ -61,23 +61,26 @@ export function elementsOf(rules: readonly NftObject[], { family, name }: Shared
 
 /**
  * The commands that remove the elements of the owners for which `isGone` holds; with the last element the whole table goes,
- * if something in it is ours and nothing is anybody else's. (The kernel takes 20 ms for any deletion, whatever its size.)
+ * if something in it is ours and nothing is anybody else's. `rules` are those of `netns`, or of the host. (The kernel takes
+ * 20 ms for any deletion, whatever its size.)
  */
 export function removeOwned(
   table: SharedTable,
   isGone: (owner: string) => boolean,
   rules: readonly NftObject[],
+  netns?: string,
 ): Command[] {
   const all = elementsOf(rules, table)
   const gone = all.filter(({ owner }) => isGone(owner))
   const isMarked = () => gone.length > 0 || hasOwnRule(rules, table)
-  if (gone.length === all.length && isMarked() && foreignObjects(rules, table).length === 0) return [deleteTable(table)]
-  return gone.map((element) => removeElement(table, element))
+  if (gone.length === all.length && isMarked() && foreignObjects(rules, table).length === 0)
+    return [deleteTable(table, netns)]
+  return gone.map((element) => removeElement(table, element, netns))
 }
 
 /** The command that deletes a table with its elements; none unless the table exists, bears our mark, and holds nothing else. */
-export function removeShared(table: SharedTable, rules: readonly NftObject[]): Command[] {
-  return hasOwnRule(rules, table) && foreignObjects(rules, table).length === 0 ? [deleteTable(table)] : []
+export function removeShared(table: SharedTable, rules: readonly NftObject[], netns?: string): Command[] {
+  return hasOwnRule(rules, table) && foreignObjects(rules, table).length === 0 ? [deleteTable(table, netns)] : []
 }
 
 /** Refuses to delete a table in which containers have elements; undefined if none has. */
@@ -91,6 +94,6 @@ export function refuseShared(table: SharedTable, rules: readonly NftObject[]): R
 }
 
 /** The command that deletes one element. */
-export function removeElement({ family, name }: SharedTable, { set, value }: OwnedElement): Command {
-  return { tool: 'nft', argv: ['delete', 'element', family, name, set, `{ ${value} }`] }
+export function removeElement({ family, name }: SharedTable, { set, value }: OwnedElement, netns?: string): Command {
+  return nft(netns, 'delete', 'element', family, name, set, `{ ${value} }`)
 }

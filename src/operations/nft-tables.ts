@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { once } from '../once.ts'
-import type { NftObject } from '../state/state.ts'
-import { type Command, MARK_ALIAS } from './operation.ts'
+import { HOST, type NftObject, type State } from '../state/state.ts'
+import { type Command, MARK_ALIAS, nft } from './operation.ts'
 
 /**
  * An nftables table that cnilab makes. The table itself bears no mark, as nft 1.0.6 shows no comments of tables and chains:
@@ -13,6 +13,9 @@ export interface OwnTable {
   /** Whether cnilab makes such an object: a rule is known by its comment, everything else by its kind, name and hook. */
   has: (object: TableObject) => boolean
 }
+
+/** Any table. */
+type Named = Pick<OwnTable, 'family' | 'name'>
 
 /** How our rules end. */
 export const MARK_COMMENT = ['comment', `"${MARK_ALIAS}"`] as const
@@ -42,7 +45,7 @@ const objectSchema = once(() =>
 )
 
 /** The objects in a table; the elements of its sets do not count. */
-function contentsOf(rules: readonly NftObject[], { family, name }: OwnTable): TableObject[] {
+function contentsOf(rules: readonly NftObject[], { family, name }: Named): TableObject[] {
   return rules.flatMap((object) =>
     Object.entries(object).flatMap(([kind, value]) => {
       const { data } = objectSchema().safeParse(value)
@@ -52,9 +55,14 @@ function contentsOf(rules: readonly NftObject[], { family, name }: OwnTable): Ta
 }
 
 /** Whether the table exists. */
-export function hasTable(rules: readonly NftObject[], { family, name }: OwnTable): boolean {
+export function hasTable(rules: readonly NftObject[], { family, name }: Named): boolean {
   const schema = z.object({ family: z.literal(family), name: z.literal(name) })
   return rules.some(({ table }) => schema.safeParse(table).success)
+}
+
+/** The rules without a table and its contents. */
+export function withoutTable(rules: readonly NftObject[], table: Named): NftObject[] {
+  return rules.filter((object) => !hasTable([object], table) && contentsOf([object], table).length === 0)
 }
 
 /** Whether a chain of the table has a rule whose JSON contains all of these words. */
@@ -99,7 +107,12 @@ export function foreignTable(rules: readonly NftObject[], table: OwnTable): stri
     : `${named} holds something that cnilab did not make: ${strangers.join(', ')}`
 }
 
-/** The command that deletes a table, whatever is in it. */
-export function deleteTable({ family, name }: OwnTable): Command {
-  return { tool: 'nft', argv: ['delete', 'table', family, name] }
+/** The rules of a namespace; the host's without one. */
+export function rulesIn(netns: string | undefined, now: State): readonly NftObject[] {
+  return now.get(netns ?? HOST)?.rules ?? []
+}
+
+/** The command that deletes a table of a namespace, or of the host. */
+export function deleteTable({ family, name }: OwnTable, netns?: string): Command {
+  return nft(netns, 'delete', 'table', family, name)
 }

@@ -66,8 +66,8 @@ export const resource = {
   link: (ifname: string, netns = 'host'): LinkResource => `link:${netns}/${ifname}`,
   /** Directly reachable gateways: some interface is up and has an address. */
   onlink: (netns = 'host'): OtherResource => `onlink:${netns}`,
-  /** A port of the host: only one container can have it. */
-  port: (name: string): OtherResource => `port:${name}`,
+  /** A port of the host, or of a namespace: only one container can have it. */
+  port: (name: string, netns = 'host'): OtherResource => `port:${netns}/${name}`,
 }
 
 /** The parts of a resource's name; `ifname` is '' unless it is an interface. A namespace may be a path. */
@@ -161,7 +161,7 @@ interface Definition<K extends string, P> {
   mark?(p: P): P
   /** The interfaces that it creates with a mark. */
   marks?(p: P): readonly MarkedLink[]
-  /** The nftables tables that hold it, as `ip NAME`; only for kinds whose tables are known by name alone. */
+  /** The host's tables of nftables in which it lives, as `ip NAME`; only for kinds of which the name alone tells. */
   tables?(p: P): readonly string[]
   /** What remains of it on a kernel without IPv6; undefined if nothing does. If missing, all of it remains. */
   withoutIpv6?(p: P): P | undefined
@@ -240,7 +240,12 @@ export function ip(netns: string | undefined, ...argv: string[]): Command {
   return netns === undefined ? { tool: 'ip', argv } : { tool: 'ip', argv, netns }
 }
 
-/** `red.eth0`, or `host.eth0`: part of a finding's id. */
+/** Shorthand for an `nft` command. */
+export function nft(netns: string | undefined, ...argv: string[]): Command {
+  return netns === undefined ? { tool: 'nft', argv } : { tool: 'nft', argv, netns }
+}
+
+/** `red.eth0`, or `host.eth0`: the common form of a finding's id. */
 export function placeId(netns: string | undefined, name: string): string {
   return `${netns ?? 'host'}.${name}`
 }

@@ -1,8 +1,8 @@
 import * as z from 'zod'
-import { HOST, type State } from '../state/state.ts'
+import type { State } from '../state/state.ts'
 import { ipAddress, subnet } from './ip.ts'
 import { isIpv6 } from '../ip-arithmetic.ts'
-import { ownerName } from './names.ts'
+import { netnsPlace, ownerName } from './names.ts'
 import { wholeNumber } from './scalars.ts'
 import {
   elementsOf,
@@ -13,14 +13,31 @@ import {
   removeShared,
   type SharedTable,
 } from './nft-elements.ts'
-import { deleteTable, foreignTable, hasRule, MARK_COMMENT, type TableObject } from './nft-tables.ts'
-import { type Command, MARK_ALIAS, type OperationKind, resource, type Verdict } from './operation.ts'
+import { deleteTable, foreignTable, hasRule, MARK_COMMENT, rulesIn, type TableObject } from './nft-tables.ts'
+import {
+  type Command,
+  idIn,
+  inNetns,
+  MARK_ALIAS,
+  missingNetns,
+  namedNetns,
+  nft,
+  type OperationKind,
+  type Reads,
+  resource,
+  type Verdict,
+} from './operation.ts'
 
-interface FamilyParams {
+/** What all of them have: the namespace whose ports are forwarded; the host without it. */
+interface Place {
+  netns?: string | undefined
+}
+
+interface FamilyParams extends Place {
   family: IpFamily
 }
 
-interface PortParams {
+interface PortParams extends Place {
   protocol: 'tcp' | 'udp' | 'sctp'
   /** The only address of the host to open the port at; by default all of the address's family. */
   hostIp?: string | undefined
@@ -31,7 +48,7 @@ interface PortParams {
   owner: string
 }
 
-interface SourceParams {
+interface SourceParams extends Place {
   source: string
   address: string
   owner: string
@@ -63,9 +80,11 @@ function has({ kind, name, hook, comment }: TableObject): boolean {
 }
 
 const familyOf = (address: string): IpFamily => (isIpv6(address) ? 'ip6' : 'ip')
-const rulesOf = (now: State) => now.get(HOST)?.rules ?? []
-const nft = (...argv: string[]): Command => ({ tool: 'nft', argv })
+const reads = ({ netns }: Place): Reads => ({ namespaces: namedNetns(netns), netns, rules: true })
+const needs = ({ netns }: Place) => namedNetns(netns).map(resource.netns)
+const netnsParam = () => netnsPlace.optional().describe('the namespace whose ports are forwarded; the host without it')
 const named = ({ family, name }: SharedTable) => `${family} ${name}`
+const tablesOf = ({ netns }: Place, family: IpFamily) => (netns === undefined ? [named(portTable(family))] : [])
 
 /**
  * Forwards ports of the host to containers: one table of nftables for each family, with maps from ports to containers,
@@ -77,29 +96,33 @@ export const portForwarding: OperationKind<'port-forwarding', FamilyParams> = {
   step: () => 'masquerade',
   shared: true,
   get params() {
-    return z.strictObject({ family: z.enum(['ip', 'ip6']).describe('ip for IPv4, ip6 for IPv6') })
+    return z.strictObject({
+      family: z.enum(['ip', 'ip6']).describe('ip for IPv4, ip6 for IPv6'),
+      netns: netnsParam(),
+    })
   },
-  id: (p) => p.family,
-  reads: () => ({ namespaces: [], rules: true }),
+  id: (p) => idIn(p.netns, p.family),
+  reads,
   provides: () => [],
-  needs: () => [],
-  tables: (p) => [named(portTable(p.family))],
-  apply: ({ family }) => {
+  needs,
+  tables: (p) => tablesOf(p, p.family),
+  apply: ({ family, netns }) => {
     const { name } = portTable(family)
     const at = [family, name] as const
     const type = family === 'ip' ? 'ipv4_addr' : 'ipv6_addr'
     const chain = (title: string, hook: string) => [
-      nft('add', 'chain', ...at, title, hook),
-      nft('flush', 'chain', ...at, title), // once there, there is one rule of each
+      nft(netns, 'add', 'chain', ...at, title, hook),
+      nft(netns, 'flush', 'chain', ...at, title), // once there, there is one rule of each
     ]
     const nat = (hook: string, priority: string) => `{ type nat hook ${hook} priority ${priority}; policy accept; }`
-    const rule = (title: string, ...words: string[]) => nft('add', 'rule', ...at, title, ...words, ...MARK_COMMENT)
+    const rule = (title: string, ...words: string[]) =>
+      nft(netns, 'add', 'rule', ...at, title, ...words, ...MARK_COMMENT)
     const toLocal = ['fib', 'daddr', 'type', 'local', 'jump', 'ports']
     return [
-      nft('add', 'table', ...at),
-      nft('add', 'map', ...at, ANY, `{ type inet_proto . inet_service : ${type} . inet_service; }`),
-      nft('add', 'map', ...at, ONE, `{ type ${type} . inet_proto . inet_service : ${type} . inet_service; }`),
-      nft('add', 'set', ...at, SOURCES, `{ type ${type} . ${type}; flags interval; }`),
+      nft(netns, 'add', 'table', ...at),
+      nft(netns, 'add', 'map', ...at, ANY, `{ type inet_proto . inet_service : ${type} . inet_service; }`),
+      nft(netns, 'add', 'map', ...at, ONE, `{ type ${type} . inet_proto . inet_service : ${type} . inet_service; }`),
+      nft(netns, 'add', 'set', ...at, SOURCES, `{ type ${type} . ${type}; flags interval; }`),
       ...chain('ports', ''),
       rule('ports', 'dnat', family, 'to', family, 'daddr . meta l4proto . th dport', 'map', `@${ONE}`),
       rule('ports', 'dnat', family, 'to', 'meta l4proto . th dport', 'map', `@${ANY}`),
@@ -119,20 +142,24 @@ export const portForwarding: OperationKind<'port-forwarding', FamilyParams> = {
         : []),
     ]
   },
-  // The table goes with its last port.
-  undo: ({ family }, _before, now) => removeShared(portTable(family), rulesOf(now)),
-  users: ({ family }, now) => elementsOf(rulesOf(now), portTable(family)).map(({ owner }) => owner),
-  refusal: ({ family }, now) => refuseShared(portTable(family), rulesOf(now)),
-  mend: (p) => [deleteTable(portTable(p.family)), ...portForwarding.apply(p)],
-  explain: ({ family }) => ({
-    undoing: `Stop forwarding ports to containers (IPv${family === 'ip' ? 4 : 6})`,
-    what: `Prepare the forwarding of ports to containers (IPv${family === 'ip' ? 4 : 6})`,
+  // It goes with the last port in it.
+  undo: ({ family, netns }, _before, now) => removeShared(portTable(family), rulesIn(netns, now), netns),
+  users: ({ family, netns }, now) => elementsOf(rulesIn(netns, now), portTable(family)).map(({ owner }) => owner),
+  refusal: ({ family, netns }, now) => refuseShared(portTable(family), rulesIn(netns, now)),
+  mend: (p) => [deleteTable(portTable(p.family), p.netns), ...portForwarding.apply(p)],
+  explain: ({ family, netns }) => ({
+    undoing: `Stop forwarding ports to containers (IPv${family === 'ip' ? 4 : 6})${inNetns(netns)}`,
+    what: `Prepare the forwarding of ports to containers (IPv${family === 'ip' ? 4 : 6})${inNetns(netns)}`,
     why: 'All containers share the rules; each has its ports in their maps, so that one can leave without touching the others.',
   }),
-  expected: ({ family }) => `rules forward the ports that table ${named(portTable(family))} lists`,
-  judge: ({ family }, now) => {
+  expected: ({ family, netns }) =>
+    `rules forward the ports that table ${named(portTable(family))}${inNetns(netns)} lists`,
+  judge: ({ family, netns }, now) => {
+    const blocked = missingNetns(netns, now)
+    if (blocked) return blocked
+    const rules = rulesIn(netns, now)
     const table = portTable(family)
-    const hasOne = (chain: string, ...words: string[]) => hasRule(rulesOf(now), table, chain, words)
+    const hasOne = (chain: string, ...words: string[]) => hasRule(rules, table, chain, words)
     const isThere =
       hasOne('ports', `"@${ONE}"`) &&
       hasOne('ports', `"@${ANY}"`) &&
@@ -140,10 +167,10 @@ export const portForwarding: OperationKind<'port-forwarding', FamilyParams> = {
       hasOne('output', '"jump"') &&
       hasOne('postrouting', `"@${SOURCES}"`, '"masquerade"') &&
       (family === 'ip6' || hasOne('prerouting_raw', '"drop"'))
-    if (isThere) return { status: 'present', actual: `table ${named(table)} has the rules` }
-    const foreign = foreignTable(rulesOf(now), table)
+    if (isThere) return { status: 'present', actual: `table ${named(table)}${inNetns(netns)} has the rules` }
+    const foreign = foreignTable(rules, table)
     return foreign === undefined
-      ? { status: 'absent', actual: `the rules are not all in a table ${named(table)}`, before: {} }
+      ? { status: 'absent', actual: `the rules are not all in a table ${named(table)}${inNetns(netns)}`, before: {} }
       : { status: 'differs', actual: foreign }
   },
 }
@@ -153,7 +180,7 @@ const mapOf = (p: PortParams) => (p.hostIp === undefined ? ANY : ONE)
 const targetOf = (p: PortParams) => `${p.address} . ${p.containerPort}`
 /** `tcp port 8080 of 203.0.113.2`, in words. */
 const portOf = (p: PortParams) =>
-  `${p.protocol} port ${p.hostPort}${p.hostIp === undefined ? '' : ` of ${p.hostIp}`} (IPv${isIpv6(p.address) ? 6 : 4})`
+  `${p.protocol} port ${p.hostPort}${p.hostIp === undefined ? '' : ` of ${p.hostIp}`} (IPv${isIpv6(p.address) ? 6 : 4})${inNetns(p.netns)}`
 
 const port = wholeNumber.refine((n) => n >= 1 && n <= 65_535, { error: 'a port is a number from 1 to 65535' })
 
@@ -172,24 +199,26 @@ export const portForward: OperationKind<'port-forward', PortParams> = {
       address: ipAddress.describe('the address of the container'),
       containerPort: port.describe('the port of the container'),
       owner: ownerName.describe('whose port it is, as network/container/interface'),
+      netns: netnsParam(),
     })
   },
-  id: (p) => `${familyOf(p.address)}.${keyOf(p).replaceAll(' . ', '.')}`,
-  reads: () => ({ namespaces: [], rules: true }),
-  provides: (p) => [resource.port(`${familyOf(p.address)}.${keyOf(p)}`)],
-  needs: () => [],
-  tables: (p) => [named(portTable(familyOf(p.address)))],
+  id: (p) => idIn(p.netns, `${familyOf(p.address)}.${keyOf(p).replaceAll(' . ', '.')}`),
+  reads,
+  provides: (p) => [resource.port(`${familyOf(p.address)}.${keyOf(p)}`, p.netns)],
+  needs,
+  tables: (p) => tablesOf(p, familyOf(p.address)),
   apply: (p) => {
     const { family, name } = portTable(familyOf(p.address))
-    return [nft('create', 'element', family, name, mapOf(p), `{ ${keyOf(p)} comment "${p.owner}" : ${targetOf(p)} }`)]
+    const element = `{ ${keyOf(p)} comment "${p.owner}" : ${targetOf(p)} }`
+    return [nft(p.netns, 'create', 'element', family, name, mapOf(p), element)]
   },
   undo: (p, _before, now) => undoOwn(p, mapOf(p), keyOf(p), now),
   mend: (p, now) => {
     const table = portTable(familyOf(p.address))
-    const there = elementsOf(rulesOf(now), table).filter(
+    const there = elementsOf(rulesIn(p.netns, now), table).filter(
       (one) => (one.set === mapOf(p) && one.value === keyOf(p)) || isSamePort(p, one),
     )
-    return [...there.map((one) => removeElement(table, one)), ...portForward.apply(p)]
+    return [...there.map((one) => removeElement(table, one, p.netns)), ...portForward.apply(p)]
   },
   explain: (p) => ({
     undoing: `Stop forwarding ${portOf(p)}`,
@@ -198,7 +227,9 @@ export const portForward: OperationKind<'port-forward', PortParams> = {
   }),
   expected: (p) => `${portOf(p)} leads to ${p.address}, port ${p.containerPort}`,
   judge: (p, now) => {
-    const elements = elementsOf(rulesOf(now), portTable(familyOf(p.address)))
+    const blocked = missingNetns(p.netns, now)
+    if (blocked) return blocked
+    const elements = elementsOf(rulesIn(p.netns, now), portTable(familyOf(p.address)))
     const same = elements.find(({ set, value }) => set === mapOf(p) && value === keyOf(p))
     const there = same ?? elements.find((element) => element.owner !== p.owner && isSamePort(p, element))
     if (!there) return { status: 'absent', actual: `${portOf(p)} is not forwarded`, before: {} }
@@ -227,35 +258,45 @@ export const forwardMasquerade: OperationKind<'forward-masquerade', SourceParams
       source: subnet.describe('where packets come from'),
       address: ipAddress.describe('the address of the container'),
       owner: ownerName.describe('whose port it is, as network/container/interface'),
+      netns: netnsParam(),
     })
   },
-  id: (p) => `${p.address}.${p.source}`,
-  reads: () => ({ namespaces: [], rules: true }),
+  id: (p) => idIn(p.netns, `${p.address}.${p.source}`),
+  reads,
   provides: () => [],
-  needs: () => [],
-  tables: (p) => [named(portTable(familyOf(p.address)))],
+  needs,
+  tables: (p) => tablesOf(p, familyOf(p.address)),
   apply: (p) => {
     const { family, name } = portTable(familyOf(p.address))
-    return [nft('create', 'element', family, name, SOURCES, `{ ${sourceOf(p)} comment "${p.owner}" }`)]
+    return [nft(p.netns, 'create', 'element', family, name, SOURCES, `{ ${sourceOf(p)} comment "${p.owner}" }`)]
   },
   undo: (p, _before, now) => undoOwn(p, SOURCES, sourceOf(p), now),
   mend: (p, now) => {
     const table = portTable(familyOf(p.address))
-    const there = elementsOf(rulesOf(now), table).filter((one) => one.set === SOURCES && one.value === sourceOf(p))
-    return [...there.map((one) => removeElement(table, one)), ...forwardMasquerade.apply(p)]
+    const there = elementsOf(rulesIn(p.netns, now), table).filter(
+      (one) => one.set === SOURCES && one.value === sourceOf(p),
+    )
+    return [...there.map((one) => removeElement(table, one, p.netns)), ...forwardMasquerade.apply(p)]
   },
   explain: (p) => ({
-    undoing: `Stop masquerading what ${p.source} sends to ports that lead to ${p.address}`,
-    what: `Masquerade what ${p.source} sends to ports of the host that lead to ${p.address}`,
+    undoing: `Stop masquerading what ${p.source} sends to ports that lead to ${p.address}${inNetns(p.netns)}`,
+    what: `Masquerade what ${p.source} sends to ports ${p.netns === undefined ? 'of the host' : `of namespace ${p.netns}`} that lead to ${p.address}`,
     why: `${p.address} must answer by way of the host, where the port of the host is put back into the replies. To an address that it reaches in another way, or to its own, it would answer directly.`,
   }),
-  expected: (p) => `${p.source} is masqueraded on its way to a forwarded port of ${p.address}`,
+  expected: (p) => `${p.source} is masqueraded on its way to a forwarded port of ${p.address}${inNetns(p.netns)}`,
   judge: (p, now): Verdict => {
-    const element = elementsOf(rulesOf(now), portTable(familyOf(p.address))).find(
+    const blocked = missingNetns(p.netns, now)
+    if (blocked) return blocked
+    const element = elementsOf(rulesIn(p.netns, now), portTable(familyOf(p.address))).find(
       ({ set, value }) => set === SOURCES && value === sourceOf(p),
     )
-    if (!element) return { status: 'absent', actual: `${p.source} is not masqueraded towards ${p.address}`, before: {} }
-    const actual = `${p.source} is masqueraded towards ${p.address}, for ${element.owner || 'somebody else'}`
+    if (!element)
+      return {
+        status: 'absent',
+        actual: `${p.source} is not masqueraded towards ${p.address}${inNetns(p.netns)}`,
+        before: {},
+      }
+    const actual = `${p.source} is masqueraded towards ${p.address}${inNetns(p.netns)}, for ${element.owner || 'somebody else'}`
     return { status: element.owner === p.owner ? 'present' : 'differs', actual }
   },
 }
@@ -263,9 +304,9 @@ export const forwardMasquerade: OperationKind<'forward-masquerade', SourceParams
 /** The element as nft prints it: a single address has no prefix. */
 const sourceOf = (p: SourceParams) => `${p.source.replace(isIpv6(p.source) ? /\/128$/ : /\/32$/, '')} . ${p.address}`
 
-function undoOwn(p: { address: string; owner: string }, set: string, value: string, now: State): Command[] {
+function undoOwn(p: Place & { address: string; owner: string }, set: string, value: string, now: State): Command[] {
   const table = portTable(familyOf(p.address))
-  return elementsOf(rulesOf(now), table)
+  return elementsOf(rulesIn(p.netns, now), table)
     .filter((element) => element.set === set && element.value === value && element.owner === p.owner)
-    .map((element) => removeElement(table, element))
+    .map((element) => removeElement(table, element, p.netns))
 }

@@ -120,7 +120,7 @@ function selector(p: Params): string[] {
   ]
 }
 
-function attributes({ mtu, advmss }: Params): string[] {
+function attributes({ mtu, advmss }: Pick<Params, 'mtu' | 'advmss'>): string[] {
   return [
     ...(mtu === undefined ? [] : ['mtu', String(mtu)]),
     ...(advmss === undefined ? [] : ['advmss', String(advmss)]),
@@ -148,8 +148,8 @@ function inPlace(p: Params, now: State): Route[] {
   return sameDestination(p, now).filter(({ metric }) => p.priority === undefined || metric === p.priority)
 }
 
-/** The arguments of `ip route` that identify an existing route. */
-function asWords({ dst, via, dev, metric, table }: Route): string[] {
+/** What tells a route that is there from others, as words of `ip route`. */
+export function asWords({ dst, via, dev, metric, table }: Route): string[] {
   return [
     dst,
     ...(via === undefined ? [] : ['via', via]),
@@ -159,7 +159,18 @@ function asWords({ dst, via, dev, metric, table }: Route): string[] {
   ]
 }
 
-/** ` with the MTU 1400`, if the route sets one; its segment size likewise. */
+/** All that is known of a route that is there, as words of `ip route`. */
+export function wholeRoute(one: Route): string[] {
+  return [
+    ...asWords(one),
+    ...(one.family === 'inet6' ? [] : ['scope', one.scope]),
+    'proto',
+    one.protocol,
+    ...attributes(one),
+  ]
+}
+
+/** ` with the MTU 1400`, as far as it has more than a way. */
 function how({ mtu, advmss }: Route): string {
   return `${mtu === undefined ? '' : ` with the MTU ${mtu}`}${advmss === undefined ? '' : ` and segments of ${advmss}`}`
 }

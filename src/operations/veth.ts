@@ -121,7 +121,13 @@ export const veth: OperationKind<'veth', Params> = {
     why: 'A veth pair is a virtual cable: what goes in at one end comes out at the other, even when the ends live in different namespaces. It is made first and plugged in afterwards.',
   }),
   expected: (p) => `${p.name} and ${p.peer} are the ends of a veth pair`,
-  judge: (p, now) => missingNetns(p.netns, now) ?? missingNetns(p.peerNetns, now) ?? judgeEnds(p, now),
+  judge: (p, now) => {
+    const verdict = judgeEnds(p, now)
+    // The namespace of one end may be missing, and something else have the name of the other. What an owner's names derive
+    // from is nobody else's.
+    if (verdict.status === 'differs' && p.mark?.owner === undefined) return verdict
+    return missingNetns(p.netns, now) ?? missingNetns(p.peerNetns, now) ?? verdict
+  },
 }
 
 /**
@@ -208,8 +214,9 @@ function wrongMtu({ mtu }: Params, near: CableEnd, now: State): CableEnd | undef
 }
 
 /**
- * Renames an end with the wrong name, and brings back an end from the wrong namespace, both without taking the cable down.
- * Removes whatever else has one of the names, and creates the pair.
+ * Of a cable that has one of the two ends, the other one gets its name and is brought to its place: so the first keeps its
+ * addresses, its bridge and all else. What has the other's name is removed. Only where no cable has either end what is in
+ * the way is removed, and the pair made.
  */
 function mendEnds(p: Params, now: State): Command[] {
   const { end, other } = findPair(p, now)
@@ -221,35 +228,29 @@ function mendEnds(p: Params, now: State): Command[] {
     [p.name, p.netns, p.peer, p.peerNetns],
     [p.peer, p.peerNetns, p.name, p.netns],
   ] as const
-  for (const [ifname, netns, peer, peerNetns] of ends) {
+  const cables = ends.flatMap(([ifname, netns, peer, peerNetns]) => {
     const link = findLink(now, ifname, netns)
     const far = link?.kind === 'veth' ? otherEnd(now, { netns: netns ?? HOST, link }) : undefined
-    if (far?.netns === INTERNET || isWayOut(ifname, netns, now)) return []
-    if (!far || far.link.master !== undefined || findLink(now, peer, peerNetns)) continue
-    if (far.netns === (peerNetns ?? HOST)) return rename(far, peer)
-    const target = peerNetns ?? HOST_PID
-    return [
-      ip(
-        far.netns === HOST ? undefined : far.netns,
-        'link',
-        'set',
-        'dev',
-        far.link.name,
-        'netns',
-        target,
-        'name',
-        peer,
-      ),
-    ]
+    return far ? [{ far, peer, peerNetns }] : []
+  })
+  const isToStay = ({ netns, link }: CableEnd) =>
+    netns === INTERNET || isWayOut(link.name, netns === HOST ? undefined : netns, now)
+  if (cables.some(({ far }) => isToStay(far)) || ends.some(([ifname, netns]) => isWayOut(ifname, netns, now))) return []
+  const [cable] = cables
+  if (!cable) {
+    const removals = ends.flatMap(([ifname, netns]) => clear(ifname, netns, now))
+    return removals.length === 0 ? [] : [...removals, ...veth.apply(p)]
   }
-  // Deleting one end deletes the other.
-  const [first = []] = ends
-    .map(([ifname, netns]) => clear(ifname, netns, now))
-    .filter((commands) => commands.length > 0)
-  const near = findLink(now, p.name, p.netns)
-  const isPair = near?.kind === 'veth' && otherEnd(now, { netns: p.netns ?? HOST, link: near })?.link.name === p.peer
-  const all = isPair ? first : ends.flatMap(([ifname, netns]) => clear(ifname, netns, now))
-  return all.length === 0 ? [] : [...all, ...veth.apply(p)]
+  const { far, peer, peerNetns } = cable
+  return [...clear(peer, peerNetns, now), ...bring(far, peer, peerNetns, now)]
+}
+
+/** Commands that bring an interface to its place, under its name. */
+function bring(end: CableEnd, name: string, netns: string | undefined, now: State): Command[] {
+  const { netns: place, link } = end
+  if (place === (netns ?? HOST)) return rename(end, name, now)
+  const origin = place === HOST ? undefined : place
+  return [ip(origin, 'link', 'set', 'dev', link.name, 'netns', netns ?? HOST_PID, 'name', name)]
 }
 
 /** Names and MACs that derive from an owner identify the pair by themselves; its ends' indices need not be compared. */

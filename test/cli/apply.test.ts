@@ -63,15 +63,71 @@ it('applies a lab that ships, with its parameters; --dry-run runs nothing', asyn
   expect([code, stdout]).toEqual([0, expect.stringContaining('nft add table ip cnilab_10_99_0_0_16')])
 })
 
+it('--dry-run shows what is missing or different, which brings the state about when it is typed, and changes nothing', async () => {
+  const text = `- netns: { name: red }
+- veth: { name: va, peer: eth0, peerNetns: red, mtu: 1400 }
+- bridge: { name: br1 }
+- attach-bridge: { ifname: va, bridge: br1 }
+- address: { address: 10.33.0.2/16, ifname: eth0, netns: red }
+- up: { ifname: va }
+- up: { ifname: eth0, netns: red }
+- route: { dst: default, via: 10.33.0.1, netns: red }
+- port-forwarding: { family: ip, netns: red }
+- masquerade: { subnet: 10.33.0.0/16 }
+`
+  const list = file('partial.yaml', text)
+  const dry = async (...more: string[]) => (await cli(['apply', list, '--sandbox', 'dry', '--dry-run', ...more])).stdout
+  const inside = async (script: string) => (await cli(['exec', '--sandbox', 'dry', '--', 'sh', '-ec', script])).stdout
+  const whole = await dry()
+  expect(whole.split('\n')[0]).toBe('ip netns add red')
+  expect((await cli(['sandbox', 'list'])).stdout).not.toContain('dry')
+
+  await cli(['apply', list, '--sandbox', 'dry'])
+  expect(await dry()).toBe('')
+  expect(JSON.parse(await dry('--json')).operations[0]).toMatchObject({ status: 'already', commands: [] })
+  // The cable leads elsewhere and has another MTU, the bridge is no bridge, and the rules are gone.
+  await inside(`ip -n red link set dev eth0 mtu 1300; ip link delete dev br1; ip link add name br1 type dummy 2>/dev/null ||
+    ip link add name br1 type veth peer name other; ip -n red address flush dev eth0
+    ip -n red address add 10.33.0.2/24 dev eth0; ip netns exec red nft flush ruleset`)
+  const look = 'ip -br address; ip -n red -br address; ip -n red route; ip netns exec red nft list ruleset'
+  const before = await inside(look)
+  const commands = await dry()
+  expect(await inside(look)).toBe(before)
+  expect(commands).not.toBe(whole)
+  expect(commands.split('\n').filter((line) => !/nft|masquerade/.test(line))).toEqual([
+    'ip -n red link set dev eth0 mtu 1400',
+    'ip link delete dev br1',
+    'ip link add name br1 type bridge',
+    'ip link set dev va master br1',
+    'ip -n red address delete 10.33.0.2/24 dev eth0',
+    'ip -n red address add 10.33.0.2/16 dev eth0',
+    'ip -n red route add default via 10.33.0.1',
+    '',
+  ])
+  expect(commands).not.toContain('10_33_0_0')
+  await inside(commands)
+  expect(await dry()).toBe('')
+  const { operations } = JSON.parse((await cli(['apply', list, '--sandbox', 'dry', '--json'])).stdout)
+  expect(new Set(operations.map(({ status }: { status: string }) => status))).toEqual(new Set(['already']))
+}, 60_000)
+
+it('--dry-run refuses what apply would refuse', async () => {
+  const list = file('uplink.yaml', '- bridge: { name: eth0 }\n')
+  await cli(['netns', 'list'])
+  const [dry, real] = [await cli(['apply', list, '--dry-run']), await cli(['apply', list])]
+  expect([dry.code, dry.stderr]).toEqual([1, real.stderr])
+})
+
 it('--host changes what bears our mark, and names what does not', () => {
   const output = onMachine(`
     printf '%s\\n' '- bridge: { name: br0, mtu: 1400 }' '- netns: { name: red }' >/run/list.yaml
     cnilab apply /run/list.yaml --host >/dev/null; ip link set dev br0 mtu 1500
+    cnilab apply /run/list.yaml --host --dry-run
     cnilab apply /run/list.yaml --host | grep Changed
     ip link delete dev br0; ip link add name br0 type bridge
     cnilab apply /run/list.yaml --host >/dev/null; echo $?; ip link show br0 | grep -o 'mtu [0-9]*'
     ip link delete dev br0; cnilab clean --host >/dev/null; ip -br link | cut -d' ' -f1`)
-  expect(output).toContain('✔ Changed: br0 is a bridge with the MTU 1400\n')
+  expect(output).toMatch(/^ip link set dev br0 mtu 1400\n✔ Changed: br0 is a bridge with the MTU 1400\n/)
   expect(output).toContain('br0 is a bridge with the MTU 1500')
   expect(output).toMatch(/\n1\nmtu 1500\nlo\n$/)
 })

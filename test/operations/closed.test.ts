@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import * as z from 'zod'
 import { kinds } from '../../src/operations/registry.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -28,4 +29,19 @@ it('outside its own room nothing asks of which kind an operation is: what differ
       .flatMap((line, i) => (ASKING.some((pattern) => pattern.test(line)) ? [`${file}:${i + 1}: ${line.trim()}`] : [])),
   )
   expect(asking).toEqual([])
+})
+
+/** Kinds that act in no namespace of their own choosing, and why. */
+const PLACELESS: Readonly<Record<string, string>> = {
+  netns: 'names of namespaces are files of the host, whatever namespace they are made from',
+}
+
+it('every kind takes the namespace in which it acts', () => {
+  const placeless = Object.entries(kinds)
+    .filter(([, { params }]) => {
+      const { properties = {} } = z.toJSONSchema(params, { io: 'input' })
+      return !('netns' in properties)
+    })
+    .map(([kind]) => kind)
+  expect(placeless).toEqual(Object.keys(PLACELESS))
 })

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { mendPlan } from '../../src/engine/mend.ts'
+import { mendPlan, planMending } from '../../src/engine/mend.ts'
 import { bindOperation, type KindName, kinds, parseOperation } from '../../src/operations/registry.ts'
+import type { Command } from '../../src/operations/operation.ts'
+import { toLine } from '../../src/plan/command-line.ts'
 import { scopeOf } from '../../src/plan/scope.ts'
 import { withSandbox } from '../helpers.ts'
 
@@ -31,7 +33,41 @@ const disowned = (set: string, key: string, target = '') =>
   `nft delete element ip ${set} '{ ${key} }'; nft add element ip ${set} '{ ${key}${target} }'`
 
 /** What is done first, what somebody then does, and the operation that is not there for it. */
-const WRONG: readonly [wrong: string, before: Item[], shell: string, operation: Item][] = [
+type Row = [wrong: string, before: Item[], shell: string, operation: Item]
+
+/** Those about rules of nftables, which the host and each namespace have of their own. */
+const RULES: readonly Row[] = [
+  ["a port's table holds what is not ours", [pair], stranger('bridge cnilab_a'), spoof],
+  ["a network's table holds what is not ours", [], stranger('ip cnilab_network_n'), network],
+  [
+    'an address is masqueraded for somebody else',
+    [network, member],
+    disowned('cnilab_network_n containers_10_22_0_0_16', '10.22.0.2'),
+    member,
+  ],
+  ['the table of ports holds what is not ours', [], stranger('ip cnilab_ports'), ports],
+  [
+    'a port leads to somebody else',
+    [ports, forward],
+    disowned('cnilab_ports any_address', 'tcp . 80', ' : 10.22.0.9 . 80'),
+    forward,
+  ],
+  [
+    'a source is masqueraded for somebody else',
+    [ports, source],
+    disowned('cnilab_ports masqueraded_sources', '10.9.0.0/16 . 10.22.0.2'),
+    source,
+  ],
+]
+
+/** The same in the namespace red. */
+function inRed([wrong, before, shell, operation]: Row): Row {
+  const placed = ([kind, params]: Item): Item =>
+    kind === 'veth' || kind === 'netns' ? [kind, params] : [kind, { ...params, netns: 'red' }]
+  return [`${wrong}, in red`, [red, ...before].map(placed), `ip netns exec red sh -ec "${shell}"`, placed(operation)]
+}
+
+const WRONG: readonly Row[] = [
   ['a file has the name of the namespace', [], 'touch /run/netns/red', red],
   ['a bridge has another MTU', [bridge], 'true', ['bridge', { name: 'br0', mtu: 1400 }]],
   ['a veth has the name of a bridge', [], 'ip link add name br0 type veth peer name x', bridge],
@@ -114,26 +150,163 @@ const WRONG: readonly [wrong: string, before: Item[], shell: string, operation: 
   ['a macvlan has another mode', [pair], 'ip link add name m link a type macvlan mode private', macvlan],
   ['a macvlan lies on another interface', [pair], 'ip link add name m link b type macvlan mode bridge', macvlan],
   ['a macvlan has another MTU', [pair, macvlan], 'true', ['macvlan', { name: 'm', parent: 'a', mtu: 1400 }]],
-  ["a port's table holds what is not ours", [pair], stranger('bridge cnilab_a'), spoof],
-  ["a network's table holds what is not ours", [], stranger('ip cnilab_network_n'), network],
+  ...RULES,
+  ...RULES.map(inRed),
+]
+
+const toLines = ({ commands }: { commands: readonly Command[] }) => commands.map((command) => toLine(command, '1'))
+
+const route: Item = ['route', { dst: 'default', via: '10.22.0.1', netns: 'red' }]
+const container: Item[] = [
+  red,
+  cable,
+  bridge,
+  ['attach-bridge', { ifname: 'a', bridge: 'br0' }],
+  address,
+  ['address', { address: 'fd00::2/64', ifname: 'eth0', netns: 'red' }],
+  ['sysctl', { key: 'net.ipv4.conf.eth0.rp_filter', value: '1', netns: 'red' }],
+  ['up', { ifname: 'a' }],
+  up,
+  route,
+  ['route', { dst: '10.9.0.0/16', via: '10.22.0.1', netns: 'red', priority: 7 }],
+]
+
+/** What is done first, and what somebody then does: to mend it takes away what else was done, which is made again. */
+const LOST: readonly (readonly [wrong: string, plan: Item[], shell: string])[] = [
+  ['a bridge has the name of an end', container, 'ip link delete dev a; ip link add name a type bridge'],
   [
-    'an address is masqueraded for somebody else',
+    'the other end is in a third namespace',
+    container,
+    'ip link delete dev a; ip netns add blue; ip link add name a type veth peer name eth0 netns blue; ip link set dev a master br0 up',
+  ],
+  [
+    'a bridge has the name of an end, and red is gone',
+    container,
+    'ip link delete dev a; ip netns delete red; ip link add name a type bridge',
+  ],
+  [
+    'two cables are crossed',
+    [bridge, pair, ['veth', { name: 'x', peer: 'y' }], port],
+    'ip link delete dev a; ip link delete dev x; ip link add name a type veth peer name x; ip link add name b type veth peer name y',
+  ],
+  [
+    'the end in red has another name',
+    container,
+    'ip -n red link set dev eth0 down; ip -n red link set dev eth0 name x up',
+  ],
+  [
+    'an address has another prefix',
+    container,
+    'ip -n red address add 10.22.0.2/24 dev eth0; ip -n red address delete 10.22.0.2/16 dev eth0; ip -n red route replace default via 10.22.0.1; ip -n red route replace 10.9.0.0/16 via 10.22.0.1 metric 7',
+  ],
+  ['a route has another gateway', container, 'ip -n red route replace default via 10.22.0.9'],
+  [
+    'a veth has the name of the bridge',
+    container,
+    'ip link delete dev br0; ip link add name br0 type veth peer name x',
+  ],
+  [
+    'an end is called as words of ip are',
+    [
+      ['veth', { name: 'peer', peer: 'down' }],
+      ['address', { address: '10.22.0.2/16', ifname: 'down' }],
+      ['up', { ifname: 'down' }],
+    ],
+    'ip link set dev down down; ip link set dev down name x; ip link set dev x up',
+  ],
+  [
+    'a veth in use has the name of the bridge',
+    [
+      bridge,
+      ['address', { address: '10.44.0.1/24', ifname: 'br0' }],
+      ['up', { ifname: 'br0' }],
+      ['route', { dst: '10.45.0.0/16', via: '10.44.0.9' }],
+      ['sysctl', { key: 'net.ipv4.conf.br0.log_martians', value: '1' }],
+    ],
+    'ip link delete dev br0; ip link add name br0 type veth peer name x; ip link set dev br0 up; ip address add 10.44.0.1/24 dev br0; ip route add 10.45.0.0/16 via 10.44.0.9; sysctl -qw net.ipv4.conf.br0.log_martians=1',
+  ],
+  ['a port is in another bridge', container, 'ip link add name br1 type bridge; ip link set dev a master br1'],
+  [
+    'a table holds what is not ours',
     [network, member],
-    disowned('cnilab_network_n containers_10_22_0_0_16', '10.22.0.2'),
-    member,
-  ],
-  ['the table of ports holds what is not ours', [], stranger('ip cnilab_ports'), ports],
-  [
-    'a port leads to somebody else',
-    [ports, forward],
-    disowned('cnilab_ports any_address', 'tcp . 80', ' : 10.22.0.9 . 80'),
-    forward,
+    'nft add chain ip cnilab_network_n mine; nft flush chain ip cnilab_network_n postrouting_10_22_0_0_16',
   ],
   [
-    'a source is masqueraded for somebody else',
-    [ports, source],
-    disowned('cnilab_ports masqueraded_sources', '10.9.0.0/16 . 10.22.0.2'),
-    source,
+    'the table of ports holds what is not ours',
+    [ports, forward, source],
+    'nft add chain ip cnilab_ports mine; nft flush chain ip cnilab_ports output',
+  ],
+  [
+    'a macvlan lies on something else',
+    [pair, macvlan, ['up', { ifname: 'm' }]],
+    'ip link delete dev m; ip link delete dev a; ip link add name a type bridge; ip link add name b type bridge; ip link add link b name m type macvlan mode bridge; ip link set dev m up',
+  ],
+]
+
+const NEAR = 'ip link add name br9 type bridge; ip link set dev a master br9 up; ip address add 10.5.0.1/24 dev a'
+const SHOW_NEAR = 'ip -br address show dev a; ip -br link show master br9'
+/** An end that is in use, and how it shows. */
+const FAR =
+  'ip link set dev x up; ip address add 10.6.0.1/24 dev x; ip -6 address add fd06::1/64 dev x nodad; ip route add 10.8.0.0/16 dev x; ip route add 10.7.0.0/16 via 10.8.0.9 metric 5 mtu 1300; ip -6 route add fd07::/64 via fd06::9 table 7'
+const SHOW_FAR = 'ip -br address show dev b; ip route; ip -6 route show table 7'
+const FAR_SHOWN = [
+  '10.6.0.1/24',
+  'fd06::1/64',
+  '10.7.0.0/16 via 10.8.0.9 dev b metric 5 mtu 1300',
+  '10.8.0.0/16 dev b scope link',
+  'fd07::/64 via fd06::9 dev b',
+]
+
+/** What is wrong with a cable, what is on it, which nothing else in the list would make again, and where it still is. */
+const KEPT: readonly (readonly [wrong: string, operation: Item, shell: string, look: string, expected: string[]])[] = [
+  [
+    'the other end has another name',
+    pair,
+    `ip link add name a type veth peer name x; ${NEAR}; ip link set dev a nomaster; ${FAR}`,
+    `${SHOW_FAR}; ip -br address show dev a`,
+    [...FAR_SHOWN, '10.5.0.1/24'],
+  ],
+  [
+    'the other end has another name, and is a port',
+    pair,
+    'ip link add name a type veth peer name x; ip link add name br9 type bridge; ip link set dev x master br9 up',
+    'ip -br link show master br9 up',
+    ['b@a'],
+  ],
+  [
+    'the other end is in another namespace',
+    cable,
+    `ip netns add blue; ip link add name a type veth peer name x netns blue; ${NEAR}`,
+    SHOW_NEAR,
+    ['10.5.0.1/24', 'a@if'],
+  ],
+  [
+    'the other end is a port in another namespace',
+    cable,
+    `ip link add name a type veth peer name x; ip link add name br8 type bridge; ip link set dev x master br8; ${NEAR}`,
+    SHOW_NEAR,
+    ['10.5.0.1/24', 'a@if'],
+  ],
+  [
+    'a bridge has the name of the other end',
+    pair,
+    `ip link add name a type veth peer name x; ip link add name b type bridge; ${NEAR}`,
+    SHOW_NEAR,
+    ['10.5.0.1/24', 'a@b'],
+  ],
+  [
+    'another cable has the name of the other end',
+    pair,
+    `ip link add name a type veth peer name x; ip link add name b type veth peer name y; ${NEAR}`,
+    `${SHOW_NEAR}; ip -br link`,
+    ['10.5.0.1/24', 'a@b'],
+  ],
+  [
+    'an end that was moved has another name',
+    moved,
+    `ip link add name a type veth peer name x; ip link set dev x netns red; ip netns exec red sh -ec '${FAR}'`,
+    `ip netns exec red sh -ec '${SHOW_FAR.replace('dev b', 'dev eth0')}'`,
+    FAR_SHOWN.map((one) => one.replace('dev b', 'dev eth0')),
   ],
 ]
 
@@ -153,11 +326,46 @@ describe('from a wrong state to the right one', () => {
     }),
   )
 
+  it.each([
+    ...WRONG.map(([wrong, before, shell, operation]) => [wrong, [...before, operation], before.length, shell] as const),
+    ...LOST.map(([wrong, plan, shell]) => [wrong, plan, plan.length, shell] as const),
+  ])('what that takes is known before, all of it: %s', (_, items, count, shell) =>
+    withSandbox(async (kernel) => {
+      const plan = items.map(([kind, params]) => parseOperation(kind, params))
+      await mendPlan(kernel, plan.slice(0, count))
+      expect(await kernel.probe(['sh', '-ec', shell])).toMatchObject({ stderr: '' })
+      const planned = await planMending(kernel, plan)
+      const { done } = await mendPlan(kernel, plan)
+      const commandsOf = (all: typeof done) =>
+        plan.map((operation) => all.filter((one) => one.operation.id === bindOperation(operation).id).flatMap(toLines))
+      expect(commandsOf(planned)).toEqual(commandsOf(done))
+      expect(planned.flatMap(toLines)).not.toEqual([])
+      expect((await planMending(kernel, plan)).flatMap(toLines)).toEqual([])
+    }),
+  )
+
+  it.each(KEPT)('what is on a cable stays: %s', (_, [kind, params], shell, look, expected) =>
+    withSandbox(async (kernel) => {
+      expect(await kernel.probe(['sh', '-ec', `ip netns add red; ${shell}`])).toMatchObject({ stderr: '' })
+      await mendPlan(kernel, [parseOperation(kind, params)])
+      const { stdout } = await kernel.probe(['sh', '-ec', look])
+      for (const one of expected) expect(stdout.replaceAll(' linkdown', '')).toContain(one)
+    }),
+  )
+
   it('is tried of every kind', () => {
     const tried = new Set<string>(WRONG.map(([, , , [kind]]) => kind))
     // The second kernel has VLANs and dummies. A masquerade of somebody else counts as one.
     expect(Object.keys(kinds).filter((kind) => !tried.has(kind))).toEqual(['masquerade', 'port-vlans', 'vlan', 'dummy'])
   })
+
+  it('ends where operations contradict each other', () =>
+    withSandbox(async (kernel) => {
+      const plan: Item[] = [pair, ['veth', { name: 'a', peer: 'c' }]]
+      const operations = plan.map(([kind, params]) => parseOperation(kind, params))
+      await mendPlan(kernel, operations.slice(0, 1))
+      await expect(mendPlan(kernel, operations)).rejects.toThrow('take something away from each other')
+    }))
 
   it('never takes the way out for something in the way', () =>
     withSandbox(async (kernel) => {

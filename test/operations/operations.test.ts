@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { expect, it } from 'vitest'
 import type { Kernel } from '../../src/kernel/kernel.ts'
-import { bindOperation, type KindName, parseOperation } from '../../src/operations/registry.ts'
+import { bindOperation, type KindName, kinds, parseOperation } from '../../src/operations/registry.ts'
 import { describe as lines } from '../../src/state/diff.ts'
+import type { State } from '../../src/state/state.ts'
 import { scopeOf } from '../../src/plan/scope.ts'
 import { withSandbox } from '../helpers.ts'
 
@@ -21,8 +22,31 @@ const ports: [KindName, object][] = [['port-forwarding', { family: 'ip' }]]
 const owned = { mac: '02:00:00:00:00:01', peerMac: '02:00:00:00:00:02', owner: 'n/c/eth0' }
 const inNetwork = { network: 'n', subnet: '10.22.0.0/16' }
 
+const red: [KindName, object] = ['netns', { name: 'red' }]
+const portsOfRed: [KindName, object] = ['port-forwarding', { family: 'ip', netns: 'red' }]
+const networkOfRed: [KindName, object] = ['network-masquerade', { ...inNetwork, netns: 'red' }]
+
+/** Kinds whose rules are in the namespace that they name. */
+const RULES_OF_RED: [KindName, object, [KindName, object][]][] = [
+  ['masquerade', { subnet: '10.22.0.0/16', netns: 'red' }, [red]],
+  [...networkOfRed, [red]],
+  ['masqueraded-address', { ...inNetwork, address: '10.22.0.2', owner: 'n/c/i', netns: 'red' }, [red, networkOfRed]],
+  ['mac-spoof-check', { ifname: 'a', mac: '02:00:00:00:00:01', netns: 'red' }, [red]],
+  [...portsOfRed, [red]],
+  [
+    'port-forward',
+    { protocol: 'tcp', hostPort: 1, address: '10.22.0.2', containerPort: 2, owner: 'n/c/i', netns: 'red' },
+    [red, portsOfRed],
+  ],
+  [
+    'forward-masquerade',
+    { source: '10.9.0.0/16', address: '10.22.0.2', owner: 'n/c/i', netns: 'red' },
+    [red, portsOfRed],
+  ],
+]
+
 // Names that are keywords of ip, on purpose.
-it.each<[KindName, object, [KindName, object][]]>([
+const ROWS: [KindName, object, [KindName, object][]][] = [
   ['netns', { name: 'red' }, []],
   ['bridge', { name: 'up' }, []],
   ['bridge', { name: 'b', mark: { mac: '02:00:00:00:00:01' } }, []],
@@ -64,7 +88,8 @@ it.each<[KindName, object, [KindName, object][]]>([
   ['forward-masquerade', { source: '10.9.0.1/32', address: '10.22.0.2', owner: 'n/c/i' }, ports],
   ['bridge', { name: 'b', mtu: 1400 }, []],
   ['veth', { name: 'a', peer: 'b', mtu: 1400 }, []],
-  ['veth', { name: 'a', peer: 'eth0', peerNetns: 'red', mark: owned }, [['netns', { name: 'red' }]]],
+  ['veth', { name: 'a', peer: 'eth0', peerNetns: 'red', mark: owned }, [red]],
+  ['veth', { name: 'a', netns: 'red', peer: 'b', peerNetns: 'red' }, [red]],
   ['attach-bridge', { ifname: 'b', bridge: 'br0', hairpin: true, isolated: true }, [['bridge', { name: 'br0' }], pair]],
   ['address', { address: 'fd00::2/64', ifname: 'eth0', netns: 'red', detectDuplicates: true }, cable],
   [
@@ -94,12 +119,22 @@ it.each<[KindName, object, [KindName, object][]]>([
   ['promiscuous', { ifname: 'eth0', netns: 'red' }, cable],
   ['sysctl', { key: 'net.ipv4.ip_forward', value: '1', netns: 'red' }, [['netns', { name: 'red' }]]],
   ['sysctl', { key: 'net.ipv4.conf.eth0.rp_filter', value: '2', netns: 'red' }, cable],
-  ['masquerade', { subnet: '10.22.0.0/16', netns: 'red' }, [['netns', { name: 'red' }]]],
-])('%s %j is absent, then present, then as before', (kind, params, needs) =>
+  // With its last address the table of a network goes.
+  ...RULES_OF_RED.filter(([kind]) => kind !== 'masqueraded-address'),
+]
+
+/** What of a state an operation leaves alone: what is in other namespaces than its own. A cable has an end elsewhere, too. */
+function aside(kind: KindName, params: object, state: State): string[] {
+  const isInRed = 'netns' in params && params.netns === 'red' && kind !== 'attach-netns' && kind !== 'veth'
+  return isInRed ? lines(state).filter((line) => !line.startsWith('red: ')) : []
+}
+
+it.each(ROWS)('%s %j is absent, then present, then as before', (kind, params, needs) =>
   withSandbox(async (kernel) => {
     await prepare(kernel, ...needs)
     const operation = bindOperation(parseOperation(kind, params))
-    const scope = { ...scopeOf([operation]), namespaces: undefined }
+    const planned = scopeOf([operation])
+    const scope = { ...planned, namespaces: undefined, rules: new Set([...planned.rules, 'host']) }
     const first = await kernel.read(scope)
     const verdict = operation.judge(first)
     expect(verdict.status).toBe('absent')
@@ -107,8 +142,42 @@ it.each<[KindName, object, [KindName, object][]]>([
     const second = await kernel.read(scope)
     expect(operation.judge(second)).toMatchObject({ status: 'present' })
     expect(lines(second)).not.toEqual(lines(first))
+    expect(aside(kind, params, second)).toEqual(aside(kind, params, first))
     await kernel.run(operation.undo(verdict.status === 'absent' ? verdict.before : {}, second))
     expect(lines(await kernel.read(scope))).toEqual(lines(first))
+  }),
+)
+
+it('every kind that takes a namespace is tried in one', () => {
+  const tried = new Set<string>(
+    [...ROWS, ...RULES_OF_RED].flatMap(([kind, params]) => ('netns' in params ? [kind] : [])),
+  )
+  // The second kernel has VLANs and dummies.
+  expect(Object.keys(kinds).filter((kind) => !tried.has(kind))).toEqual(['netns', 'port-vlans', 'vlan', 'dummy'])
+})
+
+it.each(RULES_OF_RED)('%s %j is another one than that of the host', (kind, params, needs) =>
+  withSandbox(async (kernel) => {
+    const ofHost = ([one, its]: [KindName, object]): [KindName, object] => [one, { ...its, netns: undefined }]
+    const operation = bindOperation(parseOperation(kind, params))
+    const twin = bindOperation(parseOperation(...ofHost([kind, params])))
+    const read = () => kernel.read(scopeOf([operation, twin]))
+    expect(operation.judge(await read())).toMatchObject({ status: 'blocked', missing: 'netns:red' })
+    await prepare(kernel, ...needs, ...needs.filter(([one]) => one !== 'netns').map(ofHost))
+    await kernel.run(twin.apply)
+    const before = await read()
+    expect([operation.judge(before).status, twin.judge(before).status]).toEqual(['absent', 'present'])
+    expect(operation.undo({}, before)).toEqual([])
+    await kernel.run(operation.apply)
+    const both = await read()
+    const commands = [...operation.apply, ...operation.undo({}, both), ...operation.mend(both)]
+    expect(new Set(commands.map(({ netns }) => netns))).toEqual(new Set(['red']))
+    expect(operation.id).not.toBe(twin.id)
+    expect(operation.expected).not.toBe(twin.expected)
+    expect(operation.isSame(twin.operation)).toBe(false)
+    await kernel.run(twin.undo({}, both))
+    const after = await read()
+    expect([operation.judge(after).status, twin.judge(after).status]).toEqual(['present', 'absent'])
   }),
 )
 

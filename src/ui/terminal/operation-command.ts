@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core'
 import { doPlan, type DoResult } from '../../engine/do.ts'
-import { mendPlan } from '../../engine/mend.ts'
+import { mendPlan, planMending } from '../../engine/mend.ts'
 import { findHost } from '../../engine/open-host.ts'
 import { planRemoval, removeOperation } from '../../engine/remove.ts'
 import { elsewhere } from '../../engine/whereabouts.ts'
@@ -40,18 +40,22 @@ export abstract class OperationCommand extends BaseCommand {
 
   /** Does a plan, or just shows it with --dry-run or --explain. */
   protected async perform(plan: readonly Operation[], flags: Flags_): Promise<OperationsDocument> {
+    if (flags['dry-run'] && !flags.explain) return this.dryRun(fromNothing(plan))
     return this.act(plan, flags, doPlan)
   }
 
-  /** Like `perform`, but changes or replaces what differs. */
+  /**
+   * The same, but what is something else is changed, or removed and made anew. With --dry-run it shows what that would
+   * take now; where there is no sandbox, all of it.
+   */
   protected async bringTo(plan: readonly Operation[], flags: Flags_): Promise<OperationsDocument> {
-    return this.act(plan, flags, mendPlan)
+    if (!flags['dry-run'] || flags.explain) return this.act(plan, flags, mendPlan)
+    const found = findHost(flags)
+    return this.dryRun(found ? await planMending(kernelOf(found), plan) : fromNothing(plan))
   }
 
   private async act(plan: readonly Operation[], flags: Flags_, act: typeof doPlan): Promise<OperationsDocument> {
     if (flags.explain) return this.explain(plan.map(bindOperation))
-    if (flags['dry-run'])
-      return this.dryRun(plan.map(bindOperation).map((operation) => ({ operation, commands: operation.apply })))
     const host = await this.openHost(flags)
     const { done } = await act(kernelOf(host), plan)
     for (const one of done) this.report(one)
@@ -109,14 +113,24 @@ export abstract class OperationCommand extends BaseCommand {
     }
   }
 
-  private dryRun(planned: readonly { operation: BoundOperation; commands: readonly Command[] }[]): OperationsDocument {
+  private dryRun(planned: readonly Planned[]): OperationsDocument {
     for (const { commands } of planned) for (const command of commands) this.log(toLine(command, '1'))
     return {
       schema,
       ok: true,
-      operations: planned.map(({ operation, commands }) => row(operation, 'planned', commands)),
+      operations: planned.map(({ operation, status, commands }) =>
+        row(operation, status === 'already' ? status : 'planned', commands),
+      ),
     }
   }
+}
+
+/** What --dry-run shows of an operation. */
+type Planned = Pick<DoResult['done'][number], 'operation' | 'commands'> & { status?: Status }
+
+/** What a plan takes where nothing of it is there. */
+function fromNothing(plan: readonly Operation[]): Planned[] {
+  return plan.map(bindOperation).map((operation) => ({ operation, commands: operation.apply }))
 }
 
 const schema = 'cnilab/operations/v1'
