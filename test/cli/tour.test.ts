@@ -159,7 +159,7 @@ it('a signal, or a terminal that is closed, leaves nothing but the progress, whi
   expect([code, screen.includes('nothing is left')]).toEqual([130, false])
   expect(await nothingLeft()).toBe(true)
   expect(readFileSync(progressFile, 'utf8')).toContain('"bridge"')
-  expect((await cli(['lab', 'check'])).stderr).toContain('cnilab lab start --resume builds it again')
+  expect((await cli(['lab', 'check'])).stderr).toContain('cnilab lab start --resume rebuilds it')
   const resumed = await cli(['lab', 'start', '--resume'])
   expect(resumed.stdout).toContain('br9 (bridge) down')
 })
