@@ -47,7 +47,7 @@ it('puts a container on the bridge as the seed has it, checks it, and takes all 
   expect(await inside(DUMP)).toBe(before)
   const again = await cli(['bridge', 'del', '2e34dcf34', 'red'])
   expect(again.code).toBe(0)
-  expect(again.stdout).toContain('nothing to do')
+  expect(again.stdout).toContain('Nothing to do')
 })
 
 it('the bridge and its rules stay for those who are still on it', async () => {
@@ -134,12 +134,12 @@ it('touches nothing of other containers, of other networks, or made by hand', as
   for (const name of ['red', 'blue']) await cli(['netns', 'create', name])
   await cli(['bridge', 'create', 'cni0'])
   const made = await inside('ip -br link | cut -d" " -f1')
-  expect((await cli(['bridge', 'del', 'nobody', 'red'])).stdout).toContain('nothing to do')
+  expect((await cli(['bridge', 'del', 'nobody', 'red'])).stdout).toContain('Nothing to do')
   await cli(['bridge', 'add', 'alice', 'red'])
   const again = await cli(['bridge', 'add', 'bob', 'red'])
-  expect(again.stderr).toContain('cnilab bridge del alice red takes container alice off mynet first')
+  expect(again.stderr).toContain('cnilab bridge del alice red removes container alice from mynet first')
   const before = await inside('ip -n red -br address; ip -n red route; nft list ruleset')
-  expect((await cli(['bridge', 'del', 'bob', 'red'])).stdout).toContain('nothing to do')
+  expect((await cli(['bridge', 'del', 'bob', 'red'])).stdout).toContain('Nothing to do')
   expect(await inside('ip -n red -br address; ip -n red route; nft list ruleset')).toBe(before)
   expect((await cli(['bridge', 'check', 'alice', 'red'])).code).toBe(0)
   expect((await cli(['bridge', 'delete', 'cni0'])).stderr).toContain(

@@ -74,7 +74,7 @@ describe('tables of nftables', () => {
     const output = after(`q netns create red; ${lay}; nft list ruleset >/run/before
       cnilab bridge del never red --host; echo "exit $?"; cnilab bridge add c red --host >/run/log; echo "exit $?"
       nft list ruleset | diff /run/before - && echo as before; ip -br link | cut -d' ' -f1; ip -n red -br link | cut -d' ' -f1`)
-    expect(output).toMatch(/nothing to do.*\nleft alone: table ip cnilab_network_mynet,? .*\nexit 0\n/)
+    expect(output).toMatch(/Nothing to do.*\nleft alone: table ip cnilab_network_mynet,? .*\nexit 0\n/)
     expect(output).toMatch(/Error: .*table ip cnilab_network_mynet,? [^]*exit 1\nas before\nlo\nlo\n$/)
   })
 })

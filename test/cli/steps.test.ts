@@ -117,7 +117,7 @@ it('takes back only what was named', async () => {
     'attach x7 --bridge br8 --undo',
     'route delete 10.9.0.0/24 --via 203.0.113.9',
   ])
-    expect([line, (await cli(line.split(' '))).stdout.startsWith('= Not there')]).toEqual([line, true])
+    expect([line, (await cli(line.split(' '))).stdout.startsWith('= Does not exist')]).toEqual([line, true])
   const now = (await cli(['exec', '--', 'sh', '-c', 'ip -br address show br7; ip -br link show master br7; ip route']))
     .stdout
   expect(now).toMatch(/10\.7\.0\.1\/24[^]*x7@y7[^]*10\.9\.0\.0\/24 via 203\.0\.113\.1/)

@@ -107,7 +107,7 @@ const finished = fc.record({
     outputs.ipNeighbour,
     outputs.nftRuleset,
     outputs.anything,
-    fc.constantFrom('{"ok":true,"said":"you are 10.22.0.1"}', '{"ok":true,"said":"x","status":200}', 'time=1 ms'),
+    fc.constantFrom('{"ok":true,"detail":"you are 10.22.0.1"}', '{"ok":true,"detail":"x","status":200}', 'time=1 ms'),
   ),
   stderr: mostly(text, fc.constantFrom('nsenter: x', 'ping: x'), 5),
 })

@@ -212,7 +212,9 @@ it('one container calls another, or its host at any address, while something ans
         detail: 'you are ::1',
       })
     await expect(whileAnswering(host, 'blue', 'tcp:9', () => Promise.reject(new Error('mine')))).rejects.toThrow('mine')
-    await expect(whileAnswering(host, 'nowhere', 'tcp:9', self('tcp'))).rejects.toThrow(/answer in nowhere: .*nowhere/)
+    await expect(whileAnswering(host, 'nowhere', 'tcp:9', self('tcp'))).rejects.toThrow(
+      /start a responder in nowhere: .*nowhere/,
+    )
     await expect(call(kernel, 'nowhere', tcp, 5)).rejects.toThrow(/call from nowhere: .*nowhere/)
     expect(responders(host)).toEqual([])
   }))

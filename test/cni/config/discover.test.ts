@@ -41,7 +41,9 @@ it('of two networks with the same name the first wins, and the other is named', 
     '3.conflist': list('net', 'second'),
   })
   expect(typesOf('net', folder)).toEqual(['first'])
-  expect(findNetwork('net', folder).notices.join('\n')).toMatch(/3\.conflist also has a network net.*\n.*1\.conf has/)
+  expect(findNetwork('net', folder).notices.join('\n')).toMatch(
+    /3\.conflist also has a network net.*\n.*1\.conf also has/,
+  )
 })
 
 it('a single plugin is wrapped as a list, and its text is one', () => {
@@ -95,7 +97,7 @@ it('bad files are named with what is wrong, and skipped', () => {
     /^2.*no "plugins".*folder no-plugins/,
     /^3.*"type" is missing/,
     /^4.*'-bad-name' is not a network name/,
-    /^5.*9\.0\.0 is not among those that cnilab speaks/,
+    /^5.*9\.0\.0 is not among those that cnilab supports/,
     /^6.*folder\/1\.conf: "type" is missing/,
     /^7.*\.conflist/,
     /^8.*"name" is missing/,

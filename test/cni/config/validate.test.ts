@@ -44,7 +44,7 @@ it.each([
   [{ name: undefined }, 'error : there is no "name"'],
   [{ name: 'a/b' }, "error name: 'a/b' is not a network name"],
   [{ cniVersion: undefined }, 'warning : there is no "cniVersion", which means 0.1.0'],
-  [{ cniVersion: '1.2.0' }, 'error cniVersion: CNI 1.2.0 is no version'],
+  [{ cniVersion: '1.2.0' }, 'error cniVersion: CNI 1.2.0 is not a known version'],
   [{ type: undefined }, 'error : there is no "type"'],
   [{ type: 'bridgee' }, 'error type: there is no plugin "bridgee" in'],
   [{ type: 'portmap' }, 'error type: portmap cannot be the first plugin'],
