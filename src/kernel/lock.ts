@@ -37,7 +37,7 @@ export async function lockOwnFolder(host: Host): Promise<() => void> {
   if (host.kind === 'machine') return lockFolder(host.folder)
   const open = () => {
     const fd = openOwn(host, host.folder, constants.O_RDONLY | constants.O_DIRECTORY)
-    if (fd === undefined) throw notOpened(host, host.folder, 'it is not there any more')
+    if (fd === undefined) throw notOpened(host, host.folder, 'it no longer exists')
     return fd
   }
   const isStillThere = (locked: number) => {
