@@ -3,6 +3,7 @@ import { checkRunning } from '../../src/lab/run/lab-in-progress.ts'
 import { findStep } from '../../src/lab/run/steps.ts'
 import type { Finding } from '../../src/plan/finding.ts'
 import type { Document } from '../../src/ui/terminal/base-command.ts'
+import { doneSteps, isOnTerminal, showAdvance } from '../../src/ui/lab/advance.ts'
 import { showFindings } from '../../src/ui/lab/findings.ts'
 import { plainFlag, stepArgument } from '../../src/ui/terminal/flags.ts'
 import { LabCommand } from '../../src/ui/lab/lab-command.ts'
@@ -26,6 +27,7 @@ export default class LabCheck extends LabCommand {
     const { running, view } = await this.running(flags)
     const { lab } = running
     const step = args.step === undefined ? undefined : findStep(lab, args.step)
+    const earlier = doneSteps(running)
     const checked = await checkRunning(running, true, step)
     const findings = checked.findings.filter((finding) => step === undefined || finding.step === step.id)
     showFindings(lab, checked.steps, findings, view)
@@ -35,6 +37,7 @@ export default class LabCheck extends LabCommand {
       const next = currentStep(checked)
       this.log(`Step ${step.id} cannot be judged yet${next ? `: step ${next.id} (${next.title}) comes first` : ''}`)
     }
+    await showAdvance(running, earlier, checked, view, isOnTerminal() && !this.jsonEnabled())
     if (!ok) process.exitCode = 1
     return { schema: 'cnilab/lab-check/v1', lab: lab.id, ok, findings }
   }

@@ -8,7 +8,7 @@ import type { LabStep } from '../../src/lab/format/lab.ts'
 import { checkRunning } from '../../src/lab/run/lab-in-progress.ts'
 import { LabCommand } from '../../src/ui/lab/lab-command.ts'
 import { type StatusDocument, statusDocument } from '../../src/ui/lab/step-document.ts'
-import { showMap, showNext } from '../../src/ui/lab/show-lab.ts'
+import { showMap, showTask } from '../../src/ui/lab/show-lab.ts'
 
 export default class LabReset extends LabCommand {
   static override summary = 'Rebuild the exact state at the start of a step, or of the lab'
@@ -33,7 +33,7 @@ export default class LabReset extends LabCommand {
     }
     const { steps, now } = await resetLab(running, step)
     showMap(running.lab, steps, now, view, running.progress)
-    showNext(steps, view)
+    showTask(running.lab, steps, view)
     return statusDocument(running, steps)
   }
 

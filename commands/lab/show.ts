@@ -6,7 +6,7 @@ import { toLine } from '../../src/plan/command-line.ts'
 import { BaseCommand, type Document } from '../../src/ui/terminal/base-command.ts'
 import type { Printable } from '../../src/ui/terminal/drawn.ts'
 import { plainFlag } from '../../src/ui/terminal/flags.ts'
-import { showIntro } from '../../src/ui/lab/lab-intro.ts'
+import { showIntro, showLinks } from '../../src/ui/lab/lab-intro.ts'
 import { markdown } from '../../src/ui/terminal/markdown.ts'
 import { showPurpose } from '../../src/ui/lab/show-lab.ts'
 import { style } from '../../src/ui/terminal/style.ts'
@@ -31,6 +31,7 @@ export default class LabShow extends BaseCommand {
     const lab = await loadLab(args.lab, flags.set)
     const view = { plain: flags.plain, log: (text: Printable) => this.log(text) }
     showIntro(lab, view)
+    showLinks(lab, view.log)
     if (lab.parameters.length > 0) this.log('')
     for (const { name, value, text } of lab.parameters) this.log(draw`  --set ${name}=${value}  ${style.quiet(text)}`)
     for (const step of lab.steps) {

@@ -2,7 +2,7 @@ import { checkRunning } from '../../src/lab/run/lab-in-progress.ts'
 import { plainFlag } from '../../src/ui/terminal/flags.ts'
 import { LabCommand } from '../../src/ui/lab/lab-command.ts'
 import { type StatusDocument, statusDocument } from '../../src/ui/lab/step-document.ts'
-import { showMap, showNext } from '../../src/ui/lab/show-lab.ts'
+import { showMap, showTask } from '../../src/ui/lab/show-lab.ts'
 
 export default class LabStatus extends LabCommand {
   static override summary = 'Show your progress in the running lab'
@@ -15,7 +15,7 @@ export default class LabStatus extends LabCommand {
     const { running, view } = await this.running(flags)
     const { steps, now } = await checkRunning(running)
     showMap(running.lab, steps, now, view, running.progress)
-    showNext(steps, view)
+    showTask(running.lab, steps, view)
     return statusDocument(running, steps)
   }
 }

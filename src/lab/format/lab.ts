@@ -58,6 +58,8 @@ export interface Lab {
   id: string
   title: string
   text: string
+  /** Whether nothing may show a solution unless the learner gives up. */
+  exam: boolean
   order?: number | undefined
   /** Its parameters, for `lab show`. */
   parameters: { name: string; value: string; text: string }[]
@@ -68,6 +70,11 @@ export interface Lab {
   steps: LabStep[]
   learned?: string | undefined
   links: { title: string; url: string }[]
+}
+
+/** Whether the learner has to find out how a step is done. */
+export function hidesSolution(lab: Pick<Lab, 'exam'>, step: Pick<LabStep, 'free'>): boolean {
+  return lab.exam || step.free
 }
 
 /** What a step needs in order to be run: a lab's steps have more. */
@@ -102,6 +109,7 @@ export function toLab(source: Source, set: Readonly<Record<string, string>> = {}
     id: lab.id,
     title: words(lab.title, 'title'),
     text: words(lab.text, 'text'),
+    exam: lab.exam,
     order: lab.order,
     parameters: parameters.map(([name, { text }]) => ({ name, value: variables[name] ?? '', text: pick(text) })),
     subnets: parameters.flatMap(([name, { type }]) => (type === 'subnet' ? (variables[name] ?? []) : [])),

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { yesOrNo } from '../../operations/scalars.ts'
 import { asText } from '../../visible.ts'
 import { BOUNDS } from './bounds.ts'
 
@@ -122,6 +123,8 @@ export const labSchema = z.strictObject({
   id,
   title,
   text,
+  /** Whether it is an exam: then nothing shows a solution unless the learner gives up. */
+  exam: yesOrNo.default(false),
   /** Its position in the list of labs that ship. */
   order: whole.optional(),
   parameters: z

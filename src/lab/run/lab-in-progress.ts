@@ -171,8 +171,8 @@ export function noteHint(running: RunningLab, step: LabStep): Promise<void> {
 export function forgetSteps(running: RunningLab, steps: readonly LabStep[]): Promise<void> {
   return update(running, (progress) => {
     for (const { id } of steps) {
-      const { hints, solved, answers } = stepProgress(progress, id)
-      progress.steps[id] = { hints, solved, answers, skipped: false }
+      const { done: _, ...rest } = stepProgress(progress, id)
+      progress.steps[id] = { ...rest, skipped: false }
     }
   })
 }

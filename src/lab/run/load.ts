@@ -23,6 +23,13 @@ export async function shippedLabs(): Promise<Lab[]> {
   return labs.toSorted((a, b) => (a.order ?? last) - (b.order ?? last))
 }
 
+/** The lab that ships to do after this one; undefined after the last, and after a lab of one's own. */
+export async function nextLab({ id }: Lab): Promise<Lab | undefined> {
+  const labs = await shippedLabs()
+  const at = labs.findIndex((lab) => lab.id === id)
+  return at < 0 ? undefined : labs[at + 1]
+}
+
 /** The user's language, from the environment (locale(7)): `ko` for `ko_KR.UTF-8`. */
 function language(): string | undefined {
   const { LC_ALL, LC_MESSAGES, LANG } = process.env

@@ -23,6 +23,8 @@ const stepProgressSchema = z.object({
   /** Whether the program did it, not the learner. */
   solved: z.boolean().default(false),
   skipped: z.boolean().default(false),
+  /** In an exam: the learner asked for its solution. */
+  gaveUp: z.boolean().default(false),
   /** By the question's number, from 0: whether the first answer was right. */
   answers: z.record(z.string(), z.boolean()).default({}),
 })
@@ -46,7 +48,7 @@ export type LabProgress = z.infer<typeof progressSchema>
 
 /** The progress in one step, even if nothing is recorded yet. */
 export function stepProgress(progress: LabProgress, id: string): StepProgress {
-  return progress.steps[id] ?? { hints: 0, solved: false, skipped: false, answers: {} }
+  return progress.steps[id] ?? { hints: 0, solved: false, skipped: false, gaveUp: false, answers: {} }
 }
 
 /** The progress of a lab that has just started. */

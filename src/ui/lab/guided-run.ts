@@ -6,16 +6,11 @@ import { readProgress } from '../../lab/run/progress.ts'
 import { kernelOf } from '../../kernel/kernel.ts'
 import { type OpenedSandbox, openTied } from '../../sandbox/open.ts'
 import { removeSandbox } from '../../sandbox/remove.ts'
-import { toScript } from '../../plan/script.ts'
-import { bindOperation } from '../../operations/registry.ts'
 import type { Document } from '../terminal/base-command.ts'
-import { partsOf } from './lab-plan.ts'
-import { markdown } from '../terminal/markdown.ts'
 import { askChoice } from '../terminal/prompts.ts'
-import { labelled } from '../terminal/layout.ts'
 import type { Log } from '../terminal/output.ts'
-import { duration, symbol, withSymbol, style } from '../terminal/style.ts'
-import { draw } from '../terminal/text.ts'
+import { symbol, withSymbol, style } from '../terminal/style.ts'
+import { showSummary } from './summary.ts'
 import { takeTour, type TourEnd } from './tour.ts'
 import { type View, viewOf } from '../terminal/view.ts'
 import { interruptible } from '../terminal/interruptible.ts'
@@ -75,10 +70,11 @@ async function guideIn(
   const where = host.kind === 'machine' ? 'on this machine' : `in the sandbox '${host.name}'`
   log(style.quiet(`${where}; look at it from another terminal with: cnilab shell${view.flags}`))
   const end = await takeTour(running, view, signal)
-  if (end === 'finished') await showSummary(running, view)
+  if (end === 'finished') await showSummary(running, await checkRunning(running), view)
   const kept = keep || signal.aborted || (await askToKeep(end, view, signal))
   if (kept) {
-    log(withSymbol(symbol.done, `Kept. Continue with: cnilab lab run ${name}${view.flags}`, plain))
+    const go = end === 'finished' ? 'Look around with: cnilab shell' : `Continue with: cnilab lab run ${name}`
+    log(withSymbol(symbol.done, `Kept. ${go}${view.flags}`, plain))
     log(`End it with: cnilab lab stop${view.flags}`)
   } else {
     const left = await stopLab(host, host.name)
@@ -112,34 +108,4 @@ async function askToKeep(end: TourEnd, { plain, flags }: View, signal: AbortSign
   const tearDown = { name: 'tear it down', value: false }
   const choices = end === 'finished' ? [tearDown, keep] : [keep, tearDown]
   return (await askChoice('The network that you built:', choices, { plain, signal })) ?? true
-}
-
-/** Shows what was learned, a script of all commands, the checks, the hints that were used, and how long it took. */
-async function showSummary(running: RunningLab, { plain, log }: View): Promise<void> {
-  const { lab, progress } = running
-  const { findings, steps } = await checkRunning(running)
-  const passed = findings.filter((finding) => finding.passed === true).length
-  log(draw`\n${style.title(`The end of: ${lab.title}`)}`)
-  if (lab.learned !== undefined) log(markdown(lab.learned, plain))
-  const parts = partsOf(lab).map(({ title, operations }) => ({
-    title,
-    commands: operations.flatMap((operation) => bindOperation(operation).apply),
-  }))
-  log(draw`\n${style.title('All of it as a script')}\n${style.command(toScript(lab.title, parts).trimEnd())}\n`)
-  const own = lab.steps.flatMap(({ id }) => progress.steps[id] ?? [])
-  const answers = own.flatMap((step) => Object.values(step.answers))
-  const hints = lab.steps.flatMap(({ id }) => {
-    const used = progress.steps[id]?.hints ?? 0
-    return used === 0 ? [] : `${used} in ${id}`
-  })
-  const solved = lab.steps.filter(({ id }) => progress.steps[id]?.solved === true).map(({ id }) => id)
-  const rows = [
-    ['Steps', `${steps.filter(({ status }) => status === 'done').length} of ${steps.length} done`],
-    ['Checks', `${passed} of ${findings.length} passed`],
-    ...(answers.length === 0 ? [] : [['Questions', `${answers.filter(Boolean).length} of ${answers.length} right`]]),
-    ['Hints', hints.length === 0 ? 'none' : hints.join(', ')],
-    ['Run for you', solved.length === 0 ? 'none' : solved.join(', ')],
-    ['Time', `${duration(Date.now() - Date.parse(progress.started))} since you started`],
-  ]
-  for (const [label = '', text = ''] of rows) log(labelled(label.padEnd(13), text))
 }

@@ -7,10 +7,14 @@ import { style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
 import type { View } from '../terminal/view.ts'
 
-/** Shows what a lab is about, and the documents that it is based on. */
-export function showIntro({ title, text, links }: Lab, { plain, log }: Omit<View, 'flags'>): void {
+/** Shows what a lab is about. */
+export function showIntro({ title, text }: Lab, { plain, log }: Omit<View, 'flags'>): void {
   log(style.title(title))
   log(markdown(text, plain))
+}
+
+/** Shows the documents that a lab is based on. */
+export function showLinks({ links }: Lab, log: View['log']): void {
   if (links.length > 0) log('\nIt is based on:')
   for (const link of links) log(draw`  ${link.title}\n    ${style.quiet(link.url)}`)
 }
@@ -25,6 +29,7 @@ export function showStart(lab: Lab, steps: readonly StepState[], now: State, vie
   const next = currentStep({ steps })
   if (next) showPurpose(lab, next, view)
   log(`
+The task:     cnilab lab status${flags}
 Work in:      cnilab shell${flags}
 Check it:     cnilab lab check${flags}     (or watch it: cnilab lab watch${flags})
 Stuck:        cnilab lab hint${flags}, cnilab lab solve${flags}

@@ -67,6 +67,17 @@ export function showResult(
   showPicture(before, after, step.focus, view)
 }
 
+/** Shows the whole text of the current task, and how to check it. */
+export function showTask(lab: Lab, steps: readonly StepState[], view: View): void {
+  const { log, flags } = view
+  const next = currentStep({ steps })
+  log('')
+  if (!next) return log('All steps are done.')
+  showPurpose(lab, next, view)
+  log(`\nCheck it with: cnilab lab check${flags}`)
+  if (!lab.exam) log(`Or have it done: cnilab step ${next.id}${flags}`)
+}
+
 /** Shows what comes after a step. */
 export function showNext(steps: readonly StepState[], { log, flags }: View): void {
   const next = currentStep({ steps })

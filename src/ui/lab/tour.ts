@@ -1,12 +1,11 @@
 import { type LabCheckResult, isDone } from '../../lab/run/check.ts'
-import { missingSteps, resultByHand, runCommands, type StepResult } from '../../lab/run/steps.ts'
+import { missingSteps, resultByHand, type StepResult } from '../../lab/run/steps.ts'
 import {
   checkRunning,
   doRunning,
   isRunning,
   noteStep,
   noteHint,
-  requireRunning,
   type RunningLab,
 } from '../../lab/run/lab-in-progress.ts'
 import { tryBefore } from '../../lab/run/automatic.ts'
@@ -17,9 +16,10 @@ import { showIntro } from './lab-intro.ts'
 import { markdown } from '../terminal/markdown.ts'
 import { type Choice, askChoice } from '../terminal/prompts.ts'
 import { showLines } from './show-description.ts'
-import { showPicture, showPurpose, showResult, showRuns } from './show-lab.ts'
+import { askQuestions } from './questions.ts'
+import { showPicture, showPurpose, showResult } from './show-lab.ts'
 import { stepProgress } from '../../lab/run/progress.ts'
-import type { LabStep, Question } from '../../lab/format/lab.ts'
+import { hidesSolution, type Lab, type LabStep } from '../../lab/format/lab.ts'
 import { bindOperation } from '../../operations/registry.ts'
 import { programLine, toLine } from '../../plan/command-line.ts'
 import { indented, wrapped } from '../terminal/layout.ts'
@@ -66,12 +66,12 @@ async function takeTourStep(tour: Tour, step: LabStep, start: LabCheckResult): P
   showPurpose(lab, step, view)
   view.log('')
   showPicture(undefined, start.now, step.focus, view)
-  if (!(await askAll(tour, step, 'before'))) return undefined
+  if (!(await askQuestions(running, step, 'before', view, signal))) return undefined
   if (start.findings.every((finding) => finding.passed !== false || finding.step === step.id)) {
     if (step.before.length > 0) view.log('\nBefore this step:')
     for (const finding of await tryBefore(kernel, step, start.now)) view.log(wrapped(findingLine(finding, view.plain)))
   }
-  showWork(step, view)
+  showWork(lab, step, view)
   let checked = start
   for (;;) {
     const choice = await askChoice('What now?', choicesFor(step, tour), { plain: view.plain, signal })
@@ -101,7 +101,7 @@ async function takeTourStep(tour: Tour, step: LabStep, start: LabCheckResult): P
         await noteStep(running, step, { skipped: true })
         return checkRunning(running)
     }
-    if (!(await askAll(tour, step, 'after'))) return undefined
+    if (!(await askQuestions(running, step, 'after', view, signal))) return undefined
     if (!(await goOn(tour, step))) return undefined
     return checkRunning(running)
   }
@@ -114,7 +114,7 @@ function choicesFor(step: LabStep, { running }: Tour): Choice<Work>[] {
   const hint =
     step.hints.length === 0 ? 'hint' : `hint (${Math.min(hints, step.hints.length)} of ${step.hints.length} seen)`
   return [
-    { name: step.free ? 'show me: run a solution' : RUN_IT, value: 'run' },
+    { name: running.lab.exam ? GIVE_UP : step.free ? 'show me: run a solution' : RUN_IT, value: 'run' },
     { name: "I'll type it", value: 'type' },
     { name: hint, value: 'hint' },
     { name: 'explain more', value: 'more' },
@@ -124,9 +124,11 @@ function choicesFor(step: LabStep, { running }: Tour): Choice<Work>[] {
 }
 
 const RUN_IT = 'run it for me'
+const GIVE_UP = 'give up: run a solution'
 
 /** Shows the commands of a step, unless the learner has to find them. */
-function showWork(step: LabStep, { log }: View): void {
+function showWork(lab: Lab, step: LabStep, { log }: View): void {
+  if (hidesSolution(lab, step)) return
   const commands = step.free ? [] : step.operations.flatMap((operation) => bindOperation(operation).apply)
   showLines([...commands.map((command) => toLine(command, '1')), ...step.run.map(programLine)], log)
 }
@@ -178,37 +180,6 @@ function report({ running, view }: Tour, step: LabStep, result: StepResult): boo
   showFailureHints(running.lab, result.findings, view)
   view.log(style.warn('Not yet. Look again, take a hint, or have it run for you.'))
   return false
-}
-
-/** Asks the unanswered questions of a step. Returns false if the learner left. */
-async function askAll(tour: Tour, step: LabStep, at: Question['at']): Promise<boolean> {
-  const { running } = tour
-  for (const [i, question] of step.questions.entries()) {
-    const { answers } = stepProgress(running.progress, step.id)
-    if (question.at !== at || answers[i] !== undefined) continue
-    const right = await ask(tour, question)
-    if (right === undefined) return false
-    await noteStep(running, step, { answers: { ...stepProgress(running.progress, step.id).answers, [i]: right } })
-  }
-  return true
-}
-
-/** Asks a question, and lets the kernel show the answer. Returns whether the learner was right; undefined if they left. */
-async function ask({ running, view, signal }: Tour, question: Question): Promise<boolean | undefined> {
-  const { log, plain } = view
-  log(draw`\n${markdown(`**Question:** ${question.ask}`, plain)}`)
-  const choices = question.choices.map((name, value) => ({ name, value }))
-  const chosen = await askChoice('Your answer', choices, { plain, signal })
-  if (chosen === undefined) return undefined
-  if (question.try) {
-    requireRunning(running)
-    log('')
-    showRuns(await runCommands(running.kernel, [question.try]), log)
-  }
-  const isRight = chosen === question.answer
-  const verdict = isRight ? style.good('Right.') : style.warn(`Not quite: ${question.choices[question.answer]}.`)
-  log(draw`${verdict}\n${markdown(question.why, plain)}`)
-  return isRight
 }
 
 /** Waits until the learner wants to continue; meanwhile they may look around. Returns false if they quit. */

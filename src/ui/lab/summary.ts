@@ -1,0 +1,53 @@
+import type { LabCheckResult } from '../../lab/run/check.ts'
+import type { RunningLab } from '../../lab/run/lab-in-progress.ts'
+import { nextLab } from '../../lab/run/load.ts'
+import { bindOperation } from '../../operations/registry.ts'
+import { toScript } from '../../plan/script.ts'
+import { showLinks } from './lab-intro.ts'
+import { partsOf } from './lab-plan.ts'
+import { labelled } from '../terminal/layout.ts'
+import { markdown } from '../terminal/markdown.ts'
+import { duration, style } from '../terminal/style.ts'
+import { draw } from '../terminal/text.ts'
+import type { View } from '../terminal/view.ts'
+
+/**
+ * Shows the end of a lab: what was learned, a script of all commands, the checks, what help was taken, how long it took,
+ * and the lab to do next.
+ */
+export async function showSummary(
+  { lab, progress }: RunningLab,
+  { findings, steps }: LabCheckResult,
+  { plain, log }: View,
+): Promise<void> {
+  const passed = findings.filter((finding) => finding.passed === true).length
+  log(draw`\n${style.title(`The end of: ${lab.title}`)}`)
+  if (lab.learned !== undefined) log(markdown(lab.learned, plain))
+  const parts = partsOf(lab).map(({ title, operations }) => ({
+    title,
+    commands: operations.flatMap((operation) => bindOperation(operation).apply),
+  }))
+  log(draw`\n${style.title('All of it as a script')}\n${style.command(toScript(lab.title, parts).trimEnd())}\n`)
+  const own = lab.steps.flatMap(({ id }) => progress.steps[id] ?? [])
+  const answers = own.flatMap((step) => Object.values(step.answers))
+  const hints = lab.steps.flatMap(({ id }) => {
+    const used = progress.steps[id]?.hints ?? 0
+    return used === 0 ? [] : `${used} in ${id}`
+  })
+  const idsOf = (what: 'solved' | 'gaveUp') =>
+    lab.steps.filter(({ id }) => progress.steps[id]?.[what] === true).map(({ id }) => id)
+  const [solved, gaveUp] = [idsOf('solved'), idsOf('gaveUp')]
+  const rows = [
+    ['Steps', `${steps.filter(({ status }) => status === 'done').length} of ${steps.length} done`],
+    ['Checks', `${passed} of ${findings.length} passed`],
+    ...(answers.length === 0 ? [] : [['Questions', `${answers.filter(Boolean).length} of ${answers.length} right`]]),
+    ['Hints', hints.length === 0 ? 'none' : hints.join(', ')],
+    ['Run for you', solved.length === 0 ? 'none' : solved.join(', ')],
+    ...(gaveUp.length === 0 ? [] : [['Given up', gaveUp.join(', ')]]),
+    ['Time', `${duration(Date.now() - Date.parse(progress.started))} since you started`],
+  ]
+  for (const [label = '', text = ''] of rows) log(labelled(label.padEnd(13), text))
+  showLinks(lab, log)
+  const next = await nextLab(lab)
+  if (next) log(draw`\nThe next lab: ${style.command(`cnilab lab start ${next.id}`)} (${next.title})`)
+}
