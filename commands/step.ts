@@ -10,7 +10,9 @@ import { plainFlag } from '../src/ui/terminal/flags.ts'
 import type { Log } from '../src/ui/terminal/output.ts'
 import { type StepDocument, stepDocument } from '../src/ui/lab/step-document.ts'
 import { mapOfSteps, takeStep, takeStepByHand, undoLastStep } from '../src/ui/lab/take-step.ts'
-import { showStep } from '../src/ui/lab/show-lab.ts'
+import { giveUpFlag, noteGivingUp, requireGivingUp } from '../src/ui/lab/exam.ts'
+import { showPurpose, showStep } from '../src/ui/lab/show-lab.ts'
+import { showSolution } from '../src/ui/lab/solve.ts'
 import { viewOf } from '../src/ui/terminal/view.ts'
 import { word } from '../src/ui/terminal/word.ts'
 
@@ -42,6 +44,7 @@ export default class Step extends BaseCommand {
       exclusive: ['show'],
     }),
     'with-missing': Flags.boolean({ description: 'also do the steps that must come first' }),
+    'give-up': giveUpFlag,
     undo: Flags.boolean({ description: 'undo the last step' }),
     plain: plainFlag,
   }
@@ -61,7 +64,8 @@ export default class Step extends BaseCommand {
       })
     const lab = await labOf({ name: flags.host ? MACHINE.name : flags.sandbox }, FIRST_LAB)
     const named = args.step === undefined ? undefined : findStep(lab, args.step)
-    if (named && flags.show) {
+    if (named && !flags['by-hand']) requireGivingUp(lab, flags['give-up'])
+    if (named && flags.show && !lab.exam) {
       showStep(lab, named, { plain: flags.plain, log })
       return stepDocument(lab, named, 'shown')
     }
@@ -73,6 +77,12 @@ export default class Step extends BaseCommand {
     const step = args.step === undefined ? undefined : findStep(running.lab, args.step)
     if (flags.undo) return undoLastStep(running, view)
     if (!step) return mapOfSteps(running, view)
+    if (!flags['by-hand']) await noteGivingUp(running, [step])
+    if (flags.show) {
+      showPurpose(running.lab, step, view)
+      showSolution(running, [step], view)
+      return stepDocument(running.lab, step, 'shown')
+    }
     return flags['by-hand']
       ? takeStepByHand(running, step, view)
       : takeStep(running, step, flags['with-missing'] ? 'do' : this.jsonEnabled() ? 'refuse' : 'ask', view)

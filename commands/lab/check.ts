@@ -1,5 +1,4 @@
 import { currentStep } from '../../src/lab/run/check.ts'
-import { checkRunning } from '../../src/lab/run/lab-in-progress.ts'
 import { findStep } from '../../src/lab/run/steps.ts'
 import type { Finding } from '../../src/plan/finding.ts'
 import type { Document } from '../../src/ui/terminal/base-command.ts'
@@ -7,6 +6,7 @@ import { doneSteps, isOnTerminal, showAdvance } from '../../src/ui/lab/advance.t
 import { showFindings } from '../../src/ui/lab/findings.ts'
 import { plainFlag, stepArgument } from '../../src/ui/terminal/flags.ts'
 import { LabCommand } from '../../src/ui/lab/lab-command.ts'
+import { checkNow } from '../../src/ui/lab/checking.ts'
 
 interface CheckDocument extends Document {
   lab: string
@@ -28,7 +28,7 @@ export default class LabCheck extends LabCommand {
     const { lab } = running
     const step = args.step === undefined ? undefined : findStep(lab, args.step)
     const earlier = doneSteps(running)
-    const checked = await checkRunning(running, true, step)
+    const checked = await checkNow(running, view, step)
     const findings = checked.findings.filter((finding) => step === undefined || finding.step === step.id)
     showFindings(lab, checked.steps, findings, view)
     const isDone = checked.steps.every((one) => one.step !== step || one.status === 'done')

@@ -1,10 +1,11 @@
 import { currentStep } from '../../src/lab/run/check.ts'
 import { findStep } from '../../src/lab/run/steps.ts'
-import { checkRunning, noteHint } from '../../src/lab/run/lab-in-progress.ts'
+import { noteHint } from '../../src/lab/run/lab-in-progress.ts'
 import type { Document } from '../../src/ui/terminal/base-command.ts'
 import { plainFlag, stepArgument } from '../../src/ui/terminal/flags.ts'
 import { LabCommand } from '../../src/ui/lab/lab-command.ts'
 import { showHint } from '../../src/ui/lab/hint.ts'
+import { checkNow } from '../../src/ui/lab/checking.ts'
 
 interface HintDocument extends Document {
   lab: string
@@ -26,14 +27,20 @@ export default class LabHint extends LabCommand {
     const { args, flags } = await this.parse(LabHint)
     const { running, view } = await this.running(flags)
     const named = args.step === undefined ? undefined : findStep(running.lab, args.step)
-    const checked = await checkRunning(running)
+    const checked = await checkNow(running, view)
     const step = named ?? currentStep(checked)
     const schema = 'cnilab/lab-hint/v1'
     if (!step) {
       this.log('All steps are done.')
       return { schema, lab: running.lab.id, hint: { number: 0, of: 0 } }
     }
-    const number = showHint(running, step, checked.findings, view, `cnilab lab solve ${step.id}${view.flags}`)
+    const number = showHint(
+      running,
+      step,
+      checked.findings,
+      view,
+      `cnilab lab solve ${step.id}${running.lab.exam ? ' --give-up' : ''}${view.flags}`,
+    )
     await noteHint(running, step)
     return { schema, lab: running.lab.id, step: step.id, hint: { number, of: step.hints.length } }
   }

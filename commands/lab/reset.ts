@@ -5,10 +5,11 @@ import { resetLab } from '../../src/lab/run/reset.ts'
 import { plainFlag, stepArgument } from '../../src/ui/terminal/flags.ts'
 import { changeFlags } from '../../src/ui/terminal/base-command.ts'
 import type { LabStep } from '../../src/lab/format/lab.ts'
-import { checkRunning } from '../../src/lab/run/lab-in-progress.ts'
 import { LabCommand } from '../../src/ui/lab/lab-command.ts'
 import { type StatusDocument, statusDocument } from '../../src/ui/lab/step-document.ts'
 import { showMap, showTask } from '../../src/ui/lab/show-lab.ts'
+import { checkNow } from '../../src/ui/lab/checking.ts'
+import { whileWaiting } from '../../src/ui/terminal/waiting.ts'
 
 export default class LabReset extends LabCommand {
   static override summary = 'Rebuild the exact state at the start of a step, or of the lab'
@@ -28,10 +29,10 @@ export default class LabReset extends LabCommand {
     const step = args.step === undefined ? undefined : findStep(running.lab, args.step)
     if (!flags.yes && !(await this.#confirm(step, flags.plain))) {
       this.log('Nothing was changed.')
-      const { steps } = await checkRunning(running)
+      const { steps } = await checkNow(running, view)
       return statusDocument(running, steps)
     }
-    const { steps, now } = await resetLab(running, step)
+    const { steps, now } = await whileWaiting('rebuilding the network', view.plain, resetLab(running, step))
     showMap(running.lab, steps, now, view, running.progress)
     showTask(running.lab, steps, view)
     return statusDocument(running, steps)

@@ -1,12 +1,14 @@
 import { Flags } from '@oclif/core'
 import { loadLab } from '../../src/lab/run/load.ts'
-import type { Lab } from '../../src/lab/format/lab.ts'
+import { hidesSolution, type Lab } from '../../src/lab/format/lab.ts'
 import { bindOperation } from '../../src/operations/registry.ts'
 import { toLine } from '../../src/plan/command-line.ts'
 import { BaseCommand, type Document } from '../../src/ui/terminal/base-command.ts'
 import type { Printable } from '../../src/ui/terminal/drawn.ts'
 import { plainFlag } from '../../src/ui/terminal/flags.ts'
+import { giveUpFlag } from '../../src/ui/lab/exam.ts'
 import { showIntro, showLinks } from '../../src/ui/lab/lab-intro.ts'
+import { commandLines } from '../../src/ui/terminal/layout.ts'
 import { markdown } from '../../src/ui/terminal/markdown.ts'
 import { showPurpose } from '../../src/ui/lab/show-lab.ts'
 import { style } from '../../src/ui/terminal/style.ts'
@@ -23,6 +25,7 @@ export default class LabShow extends BaseCommand {
   static override args = { lab: word({ required: true, description: 'name of a lab, or a path to a file' }) }
   static override flags = {
     plain: plainFlag,
+    'give-up': giveUpFlag,
     set: Flags.string({ description: 'set a parameter: key=value', multiple: true, multipleNonGreedy: true }),
   }
 
@@ -30,6 +33,7 @@ export default class LabShow extends BaseCommand {
     const { args, flags } = await this.parse(LabShow)
     const lab = await loadLab(args.lab, flags.set)
     const view = { plain: flags.plain, log: (text: Printable) => this.log(text) }
+    const mayShow = lab.exam && flags['give-up']
     showIntro(lab, view)
     showLinks(lab, view.log)
     if (lab.parameters.length > 0) this.log('')
@@ -37,12 +41,18 @@ export default class LabShow extends BaseCommand {
     for (const step of lab.steps) {
       this.log('')
       showPurpose(lab, step, view)
-      if (step.free) continue // the learner is to find out how to do it
+      if (hidesSolution(lab, step) && !mayShow) continue // the learner is to find out how to do it
       const commands = step.operations.flatMap((operation) => bindOperation(operation).apply)
-      for (const command of commands.slice(0, 6)) this.log(draw`  $ ${style.command(toLine(command, '1'))}`)
+      for (const command of commands.slice(0, 6))
+        this.log(draw`  $ ${style.command(commandLines(toLine(command, '1')))}`)
       if (commands.length > 6) this.log(style.quiet(`  … and ${commands.length - 6} more like these`))
     }
     if (lab.learned !== undefined) this.log(draw`\n${markdown(lab.learned, flags.plain)}`)
-    return { schema: 'cnilab/lab/v1', lab }
+    return { schema: 'cnilab/lab/v1', lab: lab.exam && !mayShow ? withoutSolutions(lab) : lab }
   }
+}
+
+/** An exam as its candidates may see it. */
+function withoutSolutions(lab: Lab): Lab {
+  return { ...lab, steps: lab.steps.map((step) => ({ ...step, operations: [], run: [], hints: [], when: [] })) }
 }

@@ -2,7 +2,7 @@ import { Flags } from '@oclif/core'
 import { loadLab } from '../../src/lab/run/load.ts'
 import { openHost } from '../../src/engine/open-host.ts'
 import { resumeLab } from '../../src/lab/run/reset.ts'
-import { checkRunning, isNamed, requireLab, startLab } from '../../src/lab/run/lab-in-progress.ts'
+import { isNamed, requireLab, startLab } from '../../src/lab/run/lab-in-progress.ts'
 import { CnilabError } from '../../src/errors.ts'
 import { kernelOf } from '../../src/kernel/kernel.ts'
 import { BaseCommand, changeFlags } from '../../src/ui/terminal/base-command.ts'
@@ -11,6 +11,8 @@ import { showStart } from '../../src/ui/lab/lab-intro.ts'
 import { type StatusDocument, statusDocument } from '../../src/ui/lab/step-document.ts'
 import { viewOf } from '../../src/ui/terminal/view.ts'
 import { word } from '../../src/ui/terminal/word.ts'
+import { checkNow } from '../../src/ui/lab/checking.ts'
+import { OPENING, whileWaiting } from '../../src/ui/terminal/waiting.ts'
 
 export default class LabStart extends BaseCommand {
   static override summary = 'Start a lab to do by yourself: check, hint, solve, reset, stop'
@@ -35,7 +37,7 @@ export default class LabStart extends BaseCommand {
       throw new CnilabError('usage', 'which lab?', { fix: 'cnilab lab list names them; --resume continues one' })
     // Make no sandbox for a lab that does not exist.
     if (args.lab !== undefined && !flags.resume) await loadLab(args.lab, flags.set)
-    const { host, state } = await openHost(flags)
+    const { host, state } = await whileWaiting(OPENING, flags.plain, openHost(flags))
     if (state === 'created') this.notice(`sandbox '${host.name}' started · cnilab clean removes it`)
     const kernel = kernelOf(host)
     const view = viewOf(host, flags.plain, (text) => this.log(text))
@@ -45,7 +47,7 @@ export default class LabStart extends BaseCommand {
         fix: `leave ${args.lab} out, or end it with cnilab lab stop${view.flags}`,
       })
     if (flags.resume) await resumeLab(running)
-    const { steps, now } = await checkRunning(running)
+    const { steps, now } = await checkNow(running, view)
     showStart(running.lab, steps, now, view)
     return statusDocument(running, steps)
   }

@@ -101,13 +101,13 @@ it('asks on a terminal whether to do what must come first', async () => {
 
 it('--by-hand checks what was typed in a shell of the sandbox', async () => {
   const right = await onTerminal('step netns --by-hand', [
-    ['default: netns]', 'ip netns add red\r'],
-    ['default: netns]', 'exit\r'],
+    ['default, step netns]', 'ip netns add red\r'],
+    ['default, step netns]', 'exit\r'],
   ])
   expect([right.code, right.screen.includes('+ red: namespace')]).toEqual([0, true])
   const wrong = await onTerminal('step bridge --by-hand', [
-    ['default: bridge]', 'ip link add name wrong type bridge\r'],
-    ['default: bridge]', 'exit\r'],
+    ['default, step bridge]', 'ip link add name wrong type bridge\r'],
+    ['default, step bridge]', 'exit\r'],
   ])
   expect([wrong.code, wrong.screen.includes('there is no interface cni0')]).toEqual([1, true])
 })

@@ -74,11 +74,11 @@ it('leads through a lab: run, question, type wrong and right, hint, more, summar
     ['Your answer', NO],
     ['Right.', ''],
     ['What now?', TYPE],
-    ['default: up]', 'exit\r'],
+    ['default, step up]', 'exit\r'],
     ['expected: br9 is up', ''],
     ['What now?', TYPE],
-    ['default: up]', 'ip link set br9 up\r'],
-    ['default: up]', 'exit\r'],
+    ['default, step up]', 'ip link set br9 up\r'],
+    ['default, step up]', 'exit\r'],
     ['That was the last step', NEXT],
     ['Bridges are switches.', ''],
     ['The network that you built', down(0)],
@@ -181,7 +181,7 @@ it('a signal, or a terminal that is closed, keeps the network; from the progress
 
 it.each([
   ['at a question', ['What now?', ''], 'What now?'],
-  ['in the shell', ['What now?', TYPE], 'default: bridge]'],
+  ['in the shell', ['What now?', TYPE], 'default, step bridge]'],
 ] as const)('a terminal that is closed %s leaves the network, and no process of the tour', async (_name, first, at) => {
   await onTerminal(`lab run ${LAB}`, [
     first,
@@ -250,7 +250,7 @@ it('--plain has neither box characters nor signs, and NO_COLOR no colours, at 80
       ['What now?', '\u007f1\r'],
       ['Your answer', '2\r'],
       ['Done.', '2\r'],
-      ['default: bridge]', 'exit\r'],
+      ['default, step bridge]', 'exit\r'],
       ['Done.', '1\r'],
       ['Your answer', '2\r'],
       ['What now?', '1\r'],

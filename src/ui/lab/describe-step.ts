@@ -1,4 +1,4 @@
-import type { Lab, LabStep } from '../../lab/format/lab.ts'
+import { hidesSolution, type Lab, type LabStep } from '../../lab/format/lab.ts'
 import { bindOperation } from '../../operations/registry.ts'
 import { toLine } from '../../plan/command-line.ts'
 import { unfitted } from '../terminal/markdown.ts'
@@ -11,7 +11,7 @@ export function headingOf(lab: Lab, step: LabStep): string {
 
 /** The description of a step, drawn, but without line breaks yet. */
 export function stepText(lab: Lab, step: LabStep, plain: boolean): StepText {
-  const bound = step.free ? [] : step.operations.map(bindOperation)
+  const bound = hidesSolution(lab, step) ? [] : step.operations.map(bindOperation)
   return {
     heading: headingOf(lab, step),
     text: unfitted(step.text, plain),

@@ -1,6 +1,6 @@
 import { machine } from '../../engine/open-host.ts'
 import { resumeLab, stopLab } from '../../lab/run/reset.ts'
-import { checkRunning, isNamed, requireLab, type RunningLab, startLab } from '../../lab/run/lab-in-progress.ts'
+import { isNamed, requireLab, type RunningLab, startLab } from '../../lab/run/lab-in-progress.ts'
 import { CnilabError } from '../../errors.ts'
 import { readProgress } from '../../lab/run/progress.ts'
 import { kernelOf } from '../../kernel/kernel.ts'
@@ -14,6 +14,8 @@ import { showSummary } from './summary.ts'
 import { takeTour, type TourEnd } from './tour.ts'
 import { type View, viewOf } from '../terminal/view.ts'
 import { interruptible } from '../terminal/interruptible.ts'
+import { checkNow } from './checking.ts'
+import { OPENING, whileWaiting } from '../terminal/waiting.ts'
 
 /** The outcome of a guided tour. */
 export interface TourDocument extends Document {
@@ -42,7 +44,7 @@ export async function guideThrough(name: string, options: TourOptions): Promise<
   return interruptible(async (signal) => {
     const opened: OpenedSandbox = options.host
       ? { host: machine(options), state: 'found' }
-      : await openTied(options.sandbox)
+      : await whileWaiting(OPENING, options.plain, openTied(options.sandbox))
     try {
       return await guideIn(opened, name, options, signal)
     } finally {
@@ -70,7 +72,7 @@ async function guideIn(
   const where = host.kind === 'machine' ? 'on this machine' : `in the sandbox '${host.name}'`
   log(style.quiet(`${where}; look at it from another terminal with: cnilab shell${view.flags}`))
   const end = await takeTour(running, view, signal)
-  if (end === 'finished') await showSummary(running, await checkRunning(running), view)
+  if (end === 'finished') await showSummary(running, await checkNow(running, view), view)
   const kept = keep || signal.aborted || (await askToKeep(end, view, signal))
   if (kept) {
     const go = end === 'finished' ? 'Look around with: cnilab shell' : `Continue with: cnilab lab run ${name}`

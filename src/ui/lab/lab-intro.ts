@@ -32,7 +32,7 @@ export function showStart(lab: Lab, steps: readonly StepState[], now: State, vie
 The task:     cnilab lab status${flags}
 Work in:      cnilab shell${flags}
 Check it:     cnilab lab check${flags}     (or watch it: cnilab lab watch${flags})
-Stuck:        cnilab lab hint${flags}, cnilab lab solve${flags}
+Stuck:        cnilab lab hint${flags}${lab.exam ? '' : `, cnilab lab solve${flags}`}
 Start over:   cnilab lab reset${flags}
 Leave it:     cnilab lab stop${flags}`)
 }

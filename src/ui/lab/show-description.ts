@@ -1,5 +1,5 @@
 import type { Text } from '../terminal/drawn.ts'
-import { fitted, indented } from '../terminal/layout.ts'
+import { commandLines, fitted, indented } from '../terminal/layout.ts'
 import type { Log } from '../terminal/output.ts'
 import { style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
@@ -15,19 +15,19 @@ export interface StepText {
 }
 
 /** Shows what a step is for and, unless the learner has to find that out, what it would run. */
-export function showStepText({ heading, text, explanations, commands }: StepText, log: Log, withCommands = true): void {
+export function showStepText({ heading, text, explanations, commands }: StepText, log: Log): void {
   log(style.title(heading))
   log(fitted(text))
   if (explanations.length === 0) return
   log('')
   for (const explanation of explanations) log(indented(explanation))
-  if (withCommands) showLines(commands, log)
+  showLines(commands, log)
 }
 
 /** Shows command lines, as one would type them. */
 export function showLines(lines: readonly string[], log: Log): void {
   log('')
   if (lines.length === 0) return
-  for (const line of lines) log(draw`  $ ${style.command(line)}`)
+  for (const line of lines) log(draw`  $ ${style.command(commandLines(line))}`)
   log('')
 }

@@ -11,7 +11,7 @@ import { markdown } from '../terminal/markdown.ts'
 import { picture } from '../../picture/topology.ts'
 import { showLines, showStepText } from './show-description.ts'
 import { headingOf, stepText } from './describe-step.ts'
-import { firstSentence, indented, wrapped } from '../terminal/layout.ts'
+import { commandLines, firstSentence, indented, wrapped } from '../terminal/layout.ts'
 import { symbol, withSymbol, style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
 import type { View } from '../terminal/view.ts'
@@ -19,7 +19,10 @@ import type { View } from '../terminal/view.ts'
 /** The status of a step, as a symbol. */
 export const statusSymbol = { done: symbol.done, next: style.warn('▸'), 'not yet': style.quiet('·') }
 
-/** Shows the steps of a lab as a map, and the current network. */
+/** About how many lines a picture takes, with what is around it. */
+const PICTURE = 14
+
+/** Shows the steps of a lab as a map, and the current network. On a low terminal only the next step is described. */
 export function showMap(
   lab: Lab,
   steps: readonly StepState[],
@@ -29,10 +32,12 @@ export function showMap(
 ): void {
   const { plain, log } = view
   log(style.title(lab.title))
+  const isBrief = process.stdout.isTTY && process.stdout.rows < 3 * steps.length + PICTURE
   for (const { step, number, status } of steps) {
     const own = progress?.steps[step.id]
     const notes = [
       ...(own?.solved === true ? ['solved for you'] : []),
+      ...(own?.gaveUp === true ? ['given up'] : []),
       ...(own?.skipped === true && status !== 'done' ? ['skipped'] : []),
       ...(own && own.hints > 0 ? [`${own.hints} hint${own.hints === 1 ? '' : 's'}`] : []),
     ]
@@ -40,15 +45,15 @@ export function showMap(
     log(
       draw`${plain ? status.padEnd(7) : statusSymbol[status]} ${number} ${style.command(step.id.padEnd(13))} ${step.title}${note}`,
     )
-    log(style.quiet(indented(firstSentence(step.text))))
+    if (!isBrief || status === 'next') log(style.quiet(indented(firstSentence(step.text))))
   }
   log('')
   showPicture(undefined, now, [], view)
 }
 
 /** Shows what a step is for and, unless the learner has to find that out, what it would run. */
-export function showStep(lab: Lab, step: LabStep, { log, plain }: Omit<View, 'flags'>, withCommands = true): void {
-  showStepText(stepText(lab, step, plain), log, withCommands)
+export function showStep(lab: Lab, step: LabStep, { log, plain }: Omit<View, 'flags'>): void {
+  showStepText(stepText(lab, step, plain), log)
 }
 
 /** Shows what a step did: commands, what changed in the kernel, the checks, and the picture. */
@@ -108,7 +113,7 @@ export function showCommands(commands: readonly Command[], log: View['log']): vo
 /** Shows programs that were run, and their output. */
 export function showRuns(runs: readonly CommandOutput[], log: View['log']): void {
   for (const { command, output } of runs) {
-    log(draw`  $ ${style.command(programLine(command))}`)
+    log(draw`  $ ${style.command(commandLines(programLine(command)))}`)
     for (const line of output.split(/\r?\n/)) if (line !== '') log(`  ${line}`)
     log('')
   }

@@ -3,6 +3,7 @@ import type { LabStep } from '../../lab/format/lab.ts'
 import { bindOperation } from '../../operations/registry.ts'
 import { programLine } from '../../plan/command-line.ts'
 import { showCommands } from './show-lab.ts'
+import { commandLines } from '../terminal/layout.ts'
 import { style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
 import type { View } from '../terminal/view.ts'
@@ -15,7 +16,7 @@ export function showSolution({ lab }: RunningLab, steps: readonly LabStep[], { l
       step.operations.flatMap((operation) => bindOperation(operation).apply),
       log,
     )
-    for (const command of step.run) log(draw`  $ ${style.command(programLine(command))}\n`)
+    for (const command of step.run) log(draw`  $ ${style.command(commandLines(programLine(command)))}\n`)
   }
 }
 

@@ -1,8 +1,8 @@
-import type { StepState } from '../../lab/run/check.ts'
+import { currentStep, type StepState } from '../../lab/run/check.ts'
 import type { StepResult } from '../../lab/run/steps.ts'
 import type { RunningLab } from '../../lab/run/lab-in-progress.ts'
 import { stepProgress } from '../../lab/run/progress.ts'
-import type { Lab, LabStep } from '../../lab/format/lab.ts'
+import { hidesSolution, type Lab, type LabStep } from '../../lab/format/lab.ts'
 import { bindOperation } from '../../operations/registry.ts'
 import { toLine } from '../../plan/command-line.ts'
 import type { Finding } from '../../plan/finding.ts'
@@ -39,20 +39,32 @@ export interface StatusDocument extends Document {
   sandbox: string
   /** When it was started (ISO 8601). */
   started: string
-  steps: { id: string; number: number; title: string; status: StepState['status']; solved: boolean; hints: number }[]
+  steps: {
+    id: string
+    number: number
+    title: string
+    status: StepState['status']
+    solved: boolean
+    gaveUp: boolean
+    hints: number
+  }[]
+  /** The current task, in Markdown. */
+  task?: { id: string; title: string; text: string }
 }
 
 /** The document of the progress in a lab. */
 export function statusDocument({ lab, progress, kernel }: RunningLab, steps: readonly StepState[]): StatusDocument {
+  const next = currentStep({ steps })
   return {
     schema: 'cnilab/lab-status/v1',
     lab: lab.id,
     sandbox: kernel.host.name,
     started: progress.started,
     steps: steps.map(({ step: { id, title }, number, status }) => {
-      const { solved, hints } = stepProgress(progress, id)
-      return { id, number, title, status, solved, hints }
+      const { solved, gaveUp, hints } = stepProgress(progress, id)
+      return { id, number, title, status, solved, gaveUp, hints }
     }),
+    ...(next ? { task: { id: next.id, title: next.title, text: next.text } } : {}),
   }
 }
 
@@ -65,7 +77,7 @@ export function stepDocument(
   result?: Pick<StepResult, 'commands' | 'before' | 'after' | 'findings'>,
 ): StepDocument {
   // The learner has to find out how to do a free step.
-  const solution = step.free ? [] : step.operations
+  const solution = hidesSolution(lab, step) ? [] : step.operations
   const commands = result?.commands ?? solution.flatMap((operation) => bindOperation(operation).apply)
   return {
     schema,

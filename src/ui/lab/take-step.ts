@@ -1,5 +1,5 @@
 import { missingSteps, resultByHand, type StepResult, undoStep } from '../../lab/run/steps.ts'
-import { checkRunning, doRunning, forgetSteps, type RunningLab } from '../../lab/run/lab-in-progress.ts'
+import { doRunning, forgetSteps, type RunningLab } from '../../lab/run/lab-in-progress.ts'
 import { CnilabError } from '../../errors.ts'
 import { exec } from '../../kernel/exec.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
@@ -13,11 +13,13 @@ import { showMap, showNext, showPurpose, showResult, showStep, showUndone } from
 import { firstSentence, fitted, wrapped } from '../terminal/layout.ts'
 import { draw } from '../terminal/text.ts'
 import type { View } from '../terminal/view.ts'
+import { checkNow } from './checking.ts'
+import { whileWaiting } from '../terminal/waiting.ts'
 
 /** Checks the lab, and shows the map of its steps, and what comes next. */
 export async function mapOfSteps(running: RunningLab, view: View): Promise<StepDocument> {
   const { lab, kernel, progress } = running
-  const { steps, now } = await checkRunning(running)
+  const { steps, now } = await checkNow(running, view)
   showMap(lab, steps, now, view, progress)
   showNext(steps, view)
   return mapDocument(lab, steps, kernel.host.name)
@@ -31,10 +33,10 @@ export async function takeStep(
   view: View,
 ): Promise<StepDocument> {
   const { lab } = running
-  const before = await checkRunning(running)
+  const before = await checkNow(running, view)
   const missing = missingSteps(lab, step, before)
   if (missing.length > 0 && missingOnes !== 'do') await askForMissing(step, missing, missingOnes === 'ask', view)
-  const result = await doRunning(running, step, missing, before)
+  const result = await whileWaiting(`doing step ${step.id}`, view.plain, doRunning(running, step, missing, before))
   showPurpose(lab, step, view)
   return report(running, step, result, view)
 }
@@ -42,10 +44,10 @@ export async function takeStep(
 /** Lets the learner do a step in a shell on the host, and checks the result. */
 export async function takeStepByHand(running: RunningLab, step: LabStep, view: View): Promise<StepDocument> {
   const { lab, kernel } = running
-  const before = await checkRunning(running)
-  showStep(lab, step, view, false)
+  const before = await checkNow(running, view)
+  showStep(lab, step, view)
   await typeInShell(kernel, step, view)
-  const after = await checkRunning(running)
+  const after = await checkNow(running, view)
   const document = report(running, step, resultByHand(step, before, after), view)
   for (const hint of failureHints(step, after.findings)) view.log(draw`\n${markdown(hint, view.plain)}`)
   if (process.exitCode === 1) view.log(`\nStuck? cnilab lab hint${view.flags}`)
@@ -57,7 +59,7 @@ export async function typeInShell(kernel: Kernel, step: LabStep, { log }: View):
   log(
     draw`\n${wrapped('Type the commands in this shell. Leave it with exit, or Ctrl-D, and cnilab checks the kernel.')}\n`,
   )
-  const { argv, env } = shellWithPrompt(kernel.host, `${kernel.host.name}: ${step.id}`)
+  const { argv, env } = shellWithPrompt(kernel.host, `${kernel.host.name}, step ${step.id}`)
   await startInternet(kernel.host)
   await exec(kernel.host, undefined, argv, { env })
 }
@@ -65,7 +67,7 @@ export async function typeInShell(kernel: Kernel, step: LabStep, { log }: View):
 /** Undoes the last step that is done. Throws CnilabError `state` if none is, or if it cannot be undone. */
 export async function undoLastStep(running: RunningLab, view: View): Promise<StepDocument> {
   const { lab, kernel } = running
-  const before = await checkRunning(running)
+  const before = await checkNow(running, view)
   const last = before.steps.findLast(({ status }) => status === 'done')?.step
   if (!last) throw new CnilabError('state', 'no step is done yet', { fix: `cnilab step${view.flags}` })
   if (last.free)

@@ -1,15 +1,9 @@
 import { type LabCheckResult, isDone } from '../../lab/run/check.ts'
 import { missingSteps, resultByHand, type StepResult } from '../../lab/run/steps.ts'
-import {
-  checkRunning,
-  doRunning,
-  isRunning,
-  noteStep,
-  noteHint,
-  type RunningLab,
-} from '../../lab/run/lab-in-progress.ts'
+import { doRunning, isRunning, noteStep, noteHint, type RunningLab } from '../../lab/run/lab-in-progress.ts'
 import { tryBefore } from '../../lab/run/automatic.ts'
 import { show, formatError } from '../terminal/error.ts'
+import { noteGivingUp } from './exam.ts'
 import { findingLine } from './findings.ts'
 import { showHint, showFailureHints } from './hint.ts'
 import { showIntro } from './lab-intro.ts'
@@ -27,6 +21,8 @@ import { style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
 import { typeInShell } from './take-step.ts'
 import type { View } from '../terminal/view.ts'
+import { checkNow } from './checking.ts'
+import { whileWaiting } from '../terminal/waiting.ts'
 
 /** A tour of a lab with a learner on a terminal. `signal` ends it from outside. */
 interface Tour {
@@ -45,7 +41,7 @@ export type TourEnd = 'finished' | 'left'
 export async function takeTour(running: RunningLab, view: View, signal: AbortSignal): Promise<TourEnd> {
   const { lab, progress } = running
   const tour = { running, view, signal }
-  let checked = await checkRunning(running)
+  let checked = await checkNow(running, view)
   const isResumed = Object.keys(progress.steps).length > 0
   if (isResumed) view.log(draw`${style.title(lab.title)}: continuing where you were`)
   else showIntro(lab, view)
@@ -80,30 +76,31 @@ async function takeTourStep(tour: Tour, step: LabStep, start: LabCheckResult): P
       case 'quit':
         return undefined
       case 'run':
+        await noteGivingUp(running, [step])
         if (!(await runForMe(tour, step))) continue
         break
       case 'type':
         if (!(await typeMyself(tour, step, checked))) {
-          checked = await checkRunning(running)
+          checked = await checkNow(running, view)
           continue
         }
         break
       case 'hint':
-        checked = await checkRunning(running)
+        checked = await checkNow(running, view)
         if (isDone(step, checked.steps) && report(tour, step, resultByHand(step, start, checked))) break
         showHint(running, step, checked.findings, view, `choose '${RUN_IT}', or 'show me' if the menu has that`)
         await noteHint(running, step)
         continue
       case 'more':
-        showMore(step, view)
+        showMore(lab, step, view)
         continue
       case 'skip':
         await noteStep(running, step, { skipped: true })
-        return checkRunning(running)
+        return checkNow(running, view)
     }
     if (!(await askQuestions(running, step, 'after', view, signal))) return undefined
     if (!(await goOn(tour, step))) return undefined
-    return checkRunning(running)
+    return checkNow(running, view)
   }
 }
 
@@ -128,21 +125,23 @@ const GIVE_UP = 'give up: run a solution'
 
 /** Shows the commands of a step, unless the learner has to find them. */
 function showWork(lab: Lab, step: LabStep, { log }: View): void {
-  if (hidesSolution(lab, step)) return
-  const commands = step.free ? [] : step.operations.flatMap((operation) => bindOperation(operation).apply)
-  showLines([...commands.map((command) => toLine(command, '1')), ...step.run.map(programLine)], log)
+  const commands = hidesSolution(lab, step)
+    ? []
+    : step.operations.flatMap((operation) => bindOperation(operation).apply)
+  const run = lab.exam ? [] : step.run
+  showLines([...commands.map((command) => toLine(command, '1')), ...run.map(programLine)], log)
 }
 
-function showMore(step: LabStep, { log, plain }: View): void {
+function showMore(lab: Lab, step: LabStep, { log, plain }: View): void {
   if (step.more !== undefined) log(markdown(step.more, plain))
-  if (step.free && step.more === undefined) log('There is no more to say without giving away the solution: try a hint.')
-  if (step.free) return
-  for (const { explain } of step.operations.map(bindOperation)) log(indented(`${explain.what}. ${explain.why}`))
+  if (!hidesSolution(lab, step))
+    for (const { explain } of step.operations.map(bindOperation)) log(indented(`${explain.what}. ${explain.why}`))
+  else if (step.more === undefined) log('There is no more to say without giving away the solution: try a hint.')
 }
 
 /** Does a step for the learner. Returns whether it is done now. */
 async function runForMe({ running, view, signal }: Tour, step: LabStep): Promise<boolean> {
-  const before = await checkRunning(running) // it may have been done from another terminal
+  const before = await checkNow(running, view) // it may have been done from another terminal
   const missing = missingSteps(running.lab, step, before)
   if (missing.length > 0) {
     const names = missing.map(({ title }) => `'${title}'`).join(', ')
@@ -150,7 +149,11 @@ async function runForMe({ running, view, signal }: Tour, step: LabStep): Promise
     if ((await askChoice(message, YES_OR_NO, { plain: view.plain, signal })) !== true) return false
   }
   try {
-    return report({ running, view, signal }, step, await doRunning(running, step, missing, before))
+    return report(
+      { running, view, signal },
+      step,
+      await whileWaiting(`doing step ${step.id}`, view.plain, doRunning(running, step, missing, before)),
+    )
   } catch (error) {
     // A refusal of the kernel is something to look into, not the end of the tour.
     const shown = show(error)
@@ -169,7 +172,7 @@ const YES_OR_NO: Choice<boolean>[] = [
 async function typeMyself(tour: Tour, step: LabStep, before: LabCheckResult): Promise<boolean> {
   const { running, view } = tour
   await typeInShell(running.kernel, step, view)
-  return report(tour, step, resultByHand(step, before, await checkRunning(running)))
+  return report(tour, step, resultByHand(step, before, await checkNow(running, view)))
 }
 
 function report({ running, view }: Tour, step: LabStep, result: StepResult): boolean {

@@ -10,6 +10,8 @@ import type { LabStep } from '../../lab/format/lab.ts'
 import { drawn, type Printable, type Text } from '../terminal/drawn.ts'
 import { formatError, show } from '../terminal/error.ts'
 import { findingLine, showFindings } from './findings.ts'
+import { noteGivingUp } from './exam.ts'
+import { stepProgress } from '../../lab/run/progress.ts'
 import { showHint } from './hint.ts'
 import { showSolution } from './solve.ts'
 import { showMap, showPicture, showPurpose, statusSymbol } from './show-lab.ts'
@@ -181,7 +183,18 @@ function press(shown: Shown, key: string, queue: Queue, check: () => Promise<voi
 function askToSolve(shown: Shown, step: LabStep, view: View, check: () => Promise<void>): void {
   const { running, checked } = shown
   const missing = missingSteps(running.lab, step, checked)
-  showSolution(running, [...missing, step], view)
+  const steps = [...missing, step]
+  if (running.lab.exam && steps.some(({ id }) => !stepProgress(running.progress, id).gaveUp)) {
+    shown.question = {
+      ask: 'This is an exam. Give up on this step, which is recorded, and see its solution?',
+      yes: async () => {
+        await noteGivingUp(running, steps)
+        askToSolve(shown, step, view, check)
+      },
+    }
+    return
+  }
+  showSolution(running, steps, view)
   shown.question = {
     ask: 'Run it?',
     yes: async () => {

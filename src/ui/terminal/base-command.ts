@@ -9,6 +9,7 @@ import type { Printable } from './drawn.ts'
 import { errorDocument, formatError, show } from './error.ts'
 import { print, printJson, printError } from './output.ts'
 import { style } from './style.ts'
+import { OPENING, whileWaiting } from './waiting.ts'
 
 /** What a command returns, and `--json` prints: a document that names its schema. */
 export interface Document {
@@ -78,7 +79,7 @@ export abstract class BaseCommand extends Command {
 
   /** Opens the host, and says so if a sandbox had to be created. */
   protected async openHost(flags: Parameters<typeof openHost>[0]): Promise<Host> {
-    const { host, state } = await openHost(flags)
+    const { host, state } = await whileWaiting(OPENING, false, openHost(flags))
     if (state === 'created again') this.notice(`sandbox '${host.name}' had died, and everything in it is gone`)
     if (state !== 'found') this.notice(`sandbox '${host.name}' started · cnilab clean removes it`)
     if (state !== 'found' && existsSync(progressFileOf(host.name)))

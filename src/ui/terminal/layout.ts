@@ -24,10 +24,34 @@ export function labelled(label: string, text: Printable): Text {
   return join([label, trusted(drawn(indented(text, label.length)).trimStart())])
 }
 
+/** Columns in front of a command: `  $ `. */
+const PROMPT = 4
+
+/**
+ * A command line for the terminal, which can be copied as it is: where it is too long, a backslash continues it on the next
+ * line. It breaks only at a space that is not quoted. A terminal is not asked of a pipe.
+ */
+export function commandLines(line: string): string {
+  const width = process.stdout.isTTY ? process.stdout.columns - PROMPT : Number.POSITIVE_INFINITY
+  if (line.length <= width || line.includes('\n')) return line
+  const words = line.match(/(?:[^\s'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+/g) ?? [line]
+  const lines: string[] = []
+  for (const word of words) {
+    const last = lines.at(-1)
+    if (last === undefined) lines.push(word)
+    else if (last.length + 1 + word.length + 2 <= width) lines[lines.length - 1] = `${last} ${word}`
+    else lines.push(`  ${word}`)
+  }
+  return lines.join(` \\\n${' '.repeat(PROMPT)}`)
+}
+
+/** A space at which no line is broken; it is drawn as a common one. */
+export const NO_BREAK = '\u00a0'
+
 /** Texts in a row, on as many lines as they take, without a line break inside any of them. */
 export function inRows(texts: readonly Printable[], between: string): Text {
-  const whole = texts.map((text) => trusted(drawn(text).replaceAll(' ', '\u00a0')))
-  return trusted(drawn(wrapped(join(whole, between))).replaceAll('\u00a0', ' '))
+  const whole = texts.map((text) => trusted(drawn(text).replaceAll(' ', NO_BREAK)))
+  return trusted(drawn(wrapped(join(whole, between))).replaceAll(NO_BREAK, ' '))
 }
 
 /** Breaks the lines of a drawn text, with hanging indents for list items. */
@@ -40,7 +64,7 @@ export function fitted(text: Printable): Text {
       const hanging = /^\s*([-•*]|\d+\.) /.exec(plain)?.[0].length ?? 0
       return drawn(wrapped(trusted(line), hanging)).replaceAll('\n', `\n${' '.repeat(hanging)}`)
     })
-  return trusted(lines.join('\n'))
+  return trusted(lines.join('\n').replaceAll(NO_BREAK, ' '))
 }
 
 /** The first sentence of a Markdown text, as plain text. */

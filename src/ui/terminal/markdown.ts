@@ -5,7 +5,7 @@ import { readText } from '../../kernel/read-file.ts'
 import { once } from '../../once.ts'
 import { visible } from '../../visible.ts'
 import { type Text, trusted } from './drawn.ts'
-import { fitted } from './layout.ts'
+import { fitted, NO_BREAK } from './layout.ts'
 import { hasColor } from './style.ts'
 
 /** Renders Markdown for the terminal; `plain` without box characters. */
@@ -19,11 +19,17 @@ export function unfitted(text: string, plain: boolean): Text {
   return Object.hasOwn(drawings, text) ? trusted(drawings[text] ?? '') : renderMarkdown(text, plain, hasColor)
 }
 
+/** The longest code that is not broken into lines, in characters. */
+const MAX_UNBROKEN = 60
+
 /** Renders Markdown with a library that takes longer to load than most commands to run. */
 export function renderMarkdown(text: string, plain: boolean, color: boolean): Text {
   const source = visible(text).replaceAll(NUMERIC, shownReference)
   // Without colour, only the backquotes show what to type.
-  const marked = color ? source : source.replaceAll(/`([^`\n]+)`/g, '`` `$1` ``')
+  const marked = source.replaceAll(/`([^`\n]+)`/g, (_, code: string) => {
+    const whole = code.length > MAX_UNBROKEN ? code : code.replaceAll(' ', NO_BREAK)
+    return color ? `\`${whole}\`` : `\`\` \`${whole}\` \`\``
+  })
   const parts = rendered(marked.trim(), plain, color).trimEnd().split(COLOR)
   return trusted(parts.map((part, i) => (i % 2 === 0 ? visible(part) : part)).join(''))
 }

@@ -32,6 +32,11 @@ export function writeResult(text: string): void {
   writeWhole(1, text)
 }
 
+/** Erases the line of the terminal's standard error that the cursor is on (ECMA-48, EL). */
+export function eraseLine(): void {
+  process.stderr.write('\r\u001b[2K')
+}
+
 /** Clears the terminal. */
 export function clearScreen(): void {
   process.stdout.write('\u001b[2J\u001b[H')

@@ -27,7 +27,7 @@ export const style = {
 export const symbol = {
   done: style.good('✔'),
   failed: style.bad('✖'),
-  skipped: style.quiet('-'),
+  skipped: style.quiet('○'),
   already: style.quiet('='),
 }
 
