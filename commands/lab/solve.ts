@@ -6,10 +6,11 @@ import { CnilabError } from '../../src/errors.ts'
 import { plainFlag, stepArgument } from '../../src/ui/terminal/flags.ts'
 import { changeFlags } from '../../src/ui/terminal/base-command.ts'
 import { LabCommand } from '../../src/ui/lab/lab-command.ts'
+import { doneSteps, isOnTerminal, showAdvance } from '../../src/ui/lab/advance.ts'
 import { giveUpFlag, noteGivingUp, requireGivingUp } from '../../src/ui/lab/exam.ts'
 import { askToRun, showSolution } from '../../src/ui/lab/solve.ts'
 import { type StepDocument, stepDocument } from '../../src/ui/lab/step-document.ts'
-import { showNext, showResult } from '../../src/ui/lab/show-lab.ts'
+import { showResult } from '../../src/ui/lab/show-lab.ts'
 import { checkNow } from '../../src/ui/lab/checking.ts'
 import { whileWaiting } from '../../src/ui/terminal/waiting.ts'
 
@@ -40,13 +41,14 @@ export default class LabSolve extends LabCommand {
     // A question would spoil the JSON document.
     const isWanted = flags.yes || (!this.jsonEnabled() && (await askToRun(view)))
     if (!isWanted) return stepDocument(lab, step, 'shown', kernel.host.name)
+    const earlier = doneSteps(running)
     const result = await whileWaiting(
       `doing step ${step.id}`,
       view.plain,
       doRunning(running, step, steps.slice(0, -1), before),
     )
     showResult(step, { ...result, commands: [] }, view)
-    showNext(result.steps, view)
+    await showAdvance(running, earlier, result, view, isOnTerminal() && !this.jsonEnabled())
     if (result.findings.some(({ passed }) => passed === false)) process.exitCode = 1
     return stepDocument(lab, step, result.status, kernel.host.name, result)
   }

@@ -18,7 +18,7 @@ export function doneSteps({ lab, progress }: RunningLab): LabStep[] {
 export async function showAdvance(
   running: RunningLab,
   earlier: readonly LabStep[],
-  checked: LabCheckResult,
+  checked: Pick<LabCheckResult, 'steps' | 'findings'>,
   view: View,
   mayAsk: boolean,
 ): Promise<void> {

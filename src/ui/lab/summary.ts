@@ -17,7 +17,7 @@ import type { View } from '../terminal/view.ts'
  */
 export async function showSummary(
   { lab, progress }: RunningLab,
-  { findings, steps }: LabCheckResult,
+  { findings, steps }: Pick<LabCheckResult, 'findings' | 'steps'>,
   { plain, log }: View,
 ): Promise<void> {
   const passed = findings.filter((finding) => finding.passed === true).length
