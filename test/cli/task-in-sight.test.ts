@@ -102,9 +102,11 @@ it('in an exam nothing gives the solution away unless the learner gives up, whic
 it('what takes long says what it waits for, and leaves no trace of that on the screen', async () => {
   await cli(['lab', 'start', 'eight-steps'])
   await cli(['lab', 'solve', 'masquerade', '--yes'])
-  await inside('nft delete table ip cnilab_masquerade; nft flush ruleset')
+  await inside(
+    "nft add table inet wall; nft add chain inet wall f '{ type filter hook forward priority 0; policy drop; }'",
+  )
   const { screen } = await onTerminal('lab check')
-  expect(screen).toMatch(/checking the network, also with real packets …(\u001b\[\d*m)*\r\u001b\[2K/)
+  expect(screen).toContain('checking the network, also with real packets …\r\u001b[2K')
   expect((await onTerminal('lab check --plain')).screen).toMatch(/real packets …\r\n/)
   expect((await cli(['lab', 'check'])).stderr).toBe('')
 })

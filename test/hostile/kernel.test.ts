@@ -23,6 +23,7 @@ nft add rule ip x y counter comment "\\"$(printf 'c\\033[2J\\342\\200\\256')\\""
 `
 
 beforeEach(async () => {
+  await cli(['lab', 'stop']) // which an earlier test began
   await removeSandboxes()
   const { code, stderr } = await cli(['exec', '--', 'sh', '-s', '--', EVIL_NAME, EVIL], SCRIPT)
   if (code !== 0) throw new Error(stderr)

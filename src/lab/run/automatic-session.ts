@@ -98,15 +98,16 @@ function sessionOn(host: Host): Session {
  * A session whose lab goes on running when it is over, as if it had been started and solved there; one that is interrupted
  * is stopped. `created`: the sandbox was created for it.
  */
-async function keptSession(host: Host, { lab: name, set = [] }: SessionOptions, created = false): Promise<Session> {
+function keptSession(host: Host, { lab: name, set = [] }: SessionOptions, created = false): Session {
+  refuseBinds(host)
+  refuseOccupied(host)
   const kernel = kernelOf(host)
-  await refuseOccupied(kernel)
   return {
     kernel,
     run: async (lab, events, signal) => {
-      const running = await exclusively(host, async () => {
-        await refuseOccupied(kernel) // of several that start at once, one does
-        return beginLab(kernel, lab, name, set)
+      const running = await exclusively(host, () => {
+        refuseOccupied(host) // of several that start at once, one does
+        return Promise.resolve(beginLab(kernel, lab, name, set))
       })
       const report = await runLab(kernel, lab, events, signal)
       const isDone = (id: string) => report.steps.some((step) => step.id === id && /done|already/.test(step.status))

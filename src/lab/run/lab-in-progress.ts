@@ -12,7 +12,7 @@ import {
   updateProgress,
   writeProgress,
 } from './progress.ts'
-import { flagsFor } from '../../kernel/host.ts'
+import { flagsFor, type Host } from '../../kernel/host.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { Lab, LabStep } from '../format/lab.ts'
 import { isLabPath } from '../format/lab-name.ts'
@@ -92,7 +92,7 @@ export async function startLab(kernel: Kernel, name: string, set: readonly strin
 
 async function startExclusively(kernel: Kernel, lab: Lab, name: string, set: readonly string[]): Promise<RunningLab> {
   const { host } = kernel
-  await refuseOccupied(kernel)
+  refuseOccupied(host, await kernel.read())
   const running = beginLab(kernel, lab, name, set)
   try {
     await doPlan(kernel, lab.start)
@@ -103,16 +103,15 @@ async function startExclusively(kernel: Kernel, lab: Lab, name: string, set: rea
   return running
 }
 
-/** Throws CnilabError `state` if a lab is running on the host, or there is a network. */
-export async function refuseOccupied(kernel: Kernel): Promise<void> {
-  const { host } = kernel
+/** Throws CnilabError `state` if a lab is running on the host, or cnilab made a network there; given its state, any network. */
+export function refuseOccupied(host: Host, now?: State): void {
   const flags = flagsFor(host)
   const other = readProgress(host)
   if (other)
     throw new CnilabError('state', `the lab ${other.lab} is already running here`, {
       fix: `cnilab lab start --resume${flags} continues it, cnilab lab stop${flags} ends it; --sandbox with another name starts one in parallel`,
     })
-  if (readJournal(host).length > 0 || (host.kind === 'sandbox' && !isBare(await kernel.read())))
+  if (readJournal(host).length > 0 || (now && host.kind === 'sandbox' && !isBare(now)))
     throw new CnilabError('state', 'there is already a network here', {
       fix:
         host.kind === 'machine'

@@ -18,7 +18,8 @@ import { bindOperation } from '../../operations/registry.ts'
 import { programLine, toLine } from '../../plan/command-line.ts'
 import { indented, wrapped } from '../terminal/layout.ts'
 import { style } from '../terminal/style.ts'
-import { draw } from '../terminal/text.ts'
+import { draw, linesOf } from '../terminal/text.ts'
+import { picture } from '../../picture/topology.ts'
 import { typeInShell } from './take-step.ts'
 import type { View } from '../terminal/view.ts'
 import { checkNow } from './checking.ts'
@@ -44,7 +45,10 @@ export async function takeTour(running: RunningLab, view: View, signal: AbortSig
   let checked = await checkNow(running, view)
   const isResumed = Object.keys(progress.steps).length > 0
   if (isResumed) view.log(draw`${style.title(lab.title)}: continuing where you were`)
-  else showIntro(lab, view)
+  else {
+    showIntro(lab, view)
+    if (isLowFor(lab, checked, view) && !(await turnPage(tour))) return 'left'
+  }
   for (const step of lab.steps) {
     if (isDone(step, checked.steps) || (isResumed && stepProgress(progress, step.id).skipped)) continue
     const after = await takeTourStep(tour, step, checked)
@@ -102,6 +106,25 @@ async function takeTourStep(tour: Tour, step: LabStep, start: LabCheckResult): P
     if (!(await goOn(tour, step))) return undefined
     return checkNow(running, view)
   }
+}
+
+/** Lines of the choices at a step, and of the blank lines around its parts. */
+const CHOICES = 14
+
+/** Whether the terminal is too low for the introduction of a lab together with its first step. */
+function isLowFor(lab: Lab, { now }: LabCheckResult, { plain }: View): boolean {
+  const texts = [lab.text, lab.steps[0]?.text ?? ''].map((text) => linesOf(markdown(text, plain)).length)
+  const lines = texts.reduce((sum, count) => sum + count, picture(now, plain).length + CHOICES)
+  return process.stdout.isTTY && process.stdout.rows < lines
+}
+
+/** Waits until the learner has read a page. Returns false if they quit. */
+async function turnPage({ view, signal }: Tour): Promise<boolean> {
+  const choices: Choice<boolean>[] = [
+    { name: 'to the first step', value: true },
+    { name: 'quit', value: false },
+  ]
+  return (await askChoice('Read it?', choices, { plain: view.plain, signal })) === true
 }
 
 type Work = 'run' | 'type' | 'hint' | 'more' | 'skip' | 'quit'

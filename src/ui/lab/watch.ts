@@ -15,7 +15,7 @@ import { stepProgress } from '../../lab/run/progress.ts'
 import { showHint } from './hint.ts'
 import { showSolution } from './solve.ts'
 import { showMap, showPicture, showPurpose, statusSymbol } from './show-lab.ts'
-import { inRows, wrapped } from '../terminal/layout.ts'
+import { firstSentence, inRows, wrapped } from '../terminal/layout.ts'
 import { clearScreen, type Log } from '../terminal/output.ts'
 import { withSymbol, symbol, style } from '../terminal/style.ts'
 import { draw, join, linesOf } from '../terminal/text.ts'
@@ -224,6 +224,7 @@ function screenOf({ running: { lab, kernel }, view, checked, message, question }
       ? draw`\n${style.title(`Step ${lab.steps.indexOf(next) + 1}: ${next.title}`)}`
       : draw`\n${withSymbol(symbol.done, 'All steps are done.', plain)}`,
   )
+  if (next) log(style.quiet(wrapped(firstSentence(next.text))))
   const wrong = findings.filter((finding) => finding.passed === false || finding.step === next?.id)
   for (const finding of wrong) log(wrapped(findingLine(finding, plain)))
   log('')

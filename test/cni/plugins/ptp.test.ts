@@ -42,7 +42,7 @@ it('a container reaches its gateway, its neighbours and the internet by a cable 
     await startInternet(kernel.host)
     expect(await call(kernel, 'red', { protocol: 'tcp', to: UPLINK.gateway, port: 7 }, 5)).toEqual({
       ok: true,
-      said: `you are ${UPLINK.address}`,
+      detail: `you are ${UPLINK.address}`,
     })
     expect(await cni('DEL', ptp, 'red')).toEqual({})
     expect(await shell(kernel, ping('10.23.0.3'))).toBe('pong\n')

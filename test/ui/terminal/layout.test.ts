@@ -7,10 +7,7 @@ import { renderMarkdown } from '../../../src/ui/terminal/markdown.ts'
 afterEach(() => vi.unstubAllGlobals())
 
 function onTerminalOf(columns: number): void {
-  const stdout = Object.create(process.stdout, {
-    columns: { value: columns },
-    isTTY: { value: true },
-  }) as typeof process.stdout
+  const stdout: unknown = Object.create(process.stdout, { columns: { value: columns }, isTTY: { value: true } })
   vi.stubGlobal('process', Object.create(process, { stdout: { value: stdout } }))
 }
 
