@@ -7,6 +7,7 @@ import { runCommands } from '../../src/lab/run/steps.ts'
 import type { Kernel } from '../../src/kernel/kernel.ts'
 import { failureHints } from '../../src/lab/format/hints.ts'
 import type { LabStep, Question } from '../../src/lab/format/lab.ts'
+import { bindAssertion } from '../../src/assertions/registry.ts'
 import { bindOperation } from '../../src/operations/registry.ts'
 import { withSandbox } from '../helpers.ts'
 
@@ -27,6 +28,7 @@ const shown: Record<string, Shown> = {
   'eight-steps/ip/0': nothing,
   'eight-steps/up/0': unreachable,
   'eight-steps/up/1': [0, /^203\.0\.113\.1 via 10\.22\.0\.1 dev eth0/],
+  'eight-steps/up/2': [0, /^10\.22\.0\.1 dev eth0 lladdr ([\da-f]{2}:){5}/],
   'eight-steps/masquerade/0': silence,
   'eight-steps/masquerade/1': unreachable,
   'two-namespaces/namespaces/0': unreachable,
@@ -83,6 +85,16 @@ async function ask(kernel: Kernel, lab: string, step: LabStep, at: Question['at'
   }
 }
 
+/** The names and addresses that a check has in it: whatever is neither a kind nor a key nor a word of the format. */
+function stringsIn(value: unknown): string[] {
+  if (typeof value === 'string')
+    return /^(?:host|internet|default|true|false|\d+|bridge|veth|tcp|udp)$/.test(value) ? [] : [value]
+  if (Array.isArray(value)) return value.flatMap(stringsIn)
+  return typeof value === 'object' && value !== null
+    ? Object.entries(value).flatMap(([key, part]) => (key === 'kind' ? [] : stringsIn(part)))
+    : []
+}
+
 const words = (text: string) => text.split(/\s+/).filter((word) => /\w/.test(word)).length
 
 it('the labs are in order, and what their questions show is known', async () => {
@@ -117,6 +129,24 @@ describe.each(labs)('%s', (name) => {
           choices[answer] === undefined || new Set(choices).size < choices.length || why === '',
       )
     expect(bad).toEqual([])
+  })
+
+  it('names in its texts what its checks demand', async () => {
+    const { text, steps } = await loadLab(name)
+    const told = [text]
+    const untold: string[] = []
+    for (const step of steps) {
+      told.push(step.title, step.text)
+      const commands = step.free ? [] : step.operations.flatMap((operation) => bindOperation(operation).apply)
+      told.push(...commands.flatMap(({ argv }) => argv)) // which are shown with the task
+      // Whom packets are sent to need not be known to who builds the way.
+      const structural = step.checks.filter((check) => bindAssertion(check).test.by === 'state')
+      const demanded = structural.flatMap(stringsIn)
+      untold.push(
+        ...demanded.filter((word) => !told.some((one) => one.includes(word))).map((word) => `${step.id}: ${word}`),
+      )
+    }
+    expect(untold).toEqual([])
   })
 
   it('no step passes untouched, and each one does what it is to do, for good', () =>
