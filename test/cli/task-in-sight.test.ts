@@ -106,7 +106,7 @@ it('what takes long says what it waits for, and leaves no trace of that on the s
     "nft add table inet wall; nft add chain inet wall f '{ type filter hook forward priority 0; policy drop; }'",
   )
   const { screen } = await onTerminal('lab check')
-  expect(screen).toContain('checking the network, also with real packets …\r\u001b[2K')
+  expect(screen).toContain('checking the network, also with real packets …\u001b[2K\u001b[G')
   expect((await onTerminal('lab check --plain')).screen).toMatch(/real packets …\r\n/)
   expect((await cli(['lab', 'check'])).stderr).toBe('')
 })

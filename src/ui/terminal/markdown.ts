@@ -30,7 +30,9 @@ export function renderMarkdown(text: string, plain: boolean, color: boolean): Te
     const whole = code.length > MAX_UNBROKEN ? code : code.replaceAll(' ', NO_BREAK)
     return color ? `\`${whole}\`` : `\`\` \`${whole}\` \`\``
   })
-  const parts = rendered(marked.trim(), plain, color).trimEnd().split(COLOR)
+  // A minus stands for what is gone.
+  const drawn = rendered(marked.trim(), plain, color).replaceAll(/^( *)- /gm, plain ? '$1* ' : '$1• ')
+  const parts = drawn.trimEnd().split(COLOR)
   return trusted(parts.map((part, i) => (i % 2 === 0 ? visible(part) : part)).join(''))
 }
 

@@ -32,9 +32,9 @@ export function writeResult(text: string): void {
   writeWhole(1, text)
 }
 
-/** Erases the line of the terminal's standard error that the cursor is on (ECMA-48, EL). */
+/** Erases the line of the terminal's standard error that the cursor is on (ECMA-48, EL and CHA). */
 export function eraseLine(): void {
-  process.stderr.write('\r\u001b[2K')
+  process.stderr.write('\u001b[2K\u001b[G')
 }
 
 /** Clears the terminal. */
