@@ -6,6 +6,7 @@ import { bindOperation } from '../../operations/registry.ts'
 import { dependencies, type Dependencies, type Finding, NOT_TRIED, toFindings } from '../../plan/finding.ts'
 import { HOST, type State } from '../../state/state.ts'
 import { assert } from './assert.ts'
+import { effectsOf } from './prove.ts'
 
 /** The status of a step, read from the kernel. `next` is the first step that is not done. */
 export interface StepState {
@@ -71,9 +72,15 @@ async function checkStep(
   earlier: readonly Finding[] | undefined,
   patient: boolean,
 ): Promise<Finding[]> {
-  const findings = step.free
-    ? []
-    : withoutConsequences(toFindings(step.operations.map(bindOperation), now, step.id, before), step, moves, now)
+  const operations = step.free ? [] : step.operations.map(bindOperation)
+  const effects = earlier === undefined ? undefined : await effectsOf(kernel, operations, now)
+  const judged = withoutConsequences(toFindings(operations, now, step.id, before, effects), step, moves, now)
+  // What may be there after all is no mistake as long as another one keeps it from being seen.
+  const findings = judged.map((finding): Finding => {
+    const isOpen = finding.passed === false && effects?.get(finding.id)?.isThere === false
+    const others = [...(earlier ?? []), ...judged].filter((one) => one !== finding && one.passed === false)
+    return isOpen && others.length > 0 ? { ...finding, passed: null } : finding
+  })
   for (const check of step.checks) {
     const bound = bindAssertion(check)
     // A check with packets depends on everything before it: they pass through all of that.
