@@ -1,5 +1,5 @@
 import type * as z from 'zod'
-import type { Resource } from '../operations/operation.ts'
+import type { Proof, Resource } from '../operations/operation.ts'
 import type { Namespace, State } from '../state/state.ts'
 
 /** The outcome of an assertion: whether it holds, and the actual state in words. */
@@ -38,11 +38,11 @@ export interface CallOutcome {
 
 /**
  * How an assertion is judged: only from a snapshot of the kernel; by a program's output; or with packets: one ping, a
- * call, or the source address that the internet sees.
+ * call, or the source address that the internet sees. `proof`: what shows that it holds where the first look does not.
  */
 export type Test =
-  | { by: 'state'; judge: (now: State) => AssertionOutcome }
-  | { by: 'reading'; reading: Reading }
+  | { by: 'state'; judge: (now: State) => AssertionOutcome; proof?: Proof | undefined }
+  | { by: 'reading'; reading: Reading; proof?: (now: State) => Proof | undefined }
   | { by: 'ping'; from: string | undefined; to: string }
   | {
       by: 'call'

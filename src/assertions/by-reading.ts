@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { masqueradeRule } from '../operations/masquerade.ts'
+import { masqueradeRule, translation } from '../operations/masquerade.ts'
 import { anyNetns, interfaceName } from '../operations/names.ts'
 import { ipAddress, subnet } from '../operations/ip.ts'
 import { macAddress } from '../operations/mac.ts'
@@ -91,6 +91,7 @@ export const masquerade: AssertionKind<MasqueradeParams> = {
         }
       },
     },
+    proof: (now) => (p.netns === undefined ? translation(p.subnet, now) : undefined),
   }),
 }
 

@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { anyNetns, interfaceName } from '../operations/names.ts'
 import { destination, interfaceAddress, ipAddress } from '../operations/ip.ts'
 import { macAddress } from '../operations/mac.ts'
+import { wayTo } from '../operations/route.ts'
 import { yesOrNo } from '../operations/scalars.ts'
 import { inNetns, resource } from '../operations/operation.ts'
 import { findLink, HOST, type Link, type Route } from '../state/state.ts'
@@ -170,6 +171,7 @@ export const route: AssertionKind<RouteParams> = {
   needs: (p) => (p.netns === undefined ? [] : [resource.netns(p.netns)]),
   test: (p) => ({
     by: 'state',
+    proof: wayTo(p),
     judge: (now) => {
       const routes = now.get(p.netns ?? HOST)?.routes ?? []
       const found = routes.find((one) => matches(one, p))

@@ -59,6 +59,16 @@ export class StoppedError extends CnilabError {
   }
 }
 
+/** The error for a program that is not installed. */
+export class MissingError extends CnilabError {
+  constructor(tool: string) {
+    const from = packages.get(tool)
+    super('machine', `${tool} is not installed${from === undefined || from === tool ? '' : ` (package ${from})`}`, {
+      fix: 'cnilab doctor --fix',
+    })
+  }
+}
+
 /** How many characters a program may print by default. */
 export const MAX_OUTPUT = 128 * 1024 * 1024
 
@@ -255,13 +265,6 @@ function textOf(fd: number): string {
 }
 
 /** The error for a program that is not installed. */
-export function missing(tool: string): CnilabError {
-  const from = packages.get(tool)
-  return new CnilabError(
-    'machine',
-    `${tool} is not installed${from === undefined || from === tool ? '' : ` (package ${from})`}`,
-    {
-      fix: 'cnilab doctor --fix',
-    },
-  )
+export function missing(tool: string): MissingError {
+  return new MissingError(tool)
 }

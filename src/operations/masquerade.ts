@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { once } from '../once.ts'
-import { HOST, type NftObject, type Route } from '../state/state.ts'
+import { type Address, containersOf, HOST, type NftObject, type Route, type State } from '../state/state.ts'
 import { contains, isIpv6 } from '../ip-arithmetic.ts'
 import { netnsPlace } from './names.ts'
 import { subnet } from './ip.ts'
@@ -21,6 +21,7 @@ import {
   nft,
   type OperationKind,
   placeId,
+  type Proof,
   resource,
 } from './operation.ts'
 
@@ -124,6 +125,29 @@ export const masquerade: OperationKind<'masquerade', Params> = {
         ? { status: 'differs', actual: foreign }
         : { status: 'absent', actual: `no rule masquerades ${p.subnet}`, before: {} }
   },
+  proof: (p, now) => (p.netns === undefined ? translation(p.subnet, now) : undefined),
+}
+
+/**
+ * By what packets show that the host masquerades a subnet, whatever its rules look like: the internet sees somebody in the
+ * subnet under an address that is not of the subnet.
+ */
+export function translation(of: string, now: State): Proof | undefined {
+  const within = ({ scope, address }: Address) => scope !== 'link' && contains(of, address)
+  const from = containersOf(now).filter((name) => now.get(name)?.links.some((link) => link.addresses.some(within)))
+  if (isIpv6(of) || from.length === 0) return undefined
+  return {
+    by: 'callers',
+    from,
+    unclear: (now.get(HOST)?.rules ?? []).some(({ rule }) => isTranslating(rule))
+      ? `the rules translate something, but no packet of ${of} gets out, so it cannot be seen whether they translate that`
+      : undefined,
+    shows: (callers) => {
+      const translated = callers.find((caller) => !contains(of, caller))
+      const who = from.length === 1 ? from[0] : `a container of ${of}`
+      return translated === undefined ? undefined : `the internet sees ${who} as ${translated}`
+    },
+  }
 }
 
 const placeOf = (family: string, table: string, chain: string) => `${family} ${table} ${chain}`
@@ -214,6 +238,12 @@ function isMulticast(prefix: string): boolean {
 function covering(outer: string, inner: string): boolean {
   const [address = '', length = ''] = inner.split('/')
   return Number(outer.split('/')[1]) <= Number(length) && contains(outer, address)
+}
+
+/** Whether a rule translates the sources of some packets, in any way. */
+function isTranslating(rule: unknown): boolean {
+  const { data } = schemas().ruleSchema.safeParse(rule)
+  return data?.expr.some((e) => isMasquerade(e) || 'snat' in e) === true
 }
 
 /** Whether an expression of a rule masquerades. */

@@ -55,6 +55,26 @@ export type Verdict =
   /** `by`: the cnilab command that creates what is missing, if the resource alone does not tell. */
   | { status: 'blocked'; actual: string; missing: Resource; by?: readonly string[] }
 
+/**
+ * What shows the effect of an operation where it was done in another way than ours: who the internet sees when some
+ * namespaces call it, or what a program prints that changes nothing. `shows` says how the effect looks, in words; undefined
+ * if it is not there. `unclear`: what can be said where nobody gets through, if the effect may yet be there.
+ */
+export type Proof =
+  | {
+      by: 'callers'
+      from: readonly string[]
+      shows: (callers: readonly string[]) => string | undefined
+      unclear?: string | undefined
+    }
+  | {
+      by: 'reading'
+      argv: readonly string[]
+      netns: string | undefined
+      input: string
+      shows: (stdout: string) => string | undefined
+    }
+
 /** Names one thing in the kernel, such as `netns:red` or `link:red/eth0`. Made by `resource`. */
 export type Resource = LinkResource | OtherResource
 type LinkResource = `link:${string}`
@@ -190,6 +210,11 @@ interface Definition<K extends string, P> {
   expected(p: P): string
   /** Judges the end state, not the moment: a veth is present wherever its ends were moved to. */
   judge(p: P, now: State): Verdict
+  /**
+   * What shows its effect where `judge` does not find it: many rules masquerade, and packets tell. Undefined if nothing can
+   * be tried in this state.
+   */
+  proof?(p: P, now: State): Proof | undefined
 }
 
 /**

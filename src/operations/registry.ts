@@ -16,6 +16,7 @@ import type {
   CommandLine,
   MarkedLink,
   OperationKind,
+  Proof,
   Reads,
   Refusal,
   Resource,
@@ -95,6 +96,7 @@ export interface BoundOperation {
   first(now: State): Operation[]
   isSame(other: Operation): boolean
   judge(now: State): Verdict
+  proof(now: State): Proof | undefined
 }
 
 /** Computes lazily: a lab of a thousand containers has nine thousand operations, and most members are needed once at most. */
@@ -157,6 +159,7 @@ function bind<P>(definition: OperationKind<KindName, P>, p: P, operation: Operat
     mend: (now) => definition.mend(p, now),
     users: (now) => definition.users?.(p, now) ?? [],
     judge: (now) => definition.judge(p, now),
+    proof: (now) => definition.proof?.(p, now),
   }
 }
 

@@ -1,11 +1,12 @@
 import * as z from 'zod'
 import { findLink, HOST, type Route, type State } from '../state/state.ts'
-import { contains, isIpv6 } from '../ip-arithmetic.ts'
+import { addressOf, bitsOf, contains, isIpv6, readCidr } from '../ip-arithmetic.ts'
 import { destination, ipAddress } from './ip.ts'
 import { interfaceName, netnsPlace } from './names.ts'
 import { wholeNumber } from './scalars.ts'
 import {
   type OperationKind,
+  type Proof,
   inNetns,
   ip,
   missingLink,
@@ -106,6 +107,43 @@ export const route: OperationKind<'route', Params> = {
       }
     return { status: 'absent', actual, before: {} }
   },
+  proof: (p, now) =>
+    [p.mtu, p.advmss, p.priority, p.table, p.scope].every((one) => one === undefined) && now.has(p.netns ?? HOST)
+      ? wayTo(p)
+      : undefined,
+}
+
+/**
+ * By what the kernel shows that packets to a destination take a way, by whichever routes and rules: it is asked for its
+ * decision on addresses at both ends of the destination. Undefined without a gateway.
+ */
+export function wayTo({ dst, via, dev, netns }: Pick<Params, 'dst' | 'via' | 'dev' | 'netns'>): Proof | undefined {
+  if (via === undefined) return undefined
+  const all = isIpv6(via) ? '::/0' : '0.0.0.0/0'
+  const cidr = readCidr(dst === 'default' ? all : dst.includes('/') ? dst : `${dst}/${bitsOf(isIpv6(dst))}`)
+  if (!cidr) return undefined
+  const size = cidr.last - cidr.first
+  const within = (n: bigint) => addressOf(cidr.first + n, cidr.isSix)
+  // Of everything, addresses that no interface here has, and that are no multicast.
+  const asked =
+    dst === 'default'
+      ? cidr.isSix
+        ? ['2001:db8::1', '9000::1']
+        : ['100.64.0.1', '198.51.100.1']
+      : [within(size === 0n ? 0n : 1n), within(size > 1n ? size - 1n : size)]
+  return {
+    by: 'reading',
+    argv: ['ip', '-o', '-batch', '-'],
+    netns,
+    input: asked.map((address) => `route get ${address}\n`).join(''),
+    shows: (stdout) => {
+      const ways = stdout.split('\n').flatMap((line) => {
+        const [, gateway, out] = /^\S+ (?:from \S+ )?via (?:inet6? )?(\S+) dev (\S+)/.exec(line) ?? []
+        return gateway === via && (dev === undefined || out === dev) ? [line] : []
+      })
+      return ways.length === asked.length ? `the kernel sends packets for ${dst} via ${via}` : undefined
+    },
+  }
 }
 
 /** The arguments of `ip route` that identify the operation's route. */

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { asText } from '../visible.ts'
-import { HOST, type Namespace } from '../state/state.ts'
+import { containersOf, HOST, type Namespace } from '../state/state.ts'
 import { isMasquerade } from './masquerade.ts'
 import { netnsPlace } from './names.ts'
 import {
@@ -130,6 +130,14 @@ export const sysctl: OperationKind<'sysctl', Params> = {
     const actual = `${p.key} ${value === undefined ? 'was not found' : `is ${value}`}${inNetns(p.netns)}`
     if (value === p.value) return { status: 'present', actual }
     return { status: 'absent', actual, before: value === undefined ? {} : { value, ...alongside(p.key, namespace) } }
+  },
+  // The host may forward between some interfaces only.
+  proof: ({ key, value, netns }, now) => {
+    const from = containersOf(now).filter((name) => now.get(name)?.routes.some(({ family }) => family === 'inet'))
+    if (key !== FORWARDING.inet || value !== '1' || netns !== undefined || from.length === 0) return undefined
+    const shows = ([caller]: readonly string[]) =>
+      caller === undefined ? undefined : `the host forwards: the internet is called by ${caller}`
+    return { by: 'callers', from, shows }
   },
 }
 

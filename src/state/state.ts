@@ -97,6 +97,11 @@ export interface Namespace {
  */
 export type State = ReadonlyMap<string, Namespace | undefined>
 
+/** The namespaces that are neither the host's nor the internet's. */
+export function containersOf(state: State): string[] {
+  return [...state.keys()].filter((name) => name !== HOST && name !== INTERNET)
+}
+
 /** Finds an interface. `netns` undefined means the host. */
 export function findLink(state: State, name: string, netns: string = HOST): Link | undefined {
   return state.get(netns)?.links.find((link) => link.name === name)

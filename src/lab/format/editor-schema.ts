@@ -17,8 +17,9 @@ export function editorSchema(): JsonSchema {
   const lab = jsonSchema(labSchema)
   const repeat = { ...SCALAR, description: 'how many times to do it; ${i} counts them from 1' }
   const wait = { ...SCALAR, description: 'for how many seconds to retry it, at most' }
-  const operation = oneOf(kinds, { repeat })
-  const check = oneOf(assertionKinds, { wait })
+  const until = { ...SCALAR, description: 'the id of a later step, from which on it need not hold any more' }
+  const operation = oneOf(kinds, { repeat, until })
+  const check = oneOf(assertionKinds, { wait, until })
   const schema = replaceNumbers(lab)
   return {
     $id: 'cnilab/lab.schema.json',
@@ -26,7 +27,7 @@ export function editorSchema(): JsonSchema {
     ...replaceItems(schema),
     $defs: {
       operation,
-      check: { oneOf: [check, { ...object({ not: { $ref: '#/$defs/check' }, wait }, ['not']) }] },
+      check: { oneOf: [check, { ...object({ not: { $ref: '#/$defs/check' }, wait, until }, ['not']) }] },
     },
   }
 }

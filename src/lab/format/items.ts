@@ -39,7 +39,7 @@ export function operations(
   room: { operations: number },
 ): Operation[] {
   const { repeat } = item
-  const kind = theKind(source, path, item, ['repeat'], 'operation', 'bridge: {name: cni0}')
+  const kind = theKind(source, path, item, ['repeat', 'until'], 'operation', 'bridge: {name: cni0}')
   if (!isKind(kind)) throw source.errorAt([...path, kind], unknown('operation', kind, Object.keys(kinds)))
   const at = [...path, kind]
   const unmarked = unmarkedSchema.safeParse(item[kind], complaints)
@@ -69,11 +69,12 @@ const MAX_WAIT = 60
 
 /** The assertion of one item of `checks` or `before`, with `not` and `wait`. Throws CnilabError `usage`. */
 export function assertion(source: Source, path: Path, item: Item, variables: Variables): Assertion {
-  const kind = theKind(source, path, item, ['wait'], 'check', 'ping: {from: red, to: 10.22.0.1}')
+  const kind = theKind(source, path, item, ['wait', 'until'], 'check', 'ping: {from: red, to: 10.22.0.1}')
   if (kind === 'not') {
     const inner = z.record(z.string(), z.unknown()).safeParse(item['not'])
     if (!inner.success) throw source.errorAt([...path, 'not'], 'not takes a check, for example: not: {ping: {…}}')
     if ('not' in inner.data) throw source.errorAt([...path, 'not'], 'not takes a check, but not another not')
+    refuseUntil(source, [...path, 'not'], inner.data, 'until stands beside not, not in it')
     const { claim } = assertion(source, [...path, 'not'], inner.data, variables)
     return { claim, not: true, wait: waitOf(source, path, item) }
   }
@@ -81,6 +82,22 @@ export function assertion(source: Source, path: Path, item: Item, variables: Var
     throw source.errorAt([...path, kind], unknown('check', kind, [...Object.keys(assertionKinds), 'not']))
   const claim = filled(source, [...path, kind], item[kind], variables, (params) => parseClaim(kind, params, complaints))
   return { claim, not: false, wait: waitOf(source, path, item) }
+}
+
+/** The id of the step from which on an item need not hold any more, one of `later`; undefined if it holds to the end. */
+export function untilOf(source: Source, path: Path, { until }: Item, later: readonly string[]): string | undefined {
+  if (until === undefined || (typeof until === 'string' && later.includes(until))) return until
+  throw source.errorAt(
+    [...path, 'until'],
+    later.length === 0
+      ? 'until names a later step, and this is the last one'
+      : `until is the id of a later step, from which on this need not hold any more: ${later.join(', ')}`,
+  )
+}
+
+/** Refuses `until` where nothing lasts. */
+export function refuseUntil(source: Source, path: Path, item: Item, why: string): void {
+  if ('until' in item) throw source.errorAt([...path, 'until'], why)
 }
 
 function waitOf(source: Source, path: Path, { wait }: Item): number {

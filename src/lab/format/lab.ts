@@ -3,7 +3,7 @@ import { matches } from '../../wildcard.ts'
 import { anyNetns } from '../../operations/names.ts'
 import { bindOperation, type Operation } from '../../operations/registry.ts'
 import { BOUNDS } from './bounds.ts'
-import { assertion, inFile, operations } from './items.ts'
+import { assertion, inFile, operations, refuseUntil, untilOf } from './items.ts'
 import { resolveParameters } from './parameters.ts'
 import { type LabFile, type Localized, labSchema } from './schema.ts'
 import { complaints } from './complaints.ts'
@@ -14,6 +14,11 @@ import { fill, TemplateError, type Variables } from './template.ts'
 export interface StepCommand {
   argv: string[]
   netns?: string | undefined
+}
+
+/** A command of a step; `exit` is the status with which it is to end, or `any`. */
+export interface RunCommand extends StepCommand {
+  exit: string
 }
 
 /** A multiple-choice question; `answer` is the index of the right choice, from 0, and `try` a command that shows it. */
@@ -44,8 +49,10 @@ export interface LabStep {
   operations: Operation[]
   /** Whether the operations are only one way of many: then only the checks count, and the commands are not shown. */
   free: boolean
-  run: StepCommand[]
+  run: RunCommand[]
   checks: Assertion[]
+  /** The later steps from which on some operations and checks need not hold any more, by the ids of their findings. */
+  until: Readonly<Record<string, string>>
   hints: string[]
   when: FailureHint[]
   questions: Question[]
@@ -81,7 +88,7 @@ export function hidesSolution(lab: Pick<Lab, 'exam'>, step: Pick<LabStep, 'free'
 export interface RunnableStep
   extends
     Pick<LabStep, 'id' | 'title' | 'text' | 'operations'>,
-    Partial<Pick<LabStep, 'before' | 'free' | 'run' | 'checks'>> {}
+    Partial<Pick<LabStep, 'before' | 'free' | 'run' | 'checks' | 'until'>> {}
 
 /** Steps that can be run: those of a lab, or any others. */
 export interface Runnable extends Pick<Lab, 'id' | 'title'>, Partial<Pick<Lab, 'start' | 'subnets'>> {
@@ -104,7 +111,11 @@ export function toLab(source: Source, set: Readonly<Record<string, string>> = {}
   const variables = inFile(source, ['parameters'], () => resolveParameters(lab.parameters, set, pick))
   const words = (text: Localized, ...path: PropertyKey[]) => inFile(source, path, () => fill(pick(text), variables))
   const room = { operations: BOUNDS.operations }
-  const start = lab.start.flatMap((item, o) => operations(source, ['start', o], item, variables, room))
+  const start = lab.start.flatMap((item, o) => {
+    refuseUntil(source, ['start', o], item, 'until belongs to the operations and checks of a step')
+    return operations(source, ['start', o], item, variables, room)
+  })
+  const ids = lab.steps.map(({ id }) => id)
   return {
     id: lab.id,
     title: words(lab.title, 'title'),
@@ -114,7 +125,7 @@ export function toLab(source: Source, set: Readonly<Record<string, string>> = {}
     parameters: parameters.map(([name, { text }]) => ({ name, value: variables[name] ?? '', text: pick(text) })),
     subnets: parameters.flatMap(([name, { type }]) => (type === 'subnet' ? (variables[name] ?? []) : [])),
     start,
-    steps: lab.steps.map((step, s) => readStep(source, step, s, variables, words, room)),
+    steps: lab.steps.map((step, s) => readStep(source, step, s, variables, words, room, ids.slice(s + 1))),
     learned: lab.learned === undefined ? undefined : words(lab.learned, 'learned'),
     links: lab.links.map(({ title, url }, i) => ({ title: words(title, 'links', i, 'title'), url })),
   }
@@ -127,6 +138,7 @@ function readStep(
   variables: Variables,
   words: (text: Localized, ...path: PropertyKey[]) => string,
   room: { operations: number },
+  later: readonly string[],
 ): LabStep {
   const at = (...path: PropertyKey[]) => ['steps', s, ...path]
   const free = step.solution.length > 0 || step.operations.length === 0
@@ -136,9 +148,29 @@ function readStep(
       argv: argv.map((word) => fill(word, variables)),
       ...(netns === undefined ? {} : { netns: netnsIn(fill(netns, variables)) }),
     }))
+  const until: Record<string, string> = {}
+  const lasting = (item: Readonly<Record<string, unknown>>, ids: readonly string[], ...path: PropertyKey[]) => {
+    const end = untilOf(source, at(...path), item, later)
+    if (end !== undefined) for (const id of ids) until[id] = end
+  }
   const own = {
-    operations: step[work].flatMap((item, i) => operations(source, at(work, i), item, variables, room)),
-    checks: step.checks.map((item, i) => assertion(source, at('checks', i), item, variables)),
+    operations: step[work].flatMap((item, i) => {
+      if (free) refuseUntil(source, at(work, i), item, 'a solution is not judged, so nothing of it ends')
+      const all = operations(source, at(work, i), item, variables, room)
+      if ('until' in item)
+        lasting(
+          item,
+          all.map((operation) => bindOperation(operation).id),
+          work,
+          i,
+        )
+      return all
+    }),
+    checks: step.checks.map((item, i) => {
+      const check = assertion(source, at('checks', i), item, variables)
+      lasting(item, [bindAssertion(check).id], 'checks', i)
+      return check
+    }),
   }
   checkPatterns(source, step, s, [
     ...(free ? [] : own.operations.map((operation) => bindOperation(operation).id)),
@@ -146,13 +178,17 @@ function readStep(
   ])
   return {
     ...own,
+    until,
     id: step.id,
     title: words(step.title, ...at('title')),
     text: words(step.text, ...at('text')),
     more: step.more === undefined ? undefined : words(step.more, ...at('more')),
-    before: step.before.map((item, i) => assertion(source, at('before', i), item, variables)),
+    before: step.before.map((item, i) => {
+      refuseUntil(source, at('before', i), item, 'a check before a step holds only until that step')
+      return assertion(source, at('before', i), item, variables)
+    }),
     free,
-    run: step.run.map((one, i) => command(one, 'run', i)),
+    run: step.run.map((one, i) => ({ ...command(one, 'run', i), exit: one.exit })),
     hints: step.hints.map((hint, i) => words(hint, ...at('hints', i))),
     when: step.when.map(({ finding, actual, text }, i) => ({
       finding: words(finding, ...at('when', i, 'finding')),

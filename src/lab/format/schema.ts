@@ -59,6 +59,16 @@ const commandSchema = z.strictObject({
   netns: z.string().optional(),
 })
 
+/** A command of a step. `exit`: the status with which it ends, or `any`; without it, a command that fails is a failure. */
+const runSchema = commandSchema.extend({
+  exit: z
+    .string()
+    .regex(/^(any|\d{1,3})$/, {
+      error: (issue) => `'${asText(issue.input)}' is neither an exit status, for example 1, nor the word any`,
+    })
+    .default('0'),
+})
+
 /** One kind with its parameters, and other keys: an operation or an assertion, which their registries parse. */
 const itemSchema = z.record(z.string(), z.unknown())
 
@@ -90,12 +100,16 @@ const stepSchema = z
     more: text.optional(),
     /** Checks that hold only before the step: they are shown, and judged, just before it is done. */
     before: list(itemSchema).default([]),
-    /** Each a kind of operation with its parameters, and optionally `repeat`, to do it for i = 1, 2, … */
+    /**
+     * Each a kind of operation with its parameters, and optionally `repeat`, to do it for i = 1, 2, …, and `until`, the
+     * later step from which on it need not be so any more.
+     */
     operations: list(itemSchema).default([]),
     /** Instead of `operations`: one way of many to make the checks true. It is neither shown nor checked. */
     solution: list(itemSchema).default([]),
     /** Run after the operations, to see something or to cause traffic. */
-    run: list(commandSchema).default([]),
+    run: list(runSchema).default([]),
+    /** They hold to the end of the lab, or to the step that `until` names. */
     checks: list(itemSchema).default([]),
     /** From a nudge to nearly the solution. */
     hints: list(text).default([]),

@@ -1,29 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import * as z from 'zod'
 import type { AssertionOutcome, Test } from '../../assertions/assertion.ts'
 import { type Assertion, bindAssertion } from '../../assertions/registry.ts'
 import { CnilabError } from '../../errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import { call, startInternet, whileAnswering } from '../../kernel/packets.ts'
 import { type Finding, NOT_TRIED } from '../../plan/finding.ts'
-import { readJson } from '../../state/json.ts'
 import { HOST, INTERNET, type State, UPLINK } from '../../state/state.ts'
-
-/**
- * An nftables table in the internet's namespace that records who called with packets of this length, without any process.
- * The length distinguishes us from others who call at the same time.
- */
-const whoCalled = (length: number) => `table ip who_called {
-  set seen { type ipv4_addr; flags dynamic; timeout 1m; }
-  chain input {
-    type filter hook input priority filter; policy accept;
-    icmp type echo-request ip length ${length} update @seen { ip saddr };
-  }
-}
-`
-const forget = 'add table ip who_called\ndelete table ip who_called\n'
-/** The length of the IPv4 and ICMP headers of a ping, in bytes. */
-const HEADERS = 28
+import { callersOf } from './callers.ts'
+import { tryProof } from './prove.ts'
 
 /** How long to wait for an answer if one is expected, and if none is, in seconds. */
 const PATIENT = { answer: 2, silence: 0.2 }
@@ -70,9 +54,9 @@ type Tried = AssertionOutcome & { tried?: false }
 function tryOnce(kernel: Kernel, test: Test, seconds: number, now: State): Promise<Tried> {
   switch (test.by) {
     case 'state':
-      return Promise.resolve(test.judge(now))
+      return look(kernel, test, now)
     case 'reading':
-      return read(kernel, test.reading, now)
+      return read(kernel, test, now)
     case 'ping':
       return ping(kernel, test, seconds)
     case 'call':
@@ -80,6 +64,12 @@ function tryOnce(kernel: Kernel, test: Test, seconds: number, now: State): Promi
     case 'seen':
       return seen(kernel, test)
   }
+}
+
+async function look(kernel: Kernel, test: Extract<Test, { by: 'state' }>, now: State): Promise<Tried> {
+  const found = test.judge(now)
+  const effect = found.holds ? undefined : await tryProof(kernel, test.proof, now)
+  return effect ? { holds: effect.isThere, actual: effect.actual } : found
 }
 
 function needsInternet(test: Test): boolean {
@@ -92,10 +82,12 @@ function targetOf(called: Extract<Test, { by: 'call' }>['call']): string {
   return called.protocol === 'dns' ? called.server : called.to
 }
 
-async function read(kernel: Kernel, reading: Extract<Test, { by: 'reading' }>['reading'], now: State): Promise<Tried> {
+async function read(kernel: Kernel, { reading, proof }: Extract<Test, { by: 'reading' }>, now: State): Promise<Tried> {
   const output = await kernel.probe(reading.argv, reading.netns)
   const found = reading.judge(output, now.get(reading.netns ?? HOST))
-  return output.stderr.startsWith('nsenter: ') ? { ...found, tried: false } : found
+  if (output.stderr.startsWith('nsenter: ')) return { ...found, tried: false }
+  const effect = found.holds ? undefined : await tryProof(kernel, proof?.(now), now)
+  return effect ? { holds: effect.isThere, actual: effect.actual } : found
 }
 
 /** Pings twice: if an earlier packet still waits for an unresolved neighbour, the first one is dropped with it. */
@@ -160,36 +152,9 @@ function whereIs(now: State, target: string): string | undefined {
   return [...now.keys()].find(has)
 }
 
-/** Calls the internet with a ping, which needs no program at the other end, and reads who it saw. */
+/** Who the internet sees when a namespace calls it. */
 async function seen(kernel: Kernel, { from, as }: Extract<Test, { by: 'seen' }>): Promise<Tried> {
-  const { randomInt } = await import('node:crypto') // slow to load
-  const size = randomInt(64, 1300)
-  await kernel.probe(['nft', '-f', '-'], INTERNET, forget + whoCalled(size + HEADERS))
-  await kernel.probe(['ping', '-n', '-c1', `-s${size}`, `-W${PATIENT.silence}`, UPLINK.gateway], from)
-  const { code, stdout } = await kernel.probe(['nft', '-j', 'list', 'set', 'ip', 'who_called', 'seen'], INTERNET)
-  const callers = code === 0 ? parseCallers(stdout) : []
-  const found = {
-    holds: callers.includes(as),
-    actual: callers.length === 0 ? 'nobody called' : callers.join(', '),
-  }
-  return code === 0 ? found : { ...found, tried: false }
-}
-
-const setSchema = z.object({
-  nftables: z.array(
-    z.looseObject({
-      set: z
-        .looseObject({
-          elem: z.array(z.union([z.string(), z.object({ elem: z.object({ val: z.string() }) })])).default([]),
-        })
-        .optional(),
-    }),
-  ),
-})
-
-/** The addresses in `nft -j list set` (libnftables-json(5)). */
-function parseCallers(json: string): string[] {
-  return readJson('nft -j list set ip who_called seen', json, setSchema).nftables.flatMap(({ set }) =>
-    (set?.elem ?? []).map((e) => (typeof e === 'string' ? e : e.elem.val)),
-  )
+  const callers = await callersOf(kernel, [from], PATIENT.silence)
+  if (!callers) return { holds: false, actual: 'who calls the internet could not be read', tried: false }
+  return { holds: callers.includes(as), actual: callers.length === 0 ? 'nobody called' : callers.join(', ') }
 }

@@ -12,7 +12,9 @@ import { type PlanScope, scopeOf } from '../../plan/scope.ts'
 import { HOST, type State } from '../../state/state.ts'
 import { assert } from './assert.ts'
 import { doPlan } from '../../engine/do.ts'
-import { type CommandOutput, runCommands } from './steps.ts'
+import { endOf, isOverSometime } from './lasting.ts'
+import { effectsOf } from './prove.ts'
+import { type CommandOutput, failuresOf, runCommands } from './steps.ts'
 
 /** The outcome of one step. */
 export interface StepReport {
@@ -106,13 +108,23 @@ export async function runLab(
           events.ran?.({ command: { argv: [tool, ...argv], netns }, output: '' })
         }
         report.ms = Math.round(ms * 10) / 10
-        for (const run of await runCommands(kernel, step.run ?? [])) events.ran?.(run)
+        const runs = await runCommands(kernel, step.run ?? [])
+        for (const run of runs) events.ran?.(run)
+        const failures = failuresOf(runs, step.id)
+        for (const failure of failures) checked(failure)
         if (judgeEach) {
           now = await kernel.read(scopeFrom(lab, i))
           report.findings = step.free === true ? [] : toFindings(bound, now, step.id)
         }
         const checksHold = await tryAll(kernel, step.checks ?? [], step.id, now, signal, checked)
-        const holds = beforeHeld && checksHold && report.findings.every((finding) => finding.passed === true)
+        const lastingHold =
+          judgeEach || i === steps.length - 1 ? await stillHold(kernel, lab, i, now, signal, checked) : true
+        const holds =
+          beforeHeld &&
+          checksHold &&
+          lastingHold &&
+          failures.length === 0 &&
+          report.findings.every((finding) => finding.passed === true)
         report.status = !holds
           ? 'failed'
           : isThere && done.every(({ status }) => status === 'already')
@@ -141,14 +153,14 @@ function isInterruption(error: unknown, signal: AbortSignal): boolean {
 }
 
 /**
- * What to read between a step and the next: the scope of both, or for a large lab of all steps; everything if checks need
- * more than packets.
+ * What to read between a step and the next: the scope of all up to that, or for a large lab of all steps; everything if
+ * checks need more than packets.
  */
 function scopeFrom(lab: Runnable, i: number): PlanScope | undefined {
   const checks = lab.steps.flatMap(({ before = [], checks: after = [] }) => [...before, ...after])
   if (checks.some((check) => !['ping', 'seen'].includes(bindAssertion(check).test.by))) return undefined
   return scopeOf(
-    (isLarge(lab) ? lab.steps : lab.steps.slice(i, i + 2)).flatMap((step) => step.operations).map(bindOperation),
+    (isLarge(lab) ? lab.steps : lab.steps.slice(0, i + 2)).flatMap((step) => step.operations).map(bindOperation),
   )
 }
 
@@ -184,11 +196,48 @@ async function tryAll(
   return holds
 }
 
+/**
+ * Judges again, after a step, what the steps before it made and checked: it has to hold to the end of the lab, unless it says
+ * until when. Reports only what does not hold any more; returns whether all does.
+ */
+async function stillHold(
+  kernel: Kernel,
+  lab: Runnable,
+  at: number,
+  now: State,
+  signal: AbortSignal,
+  checked: (finding: Finding) => void,
+): Promise<boolean> {
+  let holds = true
+  const broken = (finding: Finding, earlier: RunnableStep) => {
+    holds = false
+    const actual = `${finding.actual}; it was right after step ${earlier.id}, and is not after step ${lab.steps[at]?.id}`
+    checked({ ...finding, actual })
+  }
+  for (const step of lab.steps.slice(0, at)) {
+    signal.throwIfAborted()
+    const lasts = ({ id }: { id: string }) => at < endOf(lab, step, id)
+    // A large lab is judged as a whole, at the end.
+    const bound = isLarge(lab) || step.free === true ? [] : step.operations.map(bindOperation).filter(lasts)
+    const effects = await effectsOf(kernel, bound, now)
+    for (const finding of toFindings(bound, now, step.id, undefined, effects))
+      if (finding.passed === false) broken(finding, step)
+    for (const check of step.checks ?? []) {
+      if (!lasts(bindAssertion(check))) continue
+      const finding = await assert(kernel, check, step.id, now)
+      if (finding.passed === false) broken(finding, step)
+    }
+  }
+  return holds
+}
+
 /** Judges everything at once, for labs that are too large to read after each step. */
 async function judgeAll(kernel: Kernel, lab: Runnable, steps: readonly StepReport[]): Promise<void> {
   const judged = lab.steps.filter((step) => step.free !== true)
   const bound = judged.flatMap((step) =>
-    step.operations.map((operation) => ({ step: step.id, operation: bindOperation(operation) })),
+    step.operations
+      .map((operation) => ({ step: step.id, operation: bindOperation(operation) }))
+      .filter(({ operation }) => !isOverSometime(lab, step, operation.id)),
   )
   const now = await kernel.read(scopeOf(bound.map(({ operation }) => operation)))
   const findings = toFindings(

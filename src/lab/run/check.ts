@@ -6,6 +6,8 @@ import { bindOperation } from '../../operations/registry.ts'
 import { dependencies, type Dependencies, type Finding, NOT_TRIED, toFindings } from '../../plan/finding.ts'
 import { HOST, type State } from '../../state/state.ts'
 import { assert } from './assert.ts'
+import { endOf, isOverSometime } from './lasting.ts'
+import { effectsOf } from './prove.ts'
 
 /** The status of a step, read from the kernel. `next` is the first step that is not done. */
 export interface StepState {
@@ -29,21 +31,68 @@ export interface LabCheckResult {
  */
 export async function checkLab(kernel: Kernel, lab: Lab, reached = -1, patient = true): Promise<LabCheckResult> {
   const now = await kernel.read()
+  const judged = (isOver: (step: LabStep, id: string) => boolean) =>
+    judgeSteps(kernel, lab, reached, { now, patient, isOver })
+  const hasEnded = (step: LabStep, id: string) => isOverSometime(lab, step, id) && endOf(lab, step, id) <= reached + 1
+  const first = await judged(hasEnded)
+  // What failed is in order if the step that ends it is done, by somebody who was never asked before.
+  const failed = lab.steps.flatMap((step, at) =>
+    first.findings
+      .filter(
+        (finding) => finding.step === step.id && finding.passed === false && isOverSometime(lab, step, finding.id),
+      )
+      .map(({ id }) => ({ step, id, at, end: endOf(lab, step, id) })),
+  )
+  const isSuspect = (step: LabStep, id: string) => failed.some((one) => one.step === step && one.id === id)
+  const second = failed.length === 0 ? first : await judged((step, id) => isSuspect(step, id) || hasEnded(step, id))
+  const isRight = failed.every(
+    ({ at, end }) => isShown(lab.steps[end]) && second.done.slice(at, end + 1).every(Boolean),
+  )
+  const { findings, done } = isRight ? second : first
+  const next = done.indexOf(false)
+  const steps = lab.steps.map((step, i): StepState => {
+    return { step, number: i + 1, status: done[i] === true ? 'done' : i === next ? 'next' : 'not yet' }
+  })
+  return { findings, steps, now }
+}
+
+/** What steps are judged by. */
+interface Judging {
+  now: State
+  patient: boolean
+  /** Whether a finding of a step need not pass any more, from a later step on. */
+  isOver: (step: LabStep, id: string) => boolean
+}
+
+async function judgeSteps(
+  kernel: Kernel,
+  lab: Lab,
+  reached: number,
+  judging: Judging,
+): Promise<{ findings: Finding[]; done: boolean[] }> {
   const before = dependencies()
   const moves = movesOf(lab)
   const findings: Finding[] = []
   const done: boolean[] = []
   for (const [i, step] of lab.steps.entries()) {
     const isReached = i <= reached || done.every(Boolean)
-    const own = await checkStep(kernel, step, now, before, moves, isReached ? findings : undefined, patient)
-    findings.push(...own)
-    done.push(own.every(isFulfilled))
+    const own = await checkStep(kernel, step, isReached ? findings : undefined, { ...judging, before, moves })
+    const verdicts = own.map((finding) => (judging.isOver(step, finding.id) ? ended(finding, step) : finding))
+    findings.push(...verdicts)
+    done.push(verdicts.every(isFulfilled))
   }
-  const next = done.indexOf(false)
-  const steps = lab.steps.map((step, i): StepState => {
-    return { step, number: i + 1, status: done[i] === true ? 'done' : i === next ? 'next' : 'not yet' }
-  })
-  return { findings, steps, now }
+  return { findings, done }
+}
+
+/** A finding that need not pass any more. */
+function ended(finding: Finding, { until }: LabStep): Finding {
+  if (finding.passed === true) return finding
+  return { ...finding, passed: null, actual: `${NOT_TRIED}: it has to be so only until step ${until[finding.id]}` }
+}
+
+/** Whether that a step is done shows that somebody did it: that something is not there was so before anything was done. */
+function isShown(step: LabStep | undefined): boolean {
+  return step !== undefined && ((!step.free && step.operations.length > 0) || step.checks.some(({ not }) => !not))
 }
 
 /** Whether a step is done. */
@@ -65,25 +114,32 @@ function isFulfilled({ passed, actual }: Finding): boolean {
 async function checkStep(
   kernel: Kernel,
   step: LabStep,
-  now: State,
-  before: Dependencies,
-  moves: ReadonlyMap<string, string>,
   earlier: readonly Finding[] | undefined,
-  patient: boolean,
+  { now, patient, isOver, before, moves }: Judging & { before: Dependencies; moves: ReadonlyMap<string, string> },
 ): Promise<Finding[]> {
-  const findings = step.free
-    ? []
-    : withoutConsequences(toFindings(step.operations.map(bindOperation), now, step.id, before), step, moves, now)
+  const operations = step.free ? [] : step.operations.map(bindOperation)
+  const effects = earlier === undefined ? undefined : await effectsOf(kernel, operations, now)
+  const judged = withoutConsequences(toFindings(operations, now, step.id, before, effects), step, moves, now)
+  const isFine = (finding: Finding) => isFulfilled(finding) || isOver(step, finding.id)
+  // What depends on something that is over is not held up by that.
+  for (const { id } of judged) if (isOver(step, id)) before.add(id, true, [])
+  // What may be there after all is no mistake as long as another one keeps it from being seen.
+  const findings = judged.map((finding): Finding => {
+    const isOpen = finding.passed === false && effects?.get(finding.id)?.isThere === false
+    const others = [...(earlier ?? []), ...judged].filter((one) => one !== finding && one.passed === false)
+    return isOpen && others.length > 0 ? { ...finding, passed: null } : finding
+  })
   for (const check of step.checks) {
     const bound = bindAssertion(check)
     // A check with packets depends on everything before it: they pass through all of that.
     const isTried = bound.test.by !== 'state'
     const all = [...(earlier ?? []), ...findings]
     const dependsOn = isTried ? all.map(({ id }) => id) : before.on(bound.needs)
-    const isReady = earlier !== undefined && (isTried ? all.every(isFulfilled) : before.hold(dependsOn))
-    const finding = isTried && !isReady ? skipped(check, step) : await assert(kernel, check, step.id, now, patient)
+    const isReady = earlier !== undefined && (isTried ? all.every(isFine) : before.hold(dependsOn))
+    const isLeftOut = (isTried && !isReady) || isOver(step, bound.id)
+    const finding = isLeftOut ? skipped(check, step) : await assert(kernel, check, step.id, now, patient)
     const passed = finding.passed === false && !isReady ? null : finding.passed
-    before.add(bound.id, passed, bound.provides)
+    before.add(bound.id, isOver(step, bound.id) ? true : passed, bound.provides)
     findings.push({ ...finding, passed, dependsOn })
   }
   if (earlier !== undefined) return findings

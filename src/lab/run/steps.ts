@@ -1,9 +1,10 @@
 import { CnilabError } from '../../errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import { outputOf } from '../../kernel/on-host.ts'
-import type { Lab, StepCommand, LabStep } from '../format/lab.ts'
+import type { Lab, LabStep, RunCommand, StepCommand } from '../format/lab.ts'
 import type { Command } from '../../operations/operation.ts'
 import { bindOperation } from '../../operations/registry.ts'
+import { programLine } from '../../plan/command-line.ts'
 import type { Finding } from '../../plan/finding.ts'
 import type { State } from '../../state/state.ts'
 import { type LabCheckResult, isDone, type StepState } from './check.ts'
@@ -12,8 +13,10 @@ import { removeOperation } from '../../engine/remove.ts'
 
 /** The output of a command of a lab. */
 export interface CommandOutput {
-  command: StepCommand
+  command: StepCommand & Partial<RunCommand>
   output: string
+  /** How it failed, in words. */
+  failure?: string
 }
 
 /** The outcome of one step: the kernel before and after, and the findings. */
@@ -98,12 +101,40 @@ export function resultByHand(step: LabStep, before: LabCheckResult, after: LabCh
   }
 }
 
-/** Runs commands of a lab in order, and returns their output. Ignores their exit status. */
-export async function runCommands(kernel: Kernel, commands: readonly StepCommand[]): Promise<CommandOutput[]> {
+/** Runs commands of a lab in order, all of them, and returns their output, and which of them failed. */
+export async function runCommands(
+  kernel: Kernel,
+  commands: readonly (StepCommand & Partial<RunCommand>)[],
+): Promise<CommandOutput[]> {
   const outputs: CommandOutput[] = []
-  for (const command of commands)
-    outputs.push({ command, output: await outputOf(kernel.host, command.argv, command.netns) })
+  for (const command of commands) {
+    const { output, code } = await outputOf(kernel.host, command.argv, command.netns)
+    // One that we had to stop did not fail by itself: its output says so.
+    const isWanted = code === undefined || [undefined, 'any', String(code)].includes(command.exit)
+    outputs.push({ command, output, ...(isWanted ? {} : { failure: `it ended with status ${code}` }) })
+  }
   return outputs
+}
+
+/** The findings of commands that failed. */
+export function failuresOf(runs: readonly CommandOutput[], step: string): Finding[] {
+  return runs.flatMap(({ command, output, failure }, i) => {
+    if (failure === undefined) return []
+    const last = output.trimEnd().split('\n').at(-1) ?? ''
+    return [
+      {
+        id: `run.${i + 1}`,
+        step,
+        passed: false,
+        what: `The command ${programLine(command)} succeeds`,
+        expected: `it ends with status ${command.exit ?? 0}`,
+        actual: `${failure}${last === '' ? '' : `: ${last}`}`,
+        why: 'The lab runs it for the learner to see what comes of it. If it may fail, the lab says so, with exit: any.',
+        fix: [],
+        dependsOn: [],
+      },
+    ]
+  })
 }
 
 /** Finds a step by its id, or by its number, from 1. Throws CnilabError `usage`. */
