@@ -32,7 +32,7 @@ export async function doUnrecorded(
     await runBoth(kernel, [...todo.values()].flat())
     await prove?.()
   } catch (error) {
-    const blamed = error instanceof KernelError ? await blame(kernel, error, [...todo.keys()]) : error
+    const blamed = error instanceof KernelError ? await blame(kernel, error, todo) : error
     await undo()
     throw blamed
   }

@@ -52,7 +52,7 @@ export interface DoOptions {
 /**
  * Does a plan: reads the kernel, adopts what already exists, records what it is about to do, and does it.
  * Throws CnilabError `state` before it changes anything if something else is in the way or something needed is missing,
- * and KernelError if the kernel refuses, after undoing everything that this call did.
+ * and KernelError if the kernel refuses, after undoing everything that this call made; what it only changed stays.
  */
 export async function doPlan(kernel: Kernel, plan: readonly Operation[], known: DoOptions = {}): Promise<DoResult> {
   try {
@@ -128,7 +128,7 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
   try {
     await kernel.run([...todo.values()].flat(), { signal: known.signal, progress: known.progress })
   } catch (error) {
-    const blamed = error instanceof KernelError ? await blame(kernel, error, [...todo.keys()]) : error
+    const blamed = error instanceof KernelError ? await blame(kernel, error, todo) : error
     const refused = error instanceof KernelError ? error.command : undefined
     // If an operation's first command was refused, nothing of it exists, or what does is somebody else's.
     const isRefused = ({ apply: [first] }: BoundOperation) => first !== undefined && toLine(first, '1') === refused
@@ -136,14 +136,21 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
       host,
       entries.flatMap(({ id, operation }) => (isRefused(operation) ? [id] : [])),
     )
-    const ids = new Set(entries.map((entry) => entry.id))
+    // What was there before in another form is not ours to take away. On the machine, marks tell what of it is.
+    const mended = entries.filter(({ verdict }) => verdict.status === 'differs')
+    if (host.kind === 'sandbox')
+      endEntries(
+        host,
+        mended.map(({ id }) => id),
+      )
+    const ids = new Set(entries.filter((entry) => !mended.includes(entry)).map(({ id }) => id))
     // A sandbox that lives only for one run goes as a whole.
     if (host.common)
       await undoExclusively(
         kernel,
         readJournal(host).filter((entry) => ids.has(entry.id)),
       )
-    throw blamed
+    throw blamed instanceof KernelError ? await withLeft(kernel, blamed, mended) : blamed
   }
   const ms = performance.now() - started
   appendJournal(
@@ -151,6 +158,21 @@ async function doExclusively(kernel: Kernel, plan: readonly Operation[], known: 
     entries.filter((entry) => entry.isTodo).map((entry) => ({ created: entry.id, ...fileOf(host, entry.operation) })),
   )
   return { done: fates(judged, todo), ms }
+}
+
+/** The error, with what was changed before it and stays so. */
+async function withLeft(
+  kernel: Kernel,
+  error: KernelError,
+  mended: readonly { operation: BoundOperation }[],
+): Promise<KernelError> {
+  if (mended.length === 0) return error
+  const bound = mended.map(({ operation }) => operation)
+  const now = await kernel.read(scopeOf(bound))
+  const left = bound.filter((operation) => operation.judge(now).status === 'present')
+  if (left.length === 0) return error
+  const words = left.map(({ expected }) => expected).join('; ')
+  return new KernelError(`${error.message} (changed before, and left so: ${words})`, error.commands, error.culprit)
 }
 
 /** What happens to each operation of a plan. */
@@ -287,11 +309,10 @@ function ownership(host: Host): IsOurs {
 export async function blame(
   kernel: Kernel,
   error: KernelError,
-  operations: readonly BoundOperation[],
+  todo: ReadonlyMap<BoundOperation, readonly Command[]>,
 ): Promise<KernelError> {
   if (error.command !== undefined) return error
-  const now = await kernel.read(scopeOf(operations))
-  const culprit: Command | undefined = operations.find((operation) => operation.judge(now).status !== 'present')
-    ?.apply[0]
-  return new KernelError(error.message, error.commands, culprit)
+  const now = await kernel.read(scopeOf([...todo.keys()]))
+  const [, culprit] = [...todo].find(([operation]) => operation.judge(now).status !== 'present') ?? []
+  return new KernelError(error.message, error.commands, culprit?.[0])
 }

@@ -12,6 +12,8 @@ import { type Finished, wasKilled } from './spawn.ts'
 /** A command that the kernel refused. `commands` are all commands of its process, any of which may be the one. */
 export class KernelError extends CnilabError {
   readonly commands: readonly Command[]
+  /** The one that failed, if that is known. */
+  readonly culprit: Command | undefined
 
   constructor(message: string, commands: readonly Command[], culprit: Command | undefined) {
     const fix = remedyForLimit(message)
@@ -20,6 +22,7 @@ export class KernelError extends CnilabError {
       ...(fix === undefined ? {} : { fix }),
     })
     this.commands = commands
+    this.culprit = culprit
   }
 }
 

@@ -118,6 +118,33 @@ it('--dry-run refuses what apply would refuse', async () => {
   expect([dry.code, dry.stderr]).toEqual([1, real.stderr])
 })
 
+it('what was there before stays when a later command is refused, and the error says how', async () => {
+  const there = file(
+    'there.yaml',
+    `- netns: { name: red }
+- veth: { name: kept, peer: eth0, peerNetns: red }
+- address: { address: 10.44.0.2/16, ifname: eth0, netns: red }
+- up: { ifname: eth0, netns: red }
+`,
+  )
+  const refused = file(
+    'refused.yaml',
+    `- bridge: { name: new }
+- veth: { name: kept, peer: eth0, peerNetns: red, mtu: 1400 }
+- bridge: { name: other }
+- attach-bridge: { ifname: new, bridge: other }
+`,
+  )
+  const apply = (list: string) => cli(['apply', list, '--sandbox', 'kept'])
+  const inside = async (script: string) => (await cli(['exec', '--sandbox', 'kept', '--', 'sh', '-c', script])).stdout
+  await apply(there)
+  const { code, stderr } = await apply(refused)
+  expect([code, stderr]).toEqual([1, expect.stringContaining('left so: kept and eth0 are the ends of a veth pair')])
+  const shown = await inside('ip link; ip -n red address show dev eth0')
+  expect(shown).toMatch(/kept@if[^]*mtu 1400[^]*10\.44\.0\.2\/16/)
+  expect(shown).not.toContain('new')
+}, 60_000)
+
 it('--host changes what bears our mark, and names what does not', () => {
   const output = onMachine(`
     printf '%s\\n' '- bridge: { name: br0, mtu: 1400 }' '- netns: { name: red }' >/run/list.yaml
