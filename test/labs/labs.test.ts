@@ -11,7 +11,7 @@ import { bindAssertion } from '../../src/assertions/registry.ts'
 import { bindOperation } from '../../src/operations/registry.ts'
 import { withSandbox } from '../helpers.ts'
 
-const labs = ['eight-steps', 'two-namespaces', 'many-on-a-bridge', 'masquerade', 'bridge-add', 'by-hand']
+const labs = ['eight-steps', 'two-namespaces', 'many-on-a-bridge', 'masquerade', 'bridge-add', 'find-it', 'by-hand']
 
 const answered: Shown = [0, /1 received/]
 const silence: Shown = [1, /0 received/]
@@ -65,6 +65,12 @@ const shown: Record<string, Shown> = {
   'bridge-add/up/1': [0, /^203\.0\.113\.1 via 10\.22\.0\.1 dev eth0/],
   'bridge-add/masquerade/0': silence,
   'bridge-add/masquerade/1': answered,
+  'find-it/link/0': [0, /red-br@.*<NO-CARRIER,.*\bUP>/],
+  'find-it/address/0': unreachable,
+  'find-it/reply/0': silence,
+  'find-it/reply/1': [0, /^10\.22\.0\.4 dev br0 lladdr/],
+  'find-it/forwarding/0': silence,
+  'find-it/rules/0': [0, /saddr 10\.32\.0\.0\/16/],
   'by-hand/containers/0': [0, /^lo +DOWN/],
   'by-hand/switch/0': [0, /(?=[^]*red-br@)[^]*master lan0/],
   'by-hand/addresses/0': unreachable,
@@ -97,7 +103,7 @@ const words = (text: string) => text.split(/\s+/).filter((word) => /\w/.test(wor
 
 it('the labs are in order, and what their questions show is known', async () => {
   const all = await Promise.all(labs.map((name) => loadLab(name)))
-  expect(all.map(({ order }) => order)).toEqual([1, 2, 3, 4, 5, 6])
+  expect(all.map(({ order }) => order)).toEqual([1, 2, 3, 4, 5, 6, 7])
   expect(labNames()).toEqual(expect.arrayContaining(labs))
   const asked = all.flatMap((lab) =>
     lab.steps.flatMap(({ id, questions }) => questions.map((_, i) => `${lab.id}/${id}/${i}`)),

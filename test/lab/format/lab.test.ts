@@ -12,6 +12,7 @@ it('every lab that ships parses', async () => {
     'bridge-add',
     'by-hand',
     'eight-steps',
+    'find-it',
     'many-on-a-bridge',
     'masquerade',
     'scale',
