@@ -2,7 +2,7 @@ import { type Assertion, bindAssertion } from '../../assertions/registry.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { Lab, LabStep } from '../format/lab.ts'
 import { readResource } from '../../operations/operation.ts'
-import { bindOperation } from '../../operations/registry.ts'
+import { bindOperation, bindPlan, type BoundOperation, type Operation } from '../../operations/registry.ts'
 import { dependencies, type Dependencies, type Finding, NOT_TRIED, toFindings } from '../../plan/finding.ts'
 import { HOST, type State } from '../../state/state.ts'
 import { assert } from './assert.ts'
@@ -31,11 +31,14 @@ export async function checkLab(kernel: Kernel, lab: Lab, reached = -1, patient =
   const now = await kernel.read()
   const before = dependencies()
   const moves = movesOf(lab)
+  // A cable is where later steps take its ends.
+  const all = lab.steps.flatMap(({ operations }) => operations)
+  const bound = new Map(bindPlan([...lab.start, ...all]).map((one) => [one.operation, one]))
   const findings: Finding[] = []
   const done: boolean[] = []
   for (const [i, step] of lab.steps.entries()) {
     const isReached = i <= reached || done.every(Boolean)
-    const own = await checkStep(kernel, step, now, before, moves, isReached ? findings : undefined, patient)
+    const own = await checkStep(kernel, step, bound, now, before, moves, isReached ? findings : undefined, patient)
     findings.push(...own)
     done.push(own.every(isFulfilled))
   }
@@ -65,15 +68,15 @@ function isFulfilled({ passed, actual }: Finding): boolean {
 async function checkStep(
   kernel: Kernel,
   step: LabStep,
+  bound: ReadonlyMap<Operation, BoundOperation>,
   now: State,
   before: Dependencies,
   moves: ReadonlyMap<string, string>,
   earlier: readonly Finding[] | undefined,
   patient: boolean,
 ): Promise<Finding[]> {
-  const findings = step.free
-    ? []
-    : withoutConsequences(toFindings(step.operations.map(bindOperation), now, step.id, before), step, moves, now)
+  const operations = step.operations.map((operation) => bound.get(operation) ?? bindOperation(operation))
+  const findings = step.free ? [] : withoutConsequences(toFindings(operations, now, step.id, before), step, moves, now)
   for (const check of step.checks) {
     const bound = bindAssertion(check)
     // A check with packets depends on everything before it: they pass through all of that.
@@ -96,7 +99,7 @@ function movesOf(lab: Lab): Map<string, string> {
   return new Map(
     all.flatMap((operation) => {
       const { moves } = bindOperation(operation)
-      return moves ? [[moves.ifname, moves.netns]] : []
+      return moves ? [[moves.from.ifname, moves.to.netns]] : []
     }),
   )
 }
