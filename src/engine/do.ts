@@ -5,7 +5,7 @@ import { flagsFor, type Host } from '../kernel/host.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { KernelError, type Progress } from '../kernel/run.ts'
 import { type Command, type CommandLine, readResource, type Resource, type Verdict } from '../operations/operation.ts'
-import { type BoundOperation, bindOperation, withMark, type Operation } from '../operations/registry.ts'
+import { type BoundOperation, bindOperation, bindPlan, withMark, type Operation } from '../operations/registry.ts'
 import { quote, toLine } from '../plan/command-line.ts'
 import { foresee } from '../plan/foresee.ts'
 import { scopeOf } from '../plan/scope.ts'
@@ -75,7 +75,7 @@ export async function readFor(
   known: DoOptions = {},
 ): Promise<{ operations: readonly BoundOperation[]; now: State }> {
   const { host } = kernel
-  const wanted = (host.kind === 'machine' ? plan.map(withMark) : plan).map(bindOperation)
+  const wanted = bindPlan(host.kind === 'machine' ? plan.map(withMark) : plan)
   // What was read before we took the lock may be out of date if others act, too.
   const before = (host.common ? undefined : known.now) ?? (await kernel.read(scopeOf(wanted)))
   return withFirst(wanted, before, (all) => kernel.read(scopeOf(all)))

@@ -3,7 +3,7 @@ import { endEntries, type JournalEntry } from '../journal/journal.ts'
 import type { Host } from '../kernel/host.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { type Before, type Command, inNetns } from '../operations/operation.ts'
-import { type BoundOperation, bindOperation } from '../operations/registry.ts'
+import { type BoundOperation, bindPlan } from '../operations/registry.ts'
 import { findLink, type State } from '../state/state.ts'
 import { scopeOf } from '../plan/scope.ts'
 import { guardOf } from './guard.ts'
@@ -37,9 +37,12 @@ export async function undoEntries(kernel: Kernel, entries: readonly JournalEntry
 
 /** Like `undoEntries`, for a caller that already holds the host's lock. */
 export async function undoExclusively(kernel: Kernel, entries: readonly JournalEntry[]): Promise<UndoResult> {
-  const items = entries
-    .filter((entry) => entry.status !== 'adopted')
-    .map((entry) => ({ entry, before: entry.before, bound: bindOperation(entry.operation) }))
+  const made = entries.filter((entry) => entry.status !== 'adopted')
+  const bound = bindPlan(made.map(({ operation }) => operation))
+  const items = bound.flatMap((one, i) => {
+    const entry = made[i]
+    return entry ? [{ entry, before: entry.before, bound: one }] : []
+  })
   const { remaining, commands, kept, now, refusals, usersOf } = await undoAll(kernel, items)
   endEntries(
     kernel.host,

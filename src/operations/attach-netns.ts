@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { findLink, HOST, INTERNET, type State } from '../state/state.ts'
-import { type CableEnd, otherEnd } from '../state/topology.ts'
+import { type CableEnd, isAt, otherEnd } from '../state/topology.ts'
+import { ALONE, type Around } from './around.ts'
 import { clear, rename } from './made-link.ts'
 import { interfaceName, netnsName, netnsPlace } from './names.ts'
 import {
@@ -12,6 +13,7 @@ import {
   ip,
   missingLink,
   missingNetns,
+  type Place,
   placeId,
   resource,
 } from './operation.ts'
@@ -50,7 +52,7 @@ export const attachNetns: OperationKind<'attach-netns', Params> = {
   id: (p) => placeId(p.netns, nameThere(p)),
   // Somebody may have moved it elsewhere, and renamed it.
   reads: () => ({ namespaces: 'everywhere' }),
-  moves: ({ ifname, netns }) => ({ ifname, netns }),
+  moves: (p) => ({ from: { ifname: p.ifname, netns: p.from }, to: { ifname: nameThere(p), netns: p.netns } }),
   provides: (p) => [resource.link(nameThere(p), p.netns)],
   needs: (p) => [resource.netns(p.netns), resource.link(p.ifname, p.from)],
   apply: (p) => [
@@ -72,12 +74,12 @@ export const attachNetns: OperationKind<'attach-netns', Params> = {
           ),
         ]
       : [],
-  mend: (p, now) => {
-    const astray = findAstray(p, now)
-    if (astray?.netns === p.netns) return rename(astray, nameThere(p), now)
-    if (astray) return move(astray, p)
-    // Another interface has its name there.
+  mend: (p, now, around) => {
+    // Another interface may have its name there.
     const removal = clear(nameThere(p), p.netns, now)
+    const astray = findAstray(p, now, around)
+    if (astray?.netns === p.netns) return [...removal, ...rename(astray, nameThere(p), now)]
+    if (astray) return [...removal, ...move(astray, p)]
     return removal.length === 0 ? [] : [...removal, ...attachNetns.apply(p)]
   },
   altered: (p, before, now) => findMoved(p, before, now).altered,
@@ -87,20 +89,25 @@ export const attachNetns: OperationKind<'attach-netns', Params> = {
     why: "An interface lives in exactly one namespace. Once moved, it is gone from the host's list and is the container's own network card.",
   }),
   expected: (p) => `${nameThere(p)} is in namespace ${p.netns}`,
-  judge: (p, now) => {
+  judge: (p, now, around = ALONE) => {
     const blocked = missingNetns(p.netns, now) ?? missingNetns(p.from, now)
     if (blocked) return blocked
     const origin = whereIs(p.from ?? HOST)
     const here = findLink(now, p.ifname, p.from)
     const there = findLink(now, nameThere(p), p.netns)
-    if (there && here)
+    const [, ...onward] = around.places({ ifname: nameThere(p), netns: p.netns })
+    const further = onward.find((place) => isMoved(place, now, around))
+    if (further && !here) return { status: 'present', actual: `${further.ifname} is ${whereIs(further.netns ?? HOST)}` }
+    if (there && !isMoved({ ifname: nameThere(p), netns: p.netns }, now, around))
+      return { status: 'differs', actual: `${nameThere(p)} in namespace ${p.netns} is another interface` }
+    if (there && here && !around.opposite)
       return {
         status: 'differs',
         actual: `${p.netns} already has an interface ${nameThere(p)}, and ${p.ifname} is still ${origin}`,
       }
     if (there) return { status: 'present', actual: `${nameThere(p)} is in namespace ${p.netns}` }
     if (here) return { status: 'absent', actual: `${p.ifname} is still ${origin}`, before: {} }
-    const astray = findAstray(p, now)
+    const astray = findAstray(p, now, around)
     return astray
       ? { status: 'differs', actual: `${astray.link.name} is ${whereIs(astray.netns)}, and no ${nameThere(p)}` }
       : missingLink(p.ifname, p.from)
@@ -109,11 +116,26 @@ export const attachNetns: OperationKind<'attach-netns', Params> = {
 
 const whereIs = (netns: string) => (netns === HOST ? 'on the host' : `in namespace ${netns}`)
 
+/** Whether the interface in a place is the moved one, as far as the plan tells whose end that is. */
+function isMoved({ ifname, netns = HOST }: Place, now: State, { opposite }: Around): boolean {
+  const link = findLink(now, ifname, netns)
+  if (!link || !opposite) return link !== undefined
+  const far = link.kind === 'veth' ? otherEnd(now, { netns, link }) : undefined
+  return opposite.some((place) => isAt(far, place))
+}
+
 /**
- * The interface, if it is in the wrong place: in a third namespace, or in the right one under another name. If nobody knows
- * that name, it must be the only cable that leads there.
+ * The interface, if it is in the wrong place: in a third namespace, or in the right one under another name. The other end of
+ * its cable leads to it. If that and its name are unknown, it must be the only cable that leads there.
  */
-function findAstray({ ifname, netns, from, name = ifname }: Params, now: State): CableEnd | undefined {
+function findAstray(p: Params, now: State, { opposite }: Around = ALONE): CableEnd | undefined {
+  const { ifname, netns, from, name = ifname } = p
+  for (const place of opposite ?? []) {
+    const link = findLink(now, place.ifname, place.netns)
+    const end = link?.kind === 'veth' ? otherEnd(now, { netns: place.netns ?? HOST, link }) : undefined
+    if (end && end.netns !== INTERNET) return isAt(end, { ifname, netns: from }) ? undefined : end
+  }
+  if (opposite) return undefined
   for (const [place, namespace] of now) {
     if (place === INTERNET || (place === netns && name === ifname) || place === (from ?? HOST)) continue
     const link = namespace?.links.find((one) => one.name === ifname)

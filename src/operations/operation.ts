@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { HOST, type State } from '../state/state.ts'
+import type { Around } from './around.ts'
 
 /** A tool that changes the kernel. Consecutive `ip` commands run as one batch, and so do consecutive `nft` commands. */
 export type Tool = 'ip' | 'nft' | 'sysctl' | 'bridge'
@@ -123,6 +124,18 @@ export interface MarkedLink {
   mac: string
 }
 
+/** Where an interface is: its name, and its namespace; undefined for the host. */
+export interface Place {
+  ifname: string
+  netns?: string | undefined
+}
+
+/** An interface that is moved, and where to. */
+export interface Move {
+  from: Place
+  to: Place & { netns: string }
+}
+
 /** Builds the command line of a cnilab command, for the current host. */
 export type CommandLine = (...words: readonly string[]) => string
 
@@ -144,7 +157,7 @@ export type OperationKind<K extends string, P> = Definition<K, P> & Provides<P>
  */
 type Provides<P> =
   | { provides(p: P): readonly Resource[]; mark(p: P): P; marks(p: P): readonly MarkedLink[] }
-  | { provides(p: P): readonly Resource[]; moves(p: P): { ifname: string; netns: string } }
+  | { provides(p: P): readonly Resource[]; moves(p: P): Move }
   | { provides(p: P): readonly Resource[]; makesNetns(p: P): string }
   | { provides(p: P): readonly OtherResource[] }
 
@@ -173,8 +186,10 @@ interface Definition<K extends string, P> {
   target?(p: P): { ifname: string; netns?: string | undefined } | undefined
   /** The addresses that it gives to interfaces, with their prefixes. */
   addresses?(p: P): readonly { address: string; ifname: string; netns?: string | undefined }[]
-  /** The interface that it moves from the host into a namespace. */
-  moves?(p: P): { ifname: string; netns: string }
+  /** The interface that it moves into a namespace. */
+  moves?(p: P): Move
+  /** The two ends of the cable that it makes. */
+  ends?(p: P): readonly [Place, Place]
   /** The namespace that it creates: on the machine, its file's inode and age identify it. */
   makesNetns?(p: P): string
   /** Adds a mark, unless there is one, which identifies on the machine what it creates. */
@@ -187,7 +202,7 @@ interface Definition<K extends string, P> {
   withoutIpv6?(p: P): P | undefined
   apply(p: P): readonly Command[]
   /** Undoes only what is present in `now`; `before` comes from the journal, and is empty if there is none. */
-  undo(p: P, before: Before, now: State): readonly Command[]
+  undo(p: P, before: Before, now: State, around?: Around): readonly Command[]
   /**
    * How somebody changed what it made, in words, if `undo` leaves it alone for that reason: it may be theirs now. Only on
    * the machine.
@@ -203,13 +218,16 @@ interface Definition<K extends string, P> {
    * The commands that lead from `now`, a state that `judge` calls `differs`, to the right one: they change what is in its
    * place, or replace it. Empty if that must not be touched, such as the host's own way out.
    */
-  mend(p: P, now: State): readonly Command[]
+  mend(p: P, now: State, around?: Around): readonly Command[]
   /** `what` and `undoing` are imperatives: `Create the bridge br0`, `Delete the bridge br0`. */
   explain(p: P): { what: string; why: string; undoing: string }
   /** The end state in words, as a finding shows it. */
   expected(p: P): string
-  /** Judges the end state, not the moment: a veth is present wherever its ends were moved to. */
-  judge(p: P, now: State): Verdict
+  /**
+   * Judges the end state, not the moment: a veth is present wherever its ends were moved to. `around`, here and above, tells
+   * where the plan has them moved.
+   */
+  judge(p: P, now: State, around?: Around): Verdict
   /**
    * What shows its effect where `judge` does not find it: many rules masquerade, and packets tell. Undefined if nothing can
    * be tried in this state.

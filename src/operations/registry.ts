@@ -1,6 +1,7 @@
 import type * as z from 'zod'
 import type { State } from '../state/state.ts'
 import { address } from './address.ts'
+import { ALONE, type Around, surroundings } from './around.ts'
 import { attachBridge } from './attach-bridge.ts'
 import { attachNetns } from './attach-netns.ts'
 import { bridge } from './bridge.ts'
@@ -15,7 +16,9 @@ import type {
   Command,
   CommandLine,
   MarkedLink,
+  Move,
   OperationKind,
+  Place,
   Proof,
   Reads,
   Refusal,
@@ -84,7 +87,8 @@ export interface BoundOperation {
   readonly expected: string
   readonly target: { ifname: string; netns?: string | undefined } | undefined
   readonly addresses: readonly { address: string; ifname: string; netns?: string | undefined }[]
-  readonly moves: { ifname: string; netns: string } | undefined
+  readonly moves: Move | undefined
+  readonly ends: readonly [Place, Place] | undefined
   readonly makesNetns: string | undefined
   readonly marks: readonly MarkedLink[]
   readonly lingers: boolean
@@ -100,7 +104,7 @@ export interface BoundOperation {
 }
 
 /** Computes lazily: a lab of a thousand containers has nine thousand operations, and most members are needed once at most. */
-function bind<P>(definition: OperationKind<KindName, P>, p: P, operation: Operation): BoundOperation {
+function bind<P>(definition: OperationKind<KindName, P>, p: P, operation: Operation, around: Around): BoundOperation {
   return {
     operation,
     get step() {
@@ -142,6 +146,9 @@ function bind<P>(definition: OperationKind<KindName, P>, p: P, operation: Operat
     get moves() {
       return definition.moves?.(p)
     },
+    get ends() {
+      return definition.ends?.(p)
+    },
     get makesNetns() {
       return definition.makesNetns?.(p)
     },
@@ -155,10 +162,10 @@ function bind<P>(definition: OperationKind<KindName, P>, p: P, operation: Operat
       (definition.first?.(p, now) ?? []).map((params) => ({ kind: operation.kind, params }) as Operation),
     isSame: (other) => isSame(definition, p, operation, other),
     altered: (before, now) => definition.altered?.(p, before, now),
-    undo: (before, now) => definition.undo(p, before, now),
-    mend: (now) => definition.mend(p, now),
+    undo: (before, now) => definition.undo(p, before, now, around),
+    mend: (now) => definition.mend(p, now, around),
     users: (now) => definition.users?.(p, now) ?? [],
-    judge: (now) => definition.judge(p, now),
+    judge: (now) => definition.judge(p, now, around),
     proof: (now) => definition.proof?.(p, now),
   }
 }
@@ -179,7 +186,14 @@ function definitionOf(kind: KindName): OperationKind<KindName, unknown> {
 
 /** Binds an operation to its kind. */
 export function bindOperation(operation: Operation): BoundOperation {
-  return bind(definitionOf(operation.kind), operation.params, operation)
+  return bind(definitionOf(operation.kind), operation.params, operation, ALONE)
+}
+
+/** Binds the operations of a plan, each of which knows where the others move what it is about. */
+export function bindPlan(plan: readonly Operation[]): BoundOperation[] {
+  const aroundOf = surroundings(() => bound)
+  const bound = plan.map((operation, i) => bind(definitionOf(operation.kind), operation.params, operation, aroundOf(i)))
+  return bound
 }
 
 /** The operation with a mark, which identifies on the machine what it creates; unchanged if it has one, or creates nothing that could bear one. */

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { findLink, findLinkAnywhere, HOST, INTERNET, type State, isUplink } from '../state/state.ts'
-import { type CableEnd, otherEnd } from '../state/topology.ts'
+import { type CableEnd, isAt, otherEnd } from '../state/topology.ts'
+import { ALONE, type Around } from './around.ts'
 import { interfaceName, netnsPlace } from './names.ts'
 import { wholeNumber } from './scalars.ts'
 import { clear, rename, setMtu } from './made-link.ts'
@@ -63,6 +64,10 @@ export const veth: OperationKind<'veth', Params> = {
   lingers: true,
   provides: (p) => [resource.link(p.name, p.netns), resource.link(p.peer, p.peerNetns)],
   needs: (p) => [p.netns, p.peerNetns].flatMap((netns) => (netns === undefined ? [] : [resource.netns(netns)])),
+  ends: ({ name, netns, peer, peerNetns }) => [
+    { ifname: name, netns },
+    { ifname: peer, netns: peerNetns },
+  ],
   apply: ({ name, netns, peer, peerNetns, mtu, mark }) => {
     const mac = (address: string | undefined) => (address === undefined ? [] : ['address', address])
     const size = mtu === undefined ? [] : ['mtu', String(mtu)]
@@ -91,14 +96,14 @@ export const veth: OperationKind<'veth', Params> = {
     if (mark?.owner !== undefined) return [add, alias(name, netns)]
     return mark ? [add, alias(name, netns), alias(peer, peerNetns)] : [add]
   },
-  undo: (p, _before, now) => {
+  undo: (p, _before, now, around) => {
     const end =
       p.mark?.owner === undefined
         ? p.mark
           ? (findByMac(now, p.mark.mac) ?? findByMac(now, p.mark.peerMac))
           : p.name === p.peer
             ? findOne(p.name, now)
-            : findPair(p, now).end
+            : findPair(p, now, around).end
         : findOwned(p.name, p.netns, p.mark.mac, now)
     return end?.link.kind === 'veth'
       ? [ip(end.netns === HOST ? undefined : end.netns, 'link', 'delete', 'dev', end.link.name)]
@@ -121,8 +126,8 @@ export const veth: OperationKind<'veth', Params> = {
     why: 'A veth pair is a virtual cable: what goes in at one end comes out at the other, even when the ends live in different namespaces. It is made first and plugged in afterwards.',
   }),
   expected: (p) => `${p.name} and ${p.peer} are the ends of a veth pair`,
-  judge: (p, now) => {
-    const verdict = judgeEnds(p, now)
+  judge: (p, now, around) => {
+    const verdict = judgeEnds(p, now, around)
     // The namespace of one end may be missing, and something else have the name of the other. What an owner's names derive
     // from is nobody else's.
     if (verdict.status === 'differs' && p.mark?.owner === undefined) return verdict
@@ -131,10 +136,18 @@ export const veth: OperationKind<'veth', Params> = {
 }
 
 /**
- * Finds one end of the pair. An end that was created on the host may have been moved since, and renamed: then the other one
- * leads to it. `other` says, in words, that something else has one of the names.
+ * Finds one end of the pair, where it was made or where the plan moves it. An end that was created on the host may have been
+ * moved since, and renamed, by others, too: then the other one leads to it. `other` says, in words, that something else has
+ * one of the names.
  */
-function findPair(p: Params, now: State): { end?: CableEnd; other?: string } {
+function findPair(p: Params, now: State, around: Around = ALONE): { end?: CableEnd; other?: string } {
+  const places = around.places({ ifname: p.name, netns: p.netns })
+  const opposite = around.places({ ifname: p.peer, netns: p.peerNetns })
+  for (const { ifname, netns = HOST } of places) {
+    const link = findLink(now, ifname, netns)
+    const far = link?.kind === 'veth' ? otherEnd(now, { netns, link }) : undefined
+    if (link && opposite.some((place) => isAt(far, place))) return { end: { netns, link } }
+  }
   const ends = [
     [p.name, p.netns, p.peer, p.peerNetns],
     [p.peer, p.peerNetns, p.name, p.netns],
@@ -145,6 +158,9 @@ function findPair(p: Params, now: State): { end?: CableEnd; other?: string } {
     if (link.kind !== 'veth') return { other: `${ifname}${inNetns(netns)} is not a veth` }
     const end = { netns: netns ?? HOST, link }
     const far = otherEnd(now, end)
+    // Nobody can reach it there any more, to bring it to its place.
+    const isPlaced = around.places({ ifname: peer, netns: peerNetns }).some((place) => isNamed(place.netns))
+    if (!far && isPlaced) return { other: `the other end of ${ifname} is in a namespace without a name` }
     if (far?.netns === INTERNET) return { other: `${ifname} is the uplink` }
     const isMoved = peerNetns === undefined && far !== undefined && far.netns !== HOST
     const isPeer = far?.link.name === peer && far.netns === (peerNetns ?? HOST)
@@ -158,6 +174,9 @@ function findPair(p: Params, now: State): { end?: CableEnd; other?: string } {
   const [near, far] = [findLinkAnywhere(now, p.name), findLinkAnywhere(now, p.peer)]
   return near && far && otherEnd(now, near)?.link === far.link ? { end: near } : {}
 }
+
+/** Whether a namespace has a name: one of a path need not have been read. */
+const isNamed = (netns: string | undefined) => netns?.startsWith('/') === false
 
 /** The end of a pair of which we know only one name: on the host, or wherever it was moved to. */
 function findOne(name: string, now: State): CableEnd | undefined {
@@ -197,9 +216,9 @@ function findByMac(now: State, mac: string | undefined): CableEnd | undefined {
   return undefined
 }
 
-function judgeEnds(p: Params, now: State): ReturnType<typeof veth.judge> {
+function judgeEnds(p: Params, now: State, around?: Around): ReturnType<typeof veth.judge> {
   if (p.mark?.owner !== undefined) return judgeOwned(p, p.mark, now)
-  const { end, other } = findPair(p, now)
+  const { end, other } = findPair(p, now, around)
   if (other !== undefined) return { status: 'differs', actual: other }
   const wrong = end && wrongMtu(p, end, now)
   if (wrong) return { status: 'differs', actual: `${wrong.link.name} has the MTU ${wrong.link.mtu}` }
@@ -218,8 +237,8 @@ function wrongMtu({ mtu }: Params, near: CableEnd, now: State): CableEnd | undef
  * addresses, its bridge and all else. What has the other's name is removed. Only where no cable has either end what is in
  * the way is removed, and the pair made.
  */
-function mendEnds(p: Params, now: State): Command[] {
-  const { end, other } = findPair(p, now)
+function mendEnds(p: Params, now: State, around?: Around): Command[] {
+  const { end, other } = findPair(p, now, around)
   if (end && other === undefined)
     return [end, otherEnd(now, end)].flatMap((one) =>
       one ? setMtu(one.link, p.mtu, one.netns === HOST ? undefined : one.netns) : [],

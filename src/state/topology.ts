@@ -6,6 +6,14 @@ export interface CableEnd {
   link: Link
 }
 
+/** Whether an end is in this place. */
+export function isAt(
+  end: CableEnd | undefined,
+  { ifname, netns = HOST }: { ifname: string; netns?: string | undefined },
+): boolean {
+  return end?.netns === netns && end.link.name === ifname
+}
+
 /**
  * The other end of a veth, in any namespace. Undefined for other interfaces, and if the other end's namespace was not
  * read. Across namespaces, the ends refer to each other by index (`link_index` of `ip -j -d link`); where several pairs

@@ -310,6 +310,74 @@ const KEPT: readonly (readonly [wrong: string, operation: Item, shell: string, l
   ],
 ]
 
+/** Cables whose ends the plan moves, what is there before, and how it is looked at in the end. */
+const MOVED: readonly (readonly [what: string, plan: Item[], shell: string, look: string, expected: RegExp])[] = [
+  [
+    'both ends are moved and renamed',
+    [
+      red,
+      blue,
+      ['veth', { name: 'e', peer: 'f' }],
+      ['attach-netns', { ifname: 'f', netns: 'blue', name: 'eth0' }],
+      ['attach-netns', { ifname: 'e', netns: 'red', name: 'eth0' }],
+    ],
+    'true',
+    'ip -br link show type veth | grep -vc ^eth0 || ip -all netns exec ip -br link show type veth',
+    /^0\s+netns: \w+\s+eth0@\S+ [^]*netns: \w+\s+eth0@\S+ .*$/,
+  ],
+  [
+    'an end is moved from the namespace in which it was made',
+    [
+      red,
+      blue,
+      ['veth', { name: 'e', peer: 'f', peerNetns: 'red' }],
+      ['attach-netns', { ifname: 'f', from: 'red', netns: 'blue' }],
+    ],
+    'true',
+    'ip -n blue -br link show type veth; ip -n red -br link show type veth',
+    /^f@\S+ [^\n]*$/,
+  ],
+  [
+    'an end is moved twice, and one name is used by two cables',
+    [
+      red,
+      blue,
+      ['veth', { name: 'a', peer: 'tmp' }],
+      ['attach-netns', { ifname: 'tmp', netns: 'red' }],
+      ['attach-netns', { ifname: 'tmp', from: 'red', netns: 'blue', name: 'eth0' }],
+      ['veth', { name: 'b', peer: 'tmp' }],
+      ['attach-netns', { ifname: 'tmp', netns: 'red', name: 'eth0' }],
+    ],
+    'true',
+    'ip -br link show type veth; for n in red blue; do ip -n $n -br link show type veth; done',
+    /\ba@[^]*\bb@[^]*\beth0@[^]*\beth0@[^\n]*$/,
+  ],
+  [
+    "another cable's end has the name",
+    [red, pair, moved],
+    'ip netns add red; ip link add name x type veth peer name eth0 netns red',
+    'ip -br link show type veth | grep -v ^eth0',
+    /^a@\S+ [^\n]*$/,
+  ],
+  [
+    "another cable's end has the name, and the own one is astray",
+    [red, blue, pair, moved],
+    'ip netns add red; ip netns add blue; ip link add name x type veth peer name eth0 netns red; ip link add name a type veth peer name b netns blue',
+    'ip -br link show type veth | grep -v ^eth0; ip -n red link show eth0 >/dev/null',
+    /^a@\S+ [^\n]*$/,
+  ],
+  ...([pair, cable] as const).map(
+    (one) =>
+      [
+        `the other end of ${one === cable ? 'a' : 'a moved'} cable is in a namespace without a name`,
+        [red, one, ...(one === pair ? [moved] : []), bridge, ['attach-bridge', { ifname: 'a', bridge: 'br0' }], up],
+        'ip netns add red; ip link add name a type veth peer name eth0 netns red; ip netns exec red setsid sleep 60 >/dev/null 2>&1 & sleep 0.3; ip netns delete red',
+        'ip -br link show master br0; ip -n red -br link show up eth0',
+        /^a@[^\n]*\neth0@[^\n]*$/,
+      ] satisfies (typeof MOVED)[number],
+  ),
+]
+
 describe('from a wrong state to the right one', () => {
   it.each(WRONG)('%s', (_, before, shell, [kind, params]) =>
     withSandbox(async (kernel) => {
@@ -350,6 +418,18 @@ describe('from a wrong state to the right one', () => {
       await mendPlan(kernel, [parseOperation(kind, params)])
       const { stdout } = await kernel.probe(['sh', '-ec', look])
       for (const one of expected) expect(stdout.replaceAll(' linkdown', '')).toContain(one)
+    }),
+  )
+
+  it.each(MOVED)('repeating it changes nothing: %s', (_, plan, shell, look, expected) =>
+    withSandbox(async (kernel) => {
+      const operations = plan.map(([kind, params]) => parseOperation(kind, params))
+      expect(await kernel.probe(['sh', '-ec', shell])).toMatchObject({ stderr: '' })
+      await mendPlan(kernel, operations)
+      const { done } = await mendPlan(kernel, operations)
+      expect(done.map(({ status }) => status)).toEqual(plan.map(() => 'already'))
+      expect((await planMending(kernel, operations)).flatMap(toLines)).toEqual([])
+      expect((await kernel.probe(['sh', '-ec', look])).stdout.trim()).toMatch(expected)
     }),
   )
 

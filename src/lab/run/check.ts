@@ -2,7 +2,7 @@ import { type Assertion, bindAssertion } from '../../assertions/registry.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { Lab, LabStep } from '../format/lab.ts'
 import { readResource } from '../../operations/operation.ts'
-import { bindOperation } from '../../operations/registry.ts'
+import { bindOperation, bindPlan, type BoundOperation, type Operation } from '../../operations/registry.ts'
 import { dependencies, type Dependencies, type Finding, NOT_TRIED, toFindings } from '../../plan/finding.ts'
 import { HOST, type State } from '../../state/state.ts'
 import { assert } from './assert.ts'
@@ -72,11 +72,14 @@ async function judgeSteps(
 ): Promise<{ findings: Finding[]; done: boolean[] }> {
   const before = dependencies()
   const moves = movesOf(lab)
+  // A cable is where later steps take its ends.
+  const all = lab.steps.flatMap(({ operations }) => operations)
+  const inPlan = new Map(bindPlan([...lab.start, ...all]).map((one) => [one.operation, one]))
   const findings: Finding[] = []
   const done: boolean[] = []
   for (const [i, step] of lab.steps.entries()) {
     const isReached = i <= reached || done.every(Boolean)
-    const own = await checkStep(kernel, step, isReached ? findings : undefined, { ...judging, before, moves })
+    const own = await checkStep(kernel, step, inPlan, isReached ? findings : undefined, { ...judging, before, moves })
     const verdicts = own.map((finding) => (judging.isOver(step, finding.id) ? ended(finding, step) : finding))
     findings.push(...verdicts)
     done.push(verdicts.every(isFulfilled))
@@ -114,10 +117,13 @@ function isFulfilled({ passed, actual }: Finding): boolean {
 async function checkStep(
   kernel: Kernel,
   step: LabStep,
+  inPlan: ReadonlyMap<Operation, BoundOperation>,
   earlier: readonly Finding[] | undefined,
   { now, patient, isOver, before, moves }: Judging & { before: Dependencies; moves: ReadonlyMap<string, string> },
 ): Promise<Finding[]> {
-  const operations = step.free ? [] : step.operations.map(bindOperation)
+  const operations = step.free
+    ? []
+    : step.operations.map((operation) => inPlan.get(operation) ?? bindOperation(operation))
   const effects = earlier === undefined ? undefined : await effectsOf(kernel, operations, now)
   const judged = withoutConsequences(toFindings(operations, now, step.id, before, effects), step, moves, now)
   const isFine = (finding: Finding) => isFulfilled(finding) || isOver(step, finding.id)
@@ -152,7 +158,7 @@ function movesOf(lab: Lab): Map<string, string> {
   return new Map(
     all.flatMap((operation) => {
       const { moves } = bindOperation(operation)
-      return moves ? [[moves.ifname, moves.netns]] : []
+      return moves ? [[moves.from.ifname, moves.to.netns]] : []
     }),
   )
 }
