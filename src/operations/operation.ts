@@ -155,6 +155,8 @@ interface Definition<K extends string, P> {
   id(p: P): string
   /** Whether two operations of the kind make the same thing; only if comparing `id`, `expected` and `needs` would not do. */
   isSame?(p: P, other: P): boolean
+  /** The one way to write it, of several that mean the same. */
+  normal?(p: P): P
   reads(p: P): Reads
   /** The kernel modules that it needs unless they are built in, for modprobe(8). */
   modules?: string

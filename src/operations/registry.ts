@@ -201,6 +201,18 @@ export function withMark(operation: Operation): Operation {
   return { kind: operation.kind, params } as Operation
 }
 
+/** The operation in the one way to write it, of several that mean the same. */
+export function normalForm(operation: Operation): Operation {
+  return withParams(operation, definitionOf(operation.kind).normal?.(operation.params) ?? operation.params)
+}
+
+/** The operation with other parameters of its kind. */
+export function withParams({ kind }: Operation, params: object): Operation {
+  // The caller says so; all that it gives comes of operations of the kind.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return { kind, params } as Operation
+}
+
 /** What remains of operations on a kernel without IPv6. */
 export function withoutIpv6(operations: readonly Operation[]): Operation[] {
   return operations.flatMap((operation) => {

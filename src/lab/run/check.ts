@@ -33,12 +33,12 @@ export async function checkLab(kernel: Kernel, lab: Lab, reached = -1, patient =
   const moves = movesOf(lab)
   // A cable is where later steps take its ends.
   const all = lab.steps.flatMap(({ operations }) => operations)
-  const bound = new Map(bindPlan([...lab.start, ...all]).map((one) => [one.operation, one]))
+  const planned = new Map(bindPlan([...lab.start, ...all]).map((one) => [one.operation, one]))
   const findings: Finding[] = []
   const done: boolean[] = []
   for (const [i, step] of lab.steps.entries()) {
     const isReached = i <= reached || done.every(Boolean)
-    const own = await checkStep(kernel, step, bound, now, before, moves, isReached ? findings : undefined, patient)
+    const own = await checkStep(kernel, step, planned, now, before, moves, isReached ? findings : undefined, patient)
     findings.push(...own)
     done.push(own.every(isFulfilled))
   }
@@ -68,14 +68,14 @@ function isFulfilled({ passed, actual }: Finding): boolean {
 async function checkStep(
   kernel: Kernel,
   step: LabStep,
-  bound: ReadonlyMap<Operation, BoundOperation>,
+  planned: ReadonlyMap<Operation, BoundOperation>,
   now: State,
   before: Dependencies,
   moves: ReadonlyMap<string, string>,
   earlier: readonly Finding[] | undefined,
   patient: boolean,
 ): Promise<Finding[]> {
-  const operations = step.operations.map((operation) => bound.get(operation) ?? bindOperation(operation))
+  const operations = step.operations.map((operation) => planned.get(operation) ?? bindOperation(operation))
   const findings = step.free ? [] : withoutConsequences(toFindings(operations, now, step.id, before), step, moves, now)
   for (const check of step.checks) {
     const bound = bindAssertion(check)
