@@ -1,5 +1,6 @@
 import { Flags } from '@oclif/core'
 import { loadOperations } from '../src/lab/run/load.ts'
+import { consistent } from '../src/plan/consistent.ts'
 import { OperationCommand, type OperationsDocument } from '../src/ui/terminal/operation-command.ts'
 import { word } from '../src/ui/terminal/word.ts'
 
@@ -21,6 +22,6 @@ export default class Apply extends OperationCommand {
 
   async run(): Promise<OperationsDocument> {
     const { args, flags } = await this.parse(Apply)
-    return this.bringTo(await loadOperations(args.file, flags.set ?? []), flags)
+    return this.bringTo(consistent(await loadOperations(args.file, flags.set ?? [])), flags)
   }
 }

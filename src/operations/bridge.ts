@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { findLink, portsOf } from '../state/state.ts'
 import { type LinkParams, makeAnew, setMtu, addLink, madeLink } from './made-link.ts'
-import { flag, wholeNumber } from './scalars.ts'
+import { flag, mtuSize } from './scalars.ts'
 import { interfaceName, netnsPlace } from './names.ts'
 import {
   attachmentOf,
@@ -34,7 +34,7 @@ export const bridge: OperationKind<'bridge', Params> = {
     return z.strictObject({
       name: interfaceName.describe('name of the bridge'),
       netns: netnsPlace.optional().describe('the namespace that it is in; by default the host'),
-      mtu: wholeNumber.optional().describe('the largest packet that it carries, in bytes; the kernel starts with 1500'),
+      mtu: mtuSize.optional().describe('the largest packet that it carries, in bytes; the kernel starts with 1500'),
       vlanFiltering: flag.optional().describe('whether it filters VLANs'),
       adopts: flag.optional().describe('whether to use an existing bridge with whatever settings it has'),
       mark: markSchema.optional(),

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { findLink } from '../state/state.ts'
 import { type LinkParams, makeAnew, setMtu, addLink, madeLink } from './made-link.ts'
 import { interfaceName, netnsPlace } from './names.ts'
-import { wholeNumber } from './scalars.ts'
+import { mtuSize } from './scalars.ts'
 import { inNetns, markSchema, missingNetns, namedNetns, type OperationKind, placeId, resource } from './operation.ts'
 import { interfacesOn } from './way-out.ts'
 
@@ -19,7 +19,7 @@ export const dummy: OperationKind<'dummy', Params> = {
     return z.strictObject({
       name: interfaceName.describe('name of the interface'),
       netns: netnsPlace.optional().describe('the namespace to create it in; by default the host'),
-      mtu: wholeNumber.optional().describe('the largest packet that it takes, in bytes (its MTU)'),
+      mtu: mtuSize.optional().describe('the largest packet that it takes, in bytes (its MTU)'),
       mark: markSchema.optional(),
     })
   },

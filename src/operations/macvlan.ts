@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { findLink, type Link, type State } from '../state/state.ts'
 import { type LinkParams, makeAnew, setMtu, addLink, madeLink } from './made-link.ts'
 import { interfaceName, netnsPlace } from './names.ts'
-import { wholeNumber } from './scalars.ts'
+import { mtuSize } from './scalars.ts'
 import {
   inNetns,
   markSchema,
@@ -46,7 +46,7 @@ export const macvlan: OperationKind<'macvlan', Params> = {
         })
         .optional()
         .describe('how the interfaces on one parent see each other; by default bridge'),
-      mtu: wholeNumber.optional().describe('the largest packet that it carries, in bytes'),
+      mtu: mtuSize.optional().describe('the largest packet that it carries, in bytes'),
       mark: markSchema.optional(),
     })
   },

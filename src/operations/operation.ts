@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { HOST, type State } from '../state/state.ts'
-import type { Around } from './around.ts'
+import type { Around, Place } from './around.ts'
 
 /** A tool that changes the kernel. Consecutive `ip` commands run as one batch, and so do consecutive `nft` commands. */
 export type Tool = 'ip' | 'nft' | 'sysctl' | 'bridge'
@@ -124,12 +124,6 @@ export interface MarkedLink {
   mac: string
 }
 
-/** Where an interface is: its name, and its namespace; undefined for the host. */
-export interface Place {
-  ifname: string
-  netns?: string | undefined
-}
-
 /** An interface that is moved, and where to. */
 export interface Move {
   from: Place
@@ -175,6 +169,8 @@ interface Definition<K extends string, P> {
   id(p: P): string
   /** Whether two operations of the kind make the same thing; only if comparing `id`, `expected` and `needs` would not do. */
   isSame?(p: P, other: P): boolean
+  /** The one way to write it, of several that mean the same. */
+  normal?(p: P): P
   reads(p: P): Reads
   /** The kernel modules that it needs unless they are built in, for modprobe(8). */
   modules?: string

@@ -1,7 +1,7 @@
 import type * as z from 'zod'
 import type { State } from '../state/state.ts'
 import { address } from './address.ts'
-import { ALONE, type Around, surroundings } from './around.ts'
+import { type Place, ALONE, type Around, surroundings } from './around.ts'
 import { attachBridge } from './attach-bridge.ts'
 import { attachNetns } from './attach-netns.ts'
 import { bridge } from './bridge.ts'
@@ -18,7 +18,6 @@ import type {
   MarkedLink,
   Move,
   OperationKind,
-  Place,
   Proof,
   Reads,
   Refusal,
@@ -202,6 +201,18 @@ export function withMark(operation: Operation): Operation {
   // As above: `mark` returns the parameters of its own kind.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return { kind: operation.kind, params } as Operation
+}
+
+/** The operation in the one way to write it, of several that mean the same. */
+export function normalForm(operation: Operation): Operation {
+  return withParams(operation, definitionOf(operation.kind).normal?.(operation.params) ?? operation.params)
+}
+
+/** The operation with other parameters of its kind. */
+export function withParams({ kind }: Operation, params: object): Operation {
+  // The caller says so; all that it gives comes of operations of the kind.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return { kind, params } as Operation
 }
 
 /** What remains of operations on a kernel without IPv6. */

@@ -55,7 +55,11 @@ export const route: OperationKind<'route', Params> = {
         path: ['via'],
       })
   },
-  id: (p) => placeId(p.netns, p.dst),
+  // Routes to one destination are told apart by family, table and metric.
+  id: ({ netns, dst, via, table, priority }) => {
+    const to = dst === 'default' && isIpv6(via ?? '') ? 'default6' : dst
+    return [placeId(netns, to), ...[table, priority].flatMap((one) => one ?? [])].join('.')
+  },
   reads: (p) => ({ namespaces: namedNetns(p.netns) }),
   provides: () => [],
   needs: (p) => [

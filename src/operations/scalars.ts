@@ -8,9 +8,19 @@ export const yesOrNo = z.stringbool({
   error: (issue) => `'${asText(issue.input)}' is neither true nor false`,
 })
 
-/** A whole number, as JSON or as the text of a lab file. */
-export const wholeNumber = z.union([z.int(), z.string().regex(/^\d+$/).transform(Number)], {
+/** The kernel's numbers have 32 bits. */
+const MOST = 0xffff_ffff
+
+const digits = z.union([z.int(), z.string().regex(/^\d+$/).transform(Number)], {
   error: (issue) => `'${asText(issue.input)}' is not a whole number`,
+})
+
+/** A whole number, as JSON or as the text of a lab file. */
+export const wholeNumber = digits.refine((n) => n <= MOST, { error: `a number is at most ${MOST}` })
+
+/** The size of the largest packet of an interface, in bytes: IPv4 needs 68, and can say no more than 65535 (RFC 791). */
+export const mtuSize = digits.refine((n) => n >= 68 && n <= 65_535, {
+  error: 'an MTU is from 68 to 65535 bytes',
 })
 
 /** A boolean, as JSON or as the text of a lab file. */

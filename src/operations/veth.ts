@@ -3,19 +3,21 @@ import { findLink, findLinkAnywhere, HOST, INTERNET, type State, isUplink } from
 import { type CableEnd, isAt, otherEnd } from '../state/topology.ts'
 import { ALONE, type Around } from './around.ts'
 import { interfaceName, netnsPlace } from './names.ts'
-import { wholeNumber } from './scalars.ts'
+import { mtuSize } from './scalars.ts'
 import { clear, rename, setMtu } from './made-link.ts'
 import {
   type Command,
   type OperationKind,
   aliasOf,
   HOST_PID,
+  idIn,
   inNetns,
   ip,
   markSchema,
   missingNetns,
   resource,
   namedNetns,
+  placeId,
   randomMac,
 } from './operation.ts'
 import { isOurs } from './same-link.ts'
@@ -42,9 +44,7 @@ export const veth: OperationKind<'veth', Params> = {
         netns: netnsPlace.optional().describe('the namespace that it is made in; the host without it'),
         peer: interfaceName.describe('name of the other end'),
         peerNetns: netnsPlace.optional().describe('the namespace that the other end is made in; the host without it'),
-        mtu: wholeNumber
-          .optional()
-          .describe('the largest packet that it carries, in bytes; the kernel begins with 1500'),
+        mtu: mtuSize.optional().describe('the largest packet that it carries, in bytes; the kernel begins with 1500'),
         mark: markSchema.optional(),
       })
       .refine((p) => p.name !== p.peer || p.netns !== p.peerNetns, {
@@ -55,7 +55,11 @@ export const veth: OperationKind<'veth', Params> = {
         path: ['peer'],
       })
   },
-  id: (p) => p.name,
+  id: (p) => idIn(p.netns, p.name),
+  normal: (p) =>
+    placeId(p.netns, p.name) <= placeId(p.peerNetns, p.peer)
+      ? p
+      : { ...p, name: p.peer, netns: p.peerNetns, peer: p.name, peerNetns: p.netns },
   // Both ends may have been moved anywhere; the pair of an attachment is known by its names and MACs.
   reads: (p) => ({ namespaces: p.mark?.owner === undefined ? 'everywhere' : namedNetns(p.netns, p.peerNetns) }),
   isSame: (p, other) => p.name === other.name || (p.name === other.peer && p.netns === other.peerNetns),

@@ -46,17 +46,83 @@ it('brings the network of a list about, says what it changed, and changes nothin
   expect(third.operations.map(({ status }: { status: string }) => status)).toEqual(Array(5).fill('already'))
 }, 60_000)
 
-it.each([
+it.each<[text: string, why: string]>([
   ['- brige: { name: x }', ":1:3: unknown operation 'brige': did you mean 'bridge'?"],
   ['- bridge: { nmae: x }', 'nmae'],
   ['- 7', 'an operation names its kind'],
   ['- bridge: { name: "${x}" }', '${x} is not known'],
   ['text', 'a lab is a map of keys'],
+  ['- bridge: { name: x, mtu: 99999999999999999999 }', 'mtu: an MTU is from 68 to 65535 bytes'],
+  ['- veth: { name: a, peer: b, mtu: 67 }', 'an MTU is from 68 to 65535'],
+  ['- route: { dst: default, via: 10.0.0.1, priority: 4294967296 }', 'a number is at most 4294967295'],
+  ...(
+    [
+      [
+        '{ sysctl: { key: net.ipv4.ip_forward, value: 1 } }, { sysctl: { key: net.ipv4.ip_forward, value: 0 } }',
+        'net.ipv4.ip_forward is 1) and sysctl: {key: net.ipv4.ip_forward, value: 0}',
+      ],
+      [
+        '{ attach-bridge: { ifname: a, bridge: x } }, { attach-bridge: { ifname: a, bridge: y } }',
+        'a is a port of x) and attach-bridge: {ifname: a, bridge: y}',
+      ],
+      [
+        '{ attach-netns: { ifname: a, netns: red } }, { attach-netns: { ifname: a, netns: blue } }',
+        'a is in namespace red) and attach-netns: {ifname: a, netns: blue}',
+      ],
+      [
+        '{ bridge: { name: x, mtu: 1400 } }, { bridge: { name: x, mtu: 1500 } }',
+        'with the MTU 1400) and bridge: {name: x, mtu: 1500}',
+      ],
+      ['{ bridge: { name: x } }, { veth: { name: y, peer: x } }', 'x is a bridge) and veth: {name: y, peer: x}'],
+      ['{ veth: { name: y, peer: x } }, { veth: { name: x, peer: z } }', 'veth: {name: y, peer: x} (y and x are'],
+      [
+        '{ address: { address: 10.1.0.1/16, ifname: x } }, { address: { address: 10.1.0.1/24, ifname: x } }',
+        'x has 10.1.0.1/16) and address',
+      ],
+      [
+        '{ route: { dst: default, via: 10.1.0.1 } }, { route: { dst: default, via: 10.1.0.2 } }',
+        'default goes via 10.1.0.1) and route',
+      ],
+    ] as const
+  ).map(([items, why]): [string, string] => [`[${items}]`, why]),
 ])('%j is refused before anything is touched', async (text, why) => {
   const { code, stderr } = await cli(['apply', file('bad.yaml', text), '--sandbox', 'untouched'])
   expect([code, stderr]).toEqual([2, expect.stringContaining(why)])
   expect((await cli(['sandbox', 'list'])).stdout).not.toContain('untouched')
 })
+
+it('does once what is listed several times, with all that is said of it', async () => {
+  const twice = file(
+    'twice.yaml',
+    `- netns: { name: red }
+- netns: { name: red }
+- { bridge: { name: br2 }, repeat: 3 }
+- bridge: { name: br2, mtu: 1400 }
+- veth: { name: q, peer: w }
+- veth: { name: w, peer: q, mtu: 1400 }
+- attach-bridge: { ifname: q, bridge: br2 }
+- attach-bridge: { ifname: q, bridge: br2, hairpin: true }
+- address: { address: 10.66.0.1/24, ifname: br2 }
+- address: { address: 10.66.0.1/24, ifname: br2 }
+- up: { ifname: w }
+- attach-netns: { ifname: w, netns: red }
+- veth: { name: p, peer: w }
+- up: { ifname: w }
+- masquerade: { subnet: 10.66.0.0/24 }
+- masquerade: { subnet: 10.66.0.0/24 }
+- route: { dst: 10.67.0.0/24, dev: w, priority: 1 }
+- route: { dst: 10.67.0.0/24, dev: w, priority: 2 }
+`,
+  )
+  const apply = async () => JSON.parse((await cli(['apply', twice, '--sandbox', 'twice', '--json'])).stdout)
+  expect((await apply()).operations).toHaveLength(12)
+  expect(new Set((await apply()).operations.map(({ status }: { status: string }) => status))).toEqual(
+    new Set(['already']),
+  )
+  const look = 'ip link show br2; ip link show q; bridge -d link show dev q; nft list ruleset | grep -c saddr'
+  const { stdout } = await cli(['exec', '--sandbox', 'twice', '--', 'sh', '-c', look])
+  expect(stdout).toMatch(/br2:[^\n]*mtu 1400[^]*q@[^\n]*mtu 1400[^]*hairpin on[^]*\n1\n$/)
+}, 60_000)
 
 it('applies a lab that ships, with its parameters; --dry-run runs nothing', async () => {
   const { code, stdout } = await cli(['apply', 'eight-steps', '--set', 'subnet=10.99.0.0/16', '--dry-run'])

@@ -74,12 +74,12 @@ async function judgeSteps(
   const moves = movesOf(lab)
   // A cable is where later steps take its ends.
   const all = lab.steps.flatMap(({ operations }) => operations)
-  const inPlan = new Map(bindPlan([...lab.start, ...all]).map((one) => [one.operation, one]))
+  const planned = new Map(bindPlan([...lab.start, ...all]).map((one) => [one.operation, one]))
   const findings: Finding[] = []
   const done: boolean[] = []
   for (const [i, step] of lab.steps.entries()) {
     const isReached = i <= reached || done.every(Boolean)
-    const own = await checkStep(kernel, step, inPlan, isReached ? findings : undefined, { ...judging, before, moves })
+    const own = await checkStep(kernel, step, planned, isReached ? findings : undefined, { ...judging, before, moves })
     const verdicts = own.map((finding) => (judging.isOver(step, finding.id) ? ended(finding, step) : finding))
     findings.push(...verdicts)
     done.push(verdicts.every(isFulfilled))
@@ -117,13 +117,13 @@ function isFulfilled({ passed, actual }: Finding): boolean {
 async function checkStep(
   kernel: Kernel,
   step: LabStep,
-  inPlan: ReadonlyMap<Operation, BoundOperation>,
+  planned: ReadonlyMap<Operation, BoundOperation>,
   earlier: readonly Finding[] | undefined,
   { now, patient, isOver, before, moves }: Judging & { before: Dependencies; moves: ReadonlyMap<string, string> },
 ): Promise<Finding[]> {
   const operations = step.free
     ? []
-    : step.operations.map((operation) => inPlan.get(operation) ?? bindOperation(operation))
+    : step.operations.map((operation) => planned.get(operation) ?? bindOperation(operation))
   const effects = earlier === undefined ? undefined : await effectsOf(kernel, operations, now)
   const judged = withoutConsequences(toFindings(operations, now, step.id, before, effects), step, moves, now)
   const isFine = (finding: Finding) => isFulfilled(finding) || isOver(step, finding.id)
