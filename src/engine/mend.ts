@@ -50,9 +50,10 @@ export async function planMending(kernel: Kernel, plan: readonly Operation[]): P
   }
 }
 
+/** Whether another round is due: an operation was mended, so others may have waited, or must be done again. */
 const isMending = (done: Done) => done.some(({ status }) => status === 'mended')
 
-/** Whether another round is due: an operation was mended, so others may have waited, or must be done again. */
+/** What two rounds did to each operation. */
 function together(first: Done, then: Done): Done {
   const known = new Set(first.map(({ operation }) => operation.id))
   const later = new Map(then.map((one) => [one.operation.id, one]))
