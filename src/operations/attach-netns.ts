@@ -14,6 +14,7 @@ import {
   missingNetns,
   placeId,
   resource,
+  whereIs,
 } from './operation.ts'
 import { isOurs } from './same-link.ts'
 import { isWayOut } from './way-out.ts'
@@ -50,7 +51,10 @@ export const attachNetns: OperationKind<'attach-netns', Params> = {
   id: (p) => placeId(p.netns, nameThere(p)),
   // Somebody may have moved it elsewhere, and renamed it.
   reads: () => ({ namespaces: 'everywhere' }),
-  moves: ({ ifname, netns }) => ({ ifname, netns }),
+  moves: (p) => ({
+    from: { ifname: p.ifname, netns: p.from },
+    to: { ifname: nameThere(p), netns: p.netns },
+  }),
   provides: (p) => [resource.link(nameThere(p), p.netns)],
   needs: (p) => [resource.netns(p.netns), resource.link(p.ifname, p.from)],
   apply: (p) => [
@@ -106,8 +110,6 @@ export const attachNetns: OperationKind<'attach-netns', Params> = {
       : missingLink(p.ifname, p.from)
   },
 }
-
-const whereIs = (netns: string) => (netns === HOST ? 'on the host' : `in namespace ${netns}`)
 
 /**
  * The interface, if it is in the wrong place: in a third namespace, or in the right one under another name. If nobody knows

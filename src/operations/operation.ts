@@ -103,6 +103,18 @@ export interface MarkedLink {
   mac: string
 }
 
+/** Where an interface is, or is to be: its name, and its namespace, undefined for the host. */
+export interface Place {
+  ifname: string
+  netns?: string | undefined
+}
+
+/** How an interface is moved into a namespace: from where it is, by that name, to its place there. */
+export interface Move {
+  from: Place
+  to: Place & { netns: string }
+}
+
 /** Builds the command line of a cnilab command, for the current host. */
 export type CommandLine = (...words: readonly string[]) => string
 
@@ -124,7 +136,7 @@ export type OperationKind<K extends string, P> = Definition<K, P> & Provides<P>
  */
 type Provides<P> =
   | { provides(p: P): readonly Resource[]; mark(p: P): P; marks(p: P): readonly MarkedLink[] }
-  | { provides(p: P): readonly Resource[]; moves(p: P): { ifname: string; netns: string } }
+  | { provides(p: P): readonly Resource[]; moves(p: P): Move }
   | { provides(p: P): readonly Resource[]; makesNetns(p: P): string }
   | { provides(p: P): readonly OtherResource[] }
 
@@ -153,8 +165,10 @@ interface Definition<K extends string, P> {
   target?(p: P): { ifname: string; netns?: string | undefined } | undefined
   /** The addresses that it gives to interfaces, with their prefixes. */
   addresses?(p: P): readonly { address: string; ifname: string; netns?: string | undefined }[]
-  /** The interface that it moves from the host into a namespace. */
-  moves?(p: P): { ifname: string; netns: string }
+  /** How it moves an interface. */
+  moves?(p: P): Move
+  /** The two ends of the cable that it makes, where it makes them. */
+  cable?(p: P): readonly [Place, Place]
   /** The namespace that it creates: on the machine, its file's inode and age identify it. */
   makesNetns?(p: P): string
   /** Adds a mark, unless there is one, which identifies on the machine what it creates. */
@@ -228,6 +242,11 @@ export function namedNetns(...names: readonly (string | undefined)[]): string[] 
 /** `red.cni0`, or just `cni0` on the host: part of a finding's id. */
 export function idIn(netns: string | undefined, name: string): string {
   return netns === undefined ? name : `${netns}.${name}`
+}
+
+/** `in namespace red`, or `on the host`: where something is. */
+export function whereIs(netns: string | undefined): string {
+  return netns === undefined || netns === HOST ? 'on the host' : `in namespace ${netns}`
 }
 
 /** ` in namespace red`, or nothing for the host. */

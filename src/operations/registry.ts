@@ -15,7 +15,9 @@ import type {
   Command,
   CommandLine,
   MarkedLink,
+  Move,
   OperationKind,
+  Place,
   Reads,
   Refusal,
   Resource,
@@ -83,7 +85,8 @@ export interface BoundOperation {
   readonly expected: string
   readonly target: { ifname: string; netns?: string | undefined } | undefined
   readonly addresses: readonly { address: string; ifname: string; netns?: string | undefined }[]
-  readonly moves: { ifname: string; netns: string } | undefined
+  readonly moves: Move | undefined
+  readonly cable: readonly [Place, Place] | undefined
   readonly makesNetns: string | undefined
   readonly marks: readonly MarkedLink[]
   readonly lingers: boolean
@@ -139,6 +142,9 @@ function bind<P>(definition: OperationKind<KindName, P>, p: P, operation: Operat
     },
     get moves() {
       return definition.moves?.(p)
+    },
+    get cable() {
+      return definition.cable?.(p)
     },
     get makesNetns() {
       return definition.makesNetns?.(p)

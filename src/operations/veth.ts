@@ -3,7 +3,7 @@ import { findLink, findLinkAnywhere, HOST, INTERNET, type State, isUplink } from
 import { type CableEnd, otherEnd } from '../state/topology.ts'
 import { interfaceName, netnsPlace } from './names.ts'
 import { wholeNumber } from './scalars.ts'
-import { clear, rename, setMtu } from './made-link.ts'
+import { bring, clear, setMtu } from './made-link.ts'
 import {
   type Command,
   type OperationKind,
@@ -58,6 +58,10 @@ export const veth: OperationKind<'veth', Params> = {
   // Both ends may have been moved anywhere; the pair of an attachment is known by its names and MACs.
   reads: (p) => ({ namespaces: p.mark?.owner === undefined ? 'everywhere' : namedNetns(p.netns, p.peerNetns) }),
   isSame: (p, other) => p.name === other.name || (p.name === other.peer && p.netns === other.peerNetns),
+  cable: (p) => [
+    { ifname: p.name, netns: p.netns },
+    { ifname: p.peer, netns: p.peerNetns },
+  ],
   modules: 'veth',
   mark: (p) => ({ ...p, mark: p.mark ?? { mac: randomMac(), peerMac: randomMac() } }),
   lingers: true,
@@ -242,15 +246,7 @@ function mendEnds(p: Params, now: State): Command[] {
     return removals.length === 0 ? [] : [...removals, ...veth.apply(p)]
   }
   const { far, peer, peerNetns } = cable
-  return [...clear(peer, peerNetns, now), ...bring(far, peer, peerNetns, now)]
-}
-
-/** Commands that bring an interface to its place, under its name. */
-function bring(end: CableEnd, name: string, netns: string | undefined, now: State): Command[] {
-  const { netns: place, link } = end
-  if (place === (netns ?? HOST)) return rename(end, name, now)
-  const origin = place === HOST ? undefined : place
-  return [ip(origin, 'link', 'set', 'dev', link.name, 'netns', netns ?? HOST_PID, 'name', name)]
+  return [...clear(peer, peerNetns, now), ...bring(far, { ifname: peer, netns: peerNetns }, now)]
 }
 
 /** Names and MACs that derive from an owner identify the pair by themselves; its ends' indices need not be compared. */

@@ -1,6 +1,7 @@
 import type { Resource } from '../operations/operation.ts'
 import type { BoundOperation } from '../operations/registry.ts'
 import type { State } from '../state/state.ts'
+import { whereabouts } from './cables.ts'
 import { toArgv } from './command-line.ts'
 
 /** The outcome of one check. `passed` is null if it was skipped, because a finding that it depends on failed, or it cannot be tried here. */
@@ -48,13 +49,15 @@ export function dependencies(): Dependencies {
 
 /**
  * Judges operations against a state, in order. Those that depend on a failed one, here or in `before`, are skipped, so that
- * one mistake is one red line.
+ * one mistake is one red line. `plan` is what they are part of: an end of its cables that is missing in its place may be
+ * elsewhere.
  */
 export function toFindings(
   operations: readonly BoundOperation[],
   now: State,
   step?: string,
   before: Dependencies = dependencies(),
+  plan: readonly BoundOperation[] = [],
 ): Finding[] {
   return operations.map((operation) => {
     const dependsOn = before.on(operation.needs)
@@ -67,7 +70,8 @@ export function toFindings(
       passed,
       what: operation.explain.what,
       expected: operation.expected,
-      actual: verdict.actual,
+      actual:
+        (verdict.status === 'blocked' ? whereabouts(plan, verdict.missing, now)?.words : undefined) ?? verdict.actual,
       why: operation.explain.why,
       fix: passed === true ? [] : operation.apply.map((command) => toArgv(command, '1')),
       dependsOn,

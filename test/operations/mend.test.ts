@@ -334,13 +334,13 @@ describe('from a wrong state to the right one', () => {
       const plan = items.map(([kind, params]) => parseOperation(kind, params))
       await mendPlan(kernel, plan.slice(0, count))
       expect(await kernel.probe(['sh', '-ec', shell])).toMatchObject({ stderr: '' })
-      const planned = await planMending(kernel, plan)
+      const { done: planned } = await planMending(kernel, plan)
       const { done } = await mendPlan(kernel, plan)
       const commandsOf = (all: typeof done) =>
         plan.map((operation) => all.filter((one) => one.operation.id === bindOperation(operation).id).flatMap(toLines))
       expect(commandsOf(planned)).toEqual(commandsOf(done))
       expect(planned.flatMap(toLines)).not.toEqual([])
-      expect((await planMending(kernel, plan)).flatMap(toLines)).toEqual([])
+      expect((await planMending(kernel, plan)).done.flatMap(toLines)).toEqual([])
     }),
   )
 

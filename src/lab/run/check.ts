@@ -2,7 +2,7 @@ import { type Assertion, bindAssertion } from '../../assertions/registry.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { Lab, LabStep } from '../format/lab.ts'
 import { readResource } from '../../operations/operation.ts'
-import { bindOperation } from '../../operations/registry.ts'
+import { type BoundOperation, bindOperation } from '../../operations/registry.ts'
 import { dependencies, type Dependencies, type Finding, NOT_TRIED, toFindings } from '../../plan/finding.ts'
 import { HOST, type State } from '../../state/state.ts'
 import { assert } from './assert.ts'
@@ -31,11 +31,12 @@ export async function checkLab(kernel: Kernel, lab: Lab, reached = -1, patient =
   const now = await kernel.read()
   const before = dependencies()
   const moves = movesOf(lab)
+  const plan = [...lab.start, ...lab.steps.flatMap(({ operations }) => operations)].map(bindOperation)
   const findings: Finding[] = []
   const done: boolean[] = []
   for (const [i, step] of lab.steps.entries()) {
     const isReached = i <= reached || done.every(Boolean)
-    const own = await checkStep(kernel, step, now, before, moves, isReached ? findings : undefined, patient)
+    const own = await checkStep(kernel, step, now, before, moves, plan, isReached ? findings : undefined, patient)
     findings.push(...own)
     done.push(own.every(isFulfilled))
   }
@@ -68,12 +69,13 @@ async function checkStep(
   now: State,
   before: Dependencies,
   moves: ReadonlyMap<string, string>,
+  plan: readonly BoundOperation[],
   earlier: readonly Finding[] | undefined,
   patient: boolean,
 ): Promise<Finding[]> {
   const findings = step.free
     ? []
-    : withoutConsequences(toFindings(step.operations.map(bindOperation), now, step.id, before), step, moves, now)
+    : withoutConsequences(toFindings(step.operations.map(bindOperation), now, step.id, before, plan), step, moves, now)
   for (const check of step.checks) {
     const bound = bindAssertion(check)
     // A check with packets depends on everything before it: they pass through all of that.
@@ -96,7 +98,7 @@ function movesOf(lab: Lab): Map<string, string> {
   return new Map(
     all.flatMap((operation) => {
       const { moves } = bindOperation(operation)
-      return moves ? [[moves.ifname, moves.netns]] : []
+      return moves ? [[moves.from.ifname, moves.to.netns]] : []
     }),
   )
 }

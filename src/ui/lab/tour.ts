@@ -6,6 +6,7 @@ import {
   isRunning,
   noteStep,
   noteHint,
+  reachedSteps,
   requireRunning,
   type RunningLab,
 } from '../../lab/run/lab-in-progress.ts'
@@ -25,6 +26,7 @@ import { programLine, toLine } from '../../plan/command-line.ts'
 import { indented, wrapped } from '../terminal/layout.ts'
 import { style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
+import { REMOVE_FOREIGN, showInTheWay } from './solve.ts'
 import { typeInShell } from './take-step.ts'
 import type { View } from '../terminal/view.ts'
 
@@ -142,13 +144,21 @@ function showMore(step: LabStep, { log, plain }: View): void {
 async function runForMe({ running, view, signal }: Tour, step: LabStep): Promise<boolean> {
   const before = await checkRunning(running) // it may have been done from another terminal
   const missing = missingSteps(running.lab, step, before)
-  if (missing.length > 0) {
-    const names = missing.map(({ title }) => `'${title}'`).join(', ')
-    const message = `This needs steps that were skipped or undone: ${names}. Do them, too?`
+  const reached = reachedSteps(running, before)
+  const news = missing.filter((one) => !reached.includes(one))
+  if (news.length > 0) {
+    const names = news.map(({ title }) => `'${title}'`).join(', ')
+    const message = `This needs steps that were skipped: ${names}. Do them, too?`
     if ((await askChoice(message, YES_OR_NO, { plain: view.plain, signal })) !== true) return false
   }
   try {
-    return report({ running, view, signal }, step, await doRunning(running, step, missing, before))
+    let result = await doRunning(running, step, missing, before)
+    if (result.inTheWay.length > 0) {
+      showInTheWay(result, view)
+      if ((await askChoice(REMOVE_FOREIGN, NO_OR_YES, { plain: view.plain, signal })) === true)
+        result = await doRunning(running, step, [], await checkRunning(running), { removeForeign: true })
+    }
+    return report({ running, view, signal }, step, result)
   } catch (error) {
     // A refusal of the kernel is something to look into, not the end of the tour.
     const shown = show(error)
@@ -162,6 +172,7 @@ const YES_OR_NO: Choice<boolean>[] = [
   { name: 'yes', value: true },
   { name: 'no', value: false },
 ]
+const NO_OR_YES = YES_OR_NO.toReversed()
 
 /** Lets the learner do a step in a shell. Returns whether it is done now. */
 async function typeMyself(tour: Tour, step: LabStep, before: LabCheckResult): Promise<boolean> {

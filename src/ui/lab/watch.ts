@@ -11,7 +11,7 @@ import { drawn, type Printable, type Text } from '../terminal/drawn.ts'
 import { formatError, show } from '../terminal/error.ts'
 import { findingLine, showFindings } from './findings.ts'
 import { showHint } from './hint.ts'
-import { showSolution } from './solve.ts'
+import { showInTheWay, showSolution } from './solve.ts'
 import { showMap, showPicture, showPurpose, statusSymbol } from './show-lab.ts'
 import { inRows, wrapped } from '../terminal/layout.ts'
 import { clearScreen, type Log } from '../terminal/output.ts'
@@ -159,7 +159,7 @@ function press(shown: Shown, key: string, queue: Queue, check: () => Promise<voi
       })
       break
     case 's':
-      if (step) askToSolve(shown, step, collect, check)
+      if (step) queue.add(() => askToSolve(shown, step, collect, check))
       break
     case 'n':
       if (step) showPurpose(running.lab, step, collect)
@@ -178,14 +178,15 @@ function press(shown: Shown, key: string, queue: Queue, check: () => Promise<voi
   }
 }
 
-function askToSolve(shown: Shown, step: LabStep, view: View, check: () => Promise<void>): void {
+async function askToSolve(shown: Shown, step: LabStep, view: View, check: () => Promise<void>): Promise<void> {
   const { running, checked } = shown
   const missing = missingSteps(running.lab, step, checked)
-  showSolution(running, [...missing, step], view)
+  await showSolution(running, step, missing, checked, view)
   shown.question = {
     ask: 'Run it?',
     yes: async () => {
-      await doRunning(running, step, missing, checked)
+      const result = await doRunning(running, step, missing, checked)
+      showInTheWay(result, view, step)
       await check()
     },
   }
