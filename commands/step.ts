@@ -12,7 +12,7 @@ import { type StepDocument, stepDocument } from '../src/ui/lab/step-document.ts'
 import { mapOfSteps, takeStep, takeStepByHand, undoLastStep } from '../src/ui/lab/take-step.ts'
 import { giveUpFlag, noteGivingUp, requireGivingUp } from '../src/ui/lab/exam.ts'
 import { showPurpose, showStep } from '../src/ui/lab/show-lab.ts'
-import { showSolution } from '../src/ui/lab/solve.ts'
+import { showStepCommands } from '../src/ui/lab/solve.ts'
 import { viewOf } from '../src/ui/terminal/view.ts'
 import { word } from '../src/ui/terminal/word.ts'
 
@@ -80,7 +80,7 @@ export default class Step extends BaseCommand {
     if (!flags['by-hand']) await noteGivingUp(running, [step])
     if (flags.show) {
       showPurpose(running.lab, step, view)
-      showSolution(running, [step], view)
+      showStepCommands(step, view)
       return stepDocument(running.lab, step, 'shown')
     }
     return flags['by-hand']

@@ -4,7 +4,14 @@ import { appendJournal, endEntries, readJournal } from '../journal/journal.ts'
 import { flagsFor, type Host } from '../kernel/host.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { KernelError, type Progress } from '../kernel/run.ts'
-import { type Command, type CommandLine, readResource, type Resource, type Verdict } from '../operations/operation.ts'
+import {
+  type Command,
+  type CommandLine,
+  missingLink,
+  readResource,
+  type Resource,
+  type Verdict,
+} from '../operations/operation.ts'
 import { type BoundOperation, bindOperation, bindPlan, withMark, type Operation } from '../operations/registry.ts'
 import { quote, toLine } from '../plan/command-line.ts'
 import { foresee } from '../plan/foresee.ts'
@@ -25,6 +32,8 @@ interface Done {
   status: 'done' | 'mended' | 'already'
   /** The commands that were run for it. */
   commands: readonly Command[]
+  /** What was in its place, in words. */
+  found?: string
 }
 
 /** The outcome of a plan: of each operation, and how long applying them took, in milliseconds. */
@@ -180,7 +189,9 @@ export function fates(judged: Prepared['judged'], todo: Prepared['todo']): Done[
   return judged.map(({ operation, verdict }) => {
     const commands = todo.get(operation)
     if (!commands) return { operation, status: 'already', commands: [] }
-    return { operation, status: verdict.status === 'differs' ? 'mended' : 'done', commands }
+    return verdict.status === 'differs'
+      ? { operation, status: 'mended', commands, found: verdict.actual }
+      : { operation, status: 'done', commands }
   })
 }
 
@@ -224,7 +235,8 @@ export function choose(
       const lacking = coming.has(verdict.missing)
         ? operation.needs.find((need) => !coming.has(need) && !isThere(need, now))
         : verdict.missing
-      if (lacking !== undefined) throw blocked(host, operation, { ...verdict, missing: lacking })
+      if (lacking !== undefined)
+        throw blocked(host, operation, lacking === verdict.missing ? verdict : lackingOf(lacking))
     }
     if (verdict.status === 'present') {
       if (isOurs?.(operation, now) === false) throw foreign(operation, now)
@@ -275,6 +287,13 @@ function blocked(
 /** Returns a function that builds command lines of cnilab for this host. */
 export function lineOn(host: Host): CommandLine {
   return (...words) => `cnilab ${words.map(quote).join(' ')}${flagsFor(host)}`
+}
+
+/** The verdict on an operation that lacks a resource, which is not the first thing that is missing. */
+function lackingOf(missing: Resource): Extract<Verdict, { status: 'blocked' }> {
+  const { what, netns, ifname } = readResource(missing)
+  if (what === 'link') return missingLink(ifname, netns === HOST ? undefined : netns)
+  return { status: 'blocked', actual: `there is no namespace ${netns}`, missing }
 }
 
 /** The command that creates a missing resource. Words in capitals are placeholders. */

@@ -1,9 +1,13 @@
 import { CnilabError } from '../errors.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Resource } from '../operations/operation.ts'
-import type { Operation } from '../operations/registry.ts'
+import { bindPlan, type Operation } from '../operations/registry.ts'
+import { exclusively } from '../journal/exclusively.ts'
+import type { Correction } from '../plan/cables.ts'
+import { correctionsFor } from '../plan/corrections.ts'
 import { foresee } from '../plan/foresee.ts'
 import { doPlan, type DoResult, fates, type DoOptions, prepare, readFor } from './do.ts'
+import { isOursToChange } from './mending.ts'
 import { withWhereabouts } from './whereabouts.ts'
 
 type Done = DoResult['done']
@@ -11,31 +15,66 @@ type Done = DoResult['done']
 /** How many rounds to mend in: each may reveal what else is wrong, or remove what another operation had found in place. */
 const MOST = 8
 
+/** Options of `mendPlan`. */
+export interface MendOptions extends DoOptions {
+  /** All that is to be there in the end: what is in the way of that is put right first. By default nothing is. */
+  within?: readonly Operation[]
+}
+
+/** The outcome of mending: also what was wrong although no operation says so. */
+export interface MendResult extends DoResult {
+  corrections: readonly Correction[]
+}
+
 /**
  * Does a plan from any state: does what is absent, and changes or replaces what differs. Idempotent. In a sandbox it may
  * change everything; on the machine only what bears our mark. Throws as `doPlan` does, if something is in the way and must
  * stay.
  */
-export async function mendPlan(kernel: Kernel, plan: readonly Operation[], known: DoOptions = {}): Promise<DoResult> {
-  let last = await doPlan(kernel, plan, { ...known, mend: true })
-  let result = last
-  for (let times = 1; isMending(last.done); times++) {
-    if (times === MOST) throw contradictory(last.done)
-    last = await doPlan(kernel, plan, { ...known, now: undefined, mend: true })
-    result = { done: together(result.done, last.done), ms: result.ms + last.ms }
+export async function mendPlan(
+  kernel: Kernel,
+  plan: readonly Operation[],
+  { within = [], ...known }: MendOptions = {},
+): Promise<MendResult> {
+  const corrections = await exclusively(kernel.host, async () => {
+    const found = await findCorrections(kernel, plan, within)
+    await kernel.run(found.flatMap(({ commands }) => commands))
+    return found
+  })
+  const options = corrections.length > 0 ? { ...known, now: undefined } : known
+  try {
+    let last = await doPlan(kernel, plan, { ...options, mend: true })
+    let result = last
+    for (let times = 1; isMending(last.done); times++) {
+      if (times === MOST) throw contradictory(last.done)
+      last = await doPlan(kernel, plan, { ...options, now: undefined, mend: true })
+      result = { done: together(result.done, last.done), ms: result.ms + last.ms }
+    }
+    return { ...result, corrections }
+  } catch (error) {
+    throw await withWhereabouts(kernel, error, within)
   }
-  return result
 }
 
 /**
  * What `mendPlan` would do now: first what is there already, then the rest as it would be done. Changes nothing; throws as
  * it does.
  */
-export async function planMending(kernel: Kernel, plan: readonly Operation[]): Promise<Done> {
+export async function planMending(
+  kernel: Kernel,
+  plan: readonly Operation[],
+  { within = [] }: Pick<MendOptions, 'within'> = {},
+): Promise<Pick<MendResult, 'done' | 'corrections'>> {
   try {
     const rounds: Done[] = []
     const provided = new Set<Resource>()
-    let { operations: left, now } = await readFor(kernel, plan)
+    const corrections = await findCorrections(kernel, plan, within)
+    const { operations, now: found } = await readFor(kernel, plan)
+    let left = operations
+    let now = foresee(
+      found,
+      corrections.flatMap(({ commands }) => commands),
+    )
     do {
       const { judged, todo } = prepare(kernel.host, left, now, { mend: true, provided })
       rounds.push(fates(judged, todo))
@@ -44,10 +83,22 @@ export async function planMending(kernel: Kernel, plan: readonly Operation[]): P
       left = left.filter((operation) => !todo.has(operation))
     } while (isMending(rounds.at(-1) ?? []) && rounds.length < MOST)
     const there = (rounds.at(-1) ?? []).filter(({ status }) => status === 'already')
-    return [...there, ...rounds.flat().filter(({ status }) => status !== 'already')]
+    return { corrections, done: [...there, ...rounds.flat().filter(({ status }) => status !== 'already')] }
   } catch (error) {
-    throw await withWhereabouts(kernel, error)
+    throw await withWhereabouts(kernel, error, within)
   }
+}
+
+/** What is in the way of all that is to be there in the end, and is ours to change. */
+async function findCorrections(
+  kernel: Kernel,
+  plan: readonly Operation[],
+  within: readonly Operation[],
+): Promise<Correction[]> {
+  if (within.length === 0) return []
+  const now = await kernel.read({ namespaces: undefined })
+  const found = correctionsFor(bindPlan(within), bindPlan(plan), now)
+  return found.filter(({ commands }) => isOursToChange(kernel.host, commands, now))
 }
 
 /** Whether another round is due: an operation was mended, so others may have waited, or must be done again. */
@@ -63,6 +114,7 @@ function together(first: Done, then: Done): Done {
     return {
       ...more,
       status: one.status === 'already' ? more.status : one.status,
+      ...(one.found === undefined ? {} : { found: one.found }),
       commands: [...one.commands, ...more.commands],
     }
   })

@@ -11,9 +11,14 @@ import { findLink, type State } from '../state/state.ts'
  */
 export function mendingOf(host: Host, operation: BoundOperation, now: State): readonly Command[] {
   const commands = operation.mend(now)
-  if (host.kind === 'sandbox') return commands
+  return isOursToChange(host, commands, now) ? commands : []
+}
+
+/** Whether all that commands change is ours: in a sandbox, everything is. */
+export function isOursToChange(host: Host, commands: readonly Command[], now: State): boolean {
+  if (host.kind === 'sandbox') return true
   const ours = namespacesOf(host, now)
-  return commands.every((command) => isInOurs(command, ours) || touchesOurs(command, now)) ? commands : []
+  return commands.every((command) => isInOurs(command, ours) || touchesOurs(command, now))
 }
 
 /** The namespaces that we created and that are still the same. */

@@ -1,7 +1,11 @@
 import { CnilabError } from '../errors.ts'
+import { flagsFor } from '../kernel/host.ts'
+import { readJournal } from '../journal/journal.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { readResource, type Resource } from '../operations/operation.ts'
-import { quote } from '../plan/command-line.ts'
+import { bindPlan, type Operation } from '../operations/registry.ts'
+import { whereabouts } from '../plan/cables.ts'
+import { quote, toLine } from '../plan/command-line.ts'
 import { HOST, INTERNET } from '../state/state.ts'
 
 /** The error for something that is missing where it was looked for. */
@@ -43,9 +47,22 @@ export async function elsewhere(
   }
 }
 
-/** Adds to a MissingError where else the thing exists, if anywhere; otherwise "there is none" would be misleading. */
-export async function withWhereabouts(kernel: Kernel, error: unknown): Promise<unknown> {
+/**
+ * Adds to a MissingError where the thing is, if it is anywhere; otherwise "there is none" would be misleading. An end of a
+ * cable, of those that were made here or of `plan`, is found by its other end, whatever it is called.
+ */
+export async function withWhereabouts(
+  kernel: Kernel,
+  error: unknown,
+  plan: readonly Operation[] = [],
+): Promise<unknown> {
   if (!(error instanceof MissingError)) return error
+  const known = [...plan, ...readJournal(kernel.host).map(({ operation }) => operation)]
+  const there = whereabouts(bindPlan(known), error.missing, await kernel.read({ namespaces: undefined }))
+  if (there)
+    return new CnilabError('state', `${error.message}; ${there.words}`, {
+      fix: `bring it back: cnilab exec${flagsFor(kernel.host)} -- ${there.back.map((command) => toLine(command, '1')).join(' && ')}`,
+    })
   const other = await elsewhere(kernel, error.missing)
   if (!other) return error
   return new CnilabError('state', `${error.message}; ${other.words}`, { fix: `${other.fix}, or: ${error.fix ?? ''}` })

@@ -15,6 +15,7 @@ import {
   missingNetns,
   placeId,
   resource,
+  whereIs,
 } from './operation.ts'
 import { isOurs } from './same-link.ts'
 import { isWayOut } from './way-out.ts'
@@ -112,8 +113,6 @@ export const attachNetns: OperationKind<'attach-netns', Params> = {
       : missingLink(p.ifname, p.from)
   },
 }
-
-const whereIs = (netns: string) => (netns === HOST ? 'on the host' : `in namespace ${netns}`)
 
 /** Whether the interface in a place is the moved one, as far as the plan tells whose end that is. */
 function isMoved({ ifname, netns = HOST }: Place, now: State, { opposite }: Around): boolean {

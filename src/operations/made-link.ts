@@ -1,9 +1,11 @@
 import type * as z from 'zod'
 import { type Address, findLink, HOST, type Link, type State } from '../state/state.ts'
 import type { CableEnd } from '../state/topology.ts'
+import type { Place } from './around.ts'
 import {
   type Before,
   type Command,
+  HOST_PID,
   ip,
   MARK_ALIAS,
   type markSchema,
@@ -125,6 +127,14 @@ export function rename({ netns, link }: CableEnd, name: string, now: State): Com
       ip(place, 'route', 'add', ...wholeRoute({ ...one, dev: name })),
     ),
   ]
+}
+
+/** Commands that bring an interface to a place, under its name there. */
+export function bring(end: CableEnd, { ifname, netns }: Place, now: State): Command[] {
+  const { netns: place, link } = end
+  if (place === (netns ?? HOST)) return rename(end, ifname, now)
+  const origin = place === HOST ? undefined : place
+  return [ip(origin, 'link', 'set', 'dev', link.name, 'netns', netns ?? HOST_PID, 'name', ifname)]
 }
 
 /** Protocols of routes that come by themselves: ip-route(8), `proto`. */

@@ -124,7 +124,7 @@ export interface MarkedLink {
   mac: string
 }
 
-/** An interface that is moved, and where to. */
+/** How an interface is moved into a namespace: from where it is, by that name, to its place there. */
 export interface Move {
   from: Place
   to: Place & { netns: string }
@@ -267,6 +267,11 @@ export function namedNetns(...names: readonly (string | undefined)[]): string[] 
 /** `red.cni0`, or just `cni0` on the host: part of a finding's id. */
 export function idIn(netns: string | undefined, name: string): string {
   return netns === undefined ? name : `${netns}.${name}`
+}
+
+/** `in namespace red`, or `on the host`: where something is. */
+export function whereIs(netns: string | undefined): string {
+  return netns === undefined || netns === HOST ? 'on the host' : `in namespace ${netns}`
 }
 
 /** ` in namespace red`, or nothing for the host. */

@@ -88,6 +88,8 @@ export interface BoundOperation {
   readonly addresses: readonly { address: string; ifname: string; netns?: string | undefined }[]
   readonly moves: Move | undefined
   readonly ends: readonly [Place, Place] | undefined
+  /** Of a cable: the places of each end, its own and those to which the plan takes it, one after another. */
+  readonly ways: readonly [readonly Place[], readonly Place[]] | undefined
   readonly makesNetns: string | undefined
   readonly marks: readonly MarkedLink[]
   readonly lingers: boolean
@@ -147,6 +149,10 @@ function bind<P>(definition: OperationKind<KindName, P>, p: P, operation: Operat
     },
     get ends() {
       return definition.ends?.(p)
+    },
+    get ways(): BoundOperation['ways'] {
+      const ends = definition.ends?.(p)
+      return ends ? [around.places(ends[0]), around.places(ends[1])] : undefined
     },
     get makesNetns() {
       return definition.makesNetns?.(p)
@@ -213,6 +219,18 @@ export function withParams({ kind }: Operation, params: object): Operation {
   // The caller says so; all that it gives comes of operations of the kind.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return { kind, params } as Operation
+}
+
+/** Whether two operations are of one kind. */
+export function areOfOneKind(one: Operation, other: Operation): boolean {
+  return one.kind === other.kind
+}
+
+/** An operation in words, much as a lab writes it: `netns: {name: red}`. */
+export function written({ kind, params }: Operation): string {
+  const shown = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value))
+  const items = Object.entries(params).flatMap(([key, value]) => (value === undefined ? [] : `${key}: ${shown(value)}`))
+  return `${kind}: {${items.join(', ')}}`
 }
 
 /** What remains of operations on a kernel without IPv6. */

@@ -92,7 +92,7 @@ export const route: OperationKind<'route', Params> = {
     const blocked = missingNetns(p.netns, now)
     if (blocked) return blocked
     if (isThere(p, now)) return { status: 'present', actual: `${p.dst} goes ${way(p)}${inNetns(p.netns)}` }
-    const [there] = inPlace(p, now)
+    const [there] = inPlace(p, now).toSorted((one, other) => one.metric - other.metric)
     if (there) return { status: 'differs', actual: `${p.dst}${inNetns(p.netns)} goes ${way(there)}${how(there)}` }
     const actual = `there is no route to ${p.dst}${inNetns(p.netns)}`
     const namespace = now.get(p.netns ?? HOST)
@@ -217,9 +217,12 @@ function how({ mtu, advmss }: Route): string {
   return `${mtu === undefined ? '' : ` with the MTU ${mtu}`}${advmss === undefined ? '' : ` and segments of ${advmss}`}`
 }
 
+/** Whether it is there, and packets take it: of several routes to a destination, they take the one with the lowest metric. */
 function isThere(p: Params, now: State): boolean {
+  const best = Math.min(...inPlace(p, now).map(({ metric }) => metric))
   return matching(p, now).some(
     (one) =>
+      (p.priority !== undefined || one.metric === best) &&
       (p.mtu === undefined || one.mtu === p.mtu) &&
       (p.advmss === undefined || one.advmss === p.advmss) &&
       (p.priority === undefined || one.metric === p.priority) &&

@@ -4,7 +4,7 @@ import { type CableEnd, isAt, otherEnd } from '../state/topology.ts'
 import { ALONE, type Around } from './around.ts'
 import { interfaceName, netnsPlace } from './names.ts'
 import { mtuSize } from './scalars.ts'
-import { clear, rename, setMtu } from './made-link.ts'
+import { bring, clear, setMtu } from './made-link.ts'
 import {
   type Command,
   type OperationKind,
@@ -265,15 +265,7 @@ function mendEnds(p: Params, now: State, around?: Around): Command[] {
     return removals.length === 0 ? [] : [...removals, ...veth.apply(p)]
   }
   const { far, peer, peerNetns } = cable
-  return [...clear(peer, peerNetns, now), ...bring(far, peer, peerNetns, now)]
-}
-
-/** Commands that bring an interface to its place, under its name. */
-function bring(end: CableEnd, name: string, netns: string | undefined, now: State): Command[] {
-  const { netns: place, link } = end
-  if (place === (netns ?? HOST)) return rename(end, name, now)
-  const origin = place === HOST ? undefined : place
-  return [ip(origin, 'link', 'set', 'dev', link.name, 'netns', netns ?? HOST_PID, 'name', name)]
+  return [...clear(peer, peerNetns, now), ...bring(far, { ifname: peer, netns: peerNetns }, now)]
 }
 
 /** Names and MACs that derive from an owner identify the pair by themselves; its ends' indices need not be compared. */

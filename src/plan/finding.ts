@@ -1,6 +1,7 @@
 import type { Resource } from '../operations/operation.ts'
 import type { BoundOperation } from '../operations/registry.ts'
 import type { State } from '../state/state.ts'
+import { whereabouts } from './cables.ts'
 import { toArgv } from './command-line.ts'
 
 /** The outcome of one check. `passed` is null if it was skipped, because a finding that it depends on failed, or it cannot be tried here. */
@@ -49,14 +50,21 @@ export function dependencies(): Dependencies {
 /**
  * Judges operations against a state, in order. Those that depend on a failed one, here or in `before`, are skipped, so that
  * one mistake is one red line. `effects` says what else can be seen of those that are not found, by their ids: they may be
- * done in another way than ours.
+ * done in another way than ours. `plan` is what they are part of: an end of its cables that is missing in its place may be
+ * elsewhere.
  */
 export function toFindings(
   operations: readonly BoundOperation[],
   now: State,
   step?: string,
   before: Dependencies = dependencies(),
-  effects: ReadonlyMap<string, { isThere: boolean; actual: string }> = new Map(),
+  {
+    effects = new Map(),
+    plan = [],
+  }: {
+    effects?: ReadonlyMap<string, { isThere: boolean; actual: string }> | undefined
+    plan?: readonly BoundOperation[]
+  } = {},
 ): Finding[] {
   return operations.map((operation) => {
     const dependsOn = before.on(operation.needs)
@@ -71,7 +79,10 @@ export function toFindings(
       passed,
       what: operation.explain.what,
       expected: operation.expected,
-      actual: effect?.actual ?? verdict.actual,
+      actual:
+        effect?.actual ??
+        (verdict.status === 'blocked' ? whereabouts(plan, verdict.missing, now)?.words : undefined) ??
+        verdict.actual,
       why: operation.explain.why,
       fix: passed === true ? [] : operation.apply.map((command) => toArgv(command, '1')),
       dependsOn,

@@ -1,8 +1,9 @@
+import { subnetOf } from '../ip-arithmetic.ts'
 import { type Command, HOST_PID } from '../operations/operation.ts'
 import { withoutTable } from '../operations/nft-tables.ts'
 import { asWords } from '../operations/route.ts'
 import { interfacesOn } from '../operations/way-out.ts'
-import { findLink, HOST, type Link, type Namespace, type Route, type State } from '../state/state.ts'
+import { type Address, findLink, HOST, type Link, type Namespace, type Route, type State } from '../state/state.ts'
 import { otherEnd } from '../state/topology.ts'
 
 /**
@@ -202,10 +203,18 @@ function withAddress(now: State, place: string, ifname: string, argv: readonly s
   return withLink(now, place, ifname, ({ addresses }) => ({ addresses: [...addresses, added] }))
 }
 
-/** With its last address of IPv4 an interface loses its routes of IPv4. */
+/**
+ * With its last address of IPv4 an interface loses its routes of IPv4; with the first one of a subnet the others in it, which
+ * are secondary.
+ */
 function withoutAddress(now: State, place: string, ifname: string, cidr: string): State {
-  const without = withLink(now, place, ifname, (link) => ({
-    addresses: link.addresses.filter(({ address, prefix }) => `${address}/${prefix}` !== cidr),
+  const isIn = ({ family, prefix, address }: Address) =>
+    family === 'inet' && subnetOf(`${address}/${prefix}`) === subnetOf(cidr)
+  const isPrimary = (addresses: readonly Address[]) => addresses.find(isIn)?.address === cidr.split('/')[0]
+  const without = withLink(now, place, ifname, ({ addresses }) => ({
+    addresses: isPrimary(addresses)
+      ? addresses.filter((one) => !isIn(one))
+      : addresses.filter(({ address, prefix }) => `${address}/${prefix}` !== cidr),
   }))
   const isLast = findLink(without, ifname, place)?.addresses.every(({ family }) => family !== 'inet') === true
   return isLast ? withoutRoutes(without, place, ({ dev, family }) => dev === ifname && family === 'inet') : without

@@ -402,13 +402,13 @@ describe('from a wrong state to the right one', () => {
       const plan = items.map(([kind, params]) => parseOperation(kind, params))
       await mendPlan(kernel, plan.slice(0, count))
       expect(await kernel.probe(['sh', '-ec', shell])).toMatchObject({ stderr: '' })
-      const planned = await planMending(kernel, plan)
+      const { done: planned } = await planMending(kernel, plan)
       const { done } = await mendPlan(kernel, plan)
       const commandsOf = (all: typeof done) =>
         plan.map((operation) => all.filter((one) => one.operation.id === bindOperation(operation).id).flatMap(toLines))
       expect(commandsOf(planned)).toEqual(commandsOf(done))
       expect(planned.flatMap(toLines)).not.toEqual([])
-      expect((await planMending(kernel, plan)).flatMap(toLines)).toEqual([])
+      expect((await planMending(kernel, plan)).done.flatMap(toLines)).toEqual([])
     }),
   )
 
@@ -428,7 +428,7 @@ describe('from a wrong state to the right one', () => {
       await mendPlan(kernel, operations)
       const { done } = await mendPlan(kernel, operations)
       expect(done.map(({ status }) => status)).toEqual(plan.map(() => 'already'))
-      expect((await planMending(kernel, operations)).flatMap(toLines)).toEqual([])
+      expect((await planMending(kernel, operations)).done.flatMap(toLines)).toEqual([])
       expect((await kernel.probe(['sh', '-ec', look])).stdout.trim()).toMatch(expected)
     }),
   )

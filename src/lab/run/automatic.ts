@@ -220,7 +220,7 @@ async function stillHold(
     // A large lab is judged as a whole, at the end.
     const bound = isLarge(lab) || step.free === true ? [] : step.operations.map(bindOperation).filter(lasts)
     const effects = await effectsOf(kernel, bound, now)
-    for (const finding of toFindings(bound, now, step.id, undefined, effects))
+    for (const finding of toFindings(bound, now, step.id, undefined, { effects }))
       if (finding.passed === false) broken(finding, step)
     for (const check of step.checks ?? []) {
       if (!lasts(bindAssertion(check))) continue

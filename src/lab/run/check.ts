@@ -125,7 +125,8 @@ async function checkStep(
     ? []
     : step.operations.map((operation) => planned.get(operation) ?? bindOperation(operation))
   const effects = earlier === undefined ? undefined : await effectsOf(kernel, operations, now)
-  const judged = withoutConsequences(toFindings(operations, now, step.id, before, effects), step, moves, now)
+  const found = toFindings(operations, now, step.id, before, { effects, plan: [...planned.values()] })
+  const judged = withoutConsequences(found, step, moves, now)
   const isFine = (finding: Finding) => isFulfilled(finding) || isOver(step, finding.id)
   // What depends on something that is over is not held up by that.
   for (const { id } of judged) if (isOver(step, id)) before.add(id, true, [])

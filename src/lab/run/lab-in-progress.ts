@@ -22,7 +22,7 @@ import { HOST, INTERNET, type Link, type State, UPLINK } from '../../state/state
 import { type LabCheckResult, checkLab } from './check.ts'
 import { doPlan } from '../../engine/do.ts'
 import { loadLab } from './load.ts'
-import { doStep, type StepResult } from './steps.ts'
+import { doStep, planOf, type StepOptions, type StepPlan, type StepResult } from './steps.ts'
 
 /** A lab that somebody is working on, in a sandbox or on the machine, and how far they have come. */
 export interface RunningLab {
@@ -206,18 +206,50 @@ export async function checkRunning(running: RunningLab, patient = true, upTo?: L
   return checked
 }
 
+/** Records that steps which are done were done again, on a host that was emptied or is another one. */
+export function noteRebuilt(running: RunningLab, steps: readonly LabStep[]): Promise<void> {
+  const done = new Date().toISOString()
+  return update(running, (progress) => {
+    for (const { id } of steps) {
+      const own = stepProgress(progress, id)
+      if (own.done !== undefined) progress.steps[id] = { ...own, done }
+    }
+  })
+}
+
+/** The steps that were done on this host, whether they still are: a sandbox that was made anew has nothing of them. */
+export function reachedSteps({ lab, progress }: RunningLab, { now }: LabCheckResult): LabStep[] {
+  const birth = now.get(INTERNET)?.since ?? 0
+  return lab.steps.filter(({ id }) => {
+    const { done } = stepProgress(progress, id)
+    return done !== undefined && Date.parse(done) >= birth
+  })
+}
+
+/** The plan for a step of a running lab, after those in `first`, from a check of it. */
+export function planFor(
+  running: RunningLab,
+  step: LabStep,
+  first: readonly LabStep[],
+  checked: LabCheckResult,
+): StepPlan {
+  return planOf(running.lab, step, first, reachedSteps(running, checked), checked.now)
+}
+
 /**
- * Does one step, after those in `first`, and checks it. Records the steps that were not done yet as solved by the program.
- * Throws as `doPlan` does.
+ * Brings the network to the end of a step, after those in `first`, whatever it is like, and checks it. Records the steps that
+ * were not done yet as solved by the program. Throws as `mendPlan` does.
  */
 export async function doRunning(
   running: RunningLab,
   step: LabStep,
   first: readonly LabStep[],
   before: LabCheckResult,
+  options: StepOptions = {},
 ): Promise<StepResult> {
-  const result = await doStep(running.kernel, step, first, before, () => checkRunning(running))
+  const plan = planFor(running, step, first, before)
+  const result = await doStep(running.kernel, step, plan, before, () => checkRunning(running, true, step), options)
   const open = new Set(before.steps.flatMap((state) => (state.status === 'done' ? [] : [state.step])))
-  for (const one of [...first, step]) if (open.has(one)) await noteStep(running, one, { solved: true })
+  for (const one of plan.steps) if (open.has(one)) await noteStep(running, one, { solved: true })
   return result
 }

@@ -11,7 +11,7 @@ import { restoreSandbox } from '../../sandbox/restore.ts'
 import { doPlan } from '../../engine/do.ts'
 import { runCommands } from './steps.ts'
 import { type LabCheckResult, currentStep, isDone } from './check.ts'
-import { checkRunning, forgetSteps, isBare, type RunningLab } from './lab-in-progress.ts'
+import { checkRunning, forgetSteps, isBare, noteRebuilt, type RunningLab } from './lab-in-progress.ts'
 import { undoEntries } from '../../engine/undo.ts'
 
 /**
@@ -24,7 +24,11 @@ export async function resumeLab(running: RunningLab): Promise<void> {
   writeProgress(host, progress) // in a new sandbox, too
   const isGone = host.kind === 'sandbox' ? isBare(await kernel.read()) : readJournal(host).length === 0
   const done = lab.steps.filter(({ id }) => stepProgress(progress, id).done !== undefined)
-  if (isGone) return exclusively(host, () => rebuild(running, done))
+  if (isGone)
+    return exclusively(host, async () => {
+      await rebuild(running, done)
+      await noteRebuilt(running, done)
+    })
   const { steps } = await checkRunning(running)
   const next = currentStep({ steps })
   if (done.length > 0 && next && !done.some((step) => isDone(step, steps)))
@@ -48,6 +52,7 @@ export async function resetLab(running: RunningLab, step?: LabStep): Promise<Lab
         fix: 'find out who uses it, then reset again',
       })
     await rebuild(running, lab.steps.slice(0, at))
+    await noteRebuilt(running, lab.steps.slice(0, at))
     await forgetSteps(running, lab.steps.slice(at))
     return checkRunning(running)
   })

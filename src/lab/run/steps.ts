@@ -1,14 +1,20 @@
+import { bindAssertion } from '../../assertions/registry.ts'
 import { CnilabError } from '../../errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import { outputOf } from '../../kernel/on-host.ts'
 import type { Lab, LabStep, RunCommand, StepCommand } from '../format/lab.ts'
 import type { Command } from '../../operations/operation.ts'
-import { bindOperation } from '../../operations/registry.ts'
+import { bindOperation, type Operation } from '../../operations/registry.ts'
+import type { Correction } from '../../plan/cables.ts'
 import { programLine } from '../../plan/command-line.ts'
+import { foresee } from '../../plan/foresee.ts'
 import type { Finding } from '../../plan/finding.ts'
 import type { State } from '../../state/state.ts'
 import { type LabCheckResult, isDone, type StepState } from './check.ts'
-import { mendPlan } from '../../engine/mend.ts'
+import type { DoResult } from '../../engine/do.ts'
+import { mendPlan, planMending } from '../../engine/mend.ts'
+import { findObstacles } from '../../engine/obstacles.ts'
+import { endOf } from './lasting.ts'
 import { removeOperation } from '../../engine/remove.ts'
 
 /** The output of a command of a lab. */
@@ -23,6 +29,10 @@ export interface CommandOutput {
 export interface StepResult {
   status: 'done' | 'already'
   commands: Command[]
+  /** What was wrong before, in words. */
+  wrong: string[]
+  /** Rules of others for which checks fail; they stay. */
+  inTheWay: Correction[]
   runs: CommandOutput[]
   before: State
   after: State
@@ -57,33 +67,136 @@ export function missingSteps(lab: Lab, step: LabStep, { steps, now }: LabCheckRe
   return lab.steps.filter((one) => missing.has(one))
 }
 
+/** What brings a network to the end of a step: the steps that must be done or mended for it, and all their operations. */
+export interface StepPlan {
+  steps: LabStep[]
+  operations: Operation[]
+  /** All that the lab makes: nothing of it is in the way. */
+  within: Operation[]
+}
+
 /**
- * Does one step, after those in `first`, and checks it with `check`. Throws as `doPlan` does.
+ * The plan for a step, after those in `first`. All steps that were `reached` before are part of it, and what the lab begins
+ * with: if something of them was lost or changed since, it is put right, unless a step that was reached has ended it.
+ */
+export function planOf(
+  lab: Lab,
+  step: LabStep,
+  first: readonly LabStep[],
+  reached: readonly LabStep[],
+  now: State,
+): StepPlan {
+  const steps = lab.steps.filter((one) => one === step || first.includes(one) || reached.includes(one))
+  const start = lab.start.filter((operation) => !isForbidden(lab, operation, now))
+  const furthest = Math.max(-1, ...reached.map((one) => lab.steps.indexOf(one)))
+  const isOver = (one: LabStep, operation: Operation) => endOf(lab, one, bindOperation(operation).id) <= furthest
+  return {
+    steps,
+    operations: [...start, ...steps.flatMap((one) => one.operations.filter((operation) => !isOver(one, operation)))],
+    within: [...lab.start, ...lab.steps.flatMap((one) => one.operations)],
+  }
+}
+
+/** Whether a step of the lab demands that an operation of its start is taken back: what is gone then was repaired. */
+function isForbidden({ steps }: Lab, operation: Operation, now: State): boolean {
+  const then = foresee(now, bindOperation(operation).apply)
+  return steps.some(({ checks }) =>
+    checks.some((check) => {
+      const { test } = bindAssertion(check)
+      return check.not && test.by === 'state' && !test.judge(now).holds && test.judge(then).holds
+    }),
+  )
+}
+
+/** What a plan would change now: what is wrong, and the commands that put it right or make what is missing. */
+export interface Preview {
+  wrong: string[]
+  corrections: readonly Command[]
+  /** The commands of each step. */
+  steps: { step: LabStep; commands: Command[] }[]
+}
+
+/** Works out what a plan would change now. Changes nothing. Throws as `mendPlan` does. */
+export async function preview(kernel: Kernel, plan: StepPlan): Promise<Preview> {
+  const { done, corrections } = await planMending(kernel, plan.operations, plan)
+  const commandsOf = (operations: readonly Operation[]) => {
+    const ids = new Set(operations.map((operation) => bindOperation(operation).id))
+    return done.filter(({ operation }) => ids.has(operation.id)).flatMap(({ commands }) => commands)
+  }
+  const own = plan.steps.flatMap(({ operations }) => operations)
+  return {
+    wrong: wrongIn(done, corrections),
+    corrections: [
+      ...corrections.flatMap(({ commands }) => commands),
+      ...commandsOf(plan.operations.filter((operation) => !own.includes(operation))),
+    ],
+    steps: plan.steps.map((step) => ({ step, commands: commandsOf(step.operations) })),
+  }
+}
+
+/** What is wrong, in words: what is in the way of a plan, and what differs from its operations. */
+function wrongIn(done: DoResult['done'], corrections: readonly Correction[]): string[] {
+  return [...corrections.map(({ wrong }) => wrong), ...done.flatMap(({ found }) => found ?? [])]
+}
+
+/** Options of `doStep`. */
+export interface StepOptions {
+  /** Whether to remove rules of others that let no packet pass, if checks fail for them. */
+  removeForeign?: boolean
+}
+
+/**
+ * Brings the network to the end of a step, whatever it is like, and checks it with `check`. Throws as `mendPlan` does.
  */
 export async function doStep(
   kernel: Kernel,
   step: LabStep,
-  first: readonly LabStep[],
+  plan: StepPlan,
   before: LabCheckResult,
   check: () => Promise<LabCheckResult>,
+  { removeForeign = false }: StepOptions = {},
 ): Promise<StepResult> {
-  const all = [...first, step]
-  const { done } = await mendPlan(
-    kernel,
-    all.flatMap((one) => one.operations),
-  )
-  const wasDone = isDone(step, before.steps)
-  const runs = wasDone
-    ? []
-    : await runCommands(
+  const { steps } = plan
+  const runs: CommandOutput[] = []
+  const commands: Command[] = []
+  const wrong: string[] = []
+  const mend = async () => {
+    const { done, corrections } = await mendPlan(kernel, plan.operations, plan)
+    const todo = done.filter(({ status }) => status !== 'already')
+    commands.push(...[...corrections, ...todo].flatMap((one) => one.commands))
+    wrong.push(...wrongIn(done, corrections))
+  }
+  const lacks = ({ steps: states }: LabCheckResult) => steps.filter((one) => !isDone(one, states))
+  const runOf = async (some: readonly LabStep[]) =>
+    runs.push(
+      ...(await runCommands(
         kernel,
-        all.flatMap(({ run }) => run),
-      )
-  const todo = done.filter(({ status }) => status !== 'already')
+        some.flatMap(({ run }) => run),
+      )),
+    )
+  await mend()
+  await runOf(lacks(before))
+  let after = await check()
+  let inTheWay: Correction[] = []
+  // What was done by commands alone may be lost, too; and a cable goes only a while after its namespace.
+  if (lacks(after).length > 0) {
+    const found = await findObstacles(kernel, after.now)
+    inTheWay = removeForeign ? [] : found.foreign
+    const removed = [...found.own, ...(removeForeign ? found.foreign : [])]
+    await kernel.run(removed.flatMap((one) => one.commands))
+    commands.push(...removed.flatMap((one) => one.commands))
+    wrong.push(...removed.map((one) => one.wrong))
+    await mend()
+    await runOf(found.own.length > 0 ? steps : lacks(after))
+    after = await check()
+  }
+  const isBefore = isDone(step, before.steps)
   return {
-    ...resultByHand(step, before, await check()),
-    status: wasDone && todo.length === 0 ? 'already' : 'done',
-    commands: todo.flatMap(({ commands }) => commands),
+    ...resultByHand(step, before, after),
+    status: isBefore && commands.length === 0 ? 'already' : 'done',
+    commands,
+    wrong,
+    inTheWay: lacks(after).length > 0 ? inTheWay : [],
     runs,
   }
 }
@@ -93,6 +206,8 @@ export function resultByHand(step: LabStep, before: LabCheckResult, after: LabCh
   return {
     status: isDone(step, before.steps) ? 'already' : 'done',
     commands: [],
+    wrong: [],
+    inTheWay: [],
     runs: [],
     before: before.now,
     after: after.now,

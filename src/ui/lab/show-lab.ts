@@ -11,7 +11,7 @@ import { markdown } from '../terminal/markdown.ts'
 import { picture } from '../../picture/topology.ts'
 import { showLines, showStepText } from './show-description.ts'
 import { headingOf, stepText } from './describe-step.ts'
-import { commandLines, firstSentence, indented, wrapped } from '../terminal/layout.ts'
+import { commandLines, firstSentence, indented, labelled, wrapped } from '../terminal/layout.ts'
 import { symbol, withSymbol, style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
 import type { View } from '../terminal/view.ts'
@@ -59,12 +59,15 @@ export function showStep(lab: Lab, step: LabStep, { log, plain }: Omit<View, 'fl
 /** Shows what a step did: commands, what changed in the kernel, the checks, and the picture. */
 export function showResult(
   step: LabStep,
-  { status, commands, runs, before, after, findings }: StepResult,
+  { status, commands, wrong, runs, before, after, findings }: StepResult,
   view: View,
 ): void {
   const { log, plain } = view
   if (status === 'already') log(draw`\n${withSymbol(symbol.already, 'Already there: nothing to do', plain)}\n`)
-  else showCommands(commands, log)
+  else if (commands.length > 0) {
+    showWrong(wrong, log)
+    showCommands(commands, log)
+  }
   showRuns(runs, log)
   showChange(before, after, view)
   for (const finding of findings) log(wrapped(findingLine(finding, plain)))
@@ -100,6 +103,13 @@ export function showUndone(step: LabStep, commands: readonly Command[], before: 
 export function showPurpose(lab: Lab, step: LabStep, { log, plain }: Omit<View, 'flags'>): void {
   log(style.title(headingOf(lab, step)))
   log(markdown(step.text, plain))
+}
+
+/** Shows what is wrong in the network, one thing a line. */
+export function showWrong(wrong: readonly string[], log: View['log']): void {
+  if (wrong.length === 0) return
+  log(style.title('What is wrong'))
+  for (const one of wrong) log(labelled('  · ', one))
 }
 
 /** Shows commands, as one would type them. */

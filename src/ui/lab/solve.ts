@@ -1,24 +1,69 @@
-import type { RunningLab } from '../../lab/run/lab-in-progress.ts'
+import { planFor, type RunningLab } from '../../lab/run/lab-in-progress.ts'
+import type { LabCheckResult } from '../../lab/run/check.ts'
 import type { LabStep } from '../../lab/format/lab.ts'
+import { preview, type StepResult } from '../../lab/run/steps.ts'
+import type { Command } from '../../operations/operation.ts'
 import { bindOperation } from '../../operations/registry.ts'
-import { programLine } from '../../plan/command-line.ts'
-import { showCommands } from './show-lab.ts'
-import { commandLines } from '../terminal/layout.ts'
+import { programLine, quote, toLine } from '../../plan/command-line.ts'
+import { showCommands, showWrong } from './show-lab.ts'
+import { commandLines, labelled, wrapped } from '../terminal/layout.ts'
 import { style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
 import type { View } from '../terminal/view.ts'
 
-/** Shows the commands that solve some steps. */
-export function showSolution({ lab }: RunningLab, steps: readonly LabStep[], { log }: View): void {
-  for (const step of steps) {
-    log(style.title(`The solution of step ${lab.steps.indexOf(step) + 1}: ${step.title}`))
-    showCommands(
-      step.operations.flatMap((operation) => bindOperation(operation).apply),
-      log,
-    )
-    for (const command of step.run) log(draw`  $ ${style.command(commandLines(programLine(command)))}\n`)
+/**
+ * Shows what is wrong, and the commands that put it right and solve a step, after those in `first`: what they are depends on
+ * the network as it is. Returns them.
+ */
+export async function showSolution(
+  running: RunningLab,
+  step: LabStep,
+  first: readonly LabStep[],
+  before: LabCheckResult,
+  { log }: View,
+): Promise<readonly Command[]> {
+  const { lab, kernel } = running
+  const { wrong, corrections, steps } = await preview(kernel, planFor(running, step, first, before))
+  showWrong(wrong, log)
+  if (corrections.length > 0) showCommands(corrections, log)
+  for (const { step: one, commands } of steps) {
+    const isWanted = one === step || first.includes(one)
+    if (commands.length === 0 && !isWanted) continue
+    const number = lab.steps.indexOf(one) + 1
+    log(style.title(`${isWanted ? 'The solution of' : 'Again, for'} step ${number}: ${one.title}`))
+    showCommands(commands, log)
+    if (isWanted) showRunLines(one, log)
   }
+  return [...corrections, ...steps.flatMap(({ commands }) => commands)]
 }
+
+/** Shows the commands that do a step where nothing is wrong, whatever the network is like. */
+export function showStepCommands(step: LabStep, { log }: Pick<View, 'log'>): void {
+  showCommands(
+    step.operations.flatMap((operation) => bindOperation(operation).apply),
+    log,
+  )
+  showRunLines(step, log)
+}
+
+function showRunLines({ run }: LabStep, log: View['log']): void {
+  for (const command of run) log(draw`  $ ${style.command(commandLines(programLine(command)))}\n`)
+}
+
+/** Shows the rules of others that are in the way and, if `step` is given, how to have them removed. */
+export function showInTheWay({ inTheWay }: Pick<StepResult, 'inTheWay'>, { log, flags }: View, step?: LabStep): void {
+  if (inTheWay.length === 0) return
+  log(style.warn('These rules let packets be dropped, and cnilab did not make them:'))
+  for (const { wrong, commands } of inTheWay) {
+    log(labelled('  · ', wrong))
+    for (const command of commands) log(draw`      $ ${style.command(commandLines(toLine(command, '1')))}`)
+  }
+  if (step)
+    log(wrapped(`They stay until you agree: cnilab lab solve ${quote(step.id)} --remove-foreign${flags} removes them.`))
+}
+
+/** What to ask before rules of others are removed. */
+export const REMOVE_FOREIGN = 'Remove these rules, which cnilab did not make?'
 
 /** Asks the user on a terminal whether to run it; elsewhere says how. */
 export async function askToRun({ log, plain }: View): Promise<boolean> {

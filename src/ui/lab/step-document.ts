@@ -22,6 +22,9 @@ export interface StepDocument extends Document {
     /** What changed in the kernel, in the lines of `summarize`. */
     changed: { gone: string[]; added: string[] }
     findings: Finding[]
+    /** What was wrong before, and rules of others that are in the way, in words. */
+    wrong?: string[]
+    inTheWay?: string[]
   }
 }
 
@@ -74,7 +77,8 @@ export function stepDocument(
   step: LabStep,
   status: 'done' | 'already' | 'shown' | 'undone',
   sandbox?: string,
-  result?: Pick<StepResult, 'commands' | 'before' | 'after' | 'findings'>,
+  result?: Pick<StepResult, 'commands' | 'before' | 'after' | 'findings'> &
+    Partial<Pick<StepResult, 'wrong' | 'inTheWay'>>,
 ): StepDocument {
   // The learner has to find out how to do a free step.
   const solution = hidesSolution(lab, step) ? [] : step.operations
@@ -90,6 +94,8 @@ export function stepDocument(
       commands: commands.map((command) => toLine(command, '1')),
       changed: result ? diff(summarize(result.before), summarize(result.after)) : { gone: [], added: [] },
       findings: result?.findings ?? [],
+      ...(result?.wrong ? { wrong: result.wrong } : {}),
+      ...(result?.inTheWay ? { inTheWay: result.inTheWay.map(({ wrong }) => wrong) } : {}),
     },
   }
 }

@@ -1,5 +1,6 @@
 import { missingSteps, resultByHand, type StepResult, undoStep } from '../../lab/run/steps.ts'
-import { doRunning, forgetSteps, type RunningLab } from '../../lab/run/lab-in-progress.ts'
+import { doRunning, forgetSteps, reachedSteps, type RunningLab } from '../../lab/run/lab-in-progress.ts'
+import { isDone } from '../../lab/run/check.ts'
 import { CnilabError } from '../../errors.ts'
 import { exec } from '../../kernel/exec.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
@@ -10,6 +11,7 @@ import { markdown } from '../terminal/markdown.ts'
 import { shellWithPrompt } from '../terminal/shell.ts'
 import { mapDocument, type StepDocument, stepDocument } from './step-document.ts'
 import { showMap, showNext, showPurpose, showResult, showStep, showUndone } from './show-lab.ts'
+import { showInTheWay } from './solve.ts'
 import { firstSentence, fitted, wrapped } from '../terminal/layout.ts'
 import { draw } from '../terminal/text.ts'
 import type { View } from '../terminal/view.ts'
@@ -35,7 +37,10 @@ export async function takeStep(
   const { lab } = running
   const before = await checkNow(running, view)
   const missing = missingSteps(lab, step, before)
-  if (missing.length > 0 && missingOnes !== 'do') await askForMissing(step, missing, missingOnes === 'ask', view)
+  // What was done once, and lost or changed since, is put right without a question.
+  const reached = reachedSteps(running, before)
+  const news = missing.filter((one) => !reached.includes(one))
+  if (news.length > 0 && missingOnes !== 'do') await askForMissing(step, news, missingOnes === 'ask', view)
   const result = await whileWaiting(`doing step ${step.id}`, view.plain, doRunning(running, step, missing, before))
   showPurpose(lab, step, view)
   return report(running, step, result, view)
@@ -84,8 +89,13 @@ export async function undoLastStep(running: RunningLab, view: View): Promise<Ste
 
 function report({ lab, kernel }: RunningLab, step: LabStep, result: StepResult, view: View): StepDocument {
   showResult(step, result, view)
+  showInTheWay(result, view, step)
   showNext(result.steps, view)
-  if (result.findings.some(({ passed }) => passed === false)) process.exitCode = 1
+  if (
+    !isDone(step, result.steps) &&
+    (result.inTheWay.length > 0 || result.findings.some(({ passed }) => passed === false))
+  )
+    process.exitCode = 1
   return stepDocument(lab, step, result.status, kernel.host.name, result)
 }
 

@@ -1,6 +1,13 @@
 import { type LabCheckResult, isDone } from '../../lab/run/check.ts'
 import { missingSteps, resultByHand, type StepResult } from '../../lab/run/steps.ts'
-import { doRunning, isRunning, noteStep, noteHint, type RunningLab } from '../../lab/run/lab-in-progress.ts'
+import {
+  doRunning,
+  isRunning,
+  noteStep,
+  noteHint,
+  reachedSteps,
+  type RunningLab,
+} from '../../lab/run/lab-in-progress.ts'
 import { tryBefore } from '../../lab/run/automatic.ts'
 import { show, formatError } from '../terminal/error.ts'
 import { noteGivingUp } from './exam.ts'
@@ -20,6 +27,7 @@ import { indented, wrapped } from '../terminal/layout.ts'
 import { style } from '../terminal/style.ts'
 import { draw, linesOf } from '../terminal/text.ts'
 import { picture } from '../../picture/topology.ts'
+import { REMOVE_FOREIGN, showInTheWay } from './solve.ts'
 import { typeInShell } from './take-step.ts'
 import type { View } from '../terminal/view.ts'
 import { checkNow } from './checking.ts'
@@ -166,17 +174,24 @@ function showMore(lab: Lab, step: LabStep, { log, plain }: View): void {
 async function runForMe({ running, view, signal }: Tour, step: LabStep): Promise<boolean> {
   const before = await checkNow(running, view) // it may have been done from another terminal
   const missing = missingSteps(running.lab, step, before)
-  if (missing.length > 0) {
-    const names = missing.map(({ title }) => `'${title}'`).join(', ')
-    const message = `This needs steps that were skipped or undone: ${names}. Do them, too?`
+  const reached = reachedSteps(running, before)
+  const news = missing.filter((one) => !reached.includes(one))
+  if (news.length > 0) {
+    const names = news.map(({ title }) => `'${title}'`).join(', ')
+    const message = `This needs steps that were skipped: ${names}. Do them, too?`
     if ((await askChoice(message, YES_OR_NO, { plain: view.plain, signal })) !== true) return false
   }
   try {
-    return report(
-      { running, view, signal },
-      step,
-      await whileWaiting(`doing step ${step.id}`, view.plain, doRunning(running, step, missing, before)),
-    )
+    const doing = `doing step ${step.id}`
+    let result = await whileWaiting(doing, view.plain, doRunning(running, step, missing, before))
+    if (result.inTheWay.length > 0) {
+      showInTheWay(result, view)
+      if ((await askChoice(REMOVE_FOREIGN, NO_OR_YES, { plain: view.plain, signal })) === true) {
+        const again = doRunning(running, step, [], await checkNow(running, view), { removeForeign: true })
+        result = await whileWaiting(doing, view.plain, again)
+      }
+    }
+    return report({ running, view, signal }, step, result)
   } catch (error) {
     // A refusal of the kernel is something to look into, not the end of the tour.
     const shown = show(error)
@@ -190,6 +205,7 @@ const YES_OR_NO: Choice<boolean>[] = [
   { name: 'yes', value: true },
   { name: 'no', value: false },
 ]
+const NO_OR_YES = YES_OR_NO.toReversed()
 
 /** Lets the learner do a step in a shell. Returns whether it is done now. */
 async function typeMyself(tour: Tour, step: LabStep, before: LabCheckResult): Promise<boolean> {

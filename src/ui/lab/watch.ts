@@ -13,7 +13,7 @@ import { findingLine, showFindings } from './findings.ts'
 import { noteGivingUp } from './exam.ts'
 import { stepProgress } from '../../lab/run/progress.ts'
 import { showHint } from './hint.ts'
-import { showSolution } from './solve.ts'
+import { showInTheWay, showSolution } from './solve.ts'
 import { showMap, showPicture, showPurpose, statusSymbol } from './show-lab.ts'
 import { firstSentence, inRows, wrapped } from '../terminal/layout.ts'
 import { clearScreen, type Log } from '../terminal/output.ts'
@@ -161,7 +161,7 @@ function press(shown: Shown, key: string, queue: Queue, check: () => Promise<voi
       })
       break
     case 's':
-      if (step) askToSolve(shown, step, collect, check)
+      if (step) queue.add(() => askToSolve(shown, step, collect, check))
       break
     case 'n':
       if (step) showPurpose(running.lab, step, collect)
@@ -180,7 +180,7 @@ function press(shown: Shown, key: string, queue: Queue, check: () => Promise<voi
   }
 }
 
-function askToSolve(shown: Shown, step: LabStep, view: View, check: () => Promise<void>): void {
+async function askToSolve(shown: Shown, step: LabStep, view: View, check: () => Promise<void>): Promise<void> {
   const { running, checked } = shown
   const missing = missingSteps(running.lab, step, checked)
   const steps = [...missing, step]
@@ -189,16 +189,17 @@ function askToSolve(shown: Shown, step: LabStep, view: View, check: () => Promis
       ask: 'This is an exam. Give up on this step, which is recorded, and see its solution?',
       yes: async () => {
         await noteGivingUp(running, steps)
-        askToSolve(shown, step, view, check)
+        await askToSolve(shown, step, view, check)
       },
     }
     return
   }
-  showSolution(running, steps, view)
+  await showSolution(running, step, missing, checked, view)
   shown.question = {
     ask: 'Run it?',
     yes: async () => {
-      await doRunning(running, step, missing, checked)
+      const result = await doRunning(running, step, missing, checked)
+      showInTheWay(result, view, step)
       await check()
     },
   }

@@ -51,7 +51,7 @@ export abstract class OperationCommand extends BaseCommand {
   protected async bringTo(plan: readonly Operation[], flags: Flags_): Promise<OperationsDocument> {
     if (!flags['dry-run'] || flags.explain) return this.act(plan, flags, mendPlan)
     const found = findHost(flags)
-    return this.dryRun(found ? await planMending(kernelOf(found), plan) : fromNothing(plan))
+    return this.dryRun(found ? (await planMending(kernelOf(found), plan)).done : fromNothing(plan))
   }
 
   private async act(plan: readonly Operation[], flags: Flags_, act: typeof doPlan): Promise<OperationsDocument> {
