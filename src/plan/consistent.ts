@@ -1,6 +1,14 @@
 import { CnilabError } from '../errors.ts'
 import { readResource, type Resource } from '../operations/operation.ts'
-import { type BoundOperation, bindOperation, normalForm, type Operation, withParams } from '../operations/registry.ts'
+import {
+  areOfOneKind,
+  asItem,
+  type BoundOperation,
+  bindOperation,
+  normalForm,
+  type Operation,
+  withParams,
+} from '../operations/registry.ts'
 
 /**
  * A plan in which each thing is made once: what is listed again, perhaps with more of its parameters, counts as the same
@@ -54,7 +62,7 @@ function keysOf({ id, provides }: BoundOperation): string[] {
 /** Two operations about one thing as one; `each` if both can be done, one after the other; undefined if they contradict. */
 function together(one: BoundOperation, two: BoundOperation): Operation | 'each' | undefined {
   const made = (bound: BoundOperation) => keysOf(bound).toSorted().join(' ')
-  if (one.operation.kind !== two.operation.kind || made(one) !== made(two)) return undefined
+  if (!areOfOneKind(one.operation, two.operation) || made(one) !== made(two)) return undefined
   const [first, second] = [one, two].map((bound) => given(normalForm(bound.operation)))
   const differing = Object.entries(second ?? {}).filter(
     ([key, value]) => first?.[key] !== undefined && JSON.stringify(first[key]) !== JSON.stringify(value),
@@ -69,15 +77,8 @@ function given({ params }: Operation): Record<string, unknown> {
 }
 
 function contradiction(one: BoundOperation, two: BoundOperation): CnilabError {
-  const words = [one, two].map(({ operation: { kind, params }, expected }) => {
-    const items = Object.entries(params).flatMap(([key, value]) =>
-      value === undefined ? [] : `${key}: ${shown(value)}`,
-    )
-    return `${kind}: {${items.join(', ')}} (${expected})`
-  })
+  const words = [one, two].map(({ operation, expected }) => `${asItem(operation)} (${expected})`)
   return new CnilabError('usage', `these contradict each other: ${words.join(' and ')}`, {
     fix: 'leave one of them out',
   })
 }
-
-const shown = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value))
