@@ -124,6 +124,12 @@ const WRONG: readonly Row[] = [
   ],
   ['an interface is down', [red, cable, up], 'ip -n red link set dev eth0 down', up],
   [
+    'an interface came up with a link-local address',
+    [red, cable, up],
+    'ip link set dev a up; ip -n red address show dev eth0 | grep -q fe80',
+    ['up', { ifname: 'eth0', netns: 'red', linkLocal: false }],
+  ],
+  [
     'a route has another gateway',
     [red, cable, address, up],
     'ip -n red route add default via 10.22.0.9',
