@@ -51,7 +51,8 @@ it.each<[text: string, why: string]>([
   ['- bridge: { nmae: x }', 'nmae'],
   ['- 7', 'an operation names its kind'],
   ['- bridge: { name: "${x}" }', '${x} is not known'],
-  ['text', 'a lab is a map of keys'],
+  ['text', 'neither a list of operations, such as - bridge: {name: cni0}, nor a lab'],
+  ['', 'neither a list of operations'],
   ['- bridge: { name: x, mtu: 99999999999999999999 }', 'mtu: an MTU is from 68 to 65535 bytes'],
   ['- veth: { name: a, peer: b, mtu: 67 }', 'an MTU is from 68 to 65535'],
   ['- route: { dst: default, via: 10.0.0.1, priority: 4294967296 }', 'a number is at most 4294967295'],
@@ -93,6 +94,11 @@ it.each<[text: string, why: string]>([
   const { code, stderr } = await cli(['apply', file('bad.yaml', text), '--sandbox', 'untouched'])
   expect([code, stderr]).toEqual([2, expect.stringContaining(why)])
   expect((await cli(['sandbox', 'list'])).stdout).not.toContain('untouched')
+})
+
+it('a list has no parameters to set', async () => {
+  const { code, stderr } = await cli(['apply', network, '--set', 'nope=1', '--dry-run'])
+  expect([code, stderr]).toEqual([2, expect.stringContaining("a list has no parameter 'nope'")])
 })
 
 it('does once what is listed several times, with all that is said of it', async () => {
