@@ -181,7 +181,12 @@ async function withLeft(
   const left = bound.filter((operation) => operation.judge(now).status === 'present')
   if (left.length === 0) return error
   const words = left.map(({ expected }) => expected).join('; ')
-  return new KernelError(`${error.message} (changed before, and left so: ${words})`, error.commands, error.culprit)
+  return new KernelError(
+    `${error.message} (changed before, and left so: ${words})`,
+    error.commands,
+    error.culprit,
+    error.modules,
+  )
 }
 
 /** What happens to each operation of a plan. */
@@ -324,14 +329,18 @@ function ownership(host: Host): IsOurs {
     mine.some(({ bound, before }) => bound.id === id && bound.undo(before, now).length > 0)
 }
 
-/** Finds the command that failed: a batch does not reliably say, so this reads the kernel again and blames the first operation that is missing. */
+/**
+ * Finds the command that failed: a batch does not reliably say, so this reads the kernel again and blames the first operation
+ * that is missing. What the kernel lacks for that one is a fault of the machine.
+ */
 export async function blame(
   kernel: Kernel,
   error: KernelError,
   todo: ReadonlyMap<BoundOperation, readonly Command[]>,
 ): Promise<KernelError> {
-  if (error.command !== undefined) return error
-  const now = await kernel.read(scopeOf([...todo.keys()]))
-  const [, culprit] = [...todo].find(([operation]) => operation.judge(now).status !== 'present') ?? []
-  return new KernelError(error.message, error.commands, culprit?.[0])
+  const { culprit } = error
+  const now = culprit ? undefined : await kernel.read(scopeOf([...todo.keys()]))
+  const [operation, commands] =
+    [...todo].find(([one, its]) => (now ? one.judge(now).status !== 'present' : its.some((it) => it === culprit))) ?? []
+  return new KernelError(error.message, error.commands, culprit ?? commands?.[0], operation?.modules)
 }

@@ -37,6 +37,17 @@ interface Names {
   strays: string[]
 }
 
+/** Those of the names in /run/netns that are folders. */
+export function foldersAmong(host: Host, names: readonly string[]): string[] {
+  return names.filter((name) => {
+    try {
+      return withPath(host, netnsFile(name), (path) => statSync(path).isDirectory())
+    } catch {
+      return false // it is gone
+    }
+  })
+}
+
 /** The files in /run/netns, as far as they can be told from outside: a link to a process's namespace counts as a stray. */
 export function seenInNetns(host: Host): Names {
   const found: Names = { namespaces: new Map(), strays: [] }

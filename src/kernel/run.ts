@@ -9,20 +9,28 @@ import type { Launch } from './launcher.ts'
 import { spawnOn } from './on-host.ts'
 import { type Finished, wasKilled } from './spawn.ts'
 
-/** A command that the kernel refused. `commands` are all commands of its process, any of which may be the one. */
+/** What ip(8), bridge(8) and nft(8) say of something that the kernel does not have. */
+const LACKING = /Unknown device type|not supported/
+
+/** A command that the kernel refused. `modules`: those that it needs, if that is known. `commands` are all commands of its process, any of which may be the one. */
 export class KernelError extends CnilabError {
   readonly commands: readonly Command[]
   /** The one that failed, if that is known. */
   readonly culprit: Command | undefined
+  readonly modules: string | undefined
 
-  constructor(message: string, commands: readonly Command[], culprit: Command | undefined) {
-    const fix = remedyForLimit(message)
-    super('state', message, {
+  constructor(message: string, commands: readonly Command[], culprit: Command | undefined, modules?: string) {
+    const lacking = modules !== undefined && LACKING.test(message)
+    const fix = lacking
+      ? `sudo modprobe -a ${modules} on the machine; if that does not help, its kernel was built without it`
+      : remedyForLimit(message)
+    super(lacking ? 'machine' : 'state', message, {
       ...(culprit ? { command: toLine(culprit, '1') } : {}),
       ...(fix === undefined ? {} : { fix }),
     })
     this.commands = commands
     this.culprit = culprit
+    this.modules = modules
   }
 }
 

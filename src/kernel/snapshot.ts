@@ -15,7 +15,7 @@ import { ambiguous } from '../state/topology.ts'
 import { withFiles } from './files.ts'
 import type { Host } from './host.ts'
 import type { Launch } from './launcher.ts'
-import { namesInNetns, netnsAt, type NetnsFile } from './netns-files.ts'
+import { foldersAmong, namesInNetns, netnsAt, type NetnsFile } from './netns-files.ts'
 import { spawnOn } from './on-host.ts'
 import { readText, UnreadableError } from './read-file.ts'
 import { wasKilled } from './spawn.ts'
@@ -66,7 +66,7 @@ export async function snapshot(host: Host, launcher: Launch, scope?: Scope): Pro
     readSettings(settings, HOST),
   ])
   const state = new Map<string, Namespace | undefined>([
-    [HOST, { ...parseNamespace(own, { ...nowhere, ...rest }), strays }],
+    [HOST, { ...parseNamespace(own, { ...nowhere, ...rest }), strays, folders: foldersAmong(host, strays) }],
     ...names.map((name) => [name, inner.get(name)] as const),
   ])
   for (const name of scope?.links ? [] : ambiguous(state)) {

@@ -89,12 +89,12 @@ export const netnsName = identifierOf('namespace name', 64, 'red', [HOST, INTERN
 export const anyNetns = identifierOf('namespace name', 64, 'red', [HOST])
 
 /** The file of a network namespace without a name: `/proc/42/ns/net`. */
-const netnsPath = z.string().regex(/^\/[^\s"'#\\]+$/)
+const netnsPath = z.string().regex(/^\/[^\s"'#\\]+$/, { abort: true })
 
-/** A namespace's name, or the path of its file. */
-export const netnsPlace = z.union([netnsPath, anyNetns], {
+/** A namespace to change something in: its name, or the path of its file. */
+export const netnsPlace = z.union([netnsPath, netnsName], {
   error: (issue) =>
-    anyNetns.safeParse(issue.input).error?.issues[0]?.message ?? `'${asText(issue.input)}' is not a namespace`,
+    netnsName.safeParse(issue.input).error?.issues[0]?.message ?? `'${asText(issue.input)}' is not a namespace`,
 })
 
 /** The name of the namespace at `path`, if that is where `ip netns` keeps it; else the path. */

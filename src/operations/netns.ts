@@ -26,7 +26,7 @@ export const netns: OperationKind<'netns', Params> = {
     if (!now.has(p.name) && !isStray(p, now)) return []
     return namespace && isAnother(namespace, before) ? [] : [ip(undefined, 'netns', 'delete', p.name)]
   },
-  mend: (p) => [ip(undefined, 'netns', 'delete', p.name), ...netns.apply(p)],
+  mend: (p, now) => (isFolder(p, now) ? [] : [ip(undefined, 'netns', 'delete', p.name), ...netns.apply(p)]),
   users: (p, now) =>
     (now.get(p.name)?.links ?? [])
       .filter(({ name, alias }) => !KERNELS_OWN.includes(name) && alias !== MARK_ALIAS)
@@ -41,7 +41,7 @@ export const netns: OperationKind<'netns', Params> = {
     if (isStray(p, now))
       return {
         status: 'differs',
-        actual: `the file /run/netns/${p.name} is not a namespace`,
+        actual: `the ${isFolder(p, now) ? 'folder' : 'file'} /run/netns/${p.name} is not a namespace`,
         remedy: `rm -d /run/netns/${p.name}`,
       }
     return now.has(p.name)
@@ -53,6 +53,11 @@ export const netns: OperationKind<'netns', Params> = {
 /** Whether a file has the namespace's name but is not a namespace: ip(8) takes it for one. */
 function isStray({ name }: Params, now: State): boolean {
   return now.get(HOST)?.strays?.includes(name) === true
+}
+
+/** Whether it is a folder, which ip(8) cannot remove. */
+function isFolder({ name }: Params, now: State): boolean {
+  return now.get(HOST)?.folders?.includes(name) === true
 }
 
 /** The interfaces that a new namespace has: the loopback, and the tunnels of the modules that the kernel has loaded. */

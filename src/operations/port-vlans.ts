@@ -53,6 +53,7 @@ export const portVlans: OperationKind<'port-vlans', Params> = {
   },
   id: (p) => idIn(p.netns, p.ifname),
   reads: (p) => ({ namespaces: namedNetns(p.netns), netns: p.netns, vlans: true }),
+  modules: 'bridge',
   provides: () => [],
   needs: (p) => [resource.link(p.ifname, p.netns)],
   apply: (p) => [

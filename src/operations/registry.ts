@@ -214,23 +214,23 @@ export function normalForm(operation: Operation): Operation {
   return withParams(operation, definitionOf(operation.kind).normal?.(operation.params) ?? operation.params)
 }
 
+/** Whether two operations are of the same kind. */
+export function areOfOneKind(one: Operation, two: Operation): boolean {
+  return one.kind === two.kind
+}
+
+/** The operation as a list has it: `bridge: {name: cni0}`. */
+export function asItem({ kind, params }: Operation): string {
+  const shown = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value))
+  const items = Object.entries(params).flatMap(([key, value]) => (value === undefined ? [] : `${key}: ${shown(value)}`))
+  return `${kind}: {${items.join(', ')}}`
+}
+
 /** The operation with other parameters of its kind. */
 export function withParams({ kind }: Operation, params: object): Operation {
   // The caller says so; all that it gives comes of operations of the kind.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return { kind, params } as Operation
-}
-
-/** Whether two operations are of one kind. */
-export function areOfOneKind(one: Operation, other: Operation): boolean {
-  return one.kind === other.kind
-}
-
-/** An operation in words, much as a lab writes it: `netns: {name: red}`. */
-export function written({ kind, params }: Operation): string {
-  const shown = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value))
-  const items = Object.entries(params).flatMap(([key, value]) => (value === undefined ? [] : `${key}: ${shown(value)}`))
-  return `${kind}: {${items.join(', ')}}`
 }
 
 /** What remains of operations on a kernel without IPv6. */

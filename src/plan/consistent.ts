@@ -2,12 +2,12 @@ import { CnilabError } from '../errors.ts'
 import { readResource, type Resource } from '../operations/operation.ts'
 import {
   areOfOneKind,
+  asItem,
   type BoundOperation,
   bindOperation,
   normalForm,
   type Operation,
   withParams,
-  written,
 } from '../operations/registry.ts'
 
 /**
@@ -77,7 +77,7 @@ function given({ params }: Operation): Record<string, unknown> {
 }
 
 function contradiction(one: BoundOperation, two: BoundOperation): CnilabError {
-  const words = [one, two].map(({ operation, expected }) => `${written(operation)} (${expected})`)
+  const words = [one, two].map(({ operation, expected }) => `${asItem(operation)} (${expected})`)
   return new CnilabError('usage', `these contradict each other: ${words.join(' and ')}`, {
     fix: 'leave one of them out',
   })

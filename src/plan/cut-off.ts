@@ -25,8 +25,9 @@ export interface Lifeline {
 
 /** The lifeline of a sandbox: its uplink. Everything else in it may be changed. */
 export function uplinkOf(now: State): Lifeline[] {
-  const uplink = now.get(HOST)?.links.find(isUplink)
-  return uplink ? [{ what: "the sandbox's uplink", dev: uplink.name, below: new Set() }] : []
+  // Of several that look like it, none is lost.
+  const uplinks = now.get(HOST)?.links.filter(isUplink) ?? []
+  return uplinks.map(({ name }) => ({ what: "the sandbox's uplink", dev: name, below: new Set() }))
 }
 
 /**

@@ -89,6 +89,8 @@ export interface Namespace {
   netnsIds?: ReadonlyMap<number, string>
   /** Only on the host: the names of files in /run/netns that are not namespaces, such as those that a reboot leaves. */
   strays?: readonly string[]
+  /** Those of the strays that are folders, which ip cannot remove. */
+  folders?: readonly string[]
 }
 
 /**
@@ -130,5 +132,6 @@ export function isInVlan({ vlans }: Link, vlan: number): boolean {
 
 /** Whether this is the sandbox's uplink, which must stay where it is. */
 export function isUplink(link: Link | undefined): boolean {
-  return link?.addresses.some(({ address }) => address === UPLINK.address) === true
+  // Anybody can give its address to lo, or to a bridge.
+  return link?.kind === 'veth' && link.addresses.some(({ address }) => address === UPLINK.address)
 }

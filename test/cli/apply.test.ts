@@ -51,10 +51,15 @@ it.each<[text: string, why: string]>([
   ['- bridge: { nmae: x }', 'nmae'],
   ['- 7', 'an operation names its kind'],
   ['- bridge: { name: "${x}" }', '${x} is not known'],
-  ['text', 'a lab is a map of keys'],
+  ['text', 'neither a list of operations, such as - bridge: {name: cni0}, nor a lab'],
+  ['', 'neither a list of operations'],
   ['- bridge: { name: x, mtu: 99999999999999999999 }', 'mtu: an MTU is from 68 to 65535 bytes'],
   ['- veth: { name: a, peer: b, mtu: 67 }', 'an MTU is from 68 to 65535'],
   ['- route: { dst: default, via: 10.0.0.1, priority: 4294967296 }', 'a number is at most 4294967295'],
+  ['- bridge: { name: x, netns: a/b }', "netns: namespace name 'a/b' must begin with a letter or digit"],
+  ['- bridge: { name: x, netns: "" }', "netns: namespace name '' must begin with"],
+  ['- bridge: { name: x, netns: host }', "netns: namespace name 'host' is reserved"],
+  ['- bridge: { name: x, netns: internet }', "netns: namespace name 'internet' is reserved"],
   ...(
     [
       [
@@ -89,6 +94,11 @@ it.each<[text: string, why: string]>([
   const { code, stderr } = await cli(['apply', file('bad.yaml', text), '--sandbox', 'untouched'])
   expect([code, stderr]).toEqual([2, expect.stringContaining(why)])
   expect((await cli(['sandbox', 'list'])).stdout).not.toContain('untouched')
+})
+
+it('a list has no parameters to set', async () => {
+  const { code, stderr } = await cli(['apply', network, '--set', 'nope=1', '--dry-run'])
+  expect([code, stderr]).toEqual([2, expect.stringContaining("a list has no parameter 'nope'")])
 })
 
 it('does once what is listed several times, with all that is said of it', async () => {
@@ -210,6 +220,23 @@ it('what was there before stays when a later command is refused, and the error s
   expect(shown).toMatch(/kept@if[^]*mtu 1400[^]*10\.44\.0\.2\/16/)
   expect(shown).not.toContain('new')
 }, 60_000)
+
+const lacking = onMachine('ip link add name d type dummy 2>&1 || true').includes('Unknown device type')
+
+it.runIf(lacking)('what the kernel lacks is a fault of the machine, and its module is named', async () => {
+  const list = file('lacking.yaml', '- bridge: { name: br8 }\n- dummy: { name: d }\n')
+  const { code, stderr } = await cli(['apply', list])
+  expect([code, stderr]).toEqual([3, expect.stringMatching(/ip link add name d type dummy[^]*modprobe -a dummy/)])
+  expect(await sh('ip link show br8 2>&1')).toContain('does not exist')
+})
+
+it('a folder in the place of a namespace stays, and the command that removes it is named', async () => {
+  const list = file('folder.yaml', '- netns: { name: green }\n')
+  await cli(['exec', '--', 'mkdir', '-p', '/run/netns/green'])
+  const [dry, real] = [await cli(['apply', list, '--dry-run']), await cli(['apply', list])]
+  expect([dry.code, dry.stderr]).toEqual([1, real.stderr])
+  expect([real.code, real.stderr]).toEqual([1, expect.stringContaining('cnilab exec -- rm -d /run/netns/green')])
+})
 
 it('--host changes what bears our mark, and names what does not', () => {
   const output = onMachine(`

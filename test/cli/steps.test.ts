@@ -140,6 +140,14 @@ it('forwarding stays on until the last masquerade goes', async () => {
   expect((await cli(forwarding)).stdout).toBe('0\n')
 })
 
+it('--explain of a deletion shows what it runs, and not how the thing might have been made', async () => {
+  await cli(['exec', '--', 'ip', 'link', 'add', 'link', 'eth0', 'name', 'm', 'type', 'macvlan'])
+  const { stdout } = await cli(['macvlan', 'delete', 'm', '--explain'])
+  expect(stdout).toMatch(/^Delete the macvlan interface m\n[^]*\n {2}ip link delete dev m\n$/)
+  await cli(['macvlan', 'delete', 'm'])
+  expect((await cli(['macvlan', 'delete', 'm', '--explain'])).stdout).not.toContain('ip link')
+})
+
 it('--dry-run and --explain of every subcommand run nothing', async () => {
   await cli(['netns', 'list'])
   const before = (await cli(['exec', '--', 'sh', '-c', 'ip -j link; ip netns; nft list ruleset'])).stdout

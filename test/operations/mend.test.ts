@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { doPlan } from '../../src/engine/do.ts'
 import { mendPlan, planMending } from '../../src/engine/mend.ts'
 import { bindOperation, type KindName, kinds, parseOperation } from '../../src/operations/registry.ts'
 import type { Command } from '../../src/operations/operation.ts'
@@ -122,6 +123,12 @@ const WRONG: readonly Row[] = [
     ['address', { address: '10.22.0.2/16', ifname: 'eth0', netns: 'red', prefixRoute: false }],
   ],
   ['an interface is down', [red, cable, up], 'ip -n red link set dev eth0 down', up],
+  [
+    'an interface came up with a link-local address',
+    [red, cable, up],
+    'ip link set dev a up; ip -n red address show dev eth0 | grep -q fe80',
+    ['up', { ifname: 'eth0', netns: 'red', linkLocal: false }],
+  ],
   [
     'a route has another gateway',
     [red, cable, address, up],
@@ -445,6 +452,14 @@ describe('from a wrong state to the right one', () => {
       const operations = plan.map(([kind, params]) => parseOperation(kind, params))
       await mendPlan(kernel, operations.slice(0, 1))
       await expect(mendPlan(kernel, operations)).rejects.toThrow('take something away from each other')
+    }))
+
+  it('knows the uplink by more than its address', () =>
+    withSandbox(async (kernel) => {
+      const script = 'ip netns add red; ip address add 203.0.113.2/24 dev lo'
+      expect(await kernel.probe(['sh', '-ec', script])).toMatchObject({ stderr: '' })
+      const moving = parseOperation('attach-netns', { ifname: 'eth0', netns: 'red' })
+      await expect(doPlan(kernel, [moving])).rejects.toThrow("eth0 is the sandbox's uplink")
     }))
 
   it('never takes the way out for something in the way', () =>

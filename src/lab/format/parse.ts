@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { CnilabError } from '../../errors.ts'
 import type { Operation } from '../../operations/registry.ts'
 import { BOUNDS } from './bounds.ts'
 import { operations } from './items.ts'
@@ -16,7 +17,17 @@ export function parseLab(yaml: string, file: string, set: Readonly<Record<string
  */
 export function parseOperations(yaml: string, file: string, set: Readonly<Record<string, string>> = {}): Operation[] {
   const source = readSource(yaml, file)
+  if (typeof source.tree !== 'object' || source.tree === null)
+    throw source.errorAt(
+      [],
+      'this is neither a list of operations, such as - bridge: {name: cni0}, nor a lab, which is a map of keys: version, id, title, text, steps',
+    )
   if (!Array.isArray(source.tree)) return operationsOf(toLab(source, set))
+  const [given] = Object.keys(set)
+  if (given !== undefined)
+    throw new CnilabError('usage', `a list has no parameter '${given}'`, {
+      fix: 'leave out --set; a lab can have parameters',
+    })
   const room = { operations: BOUNDS.operations }
   return source.tree.flatMap((raw: unknown, i) => {
     const item = z.record(z.string(), z.unknown()).safeParse(raw)

@@ -55,7 +55,7 @@ export abstract class OperationCommand extends BaseCommand {
   }
 
   private async act(plan: readonly Operation[], flags: Flags_, act: typeof doPlan): Promise<OperationsDocument> {
-    if (flags.explain) return this.explain(plan.map(bindOperation))
+    if (flags.explain) return this.explain(fromNothing(plan))
     const host = await this.openHost(flags)
     const { done } = await act(kernelOf(host), plan)
     for (const one of done) this.report(one)
@@ -71,11 +71,12 @@ export abstract class OperationCommand extends BaseCommand {
   protected async undo(operation: Operation, flags: Flags_): Promise<OperationsDocument> {
     const bound = bindOperation(operation)
     const what = bound.explain.undoing
-    if (flags.explain) return this.explain([bound], what)
-    if (flags['dry-run']) {
+    if (flags.explain || flags['dry-run']) {
       const found = findHost(flags)
       const { commands } = found ? await planRemoval(kernelOf(found), operation) : { commands: [] }
-      return this.dryRun([{ operation: bound, commands }])
+      return flags.explain
+        ? this.explain([{ operation: bound, commands }], what)
+        : this.dryRun([{ operation: bound, commands }])
     }
     const host = await this.openHost(flags)
     const kernel = kernelOf(host)
@@ -97,17 +98,19 @@ export abstract class OperationCommand extends BaseCommand {
     for (const command of commands) this.log(draw`  ${style.command(toLine(command, '1'))}`)
   }
 
-  private explain(operations: readonly BoundOperation[], undoing?: string): OperationsDocument {
-    if (undoing !== undefined) this.log(`${undoing}. What it undoes:`)
-    for (const { explain, apply } of operations) {
-      this.log(draw`${style.title(explain.what)}\n  ${explain.why}`)
-      for (const command of apply) this.log(draw`  ${style.command(toLine(command, '1'))}`)
+  /** With `undoing`, in these words, the commands are those that undo: an operation that is only named to be undone need not say all. */
+  private explain(planned: readonly Planned[], undoing?: string): OperationsDocument {
+    for (const { operation, commands } of planned) {
+      const { what, why } = operation.explain
+      this.log(draw`${style.title(undoing ?? what)}\n  ${why}`)
+      for (const command of commands) this.log(draw`  ${style.command(toLine(command, '1'))}`)
     }
     return {
       schema,
       ok: true,
-      operations: operations.map((operation) => ({
-        ...row(operation, 'planned', operation.apply),
+      operations: planned.map(({ operation, commands }) => ({
+        ...row(operation, 'planned', commands),
+        ...(undoing === undefined ? {} : { what: undoing }),
         why: operation.explain.why,
       })),
     }
