@@ -48,22 +48,18 @@ export function dependencies(): Dependencies {
 
 /**
  * Judges operations against a state, in order. Those that depend on a failed one, here or in `before`, are skipped, so that
- * one mistake is one red line. `effects` says what else can be seen of those that are not found, by their ids: they may be
- * done in another way than ours.
+ * one mistake is one red line.
  */
 export function toFindings(
   operations: readonly BoundOperation[],
   now: State,
   step?: string,
   before: Dependencies = dependencies(),
-  effects: ReadonlyMap<string, { isThere: boolean; actual: string }> = new Map(),
 ): Finding[] {
   return operations.map((operation) => {
     const dependsOn = before.on(operation.needs)
     const verdict = operation.judge(now)
-    const effect = verdict.status === 'present' ? undefined : effects.get(operation.id)
-    const isThere = verdict.status === 'present' || effect?.isThere === true
-    const passed = isThere ? true : before.hold(dependsOn) ? false : null
+    const passed = verdict.status === 'present' ? true : before.hold(dependsOn) ? false : null
     before.add(operation.id, passed, operation.provides)
     return {
       id: operation.id,
@@ -71,7 +67,7 @@ export function toFindings(
       passed,
       what: operation.explain.what,
       expected: operation.expected,
-      actual: effect?.actual ?? verdict.actual,
+      actual: verdict.actual,
       why: operation.explain.why,
       fix: passed === true ? [] : operation.apply.map((command) => toArgv(command, '1')),
       dependsOn,
