@@ -20,10 +20,13 @@ interface Reading {
   ) => AssertionOutcome
 }
 
-/** A call with real packets: its protocol and destination. `to` and `server` are addresses, IPv4 or IPv6. */
+/**
+ * A call with real packets: its protocol and destination. `to` and `server` are addresses, IPv4 or IPv6. `soon`: somebody is
+ * just about to listen there.
+ */
 export type PacketCall =
-  | { protocol: 'tcp' | 'udp'; to: string; port: number }
-  | { protocol: 'http'; to: string; port: number; path: string }
+  | { protocol: 'tcp' | 'udp'; to: string; port: number; soon?: true }
+  | { protocol: 'http'; to: string; port: number; path: string; contains?: string | undefined }
   | { protocol: 'dns'; server: string; name: string }
 
 /** The outcome of a call. */
@@ -34,6 +37,8 @@ export interface CallOutcome {
   detail: string
   /** The status of HTTP. */
   status?: number
+  /** Whether the page contains the text that was searched for. */
+  contains?: boolean
 }
 
 /**
@@ -43,7 +48,7 @@ export interface CallOutcome {
 export type Test =
   | { by: 'state'; judge: (now: State) => AssertionOutcome; proof?: Proof | undefined }
   | { by: 'reading'; reading: Reading; proof?: (now: State) => Proof | undefined }
-  | { by: 'ping'; from: string | undefined; to: string }
+  | { by: 'ping'; from: string | undefined; to: string; packets: 'small' | 'full' | 'all' }
   | {
       by: 'call'
       from: string | undefined
@@ -67,5 +72,7 @@ export interface AssertionKind<P> {
   /** What must exist before it can hold, and what others may rely on when it does. */
   needs?(p: P): readonly Resource[]
   provides?(p: P): readonly Resource[]
+  /** The addresses that it asks for on interfaces, with their prefixes. */
+  addresses?(p: P): readonly { address: string; ifname: string; netns?: string | undefined }[]
   test(p: P): Test
 }

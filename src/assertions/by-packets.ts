@@ -36,18 +36,31 @@ const place = (from: string) => (from === HOST ? undefined : from)
 interface PingParams {
   from: string
   to: string
+  packets?: 'small' | 'full' | 'all' | undefined
 }
+
+/** What a ping is answered with, in addition to the first small echo request. */
+const MORE = { small: '', full: ', and one of full size', all: ', one of full size, and TCP' }
 
 /** One echo request gets an answer: ping(8). */
 export const ping: AssertionKind<PingParams> = {
   title: 'one echo request is answered',
-  params: z.strictObject({ from: sender, to: target }),
+  params: z.strictObject({
+    from: sender,
+    to: target,
+    packets: z
+      .enum(['small', 'full', 'all'], { error: 'is small, full or all' })
+      .optional()
+      .describe(
+        'what must pass: a small echo request; full: one of full size, too; all: TCP, too. By default small, and all in the last step of a lab',
+      ),
+  }),
   id: (p) => `${p.from}.${p.to}`,
   what: (p, not) => `${p.from} ${not ? 'does not reach' : 'reaches'} ${p.to}`,
-  expected: (p, not) => (not ? 'no answer' : `${p.to} answers a ping from ${p.from}`),
+  expected: (p, not) => (not ? 'no answer' : `${p.to} answers a ping from ${p.from}${MORE[p.packets ?? 'small']}`),
   why: 'An answer means that the packet found its way there and that the reply found its way back.',
   needs: needsSender,
-  test: (p) => ({ by: 'ping', from: place(p.from), to: p.to }),
+  test: (p) => ({ by: 'ping', from: place(p.from), to: p.to, packets: p.packets ?? 'small' }),
 }
 
 interface SeenParams {
@@ -146,11 +159,14 @@ export const http: AssertionKind<HttpParams> = {
   test: (p) => ({
     by: 'call',
     from: place(p.from),
-    call: { protocol: 'http', to: p.to, port: p.port, path: p.path },
+    call: { protocol: 'http', to: p.to, port: p.port, path: p.path, contains: p.contains },
     listen: p.listen,
-    judge: ({ ok, detail, status }) => ({
-      holds: ok && status === p.status && (p.contains === undefined || detail.includes(p.contains)),
-      actual: status === undefined ? detail : `status ${status}: ${detail.trim()}`,
+    judge: ({ ok, detail, status, contains }) => ({
+      holds: ok && status === p.status && (p.contains === undefined || (contains ?? detail.includes(p.contains))),
+      actual:
+        status === undefined
+          ? detail
+          : `status ${status}: ${detail.trim()}${contains === false ? `, and nowhere '${p.contains}'` : ''}`,
     }),
   }),
 }

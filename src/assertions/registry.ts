@@ -43,6 +43,7 @@ export interface BoundAssertion {
   why: string
   needs: readonly Resource[]
   provides: readonly Resource[]
+  addresses: readonly { address: string; ifname: string; netns?: string | undefined }[]
   test: Test
 }
 
@@ -71,6 +72,7 @@ export function bindAssertion({ claim, not }: Assertion): BoundAssertion {
     why: kind.why,
     needs: kind.needs?.(params) ?? [],
     provides: not ? [] : (kind.provides?.(params) ?? []),
+    addresses: not ? [] : (kind.addresses?.(params) ?? []),
     test: kind.test(params),
   }
 }

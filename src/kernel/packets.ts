@@ -19,7 +19,12 @@ import { netnsAt } from './netns-files.ts'
 import { MIB, readBytes } from './read-file.ts'
 import { processesIn } from './processes.ts'
 
-const answerSchema = z.object({ ok: z.boolean(), detail: z.string(), status: z.number().exactOptional() })
+const answerSchema = z.object({
+  ok: z.boolean(),
+  detail: z.string(),
+  status: z.number().exactOptional(),
+  contains: z.boolean().exactOptional(),
+})
 
 /** How long a responder may take to start, and to end, in seconds. */
 const TIME_LIMIT = 8
@@ -40,7 +45,13 @@ export async function call(
   const args =
     whom.protocol === 'dns'
       ? [whom.protocol, whom.server, whom.name, String(seconds)]
-      : [whom.protocol, whom.to, String(whom.port), String(seconds), ...(whom.protocol === 'http' ? [whom.path] : [])]
+      : [
+          whom.protocol,
+          whom.to,
+          String(whom.port),
+          String(seconds),
+          ...(whom.protocol === 'http' ? page(whom) : whom.soon ? ['soon'] : []),
+        ]
   const { stdout, stderr } = await kernel.probe(programOf(kernel.host, 'caller', args), from)
   if (stdout === '')
     throw new CnilabError(
@@ -48,6 +59,11 @@ export async function call(
       `could not call from ${from ?? 'the host'}: ${stderr.trim().split('\n')[0] || 'the caller was stopped'}`,
     )
   return readJson(`caller ${args.join(' ')}`, stdout, answerSchema)
+}
+
+/** As JSON, a text can hold anything and still be one argument. */
+function page({ path, contains }: Extract<PacketCall, { protocol: 'http' }>): string[] {
+  return [path, ...(contains === undefined ? [] : [JSON.stringify(contains)])]
 }
 
 /**

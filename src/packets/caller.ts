@@ -1,8 +1,9 @@
 // Calls an address once, and prints the outcome as one line of JSON. A separate program, which runs in a network namespace:
-// `node caller.js tcp|udp ADDR PORT SECONDS`, `http ADDR PORT SECONDS [PATH]`, `dns SERVER NAME SECONDS`
+// `node caller.js tcp|udp ADDR PORT SECONDS`, `tcp ADDR PORT SECONDS soon`, `http ADDR PORT SECONDS [PATH [TEXT]]`, `dns SERVER NAME SECONDS`
 //
 // `ok`: whether it was answered (TCP: connected; DNS: with an address). `detail`: the first line of the answer, the address,
-// or what went wrong, in words. `status`: HTTP's. It exits with 0 whenever it has printed that.
+// or what went wrong, in words. `status`: HTTP's. `contains`: whether the page contains TEXT, a JSON string. With
+// `soon`, somebody is just about to listen: it tries again for a moment if it is refused. It exits with 0 whenever it has printed that.
 import { randomInt } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { writeSync } from 'node:fs'
@@ -13,12 +14,17 @@ interface Outcome {
   ok: boolean
   detail: string
   status?: number
+  contains?: boolean
 }
 
 /** How long a connection may stay silent before we assume that it waits for us to speak, in seconds. */
 const SILENCE = 1
+/** How long one may take to begin to listen, in seconds, from when this program was started. */
+const BEGINNING = 1
 /** How much of an answer to read, in bytes. */
 const MAX_LENGTH = 65_536
+/** The same for a page in which a text is searched for. */
+const MAX_PAGE = 4 * 1024 * 1024
 
 function finish(outcome: Outcome): never {
   writeSync(1, `${JSON.stringify(outcome)}\n`)
@@ -45,18 +51,23 @@ function fail(error: unknown): never {
 
 const firstLine = (text: string) => (text.split('\n')[0] ?? '').trim().slice(0, 200)
 
-const [protocol = '', to = '', third = '', fourth = '', path = '/'] = process.argv.slice(2)
+const [protocol = '', to = '', third = '', fourth = '', path = '/', text] = process.argv.slice(2)
 const [seconds, port] = protocol === 'dns' ? [Number(fourth), 53] : [Number(fourth), Number(third)]
 const silence = { ok: false, detail: `no answer within ${seconds} s` }
 
 const calls: Record<string, () => void | Promise<void>> = {
-  tcp: () => {
+  tcp: function attempt() {
     const socket = connect(port, to)
     let received = ''
+    const refused = (error: NodeJS.ErrnoException) => {
+      const isEarly = path === 'soon' && error.code === 'ECONNREFUSED' && performance.now() < BEGINNING * 1000
+      if (isEarly) setTimeout(attempt, 5)
+      else fail(error)
+    }
     const done = () => finish({ ok: true, detail: firstLine(received) || 'connected' })
     socket
       .setEncoding('utf8')
-      .on('error', fail)
+      .on('error', refused)
       .on('connect', () => setTimeout(done, Math.min(SILENCE, seconds / 2) * 1000))
       .on('data', (text: string) => {
         received += text
@@ -69,17 +80,20 @@ const calls: Record<string, () => void | Promise<void>> = {
     const { get } = await import('node:http') // as much to load as the rest of Node
     get({ host: to, port, path, agent: false }, (response) => {
       const { statusCode: status = 0 } = response
+      const wanted = text === undefined ? undefined : String(JSON.parse(text))
       let received = ''
-      const done = () => finish({ ok: true, detail: firstLine(received), status })
+      const found = () => (wanted === undefined ? {} : { contains: received.includes(wanted) })
+      const done = () => finish({ ok: true, detail: firstLine(received), status, ...found() })
       response
         .setEncoding('utf8')
         .on('error', done)
-        .on('data', (text: string) => {
-          received += text
-          if (received.length > MAX_LENGTH) done()
+        .on('data', (more: string) => {
+          received += more
+          if (received.length > (wanted === undefined ? MAX_LENGTH : MAX_PAGE)) done()
         })
         .on('end', done)
-      setTimeout(done, Math.min(SILENCE, seconds / 2) * 1000)
+      // Who searches for a text waits for all of the page.
+      setTimeout(done, (wanted === undefined ? Math.min(SILENCE, seconds / 2) : seconds * 0.9) * 1000)
     }).on('error', fail)
   },
   dns: () => {

@@ -49,8 +49,7 @@ export function dependencies(): Dependencies {
 
 /**
  * Judges operations against a state, in order. Those that depend on a failed one, here or in `before`, are skipped, so that
- * one mistake is one red line. `effects` says what else can be seen of those that are not found, by their ids: they may be
- * done in another way than ours. `plan` is what they are part of: an end of its cables that is missing in its place may be
+ * one mistake is one red line. `plan` is what they are part of: an end of its cables that is missing in its place may be
  * elsewhere.
  */
 export function toFindings(
@@ -58,20 +57,12 @@ export function toFindings(
   now: State,
   step?: string,
   before: Dependencies = dependencies(),
-  {
-    effects = new Map(),
-    plan = [],
-  }: {
-    effects?: ReadonlyMap<string, { isThere: boolean; actual: string }> | undefined
-    plan?: readonly BoundOperation[]
-  } = {},
+  plan: readonly BoundOperation[] = [],
 ): Finding[] {
   return operations.map((operation) => {
     const dependsOn = before.on(operation.needs)
     const verdict = operation.judge(now)
-    const effect = verdict.status === 'present' ? undefined : effects.get(operation.id)
-    const isThere = verdict.status === 'present' || effect?.isThere === true
-    const passed = isThere ? true : before.hold(dependsOn) ? false : null
+    const passed = verdict.status === 'present' ? true : before.hold(dependsOn) ? false : null
     before.add(operation.id, passed, operation.provides)
     return {
       id: operation.id,
@@ -80,9 +71,7 @@ export function toFindings(
       what: operation.explain.what,
       expected: operation.expected,
       actual:
-        effect?.actual ??
-        (verdict.status === 'blocked' ? whereabouts(plan, verdict.missing, now)?.words : undefined) ??
-        verdict.actual,
+        (verdict.status === 'blocked' ? whereabouts(plan, verdict.missing, now)?.words : undefined) ?? verdict.actual,
       why: operation.explain.why,
       fix: passed === true ? [] : operation.apply.map((command) => toArgv(command, '1')),
       dependsOn,

@@ -1,7 +1,9 @@
 import { expect, it } from 'vitest'
 import { parseClaim } from '../../src/assertions/registry.ts'
 import { assert } from '../../src/lab/run/assert.ts'
+import { APP } from '../../src/kernel/host.ts'
 import type { Kernel } from '../../src/kernel/kernel.ts'
+import { spawnOn } from '../../src/kernel/on-host.ts'
 import { parseLab } from '../../src/lab/format/parse.ts'
 import { withSandbox } from '../helpers.ts'
 
@@ -108,6 +110,28 @@ it('each kind tells what holds from what does not, and says what is there', asyn
     }
     for (const [, fails] of table.filter(([, one]) => !one.startsWith('ping')))
       expect([fails, (await verdict(kernel, `not: { ${fails} }`))[0]]).toEqual([fails, true])
+  })
+})
+
+/** A page in two parts, the second a while after the first. The second line is in both. */
+const PARTS = Buffer.from(JSON.stringify(['one\ntw', 'o\nthree "\\é', 'the end'])).toString('base64')
+const SERVER = [
+  `const [first, second, third] = JSON.parse(Buffer.from('${PARTS}', 'base64'))`,
+  `const answer = (_, response) => { response.write(first); setTimeout(() => response.end(second + '.'.repeat(2e5) + third), 1500) }`,
+  `require('node:http').createServer(answer).listen(8080, '0.0.0.0')`,
+].join('; ')
+
+it('a page contains what is anywhere in it, however slowly it comes', async () => {
+  await withSandbox(async (kernel) => {
+    await kernel.probe(['ip', 'link', 'set', 'dev', 'lo', 'up'])
+    // It ends with the sandbox.
+    spawnOn(kernel.host, undefined, ['timeout', '20', APP.node, '-e', SERVER], { limit: 30 }).catch(() => undefined)
+    const page = (text: string) =>
+      verdict(kernel, `{ http: { from: host, to: 127.0.0.1, port: 8080, contains: ${JSON.stringify(text)} }, wait: 2 }`)
+    expect(await Promise.all(['two', 'three "\\é', 'the end', 'one\ntwo'].map(page))).toEqual(
+      Array.from({ length: 4 }, () => [true, 'status 200: one']),
+    )
+    expect(await page('four')).toEqual([false, expect.stringContaining("nowhere 'four'")])
   })
 })
 

@@ -125,10 +125,32 @@ export function toLab(source: Source, set: Readonly<Record<string, string>> = {}
     parameters: parameters.map(([name, { text }]) => ({ name, value: variables[name] ?? '', text: pick(text) })),
     subnets: parameters.flatMap(([name, { type }]) => (type === 'subnet' ? (variables[name] ?? []) : [])),
     start,
-    steps: lab.steps.map((step, s) => readStep(source, step, s, variables, words, room, ids.slice(s + 1))),
+    steps: withTeeth(lab.steps.map((step, s) => readStep(source, step, s, variables, words, room, ids.slice(s + 1)))),
     learned: lab.learned === undefined ? undefined : words(lab.learned, 'learned'),
     links: lab.links.map(({ title, url }, i) => ({ title: words(title, 'links', i, 'title'), url })),
   }
+}
+
+/**
+ * The steps of a lab, of which the last one tries more than small pings: who has built it all has built it for full packets
+ * and for TCP. Not where the lab says which packets, or that one way is to be closed for TCP.
+ */
+function withTeeth(steps: LabStep[]): LabStep[] {
+  const closed = new Set(
+    steps
+      .flatMap(({ checks }) => checks)
+      .flatMap(({ claim, not }) =>
+        not && (claim.kind === 'tcp' || claim.kind === 'http') ? [`${claim.params.from} ${claim.params.to}`] : [],
+      ),
+  )
+  const teeth = (check: Assertion): Assertion => {
+    const { claim, not } = check
+    if (claim.kind !== 'ping' || not || claim.params.packets !== undefined) return check
+    const packets = closed.has(`${claim.params.from} ${claim.params.to}`) ? 'full' : 'all'
+    return { ...check, claim: { kind: 'ping', params: { ...claim.params, packets } } }
+  }
+  const last = steps.at(-1)
+  return last ? [...steps.slice(0, -1), { ...last, checks: last.checks.map(teeth) }] : steps
 }
 
 function readStep(

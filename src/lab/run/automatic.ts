@@ -12,8 +12,9 @@ import { type PlanScope, scopeOf } from '../../plan/scope.ts'
 import { HOST, type State } from '../../state/state.ts'
 import { assert } from './assert.ts'
 import { doPlan } from '../../engine/do.ts'
+import { lostGround } from './ground.ts'
 import { endOf, isOverSometime } from './lasting.ts'
-import { effectsOf } from './prove.ts'
+import { effectsOf, withEffects } from './prove.ts'
 import { type CommandOutput, failuresOf, runCommands } from './steps.ts'
 
 /** The outcome of one step. */
@@ -214,13 +215,17 @@ async function stillHold(
     const actual = `${finding.actual}; it was right after step ${earlier.id}, and is not after step ${lab.steps[at]?.id}`
     checked({ ...finding, actual })
   }
+  for (const finding of await lostGround(kernel, lab, lab.steps[at]?.id ?? '', now)) {
+    holds = false
+    checked(finding)
+  }
   for (const step of lab.steps.slice(0, at)) {
     signal.throwIfAborted()
     const lasts = ({ id }: { id: string }) => at < endOf(lab, step, id)
     // A large lab is judged as a whole, at the end.
     const bound = isLarge(lab) || step.free === true ? [] : step.operations.map(bindOperation).filter(lasts)
     const effects = await effectsOf(kernel, bound, now)
-    for (const finding of toFindings(bound, now, step.id, undefined, { effects }))
+    for (const finding of withEffects(toFindings(bound, now, step.id), effects))
       if (finding.passed === false) broken(finding, step)
     for (const check of step.checks ?? []) {
       if (!lasts(bindAssertion(check))) continue

@@ -6,8 +6,10 @@ import { bindOperation, bindPlan, type BoundOperation, type Operation } from '..
 import { dependencies, type Dependencies, type Finding, NOT_TRIED, toFindings } from '../../plan/finding.ts'
 import { HOST, type State } from '../../state/state.ts'
 import { assert } from './assert.ts'
+import { doublesIn } from './elsewhere.ts'
+import { lostGround } from './ground.ts'
 import { endOf, isOverSometime } from './lasting.ts'
-import { effectsOf } from './prove.ts'
+import { type Effect, effectsOf, withEffects } from './prove.ts'
 
 /** The status of a step, read from the kernel. `next` is the first step that is not done. */
 export interface StepState {
@@ -64,6 +66,13 @@ interface Judging {
   isOver: (step: LabStep, id: string) => boolean
 }
 
+interface StepJudging extends Judging {
+  before: Dependencies
+  moves: ReadonlyMap<string, string>
+  /** A finding, which is wrong if its address is somewhere else, too. */
+  withoutDouble: (step: LabStep, finding: Finding) => Finding
+}
+
 async function judgeSteps(
   kernel: Kernel,
   lab: Lab,
@@ -75,15 +84,26 @@ async function judgeSteps(
   // A cable is where later steps take its ends.
   const all = lab.steps.flatMap(({ operations }) => operations)
   const planned = new Map(bindPlan([...lab.start, ...all]).map((one) => [one.operation, one]))
+  const withoutDouble = doublesIn(lab, judging.now)
   const findings: Finding[] = []
   const done: boolean[] = []
   for (const [i, step] of lab.steps.entries()) {
     const isReached = i <= reached || done.every(Boolean)
-    const own = await checkStep(kernel, step, planned, isReached ? findings : undefined, { ...judging, before, moves })
+    const own = await checkStep(kernel, step, planned, isReached ? findings : undefined, {
+      ...judging,
+      before,
+      moves,
+      withoutDouble,
+    })
     const verdicts = own.map((finding) => (judging.isOver(step, finding.id) ? ended(finding, step) : finding))
     findings.push(...verdicts)
     done.push(verdicts.every(isFulfilled))
   }
+  const at = done.indexOf(false)
+  const current = at < 0 ? lab.steps.length - 1 : at
+  const lost = await lostGround(kernel, lab, lab.steps[current]?.id ?? '', judging.now)
+  if (lost.length > 0) done[current] = false
+  findings.push(...lost)
   return { findings, done }
 }
 
@@ -119,20 +139,25 @@ async function checkStep(
   step: LabStep,
   planned: ReadonlyMap<Operation, BoundOperation>,
   earlier: readonly Finding[] | undefined,
-  { now, patient, isOver, before, moves }: Judging & { before: Dependencies; moves: ReadonlyMap<string, string> },
+  { now, patient, isOver, before, moves, withoutDouble }: StepJudging,
 ): Promise<Finding[]> {
   const operations = step.free
     ? []
     : step.operations.map((operation) => planned.get(operation) ?? bindOperation(operation))
-  const effects = earlier === undefined ? undefined : await effectsOf(kernel, operations, now)
-  const found = toFindings(operations, now, step.id, before, { effects, plan: [...planned.values()] })
-  const judged = withoutConsequences(found, step, moves, now)
+  const found = withoutConsequences(
+    toFindings(operations, now, step.id, before, [...planned.values()]),
+    step,
+    moves,
+    now,
+  )
+  const effects = earlier === undefined ? new Map<string, Effect>() : await effectsOf(kernel, operations, now)
+  const judged = withEffects(found, effects).map((finding) => withoutDouble(step, finding))
   const isFine = (finding: Finding) => isFulfilled(finding) || isOver(step, finding.id)
-  // What depends on something that is over is not held up by that.
-  for (const { id } of judged) if (isOver(step, id)) before.add(id, true, [])
+  // What depends on something that is over, or done in another way, is not held up by that.
+  for (const { id, passed } of judged) if (passed === true || isOver(step, id)) before.add(id, true, [])
   // What may be there after all is no mistake as long as another one keeps it from being seen.
   const findings = judged.map((finding): Finding => {
-    const isOpen = finding.passed === false && effects?.get(finding.id)?.isThere === false
+    const isOpen = finding.passed === false && effects.get(finding.id)?.isThere === false
     const others = [...(earlier ?? []), ...judged].filter((one) => one !== finding && one.passed === false)
     return isOpen && others.length > 0 ? { ...finding, passed: null } : finding
   })
@@ -144,7 +169,9 @@ async function checkStep(
     const dependsOn = isTried ? all.map(({ id }) => id) : before.on(bound.needs)
     const isReady = earlier !== undefined && (isTried ? all.every(isFine) : before.hold(dependsOn))
     const isLeftOut = (isTried && !isReady) || isOver(step, bound.id)
-    const finding = isLeftOut ? skipped(check, step) : await assert(kernel, check, step.id, now, patient)
+    const finding = isLeftOut
+      ? skipped(check, step)
+      : withoutDouble(step, await assert(kernel, check, step.id, now, patient))
     const passed = finding.passed === false && !isReady ? null : finding.passed
     before.add(bound.id, isOver(step, bound.id) ? true : passed, bound.provides)
     findings.push({ ...finding, passed, dependsOn })

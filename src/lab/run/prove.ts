@@ -1,6 +1,7 @@
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { Proof } from '../../operations/operation.ts'
 import type { BoundOperation } from '../../operations/registry.ts'
+import type { Finding } from '../../plan/finding.ts'
 import { INTERNET, type State } from '../../state/state.ts'
 import { callersOf } from './callers.ts'
 
@@ -8,7 +9,7 @@ import { callersOf } from './callers.ts'
 const PATIENCE = 0.2
 
 /** What could be seen of an effect, as a sentence, and whether that proves it; otherwise it may or may not be there. */
-interface Effect {
+export interface Effect {
   isThere: boolean
   actual: string
 }
@@ -44,4 +45,13 @@ export async function tryProof(kernel: Kernel, proof: Proof | undefined, now: St
   const callers = (await callersOf(kernel, proof.from, PATIENCE)) ?? []
   if (callers.length === 0 && proof.unclear !== undefined) return { isThere: false, actual: proof.unclear }
   return shown(proof.shows(callers))
+}
+
+/** Findings in which what packets prove has passed, and the rest says what could be seen. */
+export function withEffects(findings: readonly Finding[], effects: ReadonlyMap<string, Effect>): Finding[] {
+  return findings.map((finding) => {
+    const effect = effects.get(finding.id)
+    if (!effect) return finding
+    return { ...finding, actual: effect.actual, ...(effect.isThere ? { passed: true, fix: [] } : {}) }
+  })
 }
