@@ -71,7 +71,7 @@ const interfaceKind: AssertionKind<InterfaceParams> = {
     ...(wantedOf(p).length > 0 ? [resource.link(p.name, p.netns)] : []),
   ],
   provides: (p) => [resource.link(p.name, p.netns)],
-  addresses: ({ address, name: ifname, netns }) => (address === undefined ? [] : [{ address, ifname, netns }]),
+  addresses: (p) => (p.address === undefined ? [] : [{ address: p.address, ifname: p.name, netns: p.netns }]),
   test: (p) => ({
     by: 'state',
     judge: (now) => {

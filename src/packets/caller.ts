@@ -69,8 +69,8 @@ const calls: Record<string, () => void | Promise<void>> = {
       .setEncoding('utf8')
       .on('error', refused)
       .on('connect', () => setTimeout(done, Math.min(SILENCE, seconds / 2) * 1000))
-      .on('data', (text: string) => {
-        received += text
+      .on('data', (more: string) => {
+        received += more
         if (received.includes('\n') || received.length > MAX_LENGTH) done()
       })
       .on('end', done)
