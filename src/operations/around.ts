@@ -1,4 +1,8 @@
-import type { Place } from './operation.ts'
+/** Where an interface is: its name, and its namespace; undefined for the host. */
+export interface Place {
+  ifname: string
+  netns?: string | undefined
+}
 
 /** What the rest of a plan says about the interfaces of one of its operations. */
 export interface Around {

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { findLink, HOST, INTERNET, type State } from '../state/state.ts'
 import { type CableEnd, isAt, otherEnd } from '../state/topology.ts'
-import { ALONE, type Around } from './around.ts'
+import { ALONE, type Around, type Place } from './around.ts'
 import { clear, rename } from './made-link.ts'
 import { interfaceName, netnsName, netnsPlace } from './names.ts'
 import {
@@ -13,7 +13,6 @@ import {
   ip,
   missingLink,
   missingNetns,
-  type Place,
   placeId,
   resource,
 } from './operation.ts'

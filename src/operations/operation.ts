@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { HOST, type State } from '../state/state.ts'
-import type { Around } from './around.ts'
+import type { Around, Place } from './around.ts'
 
 /** A tool that changes the kernel. Consecutive `ip` commands run as one batch, and so do consecutive `nft` commands. */
 export type Tool = 'ip' | 'nft' | 'sysctl' | 'bridge'
@@ -102,12 +102,6 @@ export interface MarkedLink {
   ifname: string
   netns?: string | undefined
   mac: string
-}
-
-/** Where an interface is: its name, and its namespace; undefined for the host. */
-export interface Place {
-  ifname: string
-  netns?: string | undefined
 }
 
 /** An interface that is moved, and where to. */
