@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { findLink, HOST, INTERNET, type State } from '../state/state.ts'
 import { type CableEnd, isAt, otherEnd } from '../state/topology.ts'
-import { type Place, ALONE, type Around } from './around.ts'
+import { ALONE, type Around, type Place } from './around.ts'
 import { clear, rename } from './made-link.ts'
 import { interfaceName, netnsName, netnsPlace } from './names.ts'
 import {

@@ -1,7 +1,7 @@
 import type * as z from 'zod'
 import type { State } from '../state/state.ts'
 import { address } from './address.ts'
-import { type Place, ALONE, type Around, surroundings } from './around.ts'
+import { ALONE, type Around, type Place, surroundings } from './around.ts'
 import { attachBridge } from './attach-bridge.ts'
 import { attachNetns } from './attach-netns.ts'
 import { bridge } from './bridge.ts'
