@@ -108,9 +108,10 @@ export const attachNetns: OperationKind<'attach-netns', Params> = {
     if (there) return { status: 'present', actual: `${nameThere(p)} is in namespace ${p.netns}` }
     if (here) return { status: 'absent', actual: `${p.ifname} is still ${origin}`, before: {} }
     const astray = findAstray(p, now, around)
-    return astray
-      ? { status: 'differs', actual: `${astray.link.name} is ${whereIs(astray.netns)}, and no ${nameThere(p)}` }
-      : missingLink(p.ifname, p.from)
+    if (!astray) return missingLink(p.ifname, p.from)
+    const { name } = astray.link
+    const how = name === p.ifname ? `, and no ${nameThere(p)}` : `, where it is called ${name}`
+    return { status: 'differs', actual: `${p.ifname} is ${whereIs(astray.netns)}${how}` }
   },
 }
 

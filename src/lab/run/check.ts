@@ -114,7 +114,7 @@ function ended(finding: Finding, { until }: LabStep): Finding {
 }
 
 /** Whether that a step is done shows that somebody did it: that something is not there was so before anything was done. */
-function isShown(step: LabStep | undefined): boolean {
+export function isShown(step: LabStep | undefined): boolean {
   return step !== undefined && ((!step.free && step.operations.length > 0) || step.checks.some(({ not }) => !not))
 }
 

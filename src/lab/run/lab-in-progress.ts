@@ -19,7 +19,7 @@ import { isLabPath } from '../format/lab-name.ts'
 import { refuseBinds } from '../../sandbox/binds.ts'
 import { ownSandbox } from '../../sandbox/find.ts'
 import { HOST, INTERNET, type Link, type State, UPLINK } from '../../state/state.ts'
-import { type LabCheckResult, checkLab } from './check.ts'
+import { type LabCheckResult, checkLab, isShown, type StepState } from './check.ts'
 import { doPlan } from '../../engine/do.ts'
 import { loadLab } from './load.ts'
 import { doStep, planOf, type StepOptions, type StepPlan, type StepResult } from './steps.ts'
@@ -195,8 +195,12 @@ export async function checkRunning(running: RunningLab, patient = true, upTo?: L
   running.progress = latest
   const reached = lab.steps.findLastIndex(({ id }) => stepProgress(latest, id).done !== undefined)
   const checked = await checkLab(kernel, lab, Math.max(reached, upTo ? lab.steps.indexOf(upTo) : -1), patient)
+  const isPast = ({ step, status }: StepState) => status === 'done' || stepProgress(latest, step.id).skipped
   const fresh = checked.steps.filter(
-    ({ step, status }) => status === 'done' && stepProgress(latest, step.id).done === undefined,
+    ({ step, status }, at) =>
+      status === 'done' &&
+      stepProgress(latest, step.id).done === undefined &&
+      (isShown(step) || checked.steps.slice(0, at).every(isPast)),
   )
   const done = new Date().toISOString()
   if (fresh.length > 0)

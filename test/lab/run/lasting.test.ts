@@ -6,7 +6,10 @@ import { doPlan } from '../../../src/engine/do.ts'
 import type { Kernel } from '../../../src/kernel/kernel.ts'
 import { parseLab } from '../../../src/lab/format/parse.ts'
 import { checkLab } from '../../../src/lab/run/check.ts'
+import { beginLab, checkRunning, doRunning } from '../../../src/lab/run/lab-in-progress.ts'
+import { toLine } from '../../../src/plan/command-line.ts'
 import { runCommands } from '../../../src/lab/run/steps.ts'
+import { HOST } from '../../../src/state/state.ts'
 import { cli, runtime, withSandbox } from '../../helpers.ts'
 
 const lab = (...steps: string[]) =>
@@ -151,3 +154,24 @@ it.each([
 ])('refuses %s', (step, message) => {
   expect(() => parseLab(lab(step, ON), 'x.yaml')).toThrow(message)
 })
+
+it('what a step has ended is not brought back when a later one is solved', () =>
+  withSandbox(async (kernel) => {
+    const made = 'operations: [{ bridge: { name: b1 }, until: s3 }]'
+    const all = parseLab(lab(made, ON, GONE, 'operations: [{ bridge: { name: b2 } }]'), 'x.yaml')
+    const running = beginLab(kernel, all, 'x', [])
+    const commands: string[] = []
+    for (const step of all.steps) {
+      const result = await doRunning(running, step, [], await checkRunning(running))
+      commands.push(...result.commands.map((command) => toLine(command, '1')))
+    }
+    expect(commands).toEqual([
+      'ip link add name b1 type bridge',
+      'sysctl -w net.ipv4.ip_forward=1',
+      'ip link add name b2 type bridge',
+    ])
+    const { steps, now } = await checkRunning(running)
+    expect(steps.map(({ status }) => status).join()).toBe('done,done,done,done')
+    const bridges = now.get(HOST)?.links.flatMap(({ name, kind }) => (kind === 'bridge' ? [name] : []))
+    expect(bridges).toEqual(['b2'])
+  }))
