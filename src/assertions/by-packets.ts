@@ -57,7 +57,8 @@ export const ping: AssertionKind<PingParams> = {
   }),
   id: (p) => `${p.from}.${p.to}`,
   what: (p, not) => `${p.from} ${not ? 'does not reach' : 'reaches'} ${p.to}`,
-  expected: (p, not) => (not ? 'no answer' : `${p.to} answers a ping from ${p.from}${MORE[p.packets ?? 'small']}`),
+  expected: (p, not) =>
+    not ? `${p.to} does not answer ${p.from}` : `${p.to} answers a ping from ${p.from}${MORE[p.packets ?? 'small']}`,
   why: 'An answer means that the packet found its way there and that the reply found its way back.',
   needs: needsSender,
   test: (p) => ({ by: 'ping', from: place(p.from), to: p.to, packets: p.packets ?? 'small' }),
@@ -77,7 +78,7 @@ export const seen: AssertionKind<SeenParams> = {
   }),
   id: (p) => `${p.from}.${p.as}`,
   what: (p, not) => `The internet ${not ? 'does not see' : 'sees'} ${p.from} as ${p.as}`,
-  expected: (p, not) => `${not ? 'not ' : ''}${p.as}`,
+  expected: (p, not) => `the internet ${not ? 'does not see' : 'sees'} ${p.from} as ${p.as}`,
   why: 'The internet answers to the source address that it sees. After masquerading that is the host’s own, the only one to which it has a route.',
   needs: (p) => [resource.netns(p.from)],
   test: (p) => ({ by: 'seen', from: p.from, as: p.as }),
@@ -97,7 +98,7 @@ function service(protocol: 'tcp' | 'udp', title: string, why: string): Assertion
     params: z.strictObject({ from: sender, to: target, port: port.describe('the port'), listen }),
     id: (p) => `${p.from}.${p.to}.${p.port}`,
     what: (p, not) => `${p.from} ${not ? 'does not reach' : 'reaches'} ${name} port ${p.port} of ${p.to}`,
-    expected: (p, not) => `${not ? 'no' : 'an'} answer from ${name} port ${p.port} of ${p.to}`,
+    expected: (p, not) => `${name} port ${p.port} of ${p.to} ${not ? 'does not answer' : 'answers'} ${p.from}`,
     why,
     needs: needsSender,
     test: (p) => ({
@@ -105,7 +106,10 @@ function service(protocol: 'tcp' | 'udp', title: string, why: string): Assertion
       from: place(p.from),
       call: { protocol, to: p.to, port: p.port },
       listen: p.listen,
-      judge: ({ ok, detail }) => ({ holds: ok, actual: detail }),
+      judge: ({ ok, detail }) => ({
+        holds: ok,
+        actual: `${name} port ${p.port} of ${p.to} ${ok ? 'answers' : 'does not answer'}: ${detail}`,
+      }),
     }),
   }
 }
@@ -153,7 +157,7 @@ export const http: AssertionKind<HttpParams> = {
   id: (p) => [p.from, p.to, p.port, p.path, p.status, ...(p.contains === undefined ? [] : [p.contains])].join('.'),
   what: (p, not) => `${p.from} ${not ? 'does not get' : 'gets'} the page http://${p.to}:${p.port}${p.path}`,
   expected: (p, not) =>
-    `${not ? 'not ' : ''}status ${p.status}${p.contains === undefined ? '' : ` and '${p.contains}'`}`,
+    `the page ${not ? 'does not come' : 'comes'} with status ${p.status}${p.contains === undefined ? '' : ` and contains '${p.contains}'`}`,
   why: 'A page needs the whole way there and back: name or address, route, TCP, and a server.',
   needs: needsSender,
   test: (p) => ({
@@ -165,8 +169,8 @@ export const http: AssertionKind<HttpParams> = {
       holds: ok && status === p.status && (p.contains === undefined || (contains ?? detail.includes(p.contains))),
       actual:
         status === undefined
-          ? detail
-          : `status ${status}: ${detail.trim()}${contains === false ? `, and nowhere '${p.contains}'` : ''}`,
+          ? `the page does not come: ${detail}`
+          : `the page comes with status ${status}: ${detail.trim()}${contains === false ? `, and nowhere '${p.contains}'` : ''}`,
     }),
   }),
 }
@@ -189,7 +193,8 @@ export const dns: AssertionKind<DnsParams> = {
   }),
   id: (p) => `${p.from}.${p.server}.${p.name}`,
   what: (p, not) => `${p.from} ${not ? 'does not learn' : 'learns'} the address of ${p.name} from ${p.server}`,
-  expected: (p, not) => `${not ? 'not ' : ''}${p.address ?? 'an address'}`,
+  expected: (p, not) =>
+    `${p.server} ${not ? 'does not answer' : 'answers'} that ${p.name} has ${p.address === undefined ? 'an address' : `the address ${p.address}`}`,
   why: 'People use names; a packet needs an address. The question and its answer are UDP datagrams.',
   needs: needsSender,
   test: (p) => ({
@@ -197,6 +202,11 @@ export const dns: AssertionKind<DnsParams> = {
     from: place(p.from),
     call: { protocol: 'dns', server: p.server, name: p.name },
     listen: false,
-    judge: ({ ok, detail }) => ({ holds: ok && (p.address === undefined || detail === p.address), actual: detail }),
+    judge: ({ ok, detail }) => ({
+      holds: ok && (p.address === undefined || detail === p.address),
+      actual: ok
+        ? `${p.server} answers that ${p.name} has the address ${detail}`
+        : `${p.server} gives no address of ${p.name}: ${detail}`,
+    }),
   }),
 }

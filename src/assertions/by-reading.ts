@@ -37,7 +37,7 @@ export const neighbour: AssertionKind<NeighbourParams> = {
   id: (p) => `${p.netns ?? HOST}.${p.address}`,
   what: (p, not) => `${p.netns ?? 'the host'} knows ${not ? 'no' : 'the'} MAC address of ${p.address}`,
   expected: (p, not) =>
-    `${not ? 'no ' : ''}neighbour ${p.address}${inNetns(p.netns)}${p.mac === undefined ? '' : ` with ${p.mac}`}`,
+    `${p.netns ?? 'the host'} ${not ? 'does not know' : 'knows'} ${p.address}${p.mac === undefined ? '' : ` as ${p.mac}`}${p.dev === undefined ? '' : ` on ${p.dev}`}`,
   why: 'On a cable, a packet goes to a MAC address. The kernel asks for it (ARP, or NDP) and remembers the answer.',
   needs: needsNetns,
   test: (p) => ({
@@ -55,7 +55,7 @@ export const neighbour: AssertionKind<NeighbourParams> = {
         return {
           holds: one !== undefined,
           actual: other
-            ? `${p.address} has ${other.lladdr} on ${other.dev}`
+            ? `${p.netns ?? 'the host'} knows ${p.address} as ${other.lladdr} on ${other.dev}`
             : `${p.netns ?? 'the host'} does not know ${p.address}`,
         }
       },
@@ -74,7 +74,7 @@ export const masquerade: AssertionKind<MasqueradeParams> = {
   params: z.strictObject({ subnet: subnet.describe('the subnet'), netns: place }),
   id: (p) => `${p.netns ?? HOST}.${p.subnet}`,
   what: (p, not) => `${p.netns ?? 'the host'} ${not ? 'does not masquerade' : 'masquerades'} ${p.subnet}`,
-  expected: (p, not) => `${not ? 'no' : 'a'} rule that masquerades ${p.subnet}`,
+  expected: (p, not) => `${not ? 'no' : 'a'} rule masquerades ${p.subnet}${inNetns(p.netns)}`,
   why: 'The outside has no route back to private addresses; it can answer only to an address that it knows.',
   needs: needsNetns,
   test: (p) => ({
@@ -83,11 +83,14 @@ export const masquerade: AssertionKind<MasqueradeParams> = {
       argv: ['nft', '-j', 'list', 'ruleset'],
       netns: p.netns,
       judge: ({ code, stdout, stderr }, namespace) => {
-        if (code !== 0) return { holds: false, actual: `could not read the rules: ${stderr.trim()}` }
+        if (code !== 0) return { holds: false, actual: `the rules cannot be read: ${stderr.trim()}` }
         const rule = masqueradeRule(p.subnet, parseRuleset(stdout), namespace?.routes ?? [])
         return {
           holds: rule !== undefined,
-          actual: rule === undefined ? `no rule masquerades ${p.subnet}` : `table ${rule} masquerades ${p.subnet}`,
+          actual:
+            rule === undefined
+              ? `no rule masquerades ${p.subnet}${inNetns(p.netns)}`
+              : `table ${rule} masquerades ${p.subnet}`,
         }
       },
     },
@@ -111,7 +114,7 @@ export const sysctl: AssertionKind<SysctlParams> = {
   }),
   id: (p) => `${p.netns ?? HOST}.${p.key}`,
   what: (p, not) => `${p.key}${inNetns(p.netns)} is ${not ? 'not ' : ''}${p.value}`,
-  expected: (p, not) => `${not ? 'not ' : ''}${p.value}`,
+  expected: (p, not) => `${p.key}${inNetns(p.netns)} is ${not ? 'not ' : ''}${p.value}`,
   why: 'A namespace has its own settings, and starts with the defaults: without ip_forward, for example, it is not a router.',
   needs: needsNetns,
   test: (p) => ({
@@ -122,8 +125,8 @@ export const sysctl: AssertionKind<SysctlParams> = {
       judge: ({ code, stdout, stderr }) => {
         const value = stdout.trim().replaceAll(/\s+/g, ' ')
         return code === 0
-          ? { holds: value === p.value, actual: value }
-          : { holds: false, actual: stderr.trim().split('\n')[0] ?? 'it could not be read' }
+          ? { holds: value === p.value, actual: `${p.key}${inNetns(p.netns)} is ${value}` }
+          : { holds: false, actual: `${p.key} cannot be read: ${stderr.trim().split('\n')[0]}` }
       },
     },
   }),

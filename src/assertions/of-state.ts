@@ -14,7 +14,7 @@ export const netns: AssertionKind<{ name: string }> = {
   params: z.strictObject({ name: anyNetns.describe('its name') }),
   id: (p) => p.name,
   what: (p, not) => `There is ${not ? 'no' : 'a'} namespace ${p.name}`,
-  expected: (p, not) => `${not ? 'no' : 'a'} namespace ${p.name}`,
+  expected: (p, not) => (not ? `there is no namespace ${p.name}` : `namespace ${p.name} exists`),
   why: 'A container is, for the network, a namespace with a name.',
   provides: (p) => [resource.netns(p.name)],
   test: (p) => ({
@@ -64,7 +64,7 @@ const interfaceKind: AssertionKind<InterfaceParams> = {
   }),
   id: (p) => [p.netns ?? HOST, p.name, ...wantedOf(p).flat()].join('.'),
   what: (p, not) => `${p.name}${inNetns(p.netns)} is ${not ? 'not ' : ''}${listOf(p)}`,
-  expected: (p, not) => `${p.name}${inNetns(p.netns)} ${not ? 'not ' : ''}${listOf(p)}`,
+  expected: (p, not) => `${p.name}${inNetns(p.netns)} is ${not ? 'not ' : ''}${listOf(p)}`,
   why: 'Packets pass only through interfaces that exist, are up, have the right address and are plugged in where they belong.',
   needs: (p) => [
     ...(p.netns === undefined ? [] : [resource.netns(p.netns)]),
@@ -83,7 +83,7 @@ const interfaceKind: AssertionKind<InterfaceParams> = {
         holds: wrong.length === 0,
         actual:
           wrong.length === 0
-            ? 'it is'
+            ? `${place} is ${listOf(p)}`
             : `${place} ${wrong.map(([property]) => describe(link, property)).join(' and ')}`,
       }
     },
@@ -167,7 +167,7 @@ export const route: AssertionKind<RouteParams> = {
   }),
   id: (p) => [p.netns ?? HOST, p.dst, p.via, p.dev].filter((word) => word !== undefined).join('.'),
   what: (p, not) => `${p.netns ?? 'the host'} has ${not ? 'no' : 'a'} route ${words(p)}`,
-  expected: (p, not) => `${not ? 'no' : 'a'} route ${words(p)}`,
+  expected: (p, not) => `${p.netns ?? 'the host'} has ${not ? 'no' : 'a'} route ${words(p)}`,
   why: 'The routing table tells a packet its next hop. Without a route, the kernel does not send it.',
   needs: (p) => (p.netns === undefined ? [] : [resource.netns(p.netns)]),
   test: (p) => ({
@@ -180,7 +180,7 @@ export const route: AssertionKind<RouteParams> = {
       return {
         holds: found !== undefined,
         actual: found
-          ? `there is a route ${words(found)}`
+          ? `${p.netns ?? 'the host'} has a route ${words(found)}`
           : same.length > 0
             ? `the route is ${same.map(words).join(' and ')}`
             : `${p.netns ?? 'the host'} has no route to ${p.dst}`,

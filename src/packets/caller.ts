@@ -51,7 +51,7 @@ function fail(error: unknown): never {
 
 const firstLine = (text: string) => (text.split('\n')[0] ?? '').trim().slice(0, 200)
 
-const [protocol = '', to = '', third = '', fourth = '', path = '/', text] = process.argv.slice(2)
+const [protocol = '', to = '', third = '', fourth = '', path = '/', sought] = process.argv.slice(2)
 const [seconds, port] = protocol === 'dns' ? [Number(fourth), 53] : [Number(fourth), Number(third)]
 const silence = { ok: false, detail: `no answer within ${seconds} s` }
 
@@ -80,7 +80,7 @@ const calls: Record<string, () => void | Promise<void>> = {
     const { get } = await import('node:http') // as much to load as the rest of Node
     get({ host: to, port, path, agent: false }, (response) => {
       const { statusCode: status = 0 } = response
-      const wanted = text === undefined ? undefined : String(JSON.parse(text))
+      const wanted = sought === undefined ? undefined : String(JSON.parse(sought))
       let received = ''
       const found = () => (wanted === undefined ? {} : { contains: received.includes(wanted) })
       const done = () => finish({ ok: true, detail: firstLine(received), status, ...found() })

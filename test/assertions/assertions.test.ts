@@ -129,9 +129,24 @@ it('a page contains what is anywhere in it, however slowly it comes', async () =
     const page = (text: string) =>
       verdict(kernel, `{ http: { from: host, to: 127.0.0.1, port: 8080, contains: ${JSON.stringify(text)} }, wait: 2 }`)
     expect(await Promise.all(['two', 'three "\\é', 'the end', 'one\ntwo'].map(page))).toEqual(
-      Array.from({ length: 4 }, () => [true, 'status 200: one']),
+      Array.from({ length: 4 }, () => [true, 'the page comes with status 200: one']),
     )
     expect(await page('four')).toEqual([false, expect.stringContaining("nowhere 'four'")])
+  })
+})
+
+/** What both of what is expected and what is there have, if they are sentences. */
+const VERB = /\b(is|has|knows?|sees?|answers?|comes?|masquerades|exists|gives|answered|does|was)\b/
+
+it('what is expected and what is there are sentences, which say different things', async () => {
+  await withSandbox(async (kernel) => {
+    await kernel.probe(['sh', '-ec', BUILT.replaceAll('\n', '; ').replaceAll('do;', 'do')])
+    for (const [holds, fails] of table)
+      for (const check of [fails, `not: { ${holds} }`]) {
+        const { expected, actual } = await assert(kernel, assertionOf(check), 'a', await kernel.read())
+        for (const text of [expected, actual]) expect([check, text]).toEqual([check, expect.stringMatching(VERB)])
+        expect(expected).not.toBe(actual)
+      }
   })
 })
 

@@ -55,7 +55,7 @@ it('does the eight steps, checks them and leaves nothing', async () => {
     ['ping.red.10.22.0.1', true, ''],
     ['not.ping.red.203.0.113.1', true, ''],
     ['ping.red.203.0.113.1', true, ''],
-    ['seen.red.203.0.113.2', true, '203.0.113.2'],
+    ['seen.red.203.0.113.2', true, 'the internet sees red as 203.0.113.2'],
   ])
   expect(await eventually(nothingLeft)).toBe(true)
 })

@@ -115,7 +115,9 @@ async function pingOnce(
   const { code, stdout, stderr } = await kernel.probe(['ping', '-n', '-c1', `-W${seconds}`, to], from)
   const time = /time=([\d.]+ ms)/.exec(stdout)?.[1]
   if (code === 0) return { holds: true, actual: `${to} answered${time === undefined ? '' : ` in ${time}`}` }
-  const found = { holds: false, actual: firstLine(stderr) ?? `no answer within ${inAll} s` }
+  const why = firstLine(stderr)
+  const actual = why === undefined ? `${to} gives no answer within ${inAll} s` : `the ping was not sent: ${why}`
+  const found = { holds: false, actual }
   // If ping was stopped, or could not even enter the namespace, the missing answer means nothing.
   return code === undefined || stderr.startsWith('nsenter: ') ? { ...found, tried: false } : found
 }
@@ -165,5 +167,11 @@ function whereIs(now: State, target: string): string | undefined {
 async function seen(kernel: Kernel, { from, as }: Extract<Test, { by: 'seen' }>): Promise<Tried> {
   const callers = await callersOf(kernel, [from], PATIENT.silence)
   if (!callers) return { holds: false, actual: 'who calls the internet could not be read', tried: false }
-  return { holds: callers.includes(as), actual: callers.length === 0 ? 'nobody called' : callers.join(', ') }
+  return {
+    holds: callers.includes(as),
+    actual:
+      callers.length === 0
+        ? `the internet does not see ${from}: nobody called`
+        : `the internet sees ${from} as ${callers.join(' and ')}`,
+  }
 }

@@ -50,7 +50,7 @@ export function doublesIn(
     return {
       ...finding,
       passed: false,
-      actual: `${place} has ${given.address}, but ${stray} has ${bare(given.address)}, too`,
+      actual: `${bare(given.address)} is on ${place}, and on ${stray}, too`,
     }
   }
 }

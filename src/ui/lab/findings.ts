@@ -11,6 +11,8 @@ import type { View } from '../terminal/view.ts'
 export function findingLine({ passed, what, expected, actual }: Finding, plain = false): Text {
   const sign = passed === true ? symbol.done : passed === false ? symbol.failed : symbol.skipped
   const word = passed === true ? 'passed:' : passed === false ? 'FAILED:' : 'skipped:'
+  // Some checks find what they claim, word for word.
+  if (passed === true && actual.toLowerCase() === what.toLowerCase()) return draw`${plain ? word : sign} ${what}`
   return draw`${plain ? word : sign} ${what}: ${passed === false ? `expected ${expected}, but ${actual}` : actual}`
 }
 

@@ -88,17 +88,19 @@ it('an address that is where it belongs, and also at the other end, is wrong', a
     expect(await wrong(kernel, upTo)).toEqual([])
     await shell(kernel, 'ip -n red address add 10.22.0.2/24 dev veth-red')
     expect(await wrong(kernel, upTo)).toEqual([
-      'address.blue.veth-blue.10.22.0.2: veth-blue in namespace blue has 10.22.0.2/24, but veth-red in namespace red has 10.22.0.2, too',
+      'address.blue.veth-blue.10.22.0.2: 10.22.0.2 is on veth-blue in namespace blue, and on veth-red in namespace red, too',
     ])
     await shell(kernel, 'ip -n red address delete 10.22.0.2/24 dev veth-red; ip address add 10.22.0.1/32 dev lo')
-    expect(await wrong(kernel, upTo)).toEqual([expect.stringContaining('but lo has 10.22.0.1, too')])
+    expect(await wrong(kernel, upTo)).toEqual([expect.stringContaining('and on lo, too')])
   })
   await withSandbox(async (kernel) => {
     const lab = await loadLab('by-hand')
     await build(kernel, lab)
     expect(await wrong(kernel, lab)).toEqual([])
-    await shell(kernel, 'ip -n red address add 10.22.0.3/32 dev lo')
-    expect((await wrong(kernel, lab))[0]).toContain('but lo in namespace red has 10.22.0.3, too')
+    await shell(kernel, drop('meta l4proto tcp drop'))
+    expect(await wrong(kernel, lab)).toEqual([expect.stringContaining('but not TCP on port 80')])
+    await shell(kernel, `${undrop}; ip -n red address add 10.22.0.3/32 dev lo`)
+    expect((await wrong(kernel, lab))[0]).toContain('and on lo in namespace red, too')
   })
 })
 
