@@ -35,6 +35,11 @@ export default class LabSolve extends LabCommand {
     const { args, flags } = await this.parse(LabSolve)
     const { running, view } = await this.running(flags)
     const { lab, kernel } = running
+    const isMachine = kernel.host.kind === 'machine'
+    if (isMachine && flags['remove-foreign'])
+      throw new CnilabError('usage', 'on this machine itself cnilab removes nothing that it did not make', {
+        fix: 'without --remove-foreign, it shows the rules that are in the way',
+      })
     const named = args.step === undefined ? undefined : findStep(lab, args.step)
     const before = await checkNow(running, view)
     const step = named ?? currentStep(before)
@@ -55,8 +60,8 @@ export default class LabSolve extends LabCommand {
     // What was shown before is not shown again.
     showResult(step, { ...result, commands: result.commands.filter((one) => !known.has(toLine(one, '1'))) }, view)
     if (result.inTheWay.length > 0) {
-      const isAsked = mayAsk && isOnTerminal()
-      showInTheWay(result, view, isAsked ? undefined : step)
+      const isAsked = mayAsk && isOnTerminal() && !isMachine
+      showInTheWay(result, view, isAsked || isMachine ? undefined : step)
       const { confirmed } = await import('../../src/ui/terminal/prompts.ts')
       if (isAsked && (await confirmed(REMOVE_FOREIGN, false, view))) {
         const again = doRunning(running, step, [], await checkNow(running, view), { removeForeign: true })

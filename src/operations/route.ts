@@ -150,6 +150,11 @@ export function wayTo({ dst, via, dev, netns }: Pick<Params, 'dst' | 'via' | 'de
   }
 }
 
+/** Whether an operation, or a check with the same words, is about the default route of the host. */
+export function isHostDefault({ kind, params }: { kind: string; params: Readonly<Record<string, unknown>> }): boolean {
+  return kind === route.kind && params['dst'] === 'default' && params['netns'] === undefined
+}
+
 /** The arguments of `ip route` that identify the operation's route. */
 function selector(p: Params): string[] {
   return [
@@ -217,9 +222,13 @@ function how({ mtu, advmss }: Route): string {
   return `${mtu === undefined ? '' : ` with the MTU ${mtu}`}${advmss === undefined ? '' : ` and segments of ${advmss}`}`
 }
 
-/** Whether it is there, and packets take it: of several routes to a destination, they take the one with the lowest metric. */
+/**
+ * Whether it is there, and packets take it: of several routes to a destination, they take the one with the lowest metric.
+ * One that names its interface is compared with the others of that.
+ */
 function isThere(p: Params, now: State): boolean {
-  const best = Math.min(...inPlace(p, now).map(({ metric }) => metric))
+  const rivals = inPlace(p, now).filter(({ dev }) => p.dev === undefined || dev === p.dev)
+  const best = Math.min(...rivals.map(({ metric }) => metric))
   return matching(p, now).some(
     (one) =>
       (p.priority !== undefined || one.metric === best) &&

@@ -5,6 +5,7 @@ import { type Finding, toFindings } from '../../plan/finding.ts'
 import { INTERNET, type State, UPLINK } from '../../state/state.ts'
 import type { Runnable } from '../format/lab.ts'
 import { effectsOf, withEffects } from './prove.ts'
+import { isHostDefault } from '../../operations/route.ts'
 
 /**
  * What a sandbox had from the start, and has no more: the host's default route. Its own internet is a neighbour, which it
@@ -34,5 +35,5 @@ function isAboutDefault({ start = [], steps }: Runnable): boolean {
       ...[...before, ...checks].map(({ claim }) => claim),
     ]),
   ]
-  return items.some(({ kind, params }) => kind === 'route' && params.dst === 'default' && params.netns === undefined)
+  return items.some(({ kind, params }) => isHostDefault({ kind, params: { ...params } }))
 }
