@@ -27,9 +27,11 @@ export interface Question {
 }
 
 /** A hint for the finding whose id matches (`*` matches anything), if its `actual` contains a text. */
-interface FailureHint {
+export interface FailureHint {
   finding: string
   actual?: string | undefined
+  /** It is true while all of these hold. */
+  if: Assertion[]
   text: string
 }
 
@@ -47,6 +49,8 @@ export interface LabStep {
   run: StepCommand[]
   checks: Assertion[]
   hints: string[]
+  /** By the hint's index: it is true while all of these hold. */
+  hintsIf: Assertion[][]
   when: FailureHint[]
   questions: Question[]
   /** Namespaces and interfaces to highlight in the picture. */
@@ -128,6 +132,12 @@ function readStep(
       argv: argv.map((word) => fill(word, variables)),
       ...(netns === undefined ? {} : { netns: netnsIn(fill(netns, variables)) }),
     }))
+  const condition = (claim: Condition, ...path: PropertyKey[]): Assertion[] =>
+    Array.isArray(claim)
+      ? claim.map((item, i) => assertion(source, at(...path, i), item, variables))
+      : claim === undefined
+        ? []
+        : [assertion(source, at(...path), claim, variables)]
   const own = {
     operations: step[work].flatMap((item, i) => operations(source, at(work, i), item, variables, room)),
     checks: step.checks.map((item, i) => assertion(source, at('checks', i), item, variables)),
@@ -145,8 +155,12 @@ function readStep(
     before: step.before.map((item, i) => assertion(source, at('before', i), item, variables)),
     free,
     run: step.run.map((one, i) => command(one, 'run', i)),
-    hints: step.hints.map((hint, i) => words(hint, ...at('hints', i))),
-    when: step.when.map(({ finding, actual, text }, i) => ({
+    hints: step.hints.map((hint, i) =>
+      isConditional(hint) ? words(hint.text, ...at('hints', i, 'text')) : words(hint, ...at('hints', i)),
+    ),
+    hintsIf: step.hints.map((hint, i) => (isConditional(hint) ? condition(hint.if, 'hints', i, 'if') : [])),
+    when: step.when.map(({ finding, actual, text, if: claim }, i) => ({
+      if: condition(claim, 'when', i, 'if'),
       finding: words(finding, ...at('when', i, 'finding')),
       actual: actual === undefined ? undefined : words(actual, ...at('when', i, 'actual')),
       text: words(text, ...at('when', i, 'text')),
@@ -161,6 +175,14 @@ function readStep(
     })),
     focus: step.focus.map((name, i) => words(name, ...at('focus', i))),
   }
+}
+
+type HintFile = LabFile['steps'][number]['hints'][number]
+type Condition = LabFile['steps'][number]['when'][number]['if']
+
+/** Whether a hint says when it is true. A text in several languages has no `text`. */
+function isConditional(hint: HintFile): hint is Extract<HintFile, { text: Localized }> {
+  return typeof hint === 'object' && 'text' in hint && !('en' in hint)
 }
 
 function netnsIn(name: string): string {

@@ -5,7 +5,6 @@ import {
   doRunning,
   isRunning,
   noteStep,
-  noteHint,
   reachedSteps,
   requireRunning,
   type RunningLab,
@@ -92,9 +91,8 @@ async function takeTourStep(tour: Tour, step: LabStep, start: LabCheckResult): P
         break
       case 'hint':
         checked = await checkRunning(running)
-        if (isDone(step, checked.steps) && report(tour, step, resultByHand(step, start, checked))) break
-        showHint(running, step, checked.findings, view, `choose '${RUN_IT}', or 'show me' if the menu has that`)
-        await noteHint(running, step)
+        if (isDone(step, checked.steps) && (await report(tour, step, resultByHand(step, start, checked)))) break
+        await showHint(running, step, checked, view, `choose '${RUN_IT}', or 'show me' if the menu has that`)
         continue
       case 'more':
         showMore(step, view)
@@ -158,7 +156,7 @@ async function runForMe({ running, view, signal }: Tour, step: LabStep): Promise
       if ((await askChoice(REMOVE_FOREIGN, NO_OR_YES, { plain: view.plain, signal })) === true)
         result = await doRunning(running, step, [], await checkRunning(running), { removeForeign: true })
     }
-    return report({ running, view, signal }, step, result)
+    return await report({ running, view, signal }, step, result)
   } catch (error) {
     // A refusal of the kernel is something to look into, not the end of the tour.
     const shown = show(error)
@@ -181,12 +179,12 @@ async function typeMyself(tour: Tour, step: LabStep, before: LabCheckResult): Pr
   return report(tour, step, resultByHand(step, before, await checkRunning(running)))
 }
 
-function report({ running, view }: Tour, step: LabStep, result: StepResult): boolean {
+async function report({ running, view }: Tour, step: LabStep, result: StepResult): Promise<boolean> {
   if (isDone(step, result.steps)) {
     showResult(step, result, view)
     return true
   }
-  showFailureHints(running.lab, result.findings, view)
+  await showFailureHints(running, await checkRunning(running), view)
   view.log(style.warn('Not yet. Look again, take a hint, or have it run for you.'))
   return false
 }
