@@ -1,6 +1,5 @@
 import { currentStep } from '../../src/lab/run/check.ts'
 import { findStep } from '../../src/lab/run/steps.ts'
-import { noteHint } from '../../src/lab/run/lab-in-progress.ts'
 import type { Document } from '../../src/ui/terminal/base-command.ts'
 import { plainFlag, stepArgument } from '../../src/ui/terminal/flags.ts'
 import { LabCommand } from '../../src/ui/lab/lab-command.ts'
@@ -11,14 +10,14 @@ interface HintDocument extends Document {
   lab: string
   /** Absent once all steps are done. */
   step?: string
-  /** How many hints there are, and which was the last one shown. */
+  /** How many hints there are, and which was the last one shown; 0 if none is true now. */
   hint: { number: number; of: number }
 }
 
 export default class LabHint extends LabCommand {
   static override summary = 'Get a hint for the current step'
   static override description =
-    "Shows first what is wrong, if anything; then the step's hints, one more each time; then how to get the solution."
+    "Shows first what is wrong, if anything, and where a packet was last seen; then the step's hints that are true now, one more each time; then how to get the solution."
   static override examples = ['<%= config.bin %> lab hint', '<%= config.bin %> lab hint veth']
   static override args = { step: stepArgument('the step; by default, the current one') }
   static override flags = { plain: plainFlag }
@@ -34,14 +33,8 @@ export default class LabHint extends LabCommand {
       this.log('All steps are done.')
       return { schema, lab: running.lab.id, hint: { number: 0, of: 0 } }
     }
-    const number = showHint(
-      running,
-      step,
-      checked.findings,
-      view,
-      `cnilab lab solve ${step.id}${running.lab.exam ? ' --give-up' : ''}${view.flags}`,
-    )
-    await noteHint(running, step)
+    const giveUp = running.lab.exam ? ' --give-up' : ''
+    const number = await showHint(running, step, checked, view, `cnilab lab solve ${step.id}${giveUp}${view.flags}`)
     return { schema, lab: running.lab.id, step: step.id, hint: { number, of: step.hints.length } }
   }
 }

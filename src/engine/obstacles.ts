@@ -9,6 +9,8 @@ import { isOursToChange } from './mending.ts'
 /** What may keep packets from passing although all operations are done: what a learner may change, and rules of others. */
 export interface Obstacles {
   own: Correction[]
+  /** What was learned of neighbours, which may be out of date. */
+  learned: Correction[]
   foreign: Correction[]
 }
 
@@ -24,38 +26,46 @@ export async function findObstacles(kernel: Kernel, now: State): Promise<Obstacl
         kernel.probe(['nft', '-a', 'list', 'ruleset'], netns),
       ])
       return {
-        own: [...staleNeighbours(neighbours.stdout, netns), ...waitingBridges(bridges.stdout, netns)],
+        own: [...fixedNeighbours(neighbours.stdout, netns), ...waitingBridges(bridges.stdout, netns)],
+        learned: learnedNeighbours(neighbours.stdout, netns),
         foreign: foreignRules(rules.stdout, netns),
       }
     }),
   )
-  const own = found.flatMap((one) => one.own).filter(({ commands }) => isOursToChange(kernel.host, commands, now))
-  return { own, foreign: found.flatMap(({ foreign }) => foreign) }
+  const isOurs = ({ commands }: Correction) => isOursToChange(kernel.host, commands, now)
+  return {
+    own: found.flatMap(({ own }) => own).filter(isOurs),
+    learned: found.flatMap(({ learned }) => learned).filter(isOurs),
+    foreign: found.flatMap(({ foreign }) => foreign),
+  }
 }
 
 const neighboursSchema = z.array(
   z.looseObject({ dst: z.string(), dev: z.string().default(''), state: z.array(z.string()).default([]) }),
 )
 
-/** Neighbours that were entered by hand, and those that were learned: of a cable that was made anew, the old ones are wrong. */
-function staleNeighbours(json: string, netns: string | undefined): Correction[] {
-  const all = readJson('ip -j neighbour show', json || '[]', neighboursSchema)
-  const [fixed, learned] = [true, false].map((wanted) =>
-    all.filter(({ state }) => state.includes('PERMANENT') === wanted),
-  )
-  return [
-    ...(fixed ?? []).map(({ dst, dev }) => ({
+const isFixed = ({ state }: { state: readonly string[] }) => state.includes('PERMANENT')
+const readNeighbours = (json: string) => readJson('ip -j neighbour show', json || '[]', neighboursSchema)
+
+/** Neighbours that were entered by hand. */
+function fixedNeighbours(json: string, netns: string | undefined): Correction[] {
+  return readNeighbours(json)
+    .filter(isFixed)
+    .map(({ dst, dev }) => ({
       wrong: `the MAC address of ${dst} was entered by hand${inNetns(netns)}`,
       commands: [ip(netns, 'neighbour', 'delete', dst, 'dev', dev)],
-    })),
-    ...((learned ?? []).length === 0
-      ? []
-      : [
-          {
-            wrong: `MAC addresses that were learned${netns === undefined ? ' by the host' : inNetns(netns)} may be out of date`,
-            commands: [ip(netns, 'neighbour', 'flush', 'all')],
-          },
-        ]),
+    }))
+}
+
+/** Neighbours that were learned: of a cable that was made anew, the old ones are wrong. */
+function learnedNeighbours(json: string, netns: string | undefined): Correction[] {
+  if (readNeighbours(json).every(isFixed)) return []
+  const who = netns === undefined ? 'by the host' : `in namespace ${netns}`
+  return [
+    {
+      wrong: `MAC addresses that were learned ${who} may be out of date`,
+      commands: [ip(netns, 'neighbour', 'flush', 'all')],
+    },
   ]
 }
 
@@ -72,7 +82,12 @@ function waitingBridges(json: string, netns: string | undefined): Correction[] {
     .filter(({ linkinfo }) => linkinfo?.info_data?.stp_state === 1)
     .map(({ ifname }) => ({
       wrong: `${ifname}${inNetns(netns)} runs the spanning tree protocol, and its ports forward nothing for half a minute`,
-      commands: [ip(netns, 'link', 'set', 'dev', ifname, 'type', 'bridge', 'stp_state', '0')],
+      // Ports that wait already go on waiting, unless the bridge begins anew.
+      commands: [
+        ip(netns, 'link', 'set', 'dev', ifname, 'type', 'bridge', 'stp_state', '0'),
+        ip(netns, 'link', 'set', 'dev', ifname, 'down'),
+        ip(netns, 'link', 'set', 'dev', ifname, 'up'),
+      ],
     }))
 }
 

@@ -229,6 +229,13 @@ const TABLE: Readonly<Record<string, (scene: Scene) => readonly string[]>> = {
       ({ netns, via }) =>
         `${ip(netns)} neighbour replace ${via} lladdr 02:00:00:00:00:01 dev $(${ip(netns)} -o link show up type veth | sed 's/.*: \\(.*\\)@.*/\\1/;q') nud permanent`,
     ),
+  'the spanning tree protocol': ({ bridges }) =>
+    bridges.flatMap((name) => [
+      `ip link set dev ${name} down`,
+      `ip link set dev ${name} type bridge stp_state 1`,
+      `ip link set dev ${name} up`,
+    ]),
+  'the uplink in the bridge': ({ bridges }) => bridges.slice(0, 1).map((name) => `ip link set dev eth0 master ${name}`),
   'a container is gone': ({ namespaces }) => namespaces.slice(0, 1).map((name) => `ip netns delete ${name}`),
   'a file in place of the namespace': ({ namespaces }) =>
     namespaces.slice(0, 1).flatMap((name) => [`ip netns delete ${name}`, `touch /run/netns/${name}`]),

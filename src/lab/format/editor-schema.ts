@@ -108,12 +108,14 @@ function replaceItems(tree: JsonSchema): JsonSchema {
     before: 'check',
     checks: 'check',
   }
+  const check = { $ref: '#/$defs/check' }
   const walk = (node: unknown): unknown => {
     if (Array.isArray(node)) return node.map(walk)
     if (typeof node !== 'object' || node === null) return node
     return Object.fromEntries(
       Object.entries(node).map(([key, value]) => {
         const definition = lists[key]
+        if (key === 'if') return [key, { anyOf: [check, { type: 'array', items: check }] }]
         return [
           key,
           definition === undefined || typeof value !== 'object'

@@ -32,9 +32,11 @@ export interface Question {
 }
 
 /** A hint for the finding whose id matches (`*` matches anything), if its `actual` contains a text. */
-interface FailureHint {
+export interface FailureHint {
   finding: string
   actual?: string | undefined
+  /** It is true while all of these hold. */
+  if: Assertion[]
   text: string
 }
 
@@ -54,6 +56,8 @@ export interface LabStep {
   /** The later steps from which on some operations and checks need not hold any more, by the ids of their findings. */
   until: Readonly<Record<string, string>>
   hints: string[]
+  /** By the hint's index: it is true while all of these hold. */
+  hintsIf: Assertion[][]
   when: FailureHint[]
   questions: Question[]
   /** Namespaces and interfaces to highlight in the picture. */
@@ -175,6 +179,12 @@ function readStep(
     const end = untilOf(source, at(...path), item, later)
     if (end !== undefined) for (const id of ids) until[id] = end
   }
+  const condition = (claim: Condition, ...path: PropertyKey[]): Assertion[] =>
+    Array.isArray(claim)
+      ? claim.map((item, i) => assertion(source, at(...path, i), item, variables))
+      : claim === undefined
+        ? []
+        : [assertion(source, at(...path), claim, variables)]
   const own = {
     operations: step[work].flatMap((item, i) => {
       if (free) refuseUntil(source, at(work, i), item, 'a solution is not judged, so nothing of it ends')
@@ -211,8 +221,12 @@ function readStep(
     }),
     free,
     run: step.run.map((one, i) => ({ ...command(one, 'run', i), exit: one.exit })),
-    hints: step.hints.map((hint, i) => words(hint, ...at('hints', i))),
-    when: step.when.map(({ finding, actual, text }, i) => ({
+    hints: step.hints.map((hint, i) =>
+      isConditional(hint) ? words(hint.text, ...at('hints', i, 'text')) : words(hint, ...at('hints', i)),
+    ),
+    hintsIf: step.hints.map((hint, i) => (isConditional(hint) ? condition(hint.if, 'hints', i, 'if') : [])),
+    when: step.when.map(({ finding, actual, text, if: claim }, i) => ({
+      if: condition(claim, 'when', i, 'if'),
       finding: words(finding, ...at('when', i, 'finding')),
       actual: actual === undefined ? undefined : words(actual, ...at('when', i, 'actual')),
       text: words(text, ...at('when', i, 'text')),
@@ -227,6 +241,14 @@ function readStep(
     })),
     focus: step.focus.map((name, i) => words(name, ...at('focus', i))),
   }
+}
+
+type HintFile = LabFile['steps'][number]['hints'][number]
+type Condition = LabFile['steps'][number]['when'][number]['if']
+
+/** Whether a hint says when it is true. A text in several languages has no `text`. */
+function isConditional(hint: HintFile): hint is Extract<HintFile, { text: Localized }> {
+  return typeof hint === 'object' && 'text' in hint && !('en' in hint)
 }
 
 function netnsIn(name: string): string {

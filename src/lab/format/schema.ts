@@ -33,7 +33,8 @@ const whole = z
   .transform(Number)
 
 /** A text, or its versions in several languages, by ISO 639 code; English is required. */
-const inLanguages = (one: z.ZodType<string>) => z.union([one, z.object({ en: one }).catchall(one)])
+const byLanguage = (one: z.ZodType<string>) => z.object({ en: one }).catchall(one)
+const inLanguages = (one: z.ZodType<string>) => z.union([one, byLanguage(one)])
 const title = inLanguages(line)
 /** Markdown. */
 const text = inLanguages(lines)
@@ -83,11 +84,18 @@ const questionSchema = z.strictObject({
   at: z.enum(['before', 'after']).default('after'),
 })
 
+/** When a text is true: checks, all of which must hold then. */
+const conditionSchema = z.union([itemSchema, list(itemSchema)]).optional()
+
+/** A hint, and when it is true. */
+const hintSchema = z.union([lines, z.strictObject({ text, if: conditionSchema }), byLanguage(lines)])
+
 /** A hint for the failure of a finding with this id, in which `*` matches anything. */
 const failureSchema = z.strictObject({
   finding: z.string(),
   /** Only if the finding's `actual` contains this text. */
   actual: z.string().optional(),
+  if: conditionSchema,
   text,
 })
 
@@ -112,7 +120,7 @@ const stepSchema = z
     /** They hold to the end of the lab, or to the step that `until` names. */
     checks: list(itemSchema).default([]),
     /** From a nudge to nearly the solution. */
-    hints: list(text).default([]),
+    hints: list(hintSchema).default([]),
     when: list(failureSchema).default([]),
     questions: list(questionSchema).default([]),
     /** Namespaces and interfaces to highlight in the picture. */

@@ -110,10 +110,12 @@ type Issue = z.core.$ZodIssue
 
 const rank = ({ code }: Issue) => (code === 'unrecognized_keys' ? 0 : 1)
 
-/** For a union, the issues of the member that was meant: the one with the right type. */
+/** For a union, the issues of the member that was meant: of those with the right type, the one with the fewest. */
 function branches(issue: Issue): Issue[] {
   if (issue.code !== 'invalid_union' || issue.message !== 'Invalid input') return [issue] // it has its own message
-  const meant = issue.errors.find((inner) => inner.some(({ code, path }) => code !== 'invalid_type' || path.length > 0))
+  const [meant] = issue.errors
+    .filter((inner) => inner.some(({ code, path }) => code !== 'invalid_type' || path.length > 0))
+    .toSorted((one, other) => one.length - other.length)
   return (meant ?? []).length === 0
     ? [issue]
     : (meant ?? []).map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }))

@@ -182,12 +182,13 @@ export async function doStep(
   if (lacks(after).length > 0) {
     const found = await findObstacles(kernel, after.now)
     inTheWay = removeForeign ? [] : found.foreign
-    const removed = [...found.own, ...(removeForeign ? found.foreign : [])]
+    const own = [...found.own, ...found.learned]
+    const removed = [...own, ...(removeForeign ? found.foreign : [])]
     await kernel.run(removed.flatMap((one) => one.commands))
     commands.push(...removed.flatMap((one) => one.commands))
     wrong.push(...removed.map((one) => one.wrong))
     await mend()
-    await runOf(found.own.length > 0 ? steps : lacks(after))
+    await runOf(own.length > 0 ? steps : lacks(after))
     after = await check()
   }
   const isBefore = isDone(step, before.steps)

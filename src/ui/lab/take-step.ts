@@ -1,12 +1,12 @@
 import { missingSteps, resultByHand, type StepResult, undoStep } from '../../lab/run/steps.ts'
 import { doRunning, forgetSteps, reachedSteps, type RunningLab } from '../../lab/run/lab-in-progress.ts'
 import { isDone } from '../../lab/run/check.ts'
+import { helpWith } from '../../lab/run/help.ts'
 import { CnilabError } from '../../errors.ts'
 import { exec } from '../../kernel/exec.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import { startInternet } from '../../kernel/packets.ts'
 import type { LabStep } from '../../lab/format/lab.ts'
-import { failureHints } from '../../lab/format/hints.ts'
 import { markdown } from '../terminal/markdown.ts'
 import { shellWithPrompt } from '../terminal/shell.ts'
 import { mapDocument, type StepDocument, stepDocument } from './step-document.ts'
@@ -54,7 +54,8 @@ export async function takeStepByHand(running: RunningLab, step: LabStep, view: V
   await typeInShell(kernel, step, view)
   const after = await checkNow(running, view)
   const document = report(running, step, resultByHand(step, before, after), view)
-  for (const hint of failureHints(step, after.findings)) view.log(draw`\n${markdown(hint, view.plain)}`)
+  const { failure, texts } = await helpWith(kernel, lab, after)
+  if (failure?.step === step.id) for (const hint of texts) view.log(draw`\n${markdown(hint, view.plain)}`)
   if (process.exitCode === 1) view.log(`\nStuck? cnilab lab hint${view.flags}`)
   return document
 }

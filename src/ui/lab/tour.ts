@@ -1,13 +1,6 @@
 import { type LabCheckResult, isDone } from '../../lab/run/check.ts'
 import { missingSteps, resultByHand, type StepResult } from '../../lab/run/steps.ts'
-import {
-  doRunning,
-  isRunning,
-  noteStep,
-  noteHint,
-  reachedSteps,
-  type RunningLab,
-} from '../../lab/run/lab-in-progress.ts'
+import { doRunning, isRunning, noteStep, reachedSteps, type RunningLab } from '../../lab/run/lab-in-progress.ts'
 import { tryBefore } from '../../lab/run/automatic.ts'
 import { show, formatError } from '../terminal/error.ts'
 import { noteGivingUp } from './exam.ts'
@@ -99,9 +92,8 @@ async function takeTourStep(tour: Tour, step: LabStep, start: LabCheckResult): P
         break
       case 'hint':
         checked = await checkNow(running, view)
-        if (isDone(step, checked.steps) && report(tour, step, resultByHand(step, start, checked))) break
-        showHint(running, step, checked.findings, view, `choose '${RUN_IT}', or 'show me' if the menu has that`)
-        await noteHint(running, step)
+        if (isDone(step, checked.steps) && (await report(tour, step, resultByHand(step, start, checked)))) break
+        await showHint(running, step, checked, view, `choose '${RUN_IT}', or 'show me' if the menu has that`)
         continue
       case 'more':
         showMore(lab, step, view)
@@ -191,7 +183,7 @@ async function runForMe({ running, view, signal }: Tour, step: LabStep): Promise
         result = await whileWaiting(doing, view.plain, again)
       }
     }
-    return report({ running, view, signal }, step, result)
+    return await report({ running, view, signal }, step, result)
   } catch (error) {
     // A refusal of the kernel is something to look into, not the end of the tour.
     const shown = show(error)
@@ -214,12 +206,12 @@ async function typeMyself(tour: Tour, step: LabStep, before: LabCheckResult): Pr
   return report(tour, step, resultByHand(step, before, await checkNow(running, view)))
 }
 
-function report({ running, view }: Tour, step: LabStep, result: StepResult): boolean {
+async function report({ running, view }: Tour, step: LabStep, result: StepResult): Promise<boolean> {
   if (isDone(step, result.steps)) {
     showResult(step, result, view)
     return true
   }
-  showFailureHints(running.lab, result.findings, view)
+  await showFailureHints(running, await checkNow(running, view), view)
   view.log(style.warn('Not yet. Look again, take a hint, or have it run for you.'))
   return false
 }

@@ -4,7 +4,7 @@ import { bindAssertion } from '../../assertions/registry.ts'
 import { type LabCheckResult, currentStep } from '../../lab/run/check.ts'
 import { missingSteps } from '../../lab/run/steps.ts'
 import { resetLab } from '../../lab/run/reset.ts'
-import { checkRunning, doRunning, noteHint, type RunningLab } from '../../lab/run/lab-in-progress.ts'
+import { checkRunning, doRunning, type RunningLab } from '../../lab/run/lab-in-progress.ts'
 import { watchKernel } from '../../kernel/changes.ts'
 import type { LabStep } from '../../lab/format/lab.ts'
 import { drawn, type Printable, type Text } from '../terminal/drawn.ts'
@@ -150,8 +150,7 @@ function press(shown: Shown, key: string, queue: Queue, check: () => Promise<voi
         await check()
         const at = currentStep(shown.checked)
         if (!at) return
-        showHint(running, at, shown.checked.findings, collect, 'press s')
-        await noteHint(running, at)
+        await showHint(running, at, shown.checked, collect, 'press s')
       })
       break
     case 'c':

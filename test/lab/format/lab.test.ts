@@ -269,6 +269,12 @@ it.each([
   ],
   ['    operations: [{ bridge: { name: b } }]\n    hints: [{ ko: only }]\n', "'en' is missing"],
   [
+    '    operations: [{ bridge: { name: b } }]\n    hints: [{ text: a, fi: { netns: { name: r } } }]\n',
+    "unknown key 'fi'",
+  ],
+  ['    operations: [{ bridge: { name: b } }]\n    hints: [{ text: a, if: { nets: { name: r } } }]\n', "'netns'"],
+  ['    operations: [{ bridge: { name: b } }]\n    hints: [{ text: a, if: [{ netns: { nam: r } }] }]\n', "'nam'"],
+  [
     '    operations: [{ bridge: { name: b } }]\n    when: [{ finding: "nosuch.*", text: x }]\n',
     "is called 'nosuch.*'; its findings are: bridge.b",
   ],
