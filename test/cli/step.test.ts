@@ -19,22 +19,26 @@ const statuses = async () =>
   map.parse(JSON.parse((await cli(['step', '--json'])).stdout)).steps.map(({ status }) => status)
 const step = async (...args: string[]) => one.parse(JSON.parse((await cli(['step', ...args, '--json'])).stdout)).step
 
-it('does the eight steps one by one, each with what it changed, and takes them back in reverse', async () => {
-  const ids = ['netns', 'bridge', 'veth', 'attach-netns', 'attach-bridge', 'ip', 'up', 'masquerade']
-  for (const [i, id] of ids.entries()) {
-    expect(await statuses()).toEqual(ids.map((_, n) => (n < i ? 'done' : n === i ? 'next' : 'not yet')))
-    const { status, changed, findings } = await step(i % 2 === 0 ? id : String(i + 1))
-    expect([id, status, changed.added.length > 0]).toEqual([id, 'done', true])
-    expect(findings.filter(({ passed }) => passed !== true)).toEqual([])
-    expect(await step(id)).toMatchObject({ status: 'already', commands: [], changed: { gone: [], added: [] } })
-  }
-  expect((await cli(['exec', '--netns', 'red', '--', 'ping', '-c1', '-W2', '203.0.113.1'])).code).toBe(0)
-  for (const id of ids.toReversed()) expect(await step('--undo')).toMatchObject({ id, status: 'undone' })
-  expect(await statuses()).toEqual(['next', ...Array.from({ length: 7 }, () => 'not yet')])
-  expect((await cli(['exec', '--', 'nft', 'list', 'ruleset'])).stdout).toBe('')
-  expect((await cli(['exec', '--', 'cat', '/proc/sys/net/ipv4/ip_forward'])).stdout).toBe('0\n')
-  expect((await cli(['step', '--undo'])).code).toBe(1)
-})
+it(
+  'does the eight steps one by one, each with what it changed, and takes them back in reverse',
+  { timeout: 120_000 },
+  async () => {
+    const ids = ['netns', 'bridge', 'veth', 'attach-netns', 'attach-bridge', 'ip', 'up', 'masquerade']
+    for (const [i, id] of ids.entries()) {
+      expect(await statuses()).toEqual(ids.map((_, n) => (n < i ? 'done' : n === i ? 'next' : 'not yet')))
+      const { status, changed, findings } = await step(i % 2 === 0 ? id : String(i + 1))
+      expect([id, status, changed.added.length > 0]).toEqual([id, 'done', true])
+      expect(findings.filter(({ passed }) => passed !== true)).toEqual([])
+      expect(await step(id)).toMatchObject({ status: 'already', commands: [], changed: { gone: [], added: [] } })
+    }
+    expect((await cli(['exec', '--netns', 'red', '--', 'ping', '-c1', '-W2', '203.0.113.1'])).code).toBe(0)
+    for (const id of ids.toReversed()) expect(await step('--undo')).toMatchObject({ id, status: 'undone' })
+    expect(await statuses()).toEqual(['next', ...Array.from({ length: 7 }, () => 'not yet')])
+    expect((await cli(['exec', '--', 'nft', 'list', 'ruleset'])).stdout).toBe('')
+    expect((await cli(['exec', '--', 'cat', '/proc/sys/net/ipv4/ip_forward'])).stdout).toBe('0\n')
+    expect((await cli(['step', '--undo'])).code).toBe(1)
+  },
+)
 
 it('reads what is done from the kernel, whoever did it', async () => {
   await cli(['exec', '--', 'ip', 'netns', 'add', 'red'])

@@ -22,7 +22,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { foreignLibraries } from '../../src/cni/install/compile.ts'
 import { MARK, namesInFolder } from '../../src/cni/install/ours.ts'
 import { types } from '../../src/cni/plugins/types.ts'
-import { cli, onEmptyMachine, program } from '../helpers.ts'
+import { cli, eventually, onEmptyMachine, processesWith, program } from '../helpers.ts'
 
 const project = join(import.meta.dirname, '..', '..')
 const names = Object.keys(types).toSorted()
@@ -220,6 +220,8 @@ describe.skipIf(!hasBun)('with Bun (the development dependency bun)', () => {
     const folder = newFolder()
     mkdirSync(folder)
     await installUntil(folder, 'SIGKILL', isSeen) // the last moment may be over by then
+    // The compiler that it had begun goes on to its end.
+    expect(await eventually(() => processesWith(folder).length === 0)).toBe(true)
     for (const name of readdirSync(folder).filter((one) => names.includes(one)))
       expect(versionOf(join(folder, name)), name).toEqual(right)
     expect(await install(folder)).toMatchObject({ code: 0 })
