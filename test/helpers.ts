@@ -153,8 +153,8 @@ export function processesWith(text: string): string[] {
   })
 }
 
-/** Waits until something holds, at most five seconds, and returns whether it did. */
+/** Waits until something holds, at most twenty seconds, and returns whether it did. */
 export async function eventually(holds: () => boolean): Promise<boolean> {
-  for (let i = 0; i < 100 && !holds(); i++) await new Promise((resolve) => setTimeout(resolve, 50))
+  for (let i = 0; i < 400 && !holds(); i++) await new Promise((resolve) => setTimeout(resolve, 50))
   return holds()
 }

@@ -25,7 +25,7 @@ listening() {
   [ $left -eq 0 ]
 }
 tries=100
-{ until listening || ! kill -0 $ip || [ $((tries -= 1)) -eq 0 ]; do sleep 0.01; done; echo listening; } &
+{ until listening || ! kill -0 $ip || [ $((tries -= 1)) -eq 0 ]; do sleep 0.03; done; echo listening; } &
 read -r _
 kill -KILL $ip $nft
 wait`
