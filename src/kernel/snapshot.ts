@@ -57,7 +57,7 @@ export async function snapshot(host: Host, launcher: Launch, scope?: Scope): Pro
   const files = new Map([...namespaces, ...others])
   const names = [...files.keys()]
   const wanted = names.filter((name) => scope?.namespaces?.has(name) ?? true)
-  const everything = { sysctls: new Map([[HOST, usual]]), rules: new Set([HOST]), vlans: new Set<string>() }
+  const everything = { sysctls: new Map([[HOST, usual]]), rules: new Set([HOST]) }
   const settings = { ...(scope ?? everything), host, launch }
   // Start the slowest read first: they run in parallel.
   const [inner, own, rest] = await Promise.all([
@@ -74,7 +74,19 @@ export async function snapshot(host: Host, launcher: Launch, scope?: Scope): Pro
     const { code, stdout } = await launch(name === HOST ? undefined : name, ['ip', '-j', 'netns', 'list-id'])
     if (namespace && code === 0) state.set(name, { ...namespace, netnsIds: parseNetnsIds(stdout) })
   }
-  return state
+  return scope ? state : withVlans(launch, state)
+}
+
+/** Adds the VLANs where a bridge filters them; elsewhere they mean nothing, and are not worth a process. */
+async function withVlans(launch: Launch, state: State): Promise<State> {
+  const complete = new Map(state)
+  for (const [name, namespace] of state) {
+    if (namespace?.links.some(({ vlanFiltering }) => vlanFiltering) !== true) continue
+    const vlans = await readVlans(launch, name === HOST ? undefined : name)
+    const links = namespace.links.map((link) => ({ ...link, vlans: vlans.get(link.name) ?? [] }))
+    complete.set(name, { ...namespace, links })
+  }
+  return complete
 }
 
 /** Reads what ip does not show of a namespace: rules, sysctls, and the VLANs of bridge ports. */

@@ -54,11 +54,13 @@ async function tryOne([[kind, params], needs, ...wrong]: (typeof ROWS)[number]):
   const empty = describe(await kernel.read(scope))
   await kernel.run(before.flatMap((one) => one.apply))
   const first = await kernel.read(scope)
+  const shown = describe(await kernel.read())
   const verdict = operation.judge(first)
   if (verdict.status !== 'absent') said.push(`${verdict.status} at first`)
   await kernel.run(operation.apply)
   const second = await kernel.read(scope)
   if (operation.judge(second).status !== 'present') said.push(`then ${operation.judge(second).actual}`)
+  if (diff(shown, describe(await kernel.read())).added.length === 0) said.push('no difference is shown')
   await kernel.run(operation.undo(verdict.status === 'absent' ? verdict.before : {}, second))
   for (const shell of wrong) {
     const { stderr } = await kernel.probe(['sh', '-c', shell])

@@ -224,7 +224,7 @@ export class Bench {
   /** Everything in the kernel and in address stores, as lines to compare; without lo's address, which stays. */
   async footprint(): Promise<string[]> {
     const [state, store] = await Promise.all([this.kernel.read(), this.store()])
-    return [...describe(state).filter((line) => !line.endsWith(': address lo 127.0.0.1/8')), ...store]
+    return [...describe(state).filter((line) => !line.endsWith(': address lo 127.0.0.1/8 scope host')), ...store]
   }
 
   /** The files that record which addresses are taken (host-local's store, and others below /var/lib/cni). */

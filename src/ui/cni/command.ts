@@ -43,7 +43,7 @@ export const netnsArgument = word({
 })
 
 /** The flags of the commands, as parsed. */
-interface Flags_ {
+interface RuntimeFlags {
   host: boolean
   sandbox: string
   'dry-run': boolean
@@ -101,7 +101,7 @@ export abstract class CniRuntimeCommand extends BaseCommand {
   protected async perform(
     command: CniCommand,
     words: Pick<RequestArguments, 'network' | 'netns'>,
-    flags: Flags_,
+    flags: RuntimeFlags,
     plan: (host: Host, request: Request) => Promise<Job>,
   ): Promise<CniDocument> {
     const typed = {

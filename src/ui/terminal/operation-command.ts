@@ -22,7 +22,7 @@ export interface OperationsDocument extends Document {
 
 type Status = DoResult['done'][number]['status'] | 'planned'
 
-interface Flags_ {
+interface ChangeFlags {
   host: boolean
   force: boolean
   sandbox: string
@@ -39,7 +39,7 @@ export abstract class OperationCommand extends BaseCommand {
   }
 
   /** Does a plan, or just shows it with --dry-run or --explain. */
-  protected async perform(plan: readonly Operation[], flags: Flags_): Promise<OperationsDocument> {
+  protected async perform(plan: readonly Operation[], flags: ChangeFlags): Promise<OperationsDocument> {
     if (flags['dry-run'] && !flags.explain) return this.dryRun(fromNothing(plan))
     return this.act(plan, flags, doPlan)
   }
@@ -48,13 +48,13 @@ export abstract class OperationCommand extends BaseCommand {
    * The same, but what is something else is changed, or removed and made anew. With --dry-run it shows what that would
    * take now; where there is no sandbox, all of it.
    */
-  protected async bringTo(plan: readonly Operation[], flags: Flags_): Promise<OperationsDocument> {
+  protected async bringTo(plan: readonly Operation[], flags: ChangeFlags): Promise<OperationsDocument> {
     if (!flags['dry-run'] || flags.explain) return this.act(plan, flags, mendPlan)
     const found = findHost(flags)
     return this.dryRun(found ? (await planMending(kernelOf(found), plan)).done : fromNothing(plan))
   }
 
-  private async act(plan: readonly Operation[], flags: Flags_, act: typeof doPlan): Promise<OperationsDocument> {
+  private async act(plan: readonly Operation[], flags: ChangeFlags, act: typeof doPlan): Promise<OperationsDocument> {
     if (flags.explain) return this.explain(fromNothing(plan))
     const host = await this.openHost(flags)
     const { done } = await act(kernelOf(host), plan)
@@ -68,7 +68,7 @@ export abstract class OperationCommand extends BaseCommand {
   }
 
   /** Undoes one operation, or just shows how with --dry-run or --explain. */
-  protected async undo(operation: Operation, flags: Flags_): Promise<OperationsDocument> {
+  protected async undo(operation: Operation, flags: ChangeFlags): Promise<OperationsDocument> {
     const bound = bindOperation(operation)
     const what = bound.explain.undoing
     if (flags.explain || flags['dry-run']) {
