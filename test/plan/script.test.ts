@@ -66,7 +66,11 @@ describe('the script of a lab builds, alone, what the lab builds in a sandbox', 
       ['subnet=fd00:22::/64', 'container=a.b_c-1', 'bridge=type'],
       ['a.b_c-1: address eth0 fd00:22::2/64', 'a.b_c-1: route default via fd00:22::1 dev eth0 metric 1024'],
     ],
-    ['scale', ['containers=5'], ['c5: address eth0 10.22.0.6/16', 'host: link veth5 veth up mtu 1500 master cni0 peer c5/eth0']],
+    [
+      'scale',
+      ['containers=5'],
+      ['c5: address eth0 10.22.0.6/16', 'host: link veth5 veth up mtu 1500 master cni0 peer c5/eth0'],
+    ],
   ])('%s %j', (name, set, some) =>
     withSandbox(async (kernel) => {
       const lab = await loadLab(name, set)
