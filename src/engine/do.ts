@@ -330,17 +330,23 @@ function ownership(host: Host): IsOurs {
 }
 
 /**
- * Finds the command that failed: a batch does not reliably say, so this reads the kernel again and blames the first operation
- * that is missing. What the kernel lacks for that one is a fault of the machine.
+ * Finds the command that failed. A batch does not reliably say: then this reads the kernel again and judges every operation.
+ * The first one that is missing, of those that the process which failed was about, is to blame. What the kernel lacks for it
+ * is a fault of the machine.
  */
 export async function blame(
   kernel: Kernel,
   error: KernelError,
   todo: ReadonlyMap<BoundOperation, readonly Command[]>,
 ): Promise<KernelError> {
+  const suspects = [...todo].flatMap(([operation, commands]) => {
+    const own = commands.filter((command) => error.commands.includes(command))
+    return own.length === 0 ? [] : [{ operation, own }]
+  })
   const { culprit } = error
   const now = culprit ? undefined : await kernel.read(scopeOf([...todo.keys()]))
-  const [operation, commands] =
-    [...todo].find(([one, its]) => (now ? one.judge(now).status !== 'present' : its.some((it) => it === culprit))) ?? []
-  return new KernelError(error.message, error.commands, culprit ?? commands?.[0], operation?.modules)
+  const guilty = suspects.find(({ operation, own }) =>
+    now ? operation.judge(now).status !== 'present' : own.some((one) => one === culprit),
+  )
+  return new KernelError(error.message, error.commands, culprit ?? guilty?.own[0], guilty?.operation.modules)
 }

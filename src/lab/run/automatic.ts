@@ -8,6 +8,7 @@ import { type Resource, resource } from '../../operations/operation.ts'
 import { bindOperation } from '../../operations/registry.ts'
 import { toLine } from '../../plan/command-line.ts'
 import { type Finding, toFindings } from '../../plan/finding.ts'
+import { inOrder } from '../../plan/order.ts'
 import { type PlanScope, scopeOf } from '../../plan/scope.ts'
 import { HOST, type State } from '../../state/state.ts'
 import { assert } from './assert.ts'
@@ -244,14 +245,12 @@ async function judgeAll(kernel: Kernel, lab: Runnable, steps: readonly StepRepor
       .map((operation) => ({ step: step.id, operation: bindOperation(operation) }))
       .filter(({ operation }) => !isOverSometime(lab, step, operation.id)),
   )
-  const now = await kernel.read(scopeOf(bound.map(({ operation }) => operation)))
-  const findings = toFindings(
-    bound.map(({ operation }) => operation),
-    now,
-  )
+  const operations = inOrder(bound.map(({ operation }) => operation))
+  const stepOf = new Map(bound.map(({ operation, step }) => [operation, step]))
+  const findings = toFindings(operations, await kernel.read(scopeOf(operations)))
   for (const report of steps) {
     report.findings = findings.flatMap((finding, i) =>
-      bound[i]?.step === report.id ? [{ ...finding, step: report.id }] : [],
+      operations[i] && stepOf.get(operations[i]) === report.id ? [{ ...finding, step: report.id }] : [],
     )
     if (report.status !== 'pending' && report.findings.some((finding) => finding.passed !== true))
       report.status = 'failed'

@@ -3,6 +3,7 @@ import type { Kernel } from '../../kernel/kernel.ts'
 import type { Lab, LabStep } from '../format/lab.ts'
 import { readResource } from '../../operations/operation.ts'
 import { bindOperation, bindPlan, type BoundOperation, type Operation } from '../../operations/registry.ts'
+import { inOrder } from '../../plan/order.ts'
 import { dependencies, type Dependencies, type Finding, NOT_TRIED, toFindings } from '../../plan/finding.ts'
 import { HOST, type State } from '../../state/state.ts'
 import { assert } from './assert.ts'
@@ -143,10 +144,10 @@ async function checkStep(
 ): Promise<Finding[]> {
   const operations = step.free
     ? []
-    : step.operations.map((operation) => planned.get(operation) ?? bindOperation(operation))
+    : inOrder(step.operations.map((operation) => planned.get(operation) ?? bindOperation(operation)))
   const found = withoutConsequences(
     toFindings(operations, now, step.id, before, [...planned.values()]),
-    step,
+    operations,
     moves,
     now,
   )
@@ -191,18 +192,21 @@ function movesOf(lab: Lab): Map<string, string> {
   )
 }
 
-/** A cable disappears with the namespace that holds one of its ends: if that is missing, only the namespace counts as a failure. */
+/**
+ * A cable disappears with the namespace that holds one of its ends: if that is missing, only the namespace counts as a failure.
+ * `operations`: those of the findings.
+ */
 function withoutConsequences(
   findings: readonly Finding[],
-  step: LabStep,
+  operations: readonly BoundOperation[],
   moves: ReadonlyMap<string, string>,
   now: State,
 ): Finding[] {
   return findings.map((finding, i) => {
-    const operation = step.operations[i]
+    const operation = operations[i]
     if (!operation || finding.passed !== false) return finding
-    const lost = bindOperation(operation)
-      .provides.map(readResource)
+    const lost = operation.provides
+      .map(readResource)
       .map(({ what, netns, ifname }) => (what === 'link' && netns === HOST ? moves.get(ifname) : undefined))
     const missing = lost.filter((netns) => netns !== undefined && !now.has(netns))
     if (missing.length === 0) return finding
