@@ -12,14 +12,14 @@ import {
   type Resource,
   type Verdict,
 } from '../operations/operation.ts'
-import { type BoundOperation, bindOperation, bindPlan, withMark, type Operation } from '../operations/registry.ts'
+import { type BoundOperation, bindOperation, bindPlan, type Operation } from '../operations/registry.ts'
 import { quote, toLine } from '../plan/command-line.ts'
 import { foresee } from '../plan/foresee.ts'
 import { scopeOf } from '../plan/scope.ts'
 import { findLink, HOST, type State } from '../state/state.ts'
 import { withFirst } from './first.ts'
 import { guardOf, refuseToCutOff } from './guard.ts'
-import { fileOf, linkOf } from './marks.ts'
+import { fileOf, linkOf, marked } from './marks.ts'
 import { mendingOf } from './mending.ts'
 import { describeOwner } from './owner.ts'
 import { undoExclusively } from './undo.ts'
@@ -84,7 +84,7 @@ export async function readFor(
   known: DoOptions = {},
 ): Promise<{ operations: readonly BoundOperation[]; now: State }> {
   const { host } = kernel
-  const wanted = bindPlan(host.kind === 'machine' ? plan.map(withMark) : plan)
+  const wanted = bindPlan(marked(host, plan))
   // What was read before we took the lock may be out of date if others act, too.
   const before = (host.common ? undefined : known.now) ?? (await kernel.read(scopeOf(wanted)))
   return withFirst(wanted, before, (all) => kernel.read(scopeOf(all)))

@@ -164,6 +164,7 @@ export function readOwn(host: Host, path: string): string {
   }
 }
 
-function bootId(): string {
+/** What tells this start of the machine from any other: random(4), boot_id. */
+export function bootId(): string {
   return readText('/proc/sys/kernel/random/boot_id').trim()
 }

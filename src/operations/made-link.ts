@@ -5,12 +5,13 @@ import type { Place } from './around.ts'
 import {
   type Before,
   type Command,
+  type Derive,
   HOST_PID,
   ip,
+  macFrom,
   MARK_ALIAS,
   type markSchema,
   type MarkedLink,
-  randomMac,
   type Resource,
   resource,
 } from './operation.ts'
@@ -28,8 +29,11 @@ export interface LinkParams {
 /** The members that all kinds which create one interface share; `type` is its type in ip-link(8). */
 export function madeLink(type: string) {
   return {
-    // Its mark is a random MAC address.
-    mark: <P extends LinkParams>(p: P): P => ({ ...p, mark: p.mark ?? { mac: randomMac() } }),
+    // Its mark is a MAC address that nothing else has.
+    mark: <P extends LinkParams>(p: P, derive: Derive): P => ({
+      ...p,
+      mark: p.mark ?? { mac: macFrom(derive('mac')) },
+    }),
     marks: ({ name, netns, mark }: LinkParams): MarkedLink[] => (mark ? [{ ifname: name, netns, mac: mark.mac }] : []),
     provides: ({ name, netns }: LinkParams): Resource[] => [resource.link(name, netns)],
     undo: (p: LinkParams, _before: Before, now: State): Command[] =>

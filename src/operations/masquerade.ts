@@ -66,7 +66,7 @@ export const masquerade: OperationKind<'masquerade', Params> = {
   id: (p) => placeId(p.netns, p.subnet),
   reads: (p) => ({ namespaces: namedNetns(p.netns), netns: p.netns, rules: true }),
   modules: 'nf_tables nft_masq nft_chain_nat',
-  mark: (p) => ({ ...p, mark: p.mark ?? { id: crypto.randomUUID().slice(0, 8) } }),
+  mark: (p, derive) => ({ ...p, mark: p.mark ?? { id: derive('rule').slice(0, 8) } }),
   provides: () => [],
   needs: (p) => namedNetns(p.netns).map(resource.netns),
   apply: (p) => {

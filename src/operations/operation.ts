@@ -150,7 +150,7 @@ export type OperationKind<K extends string, P> = Definition<K, P> & Provides<P>
  * machine: by its mark, as the one that was moved, or as the loopback of its namespace.
  */
 type Provides<P> =
-  | { provides(p: P): readonly Resource[]; mark(p: P): P; marks(p: P): readonly MarkedLink[] }
+  | { provides(p: P): readonly Resource[]; mark(p: P, derive: Derive): P; marks(p: P): readonly MarkedLink[] }
   | { provides(p: P): readonly Resource[]; moves(p: P): Move }
   | { provides(p: P): readonly Resource[]; makesNetns(p: P): string }
   | { provides(p: P): readonly OtherResource[] }
@@ -189,7 +189,7 @@ interface Definition<K extends string, P> {
   /** The namespace that it creates: on the machine, its file's inode and age identify it. */
   makesNetns?(p: P): string
   /** Adds a mark, unless there is one, which identifies on the machine what it creates. */
-  mark?(p: P): P
+  mark?(p: P, derive: Derive): P
   /** The interfaces that it creates with a mark. */
   marks?(p: P): readonly MarkedLink[]
   /** The host's tables of nftables in which it lives, as `ip NAME`; only for kinds of which the name alone tells. */
@@ -238,11 +238,14 @@ interface Definition<K extends string, P> {
  */
 export const markSchema = z.object({ mac: z.string(), peerMac: z.string().optional(), owner: z.string().optional() })
 
-/** A random MAC address, locally administered and unicast (IEEE 802: bits 1 and 0 of the first byte). */
-export function randomMac(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(6))
+/** Returns 64 hex digits that derive from the operation that is marked, from where and when that is, and from `part`. */
+export type Derive = (part: string) => string
+
+/** A MAC address of the first of some hex digits, locally administered and unicast (IEEE 802: bits 1 and 0 of the first byte). */
+export function macFrom(hex: string): string {
+  const bytes = (hex.slice(0, 12).match(/../g) ?? []).map((byte) => Number.parseInt(byte, 16))
   bytes[0] = ((bytes[0] ?? 0) & 0xfc) | 0x02
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':')
+  return bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(':')
 }
 
 /** The alias that shows everybody whose interface it is. */

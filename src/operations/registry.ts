@@ -15,6 +15,7 @@ import type {
   Before,
   Command,
   CommandLine,
+  Derive,
   MarkedLink,
   Move,
   OperationKind,
@@ -202,8 +203,8 @@ export function bindPlan(plan: readonly Operation[]): BoundOperation[] {
 }
 
 /** The operation with a mark, which identifies on the machine what it creates; unchanged if it has one, or creates nothing that could bear one. */
-export function withMark(operation: Operation): Operation {
-  const params = definitionOf(operation.kind).mark?.(operation.params) ?? operation.params
+export function withMark(operation: Operation, derive: Derive): Operation {
+  const params = definitionOf(operation.kind).mark?.(operation.params, derive) ?? operation.params
   // As above: `mark` returns the parameters of its own kind.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return { kind: operation.kind, params } as Operation

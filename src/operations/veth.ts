@@ -13,12 +13,12 @@ import {
   idIn,
   inNetns,
   ip,
+  macFrom,
   markSchema,
   missingNetns,
   resource,
   namedNetns,
   placeId,
-  randomMac,
 } from './operation.ts'
 import { isOurs } from './same-link.ts'
 import { isWayOut, interfacesOn } from './way-out.ts'
@@ -64,7 +64,7 @@ export const veth: OperationKind<'veth', Params> = {
   reads: (p) => ({ namespaces: p.mark?.owner === undefined ? 'everywhere' : namedNetns(p.netns, p.peerNetns) }),
   isSame: (p, other) => p.name === other.name || (p.name === other.peer && p.netns === other.peerNetns),
   modules: 'veth',
-  mark: (p) => ({ ...p, mark: p.mark ?? { mac: randomMac(), peerMac: randomMac() } }),
+  mark: (p, derive) => ({ ...p, mark: p.mark ?? { mac: macFrom(derive('mac')), peerMac: macFrom(derive('peer')) } }),
   lingers: true,
   provides: (p) => [resource.link(p.name, p.netns), resource.link(p.peer, p.peerNetns)],
   needs: (p) => [p.netns, p.peerNetns].flatMap((netns) => (netns === undefined ? [] : [resource.netns(netns)])),

@@ -6,6 +6,11 @@ import { interfacesOn } from '../operations/way-out.ts'
 import { type Address, findLink, HOST, type Link, type Namespace, type Route, type State } from '../state/state.ts'
 import { otherEnd } from '../state/topology.ts'
 
+/** What becomes of a host of which nothing is known but that it has just been made. */
+export function foreseeFresh(commands: readonly Command[]): State {
+  return foresee(new Map([[HOST, EMPTY]]), commands)
+}
+
 /**
  * What becomes of a state by commands that mend it, as far as it matters to operations that they are not about: which
  * interfaces there are, and what the kernel takes away along with something, such as an interface's addresses.
@@ -163,6 +168,10 @@ function afterSetup(now: State, place: string, ifname: string, words: readonly s
       return renamed(now, place, ifname, value)
     case 'master': // which puts it into the VLANs of the new bridge
       return withLink(now, place, ifname, () => ({ master: value, vlans: [] }))
+    case 'nomaster':
+      return withLink(now, place, ifname, () => ({ master: undefined, vlans: [] }))
+    case 'addrgenmode':
+      return withLink(now, place, ifname, () => ({ linkLocal: value !== 'none' }))
     case 'mtu':
       return withLink(now, place, ifname, () => ({ mtu: Number(value) }))
     default:

@@ -1,10 +1,11 @@
 import { Flags } from '@oclif/core'
 import { doPlan, type DoResult } from '../../engine/do.ts'
-import { mendPlan, planMending } from '../../engine/mend.ts'
-import { findHost } from '../../engine/open-host.ts'
+import { marked } from '../../engine/marks.ts'
+import { mendPlan, type MendResult, planMending, planMendingAnew } from '../../engine/mend.ts'
+import { findHost, machine } from '../../engine/open-host.ts'
 import { planRemoval, removeOperation } from '../../engine/remove.ts'
 import { elsewhere } from '../../engine/whereabouts.ts'
-import { kernelOf } from '../../kernel/kernel.ts'
+import { type Kernel, kernelOf } from '../../kernel/kernel.ts'
 import { type Command, readResource } from '../../operations/operation.ts'
 import { type BoundOperation, bindOperation, type Operation } from '../../operations/registry.ts'
 import { toLine } from '../../plan/command-line.ts'
@@ -18,6 +19,8 @@ export interface OperationsDocument extends Document {
   /** The sandbox's name, or `machine`; missing if nothing was run. */
   host?: string
   operations: { id: string; status: Status; what: string; why?: string; commands: string[] }[]
+  /** What was in the way although no operation says so, and was put right; only of `apply`. */
+  corrections?: { wrong: string; commands: string[] }[]
 }
 
 type Status = DoResult['done'][number]['status'] | 'planned'
@@ -40,31 +43,54 @@ export abstract class OperationCommand extends BaseCommand {
 
   /** Does a plan, or just shows it with --dry-run or --explain. */
   protected async perform(plan: readonly Operation[], flags: ChangeFlags): Promise<OperationsDocument> {
-    if (flags['dry-run'] && !flags.explain) return this.dryRun(fromNothing(plan))
+    if (flags['dry-run'] && !flags.explain)
+      return this.dryRun(fromNothing(flags.host ? marked(machine(flags), plan) : plan))
     return this.act(plan, flags, doPlan)
   }
 
   /**
    * The same, but what is something else is changed, or removed and made anew. With --dry-run it shows what that would
-   * take now; where there is no sandbox, all of it.
+   * take now, or in a new sandbox.
    */
   protected async bringTo(plan: readonly Operation[], flags: ChangeFlags): Promise<OperationsDocument> {
     if (!flags['dry-run'] || flags.explain) return this.act(plan, flags, mendPlan)
     const found = findHost(flags)
-    return this.dryRun(found ? (await planMending(kernelOf(found), plan)).done : fromNothing(plan))
+    if (!found) return this.dryRun(planMendingAnew({ name: flags.sandbox, force: flags.force }, plan))
+    const { done, corrections, left } = await planMending(kernelOf(found), plan)
+    this.noticeLeft(left)
+    return this.dryRun(done, corrections)
   }
 
-  private async act(plan: readonly Operation[], flags: ChangeFlags, act: typeof doPlan): Promise<OperationsDocument> {
+  private async act(
+    plan: readonly Operation[],
+    flags: ChangeFlags,
+    act: (kernel: Kernel, plan: readonly Operation[]) => Promise<DoResult & Partial<MendResult>>,
+  ): Promise<OperationsDocument> {
     if (flags.explain) return this.explain(fromNothing(plan))
     const host = await this.openHost(flags)
-    const { done } = await act(kernelOf(host), plan)
+    const { done, corrections = [], left = [] } = await act(kernelOf(host), plan)
+    for (const { wrong, commands } of corrections) {
+      this.log(draw`${symbol.done} Put right: ${wrong}`)
+      this.logCommands(commands)
+    }
     for (const one of done) this.report(one)
+    this.noticeLeft(left)
     return {
       schema,
       ok: true,
       host: host.name,
       operations: done.map(({ operation, status, commands }) => row(operation, status, commands)),
+      ...correctionRows(corrections),
     }
+  }
+
+  /** Says what stays in the way, because it is not ours to change. */
+  private noticeLeft(left: MendResult['left']): void {
+    for (const { wrong } of left) this.notice(`left as it is, because cnilab did not make it: ${wrong}`)
+  }
+
+  private logCommands(commands: readonly Command[]): void {
+    for (const command of commands) this.log(draw`  ${style.command(toLine(command, '1'))}`)
   }
 
   /** Undoes one operation, or just shows how with --dry-run or --explain. */
@@ -88,14 +114,14 @@ export abstract class OperationCommand extends BaseCommand {
     const [missing] = [...bound.provides, ...bound.needs].filter((one) => readResource(one).what === 'link')
     const other = status === 'already' && missing !== undefined ? await elsewhere(kernel, missing) : undefined
     if (other) this.notice(`${other.words}: ${other.fix}`)
-    for (const command of commands) this.log(draw`  ${style.command(toLine(command, '1'))}`)
+    this.logCommands(commands)
     return { schema, ok: true, host: host.name, operations: [{ ...row(bound, status, commands), what }] }
   }
 
   private report({ operation: { explain, expected }, status, commands }: DoResult['done'][number]): void {
     const what = status === 'mended' ? `Changed: ${expected}` : explain.what
     this.log(status === 'already' ? draw`${symbol.already} Already there: ${expected}` : draw`${symbol.done} ${what}`)
-    for (const command of commands) this.log(draw`  ${style.command(toLine(command, '1'))}`)
+    this.logCommands(commands)
   }
 
   /** With `undoing`, in these words, the commands are those that undo: an operation that is only named to be undone need not say all. */
@@ -103,7 +129,7 @@ export abstract class OperationCommand extends BaseCommand {
     for (const { operation, commands } of planned) {
       const { what, why } = operation.explain
       this.log(draw`${style.title(undoing ?? what)}\n  ${why}`)
-      for (const command of commands) this.log(draw`  ${style.command(toLine(command, '1'))}`)
+      this.logCommands(commands)
     }
     return {
       schema,
@@ -116,14 +142,16 @@ export abstract class OperationCommand extends BaseCommand {
     }
   }
 
-  private dryRun(planned: readonly Planned[]): OperationsDocument {
-    for (const { commands } of planned) for (const command of commands) this.log(toLine(command, '1'))
+  private dryRun(planned: readonly Planned[], corrections: MendResult['corrections'] = []): OperationsDocument {
+    for (const { commands } of [...corrections, ...planned])
+      for (const command of commands) this.log(toLine(command, '1'))
     return {
       schema,
       ok: true,
       operations: planned.map(({ operation, status, commands }) =>
         row(operation, status === 'already' ? status : 'planned', commands),
       ),
+      ...correctionRows(corrections),
     }
   }
 }
@@ -137,6 +165,12 @@ function fromNothing(plan: readonly Operation[]): Planned[] {
 }
 
 const schema = 'cnilab/operations/v1'
+
+function correctionRows(corrections: MendResult['corrections']): Pick<OperationsDocument, 'corrections'> {
+  if (corrections.length === 0) return {}
+  const lines = (commands: readonly Command[]) => commands.map((command) => toLine(command, '1'))
+  return { corrections: corrections.map(({ wrong, commands }) => ({ wrong, commands: lines(commands) })) }
+}
 
 function row(
   { id, explain }: BoundOperation,
