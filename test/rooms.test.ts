@@ -87,3 +87,14 @@ describe('the rooms', () => {
     expect(circles).toEqual([])
   })
 })
+
+it('every export says what it is; of a command its summary does', () => {
+  const silent = files.flatMap((file) => {
+    const lines = readFileSync(join(root, file), 'utf8').split('\n')
+    const isSaid = (at: number) => lines[at - 1]?.endsWith('*/') === true
+    return lines.flatMap((line, at) =>
+      /^export (?!default |type \{|\{|\*)/.test(line) && !isSaid(at) ? [`${file}:${at + 1}: ${line}`] : [],
+    )
+  })
+  expect(silent).toEqual([])
+})

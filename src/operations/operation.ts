@@ -39,6 +39,7 @@ export const beforeSchema = z.object({
   /** On the machine: undo only what is exactly as we created it. */
   strict: z.boolean().optional(),
 })
+/** What was there before an operation, and what it made, as the journal keeps it for its undo. */
 export type Before = z.infer<typeof beforeSchema>
 
 /**

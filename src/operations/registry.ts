@@ -61,6 +61,7 @@ export const kinds = {
 } as const
 
 type ParamsOf<O> = O extends OperationKind<string, infer P> ? P : never
+/** The name of a kind of operation, as plans, labs and journals write it: `attach-bridge`. */
 export type KindName = keyof typeof kinds
 
 /** An operation: plain JSON, as in plans, labs and journals. */

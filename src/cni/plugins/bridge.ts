@@ -26,6 +26,7 @@ export const bridgeType: CableType<BridgeConfig> = {
   explain: (config, error) => (config.vlans ? explainVlans(error) : error),
 }
 
+/** The plugin `bridge`: answers all of its calls. Throws CniError, as all plugins do. */
 export const bridge = cablePlugin(bridgeType)
 
 async function settle(

@@ -6,6 +6,7 @@ import { type Call, type CniCommand, COMMANDS, type ValidAttachments } from './p
 import { parseResult, type Result } from './result.ts'
 import { atLeast, isVersion, LATEST, OLDEST, type Version, VERSIONS } from './versions.ts'
 
+/** The environment variables of a process, by name; undefined for one that is not set. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /** The environment variables that each command requires (CNI spec 1.1.0, "CNI operations"). */

@@ -60,10 +60,14 @@ const oldSchema = z.object({
   dns: dnsSchema.nullish().transform((dns) => dns ?? {}),
 })
 
+/** The DNS settings of a result (CNI spec 1.1.0, "dns"): addresses of servers, a domain, search domains, options. */
 export type Dns = z.infer<typeof dnsSchema>
+/** A route of a result (CNI spec 1.1.0, "routes"): `dst` with its prefix; `mtu` and `advmss` in bytes. */
 export type ResultRoute = z.infer<typeof routeSchema>
 
+/** An interface of a result (CNI spec 1.1.0, "interfaces"): `sandbox` is the path of its namespace, missing on the host. */
 export type ResultInterface = z.infer<typeof interfaceSchema>
+/** An address of a result (CNI spec 1.1.0, "ips"), and the index of the interface that has it. */
 export type ResultIp = z.infer<typeof ipSchema>
 
 /** The result of ADD, in the latest version (CNI spec 1.1.0, "Success"). An IPAM plugin's has no interfaces. */

@@ -38,6 +38,7 @@ const inLanguages = (one: z.ZodType<string>) => z.union([one, byLanguage(one)])
 const title = inLanguages(line)
 /** Markdown. */
 const text = inLanguages(lines)
+/** A text of a lab file: one for all languages, or one for each, by ISO 639 code. */
 export type Localized = z.infer<typeof text>
 
 /** The definition of a parameter. */
@@ -52,6 +53,7 @@ const parameterSchema = z.strictObject({
   max: whole.optional(),
   limit: text.optional(),
 })
+/** The definition of a parameter, as it is in a lab file. */
 export type ParameterDefinition = z.infer<typeof parameterSchema>
 
 /** A program to run, as an argv, without a shell. `netns` says where; by default on the host. */
@@ -163,4 +165,5 @@ export const labSchema = z.strictObject({
     z.strictObject({ title, url: line.regex(/^https:\/\/\S+$/, { error: 'must begin with https://' }) }),
   ).default([]),
 })
+/** A lab file after parsing, before its parameters have values and its operations their kinds. */
 export type LabFile = z.infer<typeof labSchema>

@@ -37,6 +37,7 @@ export const attachmentFlags = {
 
 /** The arguments of the commands. */
 export const networkArgument = word({ required: true, description: 'name of the network' })
+/** Which container a command is about, by its namespace; a name stands for a file in /run/netns. */
 export const netnsArgument = word({
   required: true,
   description: "the container's network namespace: its name, or the path of its file",

@@ -41,6 +41,7 @@ const answerSchema = z.object({
   msg: z.string().optional(),
   details: z.string().optional(),
 })
+/** What an IPAM plugin prints: a result, or an error. */
 export type Answer = z.infer<typeof answerSchema>
 
 function variables(command: CniCommand, containerId: string, ifname: string, args: string): Record<string, string> {
