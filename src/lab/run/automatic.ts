@@ -4,6 +4,7 @@ import type { Kernel } from '../../kernel/kernel.ts'
 import { startInternet } from '../../kernel/packets.ts'
 import type { Progress } from '../../kernel/run.ts'
 import type { LabStep, Runnable, RunnableStep } from '../format/lab.ts'
+import { isLarge } from '../format/large.ts'
 import { overlaps } from '../../ip-arithmetic.ts'
 import { type Resource, resource } from '../../operations/operation.ts'
 import { bindOperation } from '../../operations/registry.ts'
@@ -52,11 +53,6 @@ export interface LabEvents {
   checked?: (finding: Finding) => void
   /** Called and awaited after each step, even one that failed or was interrupted, unless `stepStarts` threw. */
   stepEnds?: (step: RunnableStep, report: StepReport) => Promise<void>
-}
-
-/** Whether a lab has so many operations that they are judged once, at the end, instead of after each step. */
-export function isLarge(lab: Runnable): boolean {
-  return lab.steps.reduce((sum, step) => sum + step.operations.length, 0) > 50
 }
 
 /**

@@ -1,5 +1,5 @@
 import { openSession, type Session, type Teardown } from '../../lab/run/automatic-session.ts'
-import { isLarge, type LabReport, type StepReport } from '../../lab/run/automatic.ts'
+import type { LabReport, StepReport } from '../../lab/run/automatic.ts'
 import { flagsFor } from '../../kernel/host.ts'
 import type { Lab } from '../../lab/format/lab.ts'
 import type { Finding } from '../../plan/finding.ts'
@@ -44,8 +44,6 @@ export async function runLabHere(
   options: LabRunOptions,
   sandbox?: Promise<LiveSandbox>,
 ): Promise<LabRunDocument> {
-  // Else a thousand containers let 100 MB of garbage pile up before the first collection of all.
-  if (isLarge(lab)) process.getBuiltinModule('node:v8').setFlagsFromString('--optimize-for-size')
   return interruptible(async (signal) => {
     const drawing = options.json ? undefined : import('./lab-progress.ts') // loads while the sandbox is created
     const session = await openSession(options, sandbox)
