@@ -29,7 +29,7 @@ function faults(lab: string, mode: string, place: string): z.infer<typeof result
 // As many faults as the labs have commands: a lab that grows must not lose any of them here.
 describe.each([
   ['eight-steps', 16],
-  ['scale', 30],
+  ['scale', isLong ? 30 : 22],
 ])('%s, after a fault at any of its commands', (lab, commands) => {
   const ways: (readonly [mode: string, place: string])[] = [['error', 'sandbox']]
   // Each of those that are killed is a process of its own.
