@@ -29,8 +29,7 @@ function assertionOf(check: string) {
   return assertion
 }
 
-const findingOf = async (kernel: Kernel, check: string) =>
-  assert(kernel, assertionOf(check), 'a', await kernel.read())
+const findingOf = async (kernel: Kernel, check: string) => assert(kernel, assertionOf(check), 'a', await kernel.read())
 
 const verdict = async (kernel: Kernel, check: string) => {
   const { passed, actual } = await findingOf(kernel, check)

@@ -403,7 +403,9 @@ describe('from a wrong state to the right one', () => {
   )
 
   it.each([
-    ...some(WRONG, 2).map(([wrong, before, shell, operation]) => [wrong, [...before, operation], before.length, shell] as const),
+    ...some(WRONG, 2).map(
+      ([wrong, before, shell, operation]) => [wrong, [...before, operation], before.length, shell] as const,
+    ),
     ...LOST.map(([wrong, plan, shell]) => [wrong, plan, plan.length, shell] as const),
   ])('what that takes is known before, all of it: %s', (_, items, count, shell) =>
     withSandbox(async (kernel) => {
