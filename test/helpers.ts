@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -119,6 +119,19 @@ export function shellOnTerminal(
       resolve({ code: code ?? undefined, screen })
     })
   })
+}
+
+/** A line of shell for `shellOnTerminal` that runs the program, and `resize`, which gives its window another size meanwhile. */
+export function inResizedWindow(size: string, args: string): { command: string; resize: () => Promise<boolean> } {
+  const [wanted, done] = [join(runtime, 'resize'), join(runtime, 'resized')]
+  const resizing = `until [ -e ${wanted} ]; do sleep 0.1; done; stty ${size} <&3; : >${done}`
+  return {
+    command: `exec 3<&0; (${resizing}) & exec "${process.execPath}" "${program}" ${args}`,
+    resize: () => {
+      writeFileSync(wanted, '')
+      return eventually(() => existsSync(done))
+    },
+  }
 }
 
 /**

@@ -4,6 +4,7 @@ import { afterEach, expect, it } from 'vitest'
 import {
   cli,
   eventually,
+  inResizedWindow,
   onTerminal,
   processesWith,
   program,
@@ -236,15 +237,13 @@ it('does not wait for a closed input: all steps run by themselves', async () => 
 })
 
 it('goes on in a window that changes its size', async () => {
-  const { code, screen } = await shellOnTerminal(
-    `exec 3<&0; (sleep 1.5; stty cols 50 rows 20 <&3) & exec "${process.execPath}" "${program}" lab run ${LAB}`,
-    [
-      ['What now?', MORE, 2000],
-      ['It learns', ''],
-      ['What now?', '\u0003'],
-      ['keep it, to continue later', TEAR_DOWN_LATER],
-    ],
-  )
+  const { command, resize } = inResizedWindow('cols 50 rows 20', `lab run ${LAB}`)
+  const { code, screen } = await shellOnTerminal(command, [
+    ['What now?', () => resize().then(() => MORE)],
+    ['It learns', ''],
+    ['What now?', '\u0003'],
+    ['keep it, to continue later', TEAR_DOWN_LATER],
+  ])
   expect([code, screen.includes('nothing is left')]).toEqual([130, true])
 })
 
