@@ -116,7 +116,8 @@ export async function whileAnswering<T>(
     return await use()
   } finally {
     responder.lifeline.end()
-    await Promise.race([responder.ended, sleep(1000 * TIME_LIMIT)])
+    // The timer must not keep this process alive: the responder has ended long before.
+    await Promise.race([responder.ended, sleep(1000 * TIME_LIMIT, undefined, { ref: false })])
     responder.kill()
     responder.release()
   }

@@ -131,7 +131,7 @@ describe.each(LABS)('%s', (name) => {
         { step, name: 'rules of others', shell: foreignRules([HOST]) },
         ...wrongStates(lab, i).map((row) => ({ step, ...row })),
       ]),
-      17,
+      31,
     )
     const wrong: unknown[] = []
     let said = 0

@@ -6,6 +6,7 @@ import type { Command } from '../../src/operations/operation.ts'
 import { toLine } from '../../src/plan/command-line.ts'
 import { scopeOf } from '../../src/plan/scope.ts'
 import { withSandbox } from '../helpers.ts'
+import { some } from '../long.ts'
 
 type Item = [KindName, object]
 
@@ -402,7 +403,9 @@ describe('from a wrong state to the right one', () => {
   )
 
   it.each([
-    ...WRONG.map(([wrong, before, shell, operation]) => [wrong, [...before, operation], before.length, shell] as const),
+    ...some(WRONG, 2).map(
+      ([wrong, before, shell, operation]) => [wrong, [...before, operation], before.length, shell] as const,
+    ),
     ...LOST.map(([wrong, plan, shell]) => [wrong, plan, plan.length, shell] as const),
   ])('what that takes is known before, all of it: %s', (_, items, count, shell) =>
     withSandbox(async (kernel) => {
