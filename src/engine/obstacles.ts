@@ -14,7 +14,7 @@ export interface Obstacles {
   foreign: Correction[]
 }
 
-/** Looks in all namespaces for what keeps packets from passing, and is in no plan. On the machine `own` is only what is ours. */
+/** Looks in all namespaces for what keeps packets from passing, and is in no plan. On the machine, only what is ours counts as `own`. */
 export async function findObstacles(kernel: Kernel, now: State): Promise<Obstacles> {
   const places = [...now.keys()].filter((name) => name !== INTERNET)
   const found = await Promise.all(

@@ -141,7 +141,7 @@ function wrongIn(done: DoResult['done'], corrections: readonly Correction[]): st
 
 /** Options of `doStep`. */
 export interface StepOptions {
-  /** Whether to remove rules of others that let no packet pass, if checks fail for them. */
+  /** Whether to remove rules of others that let no packet pass, if checks fail for them; on the machine they stay. */
   removeForeign?: boolean
 }
 
@@ -154,9 +154,10 @@ export async function doStep(
   plan: StepPlan,
   before: LabCheckResult,
   check: () => Promise<LabCheckResult>,
-  { removeForeign = false }: StepOptions = {},
+  options: StepOptions = {},
 ): Promise<StepResult> {
   const { steps } = plan
+  const removeForeign = options.removeForeign === true && kernel.host.kind === 'sandbox'
   const runs: CommandOutput[] = []
   const commands: Command[] = []
   const wrong: string[] = []

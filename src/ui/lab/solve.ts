@@ -50,16 +50,26 @@ function showRunLines({ run }: LabStep, log: View['log']): void {
   for (const command of run) log(draw`  $ ${style.command(commandLines(programLine(command)))}\n`)
 }
 
-/** Shows the rules of others that are in the way and, if `step` is given, how to have them removed. */
-export function showInTheWay({ inTheWay }: Pick<StepResult, 'inTheWay'>, { log, flags }: View, step?: LabStep): void {
-  if (inTheWay.length === 0) return
+/**
+ * Shows the rules of others that are in the way. Returns whether they may be removed if the user agrees: on the machine,
+ * cnilab removes only what it made. With `step`, it says how to agree.
+ */
+export function showInTheWay(
+  { kernel: { host } }: RunningLab,
+  { inTheWay }: Pick<StepResult, 'inTheWay'>,
+  { log, flags }: View,
+  step?: LabStep,
+): boolean {
+  if (inTheWay.length === 0) return false
   log(style.warn('These rules let packets be dropped, and cnilab did not make them:'))
   for (const { wrong, commands } of inTheWay) {
     log(labelled('  · ', wrong))
     for (const command of commands) log(draw`      $ ${style.command(commandLines(toLine(command, '1')))}`)
   }
-  if (step)
+  if (host.kind === 'machine') log('They stay: on the machine itself, cnilab removes only what it made.')
+  else if (step)
     log(wrapped(`They stay until you agree: cnilab lab solve ${quote(step.id)} --remove-foreign${flags} removes them.`))
+  return host.kind === 'sandbox'
 }
 
 /** What to ask before rules of others are removed. */
@@ -73,4 +83,10 @@ export async function askToRun({ log, plain }: View): Promise<boolean> {
   }
   const { confirmed } = await import('../terminal/prompts.ts')
   return confirmed('Run it?', false, { plain })
+}
+
+/** Asks the user on a terminal whether to remove rules of others. */
+export async function askToRemove({ plain }: View): Promise<boolean> {
+  const { confirmed } = await import('../terminal/prompts.ts')
+  return confirmed(REMOVE_FOREIGN, false, { plain })
 }

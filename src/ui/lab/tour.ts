@@ -177,8 +177,8 @@ async function runForMe({ running, view, signal }: Tour, step: LabStep): Promise
     const doing = `doing step ${step.id}`
     let result = await whileWaiting(doing, view.plain, doRunning(running, step, missing, before))
     if (result.inTheWay.length > 0) {
-      showInTheWay(result, view)
-      if ((await askChoice(REMOVE_FOREIGN, NO_OR_YES, { plain: view.plain, signal })) === true) {
+      const mayRemove = showInTheWay(running, result, view)
+      if (mayRemove && (await askChoice(REMOVE_FOREIGN, NO_OR_YES, { plain: view.plain, signal })) === true) {
         const again = doRunning(running, step, [], await checkNow(running, view), { removeForeign: true })
         result = await whileWaiting(doing, view.plain, again)
       }
