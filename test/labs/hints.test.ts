@@ -27,7 +27,11 @@ interface Seen {
 }
 
 const all = (now: State): Link[] => [...now].flatMap(([name, one]) => (name === 'internet' ? [] : (one?.links ?? [])))
-const named = ({ now, quoted }: Seen) => all(now).filter(({ name }) => quoted.includes(name))
+/** The interfaces that it names, and those of the namespaces that it names. */
+const named = ({ now, quoted }: Seen) => [
+  ...all(now).filter(({ name }) => quoted.includes(name)),
+  ...quoted.flatMap((name) => now.get(name)?.links ?? []),
+]
 const planned = ({ lab }: Seen) => lab.steps.flatMap(({ operations }) => operations.map(bindOperation))
 const start = ({ lab }: Seen) => lab.start.map(bindOperation)
 const addresses = (seen: Seen) => [...start(seen), ...planned(seen)].flatMap((one) => one.addresses)
@@ -57,7 +61,11 @@ const CLAIMS: readonly (readonly [RegExp, (seen: Seen) => boolean])[] = [
   [/Two addresses are missing/, (seen) => !isPresent(seen, /^address\./)],
   [
     /An address is missing/,
-    (seen) => addresses(seen).some((one) => !all(seen.now).some((link) => hasAddress(link, one.address))),
+    (seen) =>
+      addresses(seen).some(({ address, ifname, netns }) => {
+        const link = findLink(seen.now, ifname, netns)
+        return link === undefined || !hasAddress(link, address)
+      }),
   ],
   [
     /its prefix is not|[Tt]he prefix (?:is wrong|in)|has the prefix \/32/,
@@ -69,7 +77,8 @@ const CLAIMS: readonly (readonly [RegExp, (seen: Seen) => boolean])[] = [
       ),
   ],
   [/it is no bridge|is no bridge/, (seen) => named(seen).some(({ kind }) => kind !== 'bridge')],
-  [/has no interface|no bridge called/, (seen) => seen.quoted.every((name) => !findLink(seen.now, name))],
+  [/has no interface/, (seen) => seen.quoted.every((name) => !findLink(seen.now, name))],
+  [/no bridge called/, ({ now, quoted }) => quoted.every((name) => findLink(now, name)?.kind !== 'bridge')],
   [
     /There is no namespace/,
     ({ now, quoted }) => quoted.every((name) => !now.has(name) || now.get(HOST)?.strays?.includes(name) === true),
