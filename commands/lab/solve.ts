@@ -57,7 +57,9 @@ export default class LabSolve extends LabCommand {
     const doing = `doing step ${step.id}`
     let result = await whileWaiting(doing, view.plain, doRunning(running, step, first, before, { removeForeign }))
     // What was shown before is not shown again.
-    showResult(step, { ...result, commands: result.commands.filter((one) => !known.has(toLine(one, '1'))) }, view)
+    const commands = result.commands.filter((one) => !known.has(toLine(one, '1')))
+    const runs = result.runs.filter(({ output }) => output !== '')
+    showResult(step, { ...result, commands, runs }, view)
     if (result.inTheWay.length > 0) {
       const isAsked = mayAsk && isOnTerminal()
       const mayRemove = showInTheWay(running, result, view, isAsked ? undefined : step)

@@ -14,7 +14,7 @@ import { withSandbox } from '../helpers.ts'
 import { some } from '../long.ts'
 import { foreignRules, wrongStates } from '../lab/wrong-states.ts'
 
-const LABS = ['eight-steps', 'two-namespaces', 'many-on-a-bridge', 'masquerade', 'bridge-add', 'by-hand']
+const LABS = ['eight-steps', 'two-namespaces', 'many-on-a-bridge', 'masquerade', 'bridge-add', 'find-it', 'by-hand']
 
 /** What a hint may be compared with: the state, and what the lab builds. */
 interface Seen {
@@ -218,6 +218,7 @@ it('of a packet that is not answered, it says what is right, what is in the way,
     const dropped = await knownAfter(foreignRules([HOST]))
     expect(dropped).toContain('on the host, table inet guard, chain input: policy drop')
     expect(dropped).toMatch(/\d+ checks before this one pass/)
+    expect(dropped).not.toContain('where it is called') // it is where the lab moves it
     expect(dropped).toContain(
       'the packet left red by eth0, came in on the host by veth-b and cni0; no answer left from there',
     )

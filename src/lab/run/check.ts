@@ -9,6 +9,7 @@ import { assert } from './assert.ts'
 import { doublesIn } from './elsewhere.ts'
 import { lostGround } from './ground.ts'
 import { endOf, isOverSometime } from './lasting.ts'
+import { renewNeighbours } from './neighbours.ts'
 import { type Effect, effectsOf, withEffects } from './prove.ts'
 
 /** The status of a step, read from the kernel. `next` is the first step that is not done. */
@@ -33,6 +34,7 @@ export interface LabCheckResult {
  */
 export async function checkLab(kernel: Kernel, lab: Lab, reached = -1, patient = true): Promise<LabCheckResult> {
   const now = await kernel.read()
+  await renewNeighbours(kernel, lab, now, patient)
   const judged = (isOver: (step: LabStep, id: string) => boolean) =>
     judgeSteps(kernel, lab, reached, { now, patient, isOver })
   const hasEnded = (step: LabStep, id: string) => isOverSometime(lab, step, id) && endOf(lab, step, id) <= reached + 1

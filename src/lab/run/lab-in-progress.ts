@@ -158,8 +158,8 @@ export function noteStep(running: RunningLab, step: LabStep, what: Partial<StepP
   })
 }
 
-/** Records that one more of a step's hints was shown; `further`: how much further that one is than the last. */
-export function noteHint(running: RunningLab, step: LabStep, further = 1): Promise<void> {
+/** Records that a hint of a step was shown; `further`: how much further it is than the last one. */
+export function noteHint(running: RunningLab, step: LabStep, further: number): Promise<void> {
   return update(running, (progress) => {
     const own = stepProgress(progress, step.id)
     progress.steps[step.id] = { ...own, hints: Math.min(own.hints + further, step.hints.length) }

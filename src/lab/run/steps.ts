@@ -14,6 +14,7 @@ import { type LabCheckResult, isDone, type StepState } from './check.ts'
 import type { DoResult } from '../../engine/do.ts'
 import { mendPlan, planMending } from '../../engine/mend.ts'
 import { findObstacles } from '../../engine/obstacles.ts'
+import { allHold } from './assert.ts'
 import { endOf } from './lasting.ts'
 import { removeOperation } from '../../engine/remove.ts'
 
@@ -218,17 +219,24 @@ export function resultByHand(step: LabStep, before: LabCheckResult, after: LabCh
   }
 }
 
-/** Runs commands of a lab in order, all of them, and returns their output, and which of them failed. */
+/** Whether a command of a lab is still to be run: one that changes something may have been. */
+export async function isWanted(kernel: Kernel, command: Partial<RunCommand>, now?: State): Promise<boolean> {
+  const { if: claims = [] } = command
+  return claims.length === 0 || allHold(kernel, claims, now ?? (await kernel.read()))
+}
+
+/** Runs commands of a lab in order, all that are wanted, and returns their output, and which of them failed. */
 export async function runCommands(
   kernel: Kernel,
   commands: readonly (StepCommand & Partial<RunCommand>)[],
 ): Promise<CommandOutput[]> {
   const outputs: CommandOutput[] = []
   for (const command of commands) {
+    if (!(await isWanted(kernel, command))) continue
     const { output, code } = await outputOf(kernel.host, command.argv, command.netns)
     // One that we had to stop did not fail by itself: its output says so.
-    const isWanted = code === undefined || [undefined, 'any', String(code)].includes(command.exit)
-    outputs.push({ command, output, ...(isWanted ? {} : { failure: `it ended with status ${code}` }) })
+    const isRight = code === undefined || [undefined, 'any', String(code)].includes(command.exit)
+    outputs.push({ command, output, ...(isRight ? {} : { failure: `it ended with status ${code}` }) })
   }
   return outputs
 }

@@ -22,7 +22,7 @@ export function printPlan(lab: Runnable, flags: { script: boolean; explain: bool
     const bound = operations.map(bindOperation)
     return { id, title, text, bound, run, commands: bound.flatMap((operation) => operation.apply) }
   })
-  if (flags.script) log(toScript(lab.title, steps).trimEnd())
+  if (flags.script) log(scriptOf(lab).trimEnd())
   else
     for (const { title, text, bound, commands, run } of steps) {
       if (flags.explain) {
@@ -42,6 +42,16 @@ export function printPlan(lab: Runnable, flags: { script: boolean; explain: bool
   }
 }
 
+/** A lab as a shell script: its operations, and those of its commands that change something. */
+export function scriptOf(lab: Pick<Runnable, 'title' | 'start' | 'steps'>): string {
+  const parts = partsOf(lab).map(({ title, operations, run = [] }) => ({
+    title,
+    commands: operations.flatMap((operation) => bindOperation(operation).apply),
+    lines: run.filter(({ if: claims }) => claims.length > 0).map(programLine),
+  }))
+  return toScript(lab.title, parts)
+}
+
 /** How many operations of a step to explain: in a lab with many containers, the others are alike. */
 const MAX_EXPLAINED = 6
 
@@ -57,7 +67,7 @@ function explanations(text: string, bound: readonly BoundOperation[]): Printable
 }
 
 /** The starting state, if the lab has one, and its steps. */
-export function partsOf({ start = [], steps }: Pick<Runnable, 'start' | 'steps'>): RunnableStep[] {
+function partsOf({ start = [], steps }: Pick<Runnable, 'start' | 'steps'>): RunnableStep[] {
   const title = 'The starting state'
   const text = 'What exists when the lab begins.'
   return [...(start.length === 0 ? [] : [{ id: 'start', title, text, operations: start }]), ...steps]

@@ -1,7 +1,7 @@
 import { planFor, type RunningLab } from '../../lab/run/lab-in-progress.ts'
 import type { LabCheckResult } from '../../lab/run/check.ts'
 import type { LabStep } from '../../lab/format/lab.ts'
-import { preview, type StepResult } from '../../lab/run/steps.ts'
+import { isWanted, preview, type StepResult } from '../../lab/run/steps.ts'
 import type { Command } from '../../operations/operation.ts'
 import { bindOperation } from '../../operations/registry.ts'
 import { programLine, quote, toLine } from '../../plan/command-line.ts'
@@ -25,14 +25,20 @@ export async function showSolution(
   const { lab, kernel } = running
   const { wrong, corrections, steps } = await preview(kernel, planFor(running, step, first, before))
   showWrong(wrong, log)
-  if (corrections.length > 0) showCommands(corrections, log)
+  if (corrections.length > 0) {
+    if (wrong.length === 0) log(style.title('Again, for what the lab began with'))
+    showCommands(corrections, log)
+  }
   for (const { step: one, commands } of steps) {
-    const isWanted = one === step || first.includes(one)
-    if (commands.length === 0 && !isWanted) continue
+    const isToDo = one === step || first.includes(one)
+    if (commands.length === 0 && !isToDo) continue
     const number = lab.steps.indexOf(one) + 1
-    log(style.title(`${isWanted ? 'The solution of' : 'Again, for'} step ${number}: ${one.title}`))
+    log(style.title(`${isToDo ? 'The solution of' : 'Again, for'} step ${number}: ${one.title}`))
     showCommands(commands, log)
-    if (isWanted) showRunLines(one, log)
+    if (isToDo) {
+      const run = await Promise.all(one.run.map(async (line) => ((await isWanted(kernel, line)) ? [line] : [])))
+      showRunLines(run.flat(), log)
+    }
   }
   return [...corrections, ...steps.flatMap(({ commands }) => commands)]
 }
@@ -43,10 +49,10 @@ export function showStepCommands(step: LabStep, { log }: Pick<View, 'log'>): voi
     step.operations.flatMap((operation) => bindOperation(operation).apply),
     log,
   )
-  showRunLines(step, log)
+  showRunLines(step.run, log)
 }
 
-function showRunLines({ run }: LabStep, log: View['log']): void {
+function showRunLines(run: LabStep['run'], log: View['log']): void {
   for (const command of run) log(draw`  $ ${style.command(commandLines(programLine(command)))}\n`)
 }
 

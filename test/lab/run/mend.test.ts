@@ -11,7 +11,7 @@ import { withSandbox } from '../../helpers.ts'
 import { some } from '../../long.ts'
 import { foreignRules, wrongStates } from '../wrong-states.ts'
 
-const LABS = ['eight-steps', 'two-namespaces', 'many-on-a-bridge', 'masquerade', 'bridge-add', 'by-hand']
+const LABS = ['eight-steps', 'two-namespaces', 'many-on-a-bridge', 'masquerade', 'bridge-add', 'find-it', 'by-hand']
 
 const toLines = (commands: readonly Command[]) => commands.map((command) => toLine(command, '1'))
 
