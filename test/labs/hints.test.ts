@@ -3,7 +3,7 @@ import type { Kernel } from '../../src/kernel/kernel.ts'
 import { parseLab } from '../../src/lab/format/parse.ts'
 import type { Lab } from '../../src/lab/format/lab.ts'
 import { helpWith, trueHints } from '../../src/lab/run/help.ts'
-import { loadLab } from '../../src/lab/run/load.ts'
+import { labNames, loadLab } from '../../src/lab/run/load.ts'
 import { beginLab, checkRunning } from '../../src/lab/run/lab-in-progress.ts'
 import { resetLab } from '../../src/lab/run/reset.ts'
 import { bindOperation } from '../../src/operations/registry.ts'
@@ -14,7 +14,7 @@ import { withSandbox } from '../helpers.ts'
 import { some } from '../long.ts'
 import { foreignRules, wrongStates } from '../lab/wrong-states.ts'
 
-const LABS = ['eight-steps', 'two-namespaces', 'many-on-a-bridge', 'masquerade', 'bridge-add', 'find-it', 'by-hand']
+const LABS = labNames().filter((name) => name !== 'scale')
 
 /** What a hint may be compared with: the state, and what the lab builds. */
 interface Seen {

@@ -91,11 +91,22 @@ export function planOf(
   const start = lab.start.filter((operation) => !isForbidden(lab, operation, now))
   const furthest = Math.max(-1, ...reached.map((one) => lab.steps.indexOf(one)))
   const isOver = (one: LabStep, operation: Operation) => endOf(lab, one, bindOperation(operation).id) <= furthest
+  const all = [...start, ...steps.flatMap((one) => one.operations.filter((operation) => !isOver(one, operation)))]
   return {
     steps,
-    operations: [...start, ...steps.flatMap((one) => one.operations.filter((operation) => !isOver(one, operation)))],
+    operations: all.filter((operation, i) => !isLostByMove(operation, all.slice(i + 1))),
     within: [...lab.start, ...lab.steps.flatMap((one) => one.operations)],
   }
+}
+
+/** Whether what an operation sets on an interface is lost because one of those after it moves the interface elsewhere. */
+function isLostByMove(operation: Operation, later: readonly Operation[]): boolean {
+  const { target, moves } = bindOperation(operation)
+  if (!target || moves) return false
+  return later.some((one) => {
+    const from = bindOperation(one).moves?.from
+    return from !== undefined && from.ifname === target.ifname && from.netns === target.netns
+  })
 }
 
 /** Whether a step of the lab demands that an operation of its start is taken back: what is gone then was repaired. */
@@ -220,9 +231,15 @@ export function resultByHand(step: LabStep, before: LabCheckResult, after: LabCh
 }
 
 /** Whether a command of a lab is still to be run: one that changes something may have been. */
-export async function isWanted(kernel: Kernel, command: Partial<RunCommand>, now?: State): Promise<boolean> {
+async function isWanted(kernel: Kernel, command: Partial<RunCommand>): Promise<boolean> {
   const { if: claims = [] } = command
-  return claims.length === 0 || allHold(kernel, claims, now ?? (await kernel.read()))
+  return claims.length === 0 || allHold(kernel, claims, await kernel.read())
+}
+
+/** The commands of a step that are still to be run. */
+export async function wantedRuns(kernel: Kernel, { run }: Pick<LabStep, 'run'>): Promise<RunCommand[]> {
+  const wanted = await Promise.all(run.map((command) => isWanted(kernel, command)))
+  return run.filter((_, i) => wanted[i])
 }
 
 /** Runs commands of a lab in order, all that are wanted, and returns their output, and which of them failed. */

@@ -1,4 +1,5 @@
 import type { Runnable, RunnableStep } from '../../lab/format/lab.ts'
+import type { Tool } from '../../operations/operation.ts'
 import { bindOperation, type BoundOperation } from '../../operations/registry.ts'
 import { programLine, toLine } from '../../plan/command-line.ts'
 import { toScript } from '../../plan/script.ts'
@@ -42,12 +43,17 @@ export function printPlan(lab: Runnable, flags: { script: boolean; explain: bool
   }
 }
 
-/** A lab as a shell script: its operations, and those of its commands that change something. */
+/** The programs with which a script builds a network. */
+const TOOLS: readonly string[] = ['ip', 'nft', 'sysctl', 'bridge'] satisfies Tool[]
+
+/** A lab as a shell script: its operations, and those of its commands that change something by the same programs. */
 export function scriptOf(lab: Pick<Runnable, 'title' | 'start' | 'steps'>): string {
   const parts = partsOf(lab).map(({ title, operations, run = [] }) => ({
     title,
     commands: operations.flatMap((operation) => bindOperation(operation).apply),
-    lines: run.filter(({ if: claims }) => claims.length > 0).map(programLine),
+    lines: run
+      .filter(({ argv: [tool = ''], if: claims }) => claims.length > 0 && TOOLS.includes(tool))
+      .map(programLine),
   }))
   return toScript(lab.title, parts)
 }

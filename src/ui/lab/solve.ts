@@ -1,7 +1,7 @@
 import { planFor, type RunningLab } from '../../lab/run/lab-in-progress.ts'
 import type { LabCheckResult } from '../../lab/run/check.ts'
 import type { LabStep } from '../../lab/format/lab.ts'
-import { isWanted, preview, type StepResult } from '../../lab/run/steps.ts'
+import { preview, type StepResult, wantedRuns } from '../../lab/run/steps.ts'
 import type { Command } from '../../operations/operation.ts'
 import { bindOperation } from '../../operations/registry.ts'
 import { programLine, quote, toLine } from '../../plan/command-line.ts'
@@ -35,10 +35,7 @@ export async function showSolution(
     const number = lab.steps.indexOf(one) + 1
     log(style.title(`${isToDo ? 'The solution of' : 'Again, for'} step ${number}: ${one.title}`))
     showCommands(commands, log)
-    if (isToDo) {
-      const run = await Promise.all(one.run.map(async (line) => ((await isWanted(kernel, line)) ? [line] : [])))
-      showRunLines(run.flat(), log)
-    }
+    if (isToDo) showRunLines(await wantedRuns(kernel, one), log)
   }
   return [...corrections, ...steps.flatMap(({ commands }) => commands)]
 }
