@@ -54,7 +54,8 @@ const CLAIMS: readonly (readonly [RegExp, (seen: Seen) => boolean])[] = [
   [/Both ends are still on the host/, ({ now }) => ['veth-red', 'veth-blue'].every((name) => findLink(now, name))],
   [
     /is still on the host|has not been moved yet/,
-    (seen) => (seen.now.get(HOST)?.links ?? []).some(({ name }) => /^(veth-|tmp)/.test(name)),
+    ({ now, quoted }) =>
+      (now.get(HOST)?.links ?? []).some(({ name }) => /^(veth-|tmp)/.test(name) || quoted.includes(name)),
   ],
   [/drops? (?:packets)?|be dropped/, ({ ruleset }) => /drop|reject/.test(ruleset)],
   [/is up and yet/, (seen) => named(seen).some(({ up }) => up)],

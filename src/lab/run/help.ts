@@ -4,7 +4,7 @@ import type { Kernel } from '../../kernel/kernel.ts'
 import { bindOperation, bindPlan } from '../../operations/registry.ts'
 import { correctionsFor } from '../../plan/corrections.ts'
 import type { Finding } from '../../plan/finding.ts'
-import { type State, UPLINK } from '../../state/state.ts'
+import { HOST, type State, UPLINK } from '../../state/state.ts'
 import { hintsFor } from '../format/hints.ts'
 import type { Lab, LabStep } from '../format/lab.ts'
 import { allHold } from './assert.ts'
@@ -52,7 +52,13 @@ export async function helpWith(kernel: Kernel, lab: Lab, { findings, now }: LabC
   const texts: string[] = []
   for (const { text, if: claims } of hintsFor(step, findings)) if (await allHold(kernel, claims, now)) texts.push(text)
   const check = step.checks.find((one) => bindAssertion(one).id === failure.id)
-  return { failure, texts, known: check && !check.not ? await whatIsKnown(kernel, lab, check, findings, now) : [] }
+  const stray = now.get(HOST)?.strays?.find((name) => failure.id === `netns.${name}`)
+  const known = check && !check.not ? await whatIsKnown(kernel, lab, check, findings, now) : []
+  return {
+    failure,
+    texts,
+    known: stray === undefined ? known : [`ip netns delete ${stray} removes that file`, ...known],
+  }
 }
 
 /** Where a packet check fails, what is known: what is in the way, what is right, and where the packet was last seen. */

@@ -21,6 +21,7 @@ import { ownSandbox } from '../../sandbox/find.ts'
 import { HOST, INTERNET, type Link, type State, UPLINK } from '../../state/state.ts'
 import { type LabCheckResult, checkLab, isShown, type StepState } from './check.ts'
 import { doPlan } from '../../engine/do.ts'
+import { lostGroundOf } from './ground.ts'
 import { loadLab } from './load.ts'
 import { doStep, planOf, type StepOptions, type StepPlan, type StepResult } from './steps.ts'
 
@@ -237,7 +238,8 @@ export function planFor(
   first: readonly LabStep[],
   checked: LabCheckResult,
 ): StepPlan {
-  return planOf(running.lab, step, first, reachedSteps(running, checked), checked.now)
+  const plan = planOf(running.lab, step, first, reachedSteps(running, checked), checked.now)
+  return { ...plan, operations: [...lostGroundOf(checked.findings), ...plan.operations] }
 }
 
 /**
