@@ -170,12 +170,13 @@ async function checkStep(
     const all = [...(earlier ?? []), ...findings]
     const dependsOn = isTried ? all.map(({ id }) => id) : before.on(bound.needs)
     const isReady = earlier !== undefined && (isTried ? all.every(isFine) : before.hold(dependsOn))
-    const isLeftOut = (isTried && !isReady) || isOver(step, bound.id)
-    const finding = isLeftOut
-      ? skipped(check, step)
-      : withoutDouble(step, await assert(kernel, check, step.id, now, patient))
+    const isEnded = isOver(step, bound.id)
+    const finding =
+      isTried && (!isReady || isEnded)
+        ? skipped(check, step)
+        : withoutDouble(step, await assert(kernel, isEnded ? { ...check, wait: 0 } : check, step.id, now, patient))
     const passed = finding.passed === false && !isReady ? null : finding.passed
-    before.add(bound.id, isOver(step, bound.id) ? true : passed, bound.provides)
+    before.add(bound.id, isEnded ? true : passed, bound.provides)
     findings.push({ ...finding, passed, dependsOn })
   }
   if (earlier !== undefined) return findings
