@@ -2,26 +2,15 @@ import { describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import { doPlan } from '../../src/engine/do.ts'
 import { loadLab } from '../../src/lab/run/load.ts'
-import type { Lab } from '../../src/lab/format/lab.ts'
-import { bindOperation } from '../../src/operations/registry.ts'
+import { runCommands } from '../../src/lab/run/steps.ts'
 import { toScript } from '../../src/plan/script.ts'
 import { describe as lines } from '../../src/state/diff.ts'
 import { readJson } from '../../src/state/json.ts'
 import { parseNamespace, parseRuleset, READ_BATCH, READ_DOCUMENTS } from '../../src/state/parse.ts'
 import type { State } from '../../src/state/state.ts'
+import { scriptOf } from '../../src/ui/lab/lab-plan.ts'
 import { cli, onEmptyMachine, withSandbox } from '../helpers.ts'
 import { EVIL } from '../hostile/hostile.ts'
-
-/** The script as `lab run --script` prints it. */
-function scriptOf(lab: Lab): string {
-  return toScript(
-    lab.title,
-    lab.steps.map(({ title, operations }) => ({
-      title,
-      commands: operations.flatMap((operation) => bindOperation(operation).apply),
-    })),
-  )
-}
 
 /** Runs a script in empty namespaces, where nothing of cnilab's is, and reads what it left there. */
 function builtAlone(script: string): State {
@@ -71,10 +60,15 @@ describe('the script of a lab builds, alone, what the lab builds in a sandbox', 
       ['containers=5'],
       ['c5: address eth0 10.22.0.6/16', 'host: link veth5 veth up mtu 1500 master cni0 peer c5/eth0'],
     ],
+    ['by-hand', [], ['green: address eth0 10.22.0.4/16']],
   ])('%s %j', (name, set, some) =>
     withSandbox(async (kernel) => {
       const lab = await loadLab(name, set)
-      for (const step of lab.steps) await doPlan(kernel, step.operations)
+      await doPlan(kernel, lab.start)
+      for (const { operations, run } of lab.steps) {
+        await doPlan(kernel, operations)
+        await runCommands(kernel, run)
+      }
       const ours = built(await kernel.read())
       const { stdout: script } = await cli(['lab', 'run', name, '--script', ...set.flatMap((one) => ['--set', one])])
       expect(script).toBe(scriptOf(lab))

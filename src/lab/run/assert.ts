@@ -49,6 +49,12 @@ export async function assert(
   }
 }
 
+/** Whether all of these hold now; none of them waits for long. */
+export async function allHold(kernel: Kernel, claims: readonly Assertion[], now: State): Promise<boolean> {
+  for (const claim of claims) if ((await assert(kernel, claim, '', now, false)).passed !== true) return false
+  return true
+}
+
 /** An outcome. If `tried` is false, nothing could be tried, so it counts neither for nor against the assertion. */
 type Tried = AssertionOutcome & { tried?: false }
 

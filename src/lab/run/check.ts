@@ -10,6 +10,7 @@ import { assert } from './assert.ts'
 import { doublesIn } from './elsewhere.ts'
 import { lostGround } from './ground.ts'
 import { endOf, isOverSometime } from './lasting.ts'
+import { renewNeighbours } from './neighbours.ts'
 import { type Effect, effectsOf, withEffects } from './prove.ts'
 
 /** The status of a step, read from the kernel. `next` is the first step that is not done. */
@@ -34,6 +35,7 @@ export interface LabCheckResult {
  */
 export async function checkLab(kernel: Kernel, lab: Lab, reached = -1, patient = true): Promise<LabCheckResult> {
   const now = await kernel.read()
+  await renewNeighbours(kernel, lab, now, patient)
   const judged = (isOver: (step: LabStep, id: string) => boolean) =>
     judgeSteps(kernel, lab, reached, { now, patient, isOver })
   const hasEnded = (step: LabStep, id: string) => isOverSometime(lab, step, id) && endOf(lab, step, id) <= reached + 1
@@ -169,12 +171,13 @@ async function checkStep(
     const all = [...(earlier ?? []), ...findings]
     const dependsOn = isTried ? all.map(({ id }) => id) : before.on(bound.needs)
     const isReady = earlier !== undefined && (isTried ? all.every(isFine) : before.hold(dependsOn))
-    const isLeftOut = (isTried && !isReady) || isOver(step, bound.id)
-    const finding = isLeftOut
-      ? skipped(check, step)
-      : withoutDouble(step, await assert(kernel, check, step.id, now, patient))
+    const isEnded = isOver(step, bound.id)
+    const finding =
+      isTried && (!isReady || isEnded)
+        ? skipped(check, step)
+        : withoutDouble(step, await assert(kernel, isEnded ? { ...check, wait: 0 } : check, step.id, now, patient))
     const passed = finding.passed === false && !isReady ? null : finding.passed
-    before.add(bound.id, isOver(step, bound.id) ? true : passed, bound.provides)
+    before.add(bound.id, isEnded ? true : passed, bound.provides)
     findings.push({ ...finding, passed, dependsOn })
   }
   if (earlier !== undefined) return findings

@@ -1,4 +1,5 @@
 import type { Runnable, RunnableStep } from '../../lab/format/lab.ts'
+import type { Tool } from '../../operations/operation.ts'
 import { bindOperation, type BoundOperation } from '../../operations/registry.ts'
 import { programLine, toLine } from '../../plan/command-line.ts'
 import { toScript } from '../../plan/script.ts'
@@ -22,7 +23,7 @@ export function printPlan(lab: Runnable, flags: { script: boolean; explain: bool
     const bound = operations.map(bindOperation)
     return { id, title, text, bound, run, commands: bound.flatMap((operation) => operation.apply) }
   })
-  if (flags.script) log(toScript(lab.title, steps).trimEnd())
+  if (flags.script) log(scriptOf(lab).trimEnd())
   else
     for (const { title, text, bound, commands, run } of steps) {
       if (flags.explain) {
@@ -42,6 +43,21 @@ export function printPlan(lab: Runnable, flags: { script: boolean; explain: bool
   }
 }
 
+/** The programs with which a script builds a network. */
+const TOOLS: readonly string[] = ['ip', 'nft', 'sysctl', 'bridge'] satisfies Tool[]
+
+/** A lab as a shell script: its operations, and those of its commands that change something by the same programs. */
+export function scriptOf(lab: Pick<Runnable, 'title' | 'start' | 'steps'>): string {
+  const parts = partsOf(lab).map(({ title, operations, run = [] }) => ({
+    title,
+    commands: operations.flatMap((operation) => bindOperation(operation).apply),
+    lines: run
+      .filter(({ argv: [tool = ''], if: claims }) => claims.length > 0 && TOOLS.includes(tool))
+      .map(programLine),
+  }))
+  return toScript(lab.title, parts)
+}
+
 /** How many operations of a step to explain: in a lab with many containers, the others are alike. */
 const MAX_EXPLAINED = 6
 
@@ -57,7 +73,7 @@ function explanations(text: string, bound: readonly BoundOperation[]): Printable
 }
 
 /** The starting state, if the lab has one, and its steps. */
-export function partsOf({ start = [], steps }: Pick<Runnable, 'start' | 'steps'>): RunnableStep[] {
+function partsOf({ start = [], steps }: Pick<Runnable, 'start' | 'steps'>): RunnableStep[] {
   const title = 'The starting state'
   const text = 'What exists when the lab begins.'
   return [...(start.length === 0 ? [] : [{ id: 'start', title, text, operations: start }]), ...steps]

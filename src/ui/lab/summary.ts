@@ -1,10 +1,8 @@
 import type { LabCheckResult } from '../../lab/run/check.ts'
 import type { RunningLab } from '../../lab/run/lab-in-progress.ts'
 import { nextLab } from '../../lab/run/load.ts'
-import { bindOperation } from '../../operations/registry.ts'
-import { toScript } from '../../plan/script.ts'
 import { showLinks } from './lab-intro.ts'
-import { partsOf } from './lab-plan.ts'
+import { scriptOf } from './lab-plan.ts'
 import { labelled } from '../terminal/layout.ts'
 import { markdown } from '../terminal/markdown.ts'
 import { duration, style } from '../terminal/style.ts'
@@ -23,11 +21,7 @@ export async function showSummary(
   const passed = findings.filter((finding) => finding.passed === true).length
   log(draw`\n${style.title(`The end of: ${lab.title}`)}`)
   if (lab.learned !== undefined) log(markdown(lab.learned, plain))
-  const parts = partsOf(lab).map(({ title, operations }) => ({
-    title,
-    commands: operations.flatMap((operation) => bindOperation(operation).apply),
-  }))
-  log(draw`\n${style.title('All of it as a script')}\n${style.command(toScript(lab.title, parts).trimEnd())}\n`)
+  log(draw`\n${style.title('All of it as a script')}\n${style.command(scriptOf(lab).trimEnd())}\n`)
   const own = lab.steps.flatMap(({ id }) => progress.steps[id] ?? [])
   const answers = own.flatMap((step) => Object.values(step.answers))
   const hints = lab.steps.flatMap(({ id }) => {

@@ -88,9 +88,10 @@ export async function undoLastStep(running: RunningLab, view: View): Promise<Ste
   return stepDocument(lab, last, 'undone', kernel.host.name, result)
 }
 
-function report({ lab, kernel }: RunningLab, step: LabStep, result: StepResult, view: View): StepDocument {
+function report(running: RunningLab, step: LabStep, result: StepResult, view: View): StepDocument {
+  const { lab, kernel } = running
   showResult(step, result, view)
-  showInTheWay(result, view, step)
+  showInTheWay(running, result, view, step)
   showNext(result.steps, view)
   if (
     !isDone(step, result.steps) &&

@@ -1,5 +1,5 @@
 import { type LabCheckResult, isDone } from '../../lab/run/check.ts'
-import { missingSteps, resultByHand, type StepResult } from '../../lab/run/steps.ts'
+import { missingSteps, resultByHand, type StepResult, wantedRuns } from '../../lab/run/steps.ts'
 import { doRunning, isRunning, noteStep, reachedSteps, type RunningLab } from '../../lab/run/lab-in-progress.ts'
 import { tryBefore } from '../../lab/run/automatic.ts'
 import { show, formatError } from '../terminal/error.ts'
@@ -72,7 +72,7 @@ async function takeTourStep(tour: Tour, step: LabStep, start: LabCheckResult): P
     if (step.before.length > 0) view.log('\nBefore this step:')
     for (const finding of await tryBefore(kernel, step, start.now)) view.log(wrapped(findingLine(finding, view.plain)))
   }
-  showWork(lab, step, view)
+  await showWork(running, step, view)
   let checked = start
   for (;;) {
     const choice = await askChoice('What now?', choicesFor(step, tour), { plain: view.plain, signal })
@@ -147,11 +147,11 @@ const RUN_IT = 'run it for me'
 const GIVE_UP = 'give up: run a solution'
 
 /** Shows the commands of a step, unless the learner has to find them. */
-function showWork(lab: Lab, step: LabStep, { log }: View): void {
+async function showWork({ lab, kernel }: RunningLab, step: LabStep, { log }: View): Promise<void> {
   const commands = hidesSolution(lab, step)
     ? []
     : step.operations.flatMap((operation) => bindOperation(operation).apply)
-  const run = lab.exam ? [] : step.run
+  const run = lab.exam ? [] : await wantedRuns(kernel, step)
   showLines([...commands.map((command) => toLine(command, '1')), ...run.map(programLine)], log)
 }
 
@@ -177,8 +177,8 @@ async function runForMe({ running, view, signal }: Tour, step: LabStep): Promise
     const doing = `doing step ${step.id}`
     let result = await whileWaiting(doing, view.plain, doRunning(running, step, missing, before))
     if (result.inTheWay.length > 0) {
-      showInTheWay(result, view)
-      if ((await askChoice(REMOVE_FOREIGN, NO_OR_YES, { plain: view.plain, signal })) === true) {
+      const mayRemove = showInTheWay(running, result, view)
+      if (mayRemove && (await askChoice(REMOVE_FOREIGN, NO_OR_YES, { plain: view.plain, signal })) === true) {
         const again = doRunning(running, step, [], await checkNow(running, view), { removeForeign: true })
         result = await whileWaiting(doing, view.plain, again)
       }

@@ -198,7 +198,7 @@ async function askToSolve(shown: Shown, step: LabStep, view: View, check: () => 
     ask: 'Run it?',
     yes: async () => {
       const result = await doRunning(running, step, missing, checked)
-      showInTheWay(result, view, step)
+      showInTheWay(running, result, view, step)
       await check()
     },
   }

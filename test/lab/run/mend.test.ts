@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Kernel } from '../../../src/kernel/kernel.ts'
 import type { LabStep } from '../../../src/lab/format/lab.ts'
-import { loadLab } from '../../../src/lab/run/load.ts'
+import { labNames, loadLab } from '../../../src/lab/run/load.ts'
 import { beginLab, checkRunning, doRunning, planFor, type RunningLab } from '../../../src/lab/run/lab-in-progress.ts'
 import { resetLab } from '../../../src/lab/run/reset.ts'
 import { missingSteps, preview, type StepOptions } from '../../../src/lab/run/steps.ts'
@@ -11,7 +11,7 @@ import { withSandbox } from '../../helpers.ts'
 import { some } from '../../long.ts'
 import { foreignRules, wrongStates } from '../wrong-states.ts'
 
-const LABS = ['eight-steps', 'two-namespaces', 'many-on-a-bridge', 'masquerade', 'bridge-add', 'by-hand']
+const LABS = labNames().filter((name) => name !== 'scale')
 
 const toLines = (commands: readonly Command[]) => commands.map((command) => toLine(command, '1'))
 
