@@ -358,7 +358,11 @@ describe.skipIf(noDocker)(`Docker, which uses no CNI (${noDocker ?? 'installed'}
       await run(['ip', 'netns', 'delete', 'web'])
 
       await cnilab(machine, 'clean')
-      await run(['docker', 'rm', '--force', 'web', 'pal', 'idle'])
+      await run(['docker', 'rm', '--force', 'pal', 'idle'])
+      await run(['docker', 'restart', '-t', '0', 'web'])
+      const anew = await bridge('add', 'web', '--host')
+      expect(anew).toMatchObject({ code: 1, stderr: expect.stringMatching(/cnilab bridge del web \S+ --host removes/) })
+      await run(['docker', 'rm', '--force', 'web'])
       expect(await bridge('del', 'web', '--host')).toMatchObject({ code: 0 })
       expect(await settled(machine, before)).toEqual(before)
       await shell('kill $(cat /run/dockerd.pid); while [ -e /run/dockerd.pid ]; do sleep 0.1; done')

@@ -77,6 +77,6 @@ export function knownPlugin(type: string): KnownPlugin | undefined {
 }
 
 /** Whether `cnilab cni install` installs a plugin of this type. */
-export function isOurs(type: string): boolean {
+function isOurs(type: string): boolean {
   return Object.hasOwn(types, type)
 }

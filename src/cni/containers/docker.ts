@@ -39,7 +39,7 @@ export const podman: Place = {
 
 /** Asks for a container by name, id, or the beginning of an id; empty if there is none. Throws CnilabError if there is no answer. */
 async function inspect(client: readonly string[], name: string): Promise<Inspected[]> {
-  const finished = await askClient([...client, 'container', 'inspect', '--', name])
+  const finished = await askClient([...client, 'container', 'inspect', name])
   if (finished.code !== 0 && /no such (container|object)|no container with name or ID/i.test(finished.stderr)) return []
   const found = finished.code === 0 ? parseInspected(finished.stdout) : undefined
   if (!found) throw new CnilabError('state', reasonOf(finished))

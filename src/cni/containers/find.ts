@@ -1,6 +1,7 @@
 import { CnilabError } from '../../errors.ts'
 import { namespaceIdentities } from '../../kernel/host-files.ts'
 import { type Host, MACHINE } from '../../kernel/host.ts'
+import { wrongContainerId } from '../../operations/names.ts'
 import { containerd } from './containerd.ts'
 import { cri } from './cri.ts'
 import { docker, podman } from './docker.ts'
@@ -24,22 +25,25 @@ export interface Meaning {
   hosts: readonly Candidate[]
   /** What it names that has no namespace. */
   without: readonly Candidate[]
-  /** The places that did not answer, and why, in words. */
-  silent: readonly string[]
-  /** The runtimes that were asked. */
+  /** The runtimes that were asked, and did not answer, each with the reason. */
+  silent: readonly { place: Place; why: string }[]
+  /** The runtimes that answered. */
   runtimes: readonly Place[]
 }
 
 /** Finds out what network namespace a name means: a path, a name in /run/netns, a process, on the machine a container. Changes nothing. */
 export async function meaningOf(host: Host, name: string): Promise<Meaning> {
-  const runtimes = host.kind === 'machine' && !name.includes('/') ? RUNTIMES.filter((place) => place.isThere()) : []
-  return meaningAmong([...EVERYWHERE, ...runtimes], runtimes, host, name)
+  return meaningAmong(EVERYWHERE, host.kind === 'machine' ? runtimesFor(name) : [], host, name)
 }
 
 /** The containers of this machine's runtimes that have a name. */
 export function containersCalled(name: string): Promise<Meaning> {
-  const runtimes = name.includes('/') ? [] : RUNTIMES.filter((place) => place.isThere())
-  return meaningAmong(runtimes, runtimes, MACHINE, name)
+  return meaningAmong([], runtimesFor(name), MACHINE, name)
+}
+
+/** The runtimes of this machine, if a name may be that of a container. */
+function runtimesFor(name: string): Place[] {
+  return wrongContainerId(name) === undefined ? RUNTIMES.filter((place) => place.isThere()) : []
 }
 
 async function meaningAmong(
@@ -48,14 +52,14 @@ async function meaningAmong(
   host: Host,
   name: string,
 ): Promise<Meaning> {
-  const silent: string[] = []
+  const silent: { place: Place; why: string }[] = []
   const answers = await Promise.all(
-    places.map(async (place) => {
+    [...places, ...runtimes].map(async (place) => {
       try {
         return await place.find(host, name)
       } catch (error) {
         if (!(error instanceof CnilabError) || error.kind === 'interrupted') throw error
-        silent.push(`${place.title} could not be asked: ${error.message}`)
+        silent.push({ place, why: error.message })
         return []
       }
     }),
@@ -64,7 +68,8 @@ async function meaningAmong(
   const files = all.flatMap(({ netns }) => netns ?? [])
   const identities =
     files.length === 0 ? new Map<string, string>() : await namespaceIdentities(host, [...files, ...OWN])
-  return { ...sort(all, identities), silent, runtimes }
+  const isSilent = (place: Place) => silent.some((one) => one.place === place)
+  return { ...sort(all, identities), silent, runtimes: runtimes.filter((place) => !isSilent(place)) }
 }
 
 /** The host's own namespace: that of the programs that we run on it, and that of its first process. */

@@ -28,8 +28,9 @@ export function noneFits(name: string, { hosts, without, silent, runtimes }: Mea
     })
   const places = ['name in /run/netns', 'process', ...runtimes.map(({ title }) => `container of ${title}`)]
   const found = `there is no network namespace for ${name}: it is no ${places.slice(0, -1).join(', no ')} and no ${places.at(-1) ?? ''}`
-  const byHand = runtimes.flatMap((place) => place.byHand?.(name) ?? [])
-  return new CnilabError('state', [found, ...silent].join('; '), {
+  const asked = [...runtimes, ...silent.map(({ place }) => place)]
+  const byHand = asked.flatMap((place) => place.byHand?.(name) ?? [])
+  return new CnilabError('state', [found, ...silent.map(silence)].join('; '), {
     fix:
       byHand.length === 0
         ? 'lsns -t net lists the network namespaces with a process of each: name one by that number, or by the path of its file'
@@ -50,4 +51,9 @@ export async function onlyOnMachine(host: Host, name: string): Promise<CnilabErr
       fix: 'to act on this machine itself, use --host',
     },
   )
+}
+
+/** Says of a runtime that it did not answer. */
+export function silence({ place, why }: Meaning['silent'][number]): string {
+  return `${place.title} did not answer: ${why}`
 }

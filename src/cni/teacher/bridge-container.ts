@@ -132,11 +132,22 @@ async function refuseAgain(kernel: Kernel, job: BridgeJob): Promise<State> {
   const now = await kernel.read(scopeOf(operationsFor(job, EMPTY).map(bindOperation)))
   try {
     refuseIfThere(call, netnsOf(call.netns), now)
+    await refuseAnew(kernel.host, call)
     return now
   } catch (error) {
     if (!(error instanceof CniError)) throw error
     throw new CnilabError('state', error.message, { cause: error, fix: remedyFor(kernel.host, call, now) })
   }
+}
+
+/** Throws CniError `exists` if the container was attached in another namespace: its cable went with that, not its address. */
+async function refuseAnew(host: Host, call: Call): Promise<void> {
+  const cached = await readCached(host, call)
+  if (cached === undefined || cached === 'bad' || netnsOf(cached.netns) === netnsOf(call.netns)) return
+  throw new CniError(
+    CODE.exists,
+    `container ${call.containerId} is already on the network ${call.network}, in the namespace ${cached.netns}: perhaps it was started anew`,
+  )
 }
 
 /** What to do about an existing interface: the alias of its other end says which container and network it belongs to. */
@@ -147,7 +158,7 @@ function remedyFor(host: Host, call: Call, now: State): string {
   const far = now.get(HOST)?.links.find(({ index, alias }) => index === near.peerIndex && alias !== undefined)
   const other = attachmentOf(far?.alias)
   if (!other)
-    return `find out whose it is with: cnilab exec --netns ${quote(netns)}${flagsFor(host)} -- ip -d link show ${quote(call.ifname)}`
+    return `find out whose it is with: cnilab exec --netns ${quote(netns)}${flagsFor(host)} -- ip -d link show ${quote(call.ifname)}${host.kind === 'machine' ? '; where a container runtime made it, start the container without a network, as with docker run --network=none' : ''}`
   const { network, containerId } = other
   const what = containerId === call.containerId ? 'it' : `container ${containerId}`
   return `cnilab bridge del ${quote(containerId)} ${quote(netns)}${flagsFor(host)} removes ${what} from ${network} first`

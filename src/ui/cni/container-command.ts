@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core'
 import { type Fit, meaningOf } from '../../cni/containers/find.ts'
-import { noneFits, onlyOnMachine, severalFit } from '../../cni/containers/refusals.ts'
+import { noneFits, onlyOnMachine, severalFit, silence } from '../../cni/containers/refusals.ts'
 import { asAdded, type BridgeJob, inNetns, lastNetns, readJob } from '../../cni/teacher/bridge-job.ts'
 import { CODE, CniError, UnwrittenResultError } from '../../cni/protocol/error.ts'
 import { LATEST } from '../../cni/protocol/versions.ts'
@@ -81,7 +81,7 @@ export abstract class ContainerCommand extends BaseCommand {
       const chosen = others.length === 0 ? first : await this.ask(host, args.cid, name, meaning.fits, verb, flags.plain)
       const isAsTyped = args.netns !== undefined && chosen.netns === netnsPath(name)
       if (!isAsTyped || others.length > 0) this.notice(`${name} is ${chosen.what}: ${chosen.netns}`)
-      for (const words of meaning.silent) this.notice(words)
+      for (const one of meaning.silent) this.notice(silence(one))
       return chosen.netns
     }
     const isKnown = meaning.hosts.length > 0 || meaning.without.length > 0
