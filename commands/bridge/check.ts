@@ -22,8 +22,7 @@ export default class BridgeCheck extends ContainerCommand {
 
   async run(): Promise<CheckDocument> {
     const typed = await this.parse(BridgeCheck)
-    const given = this.read(typed, 'check')
-    const kernel = await this.open(given, typed, true)
+    const { kernel, job: given } = await this.open(this.read(typed), typed, 'check')
     const job = await this.readAdded(kernel, given, typed)
     const findings = await checkContainer(kernel, job)
     const view = viewOf(kernel.host, typed.flags.plain, (text) => this.log(text))

@@ -20,8 +20,7 @@ export default class BridgeDel extends ContainerCommand {
 
   async run(): Promise<undefined> {
     const typed = await this.parse(BridgeDel)
-    const given = this.read(typed, 'del')
-    const kernel = await this.open(given, typed, false)
+    const { kernel, job: given } = await this.open(this.read(typed), typed, 'del')
     const job = await this.readAdded(kernel, given, typed)
     const isDry = typed.flags['dry-run']
     const { commands, foreign } = await (isDry ? planDetach : detachContainer)(kernel, job)

@@ -51,8 +51,9 @@ export const sysctlKey = z.string().regex(/^net(\.[a-zA-Z0-9_/-]+)+$/, {
 export const sysctl: OperationKind<'sysctl', Params> = {
   kind: 'sysctl',
   title: 'a setting of the kernel',
-  // The bridge's own setting is part of creating it.
-  step: (p) => (isListening(p) || !p.key.endsWith('.accept_ra') ? 'masquerade' : 'bridge'),
+  // The bridge's own setting is part of creating it, and an interface needs IPv6 for its addresses.
+  step: (p) =>
+    p.key.endsWith('.disable_ipv6') ? 'ip' : isListening(p) || !p.key.endsWith('.accept_ra') ? 'masquerade' : 'bridge',
   shared: true,
   get params() {
     return z.strictObject({

@@ -1,7 +1,6 @@
 import type { Stats } from 'node:fs'
 import { join } from 'node:path'
 import { statOf } from '../../kernel/read-file.ts'
-import { quote } from '../../plan/command-line.ts'
 import { CODE, CniError } from '../protocol/error.ts'
 
 /** The file of this very plugin; all of ours are one file under several names. */
@@ -39,6 +38,8 @@ export function findDelegate(type: string, path: readonly string[]): FoundPlugin
   throw new CniError(
     CODE.config,
     `there is no plugin '${type}' in CNI_PATH (${path.join(':') || 'which is empty'})`,
-    `install it there, for example with: cnilab cni install --bin-dir ${quote(path[0] ?? '/opt/cni/bin')}`,
+    path.length > 0
+      ? 'install a plugin of that type in one of these folders, or name its folder in CNI_PATH'
+      : 'set CNI_PATH to the folders of the plugins, for example /opt/cni/bin',
   )
 }

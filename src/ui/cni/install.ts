@@ -21,7 +21,7 @@ export function installedText({ folder, installed, replaced, bytes }: InstallRes
     draw`  ${style.command(`cnilab cni plugins --bin-dir ${quote(folder)}`)}`,
     draw`  ${style.command(`cnilab cni install --uninstall --bin-dir ${quote(folder)}`)}`,
     wrapped(
-      `A runtime finds them in its configured folder (see cnilab cni kubelet), or with CNI_PATH=${quote(folder)}`,
+      `A runtime finds them in its configured folder (see cnilab cni runtimes), or with CNI_PATH=${quote(folder)}`,
     ),
   ]
   return join(lines, '\n')

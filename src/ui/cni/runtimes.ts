@@ -14,7 +14,7 @@ function runtimeText(runtime: RuntimeSummary): Text {
   const line = (what: string, value: string, from: string) =>
     draw`  ${what.padEnd(16)}${value} ${style.quiet(`(${from})`)}`
   const lines = [
-    draw`${style.title(program)} ${pid === undefined ? 'is not running, but has a configuration file' : `runs with pid ${pid}`}`,
+    draw`${style.title(program)} ${pid === undefined ? 'is not running, but its settings are here' : `runs with pid ${pid}`}`,
     ...(endpoint ? [line('uses', endpoint.value, endpoint.from)] : []),
     ...(confDir ? [line('configurations', confDir.value, confDir.from), ...content(configurations)] : []),
     ...(binDirs ? [line('plugins', binDirs.value.join(', '), binDirs.from), ...content(plugins)] : []),
