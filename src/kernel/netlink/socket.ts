@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs'
 import { CnilabError } from '../../errors.ts'
 import type { Calls } from './calls.ts'
-import { attributesIn, HEADER, messagesIn, readAttributes, readString } from './message.ts'
+import { HEADER, messagesIn, readAttributes, readString } from './message.ts'
 
 /** The kernel's parts that speak netlink: netlink(7). */
 export const PROTOCOL = { route: 0, netfilter: 12 } as const
@@ -12,8 +12,8 @@ const [SOL_NETLINK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK] = [270, 11, 12]
 
 /** Types of messages that are part of netlink itself. */
 const [ERROR, DONE] = [2, 3]
-/** Flags of an answer: it is one of several; what it lists changed meanwhile; its error has attributes, after the request or in its place. */
-const [MULTI, INTERRUPTED, CAPPED, HAS_ATTRIBUTES] = [0x2, 0x10, 0x100, 0x200]
+/** Flags of an answer: what it lists changed meanwhile; its error has attributes, after the request or in its place. */
+const [INTERRUPTED, CAPPED, HAS_ATTRIBUTES] = [0x10, 0x100, 0x200]
 /** The attribute of an error that explains it in words. */
 const WORDS = 1
 /** A signal came meanwhile. */
@@ -139,6 +139,7 @@ function refusalIn(calls: Calls, bytes: Buffer, type: number, flags: number): Re
   const errno = bytes.length >= HEADER + 4 ? -bytes.readInt32LE(HEADER) : 0
   if (errno <= 0) return undefined
   const request = type === ERROR && (flags & CAPPED) === 0 ? bytes.readUInt32LE(HEADER + 4) : HEADER
-  const attributes = (flags & HAS_ATTRIBUTES) === 0 ? undefined : readAttributes(bytes, HEADER + 4 + ((request + 3) & ~3))
+  const attributes =
+    (flags & HAS_ATTRIBUTES) === 0 ? undefined : readAttributes(bytes, HEADER + 4 + ((request + 3) & ~3))
   return { errno, words: readString(attributes?.get(WORDS)) ?? calls.strerror(errno) }
 }
