@@ -2,8 +2,12 @@ import { accessSync, constants, statSync } from 'node:fs'
 import { type Host, MACHINE } from '../kernel/host.ts'
 import { type Kernel, kernelOf } from '../kernel/kernel.ts'
 import { inside } from '../kernel/inside.ts'
+import type { Launch } from '../kernel/launcher.ts'
 import { lockHost } from '../kernel/lock.ts'
+import { netlinkKernel } from '../kernel/netlink/netlink-kernel.ts'
+import { systemCalls } from '../kernel/netlink/system-calls.ts'
 import { netnsAt } from '../kernel/netns-files.ts'
+import { programReader } from '../kernel/program-reader.ts'
 import { statOf } from '../kernel/read-file.ts'
 import { spawnByFiles } from '../kernel/spawn.ts'
 import { distrust } from '../kernel/trust.ts'
@@ -13,9 +17,12 @@ import { CODE, CniError } from './protocol/error.ts'
 /** The host where a plugin acts: the namespace in which it was started. It keeps no journal. */
 const HERE: Host = MACHINE
 
-/** The kernel as a plugin sees it. */
-export function ownKernel(): Kernel {
-  return kernelOf(HERE, (netns, argv, input) => spawnByFiles(inside(HERE, netns, argv), input))
+/** The kernel as a plugin sees it: by netlink, or by programs where the C library cannot be called. */
+export async function ownKernel(): Promise<Kernel> {
+  const launch: Launch = (netns, argv, input) => spawnByFiles(inside(HERE, netns, argv), input)
+  const programs = kernelOf(HERE, launch)
+  const calls = await systemCalls()
+  return calls ? netlinkKernel(calls, programs, programReader(HERE, launch)) : programs
 }
 
 /**

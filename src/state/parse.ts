@@ -68,12 +68,12 @@ const netconfSchema = z.object({
   forwarding: z.boolean().optional(),
 })
 
-/** The `ip -j -d -batch` input whose output `parseNamespace` reads: one JSON document per line. */
+/** The `ip -j -d -batch` input whose output `parseRouted` reads: one JSON document per line. */
 export const READ_BATCH = 'address show\nroute show table all\nnetconf show\n'
 /** How many JSON documents READ_BATCH yields for each namespace. */
 export const READ_DOCUMENTS = 3
 
-function toLink(raw: z.infer<typeof linkSchema>, vlans: Vlans): Link {
+function toLink(raw: z.infer<typeof linkSchema>): Link {
   const addresses = raw.addr_info.flatMap((a): Address[] =>
     a.local !== undefined && a.prefixlen !== undefined && (a.family === 'inet' || a.family === 'inet6')
       ? [
@@ -110,7 +110,7 @@ function toLink(raw: z.infer<typeof linkSchema>, vlans: Vlans): Link {
     vlanId: raw.linkinfo?.info_kind === 'vlan' ? raw.linkinfo.info_data?.id : undefined,
     macvlanMode: raw.linkinfo?.info_kind === 'macvlan' ? raw.linkinfo.info_data?.mode : undefined,
     promiscuous: raw.flags.includes('PROMISC'),
-    vlans: vlans.get(raw.ifname) ?? [],
+    vlans: [],
     linkLocal: raw.inet6_addr_gen_mode !== 'none',
     addresses,
   }
@@ -136,14 +136,11 @@ function toRoutes(raw: z.infer<typeof routeSchema>): Route[] {
   }))
 }
 
-/**
- * Turns the three documents of READ_BATCH (`ip -j -d` address, route and netconf listings) into a namespace.
- * `rules` and `sysctls` come from other tools, `inode` and `since` from the file system.
- */
-export function parseNamespace(
-  documents: readonly string[],
-  { vlans, ...rest }: Pick<Namespace, 'inode' | 'since' | 'rules' | 'sysctls'> & { vlans?: Vlans },
-): Namespace {
+/** What ip(8) tells of a network namespace. */
+export type Routed = Pick<Namespace, 'links' | 'routes' | 'policyRoutes' | 'forwarding'>
+
+/** Parses the three documents of READ_BATCH: `ip -j -d` address, route and netconf listings. */
+export function parseRouted(documents: readonly string[]): Routed {
   const [links = '[]', routes = '[]', netconf = '[]'] = documents
   const forwarding: { inet: Record<string, boolean>; inet6: Record<string, boolean> } = { inet: {}, inet6: {} }
   for (const entry of readJson('ip -j netconf show', netconf, z.array(netconfSchema)))
@@ -151,8 +148,7 @@ export function parseNamespace(
       forwarding[entry.family][entry.interface] = entry.forwarding === true
   const all = readJson('ip -j route show table all', routes, z.array(routeSchema)).flatMap(toRoutes)
   return {
-    ...rest,
-    links: readJson('ip -j -d address show', links, linksSchema).map((raw) => toLink(raw, vlans ?? new Map())),
+    links: readJson('ip -j -d address show', links, linksSchema).map(toLink),
     routes: all.filter(({ table }) => table === 'main'),
     policyRoutes: all.filter(({ table }) => table !== 'main'),
     forwarding,

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { summarize } from '../../src/state/diff.ts'
-import { parseNamespace, parseRuleset } from '../../src/state/parse.ts'
+import { parseRouted, parseRuleset } from '../../src/state/parse.ts'
 import { HOST } from '../../src/state/state.ts'
 import { withSandbox } from '../helpers.ts'
 
@@ -16,7 +16,7 @@ it('names a rule by its place, whatever else nft says of it', () => {
       ],
     }),
   )
-  const state = new Map([[HOST, parseNamespace([], { inode: 0, since: 0, rules, sysctls: {} })]])
+  const state = new Map([[HOST, { ...parseRouted([]), inode: 0, since: 0, rules, sysctls: {} }]])
   expect(summarize(state)).toEqual([
     'host: namespace',
     'host: nft ',

@@ -49,7 +49,7 @@ export function cablePlugin<C>(type: CableType<C>): PluginType {
       refuseMisread(call.ifname)
       const config = type.config(call)
       const netns = containerNetns(call.netns)
-      const kernel = ownKernel()
+      const kernel = await ownKernel()
       const ipam = await ipamOf(call)
       const release = await lockMachine()
       try {
@@ -92,7 +92,7 @@ export function cablePlugin<C>(type: CableType<C>): PluginType {
       const netns = containerNetns(call.netns)
       const ipam = await ipamOf(call)
       const wanted = type.completed(config, ownResult(call))
-      await checkPlan(ownKernel(), planFor(type)(call, config, netns, wanted), type.checkScope)
+      await checkPlan(await ownKernel(), planFor(type)(call, config, netns, wanted), type.checkScope)
       await ipam?.check(call)
     },
     gc: async (call, valid) => {

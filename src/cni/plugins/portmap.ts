@@ -28,7 +28,7 @@ export const portmap: PluginType = {
       deliver?.(result)
       return result
     }
-    const kernel = ownKernel()
+    const kernel = await ownKernel()
     const release = await lockMachine()
     try {
       const now = await kernel.read(scopeBefore(call, config))
@@ -46,7 +46,7 @@ export const portmap: PluginType = {
     const config = portmapConfig(call)
     previous(call)
     if (config.mappings.length === 0) return
-    const kernel = ownKernel()
+    const kernel = await ownKernel()
     const now = await kernel.read({ namespaces: new Set(), links: hostSide(call) })
     await checkPlan(kernel, portPlan(call, config, routed(call, now)))
   },
@@ -132,7 +132,7 @@ function refuseIfTaken(operations: readonly BoundOperation[], now: State): void 
 
 /** Removes the ports of the owners for which `isGone` holds, and the table with its last port. */
 async function remove(isGone: (owner: string) => boolean): Promise<void> {
-  const kernel = ownKernel()
+  const kernel = await ownKernel()
   const tables = (['ip', 'ip6'] as const).map(portTable)
   const release = await lockMachine()
   try {

@@ -32,7 +32,7 @@ export async function foreignTablesOf(kernel: Kernel, call: Call): Promise<strin
 
 /** Removes an attachment's cable and rules. Does not stop at an error; throws the first one at the end. */
 export async function removeAttachment(call: Call, hasSpoofCheck: boolean): Promise<void> {
-  const kernel = ownKernel()
+  const kernel = await ownKernel()
   const release = await lockMachine()
   try {
     // The kernel takes 20 ms for a cable, and as long for rules, so do both in parallel.
@@ -80,7 +80,7 @@ async function rulesOfCall(kernel: Kernel, call: Call, hasSpoofCheck: boolean): 
 
 /** Removes everything that belongs to a network but to none of these attachments. */
 export async function removeStale({ network }: Pick<Attachment, 'network'>, valid: ValidAttachments): Promise<void> {
-  const kernel = ownKernel()
+  const kernel = await ownKernel()
   const attachments = valid.map((one) => ({ network, ...one }))
   const owners = new Set(attachments.map(ownerOf))
   const names = new Set(attachments.map((one) => hostEnd(one).name))
