@@ -46,7 +46,7 @@ const usual = [...Object.values(FORWARDING), REDIRECTS]
 
 /** Reads the kernel: with one process for the host's links, addresses and routes, one each for rules and sysctls, and a few for the namespaces. */
 export async function snapshot(host: Host, launcher: Launch, scope?: Scope): Promise<State> {
-  const launch = toItsEnd(launcher)
+  const launch = consistent(toItsEnd(launcher))
   const { namespaces, strays } = scope?.links ? { namespaces: [], strays: [] } : await namesInNetns(host)
   const others = [...(scope?.namespaces ?? []), ...(scope?.paths ?? [])]
     .filter((name) => scope?.links !== undefined || name.startsWith('/'))
@@ -106,6 +106,23 @@ function toItsEnd(launch: Launch): Launch {
         fix: 'run the command again',
       })
     return finished
+  }
+}
+
+/** What ip(8) and bridge(8) say if something changed while they read, so that they may have missed it, or something else. */
+const INTERRUPTED = /^Dump was interrupted.*\n?/gm
+
+/** How often to read again: on a busy host something changes often, and what it is mostly does not matter here. */
+const TRIES = 10
+
+/** Reads again what was interrupted by a change. */
+function consistent(launch: Launch): Launch {
+  return async (...given) => {
+    for (let tries = 1; ; tries++) {
+      const finished = await launch(...given)
+      const stderr = finished.stderr.replaceAll(INTERRUPTED, '')
+      if (stderr === finished.stderr || tries === TRIES) return { ...finished, stderr }
+    }
   }
 }
 
