@@ -20,7 +20,7 @@ import { wasKilled } from './spawn.ts'
 
 /** Reads with programs: one process for the host's links, addresses and routes, one each for rules and sysctls, and a few for namespaces. */
 export function programReader(host: Host, launcher: Launch): Reader {
-  const launch = toItsEnd(launcher)
+  const launch = consistent(toItsEnd(launcher))
   return {
     host: async () => parseRouted(await readHost(launch)),
     links: async (names, withForwarding) => parseRouted(await readLinks(launch, names, withForwarding)),
@@ -51,6 +51,23 @@ function toItsEnd(launch: Launch): Launch {
         fix: 'run the command again',
       })
     return finished
+  }
+}
+
+/** What ip(8) and bridge(8) say if something changed while they read, so that they may have missed it, or something else. */
+const INTERRUPTED = /^Dump was interrupted.*\n?/gm
+
+/** How often to read again: on a busy host something changes often, and what it is mostly does not matter here. */
+const TRIES = 10
+
+/** Reads again what was interrupted by a change. */
+function consistent(launch: Launch): Launch {
+  return async (...given) => {
+    for (let tries = 1; ; tries++) {
+      const finished = await launch(...given)
+      const stderr = finished.stderr.replaceAll(INTERRUPTED, '')
+      if (stderr === finished.stderr || tries === TRIES) return { ...finished, stderr }
+    }
   }
 }
 

@@ -4,7 +4,7 @@ import { ownMac } from '../../operations/mac.ts'
 import { nearest } from '../../nearest.ts'
 import { wrongInterfaceName } from '../../operations/names.ts'
 import type { Path } from './json-source.ts'
-import { type Keys, type ValueKind, lookup } from './keys.ts'
+import { type Keys, type ValueKind, lookup } from '../protocol/keys.ts'
 import type { ReportMistake } from './mistake.ts'
 
 /** A JSON object. */
@@ -48,13 +48,9 @@ export function checkKeys(object: JsonObject, keys: Keys, path: Path, what: stri
       checkValue(value, kind, own, report)
       continue
     }
-    const sameButCase = Object.keys(keys).find((key) => key.toLowerCase() === name.toLowerCase())
-    const near = sameButCase ?? nearest(name, Object.keys(keys))
+    const near = nearest(name, Object.keys(keys))
     report('warning', own, `${what} has no key "${name}"`, {
-      why:
-        sameButCase === undefined
-          ? 'plugins silently ignore it'
-          : 'plugins written in Go accept it anyway, but others do not',
+      why: 'plugins silently ignore it',
       ...(near === undefined ? {} : { fix: `did you mean "${near}"?` }),
       at: 'key',
     })

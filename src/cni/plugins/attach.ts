@@ -11,7 +11,7 @@ import { withFirst } from '../../engine/first.ts'
 import { CODE, CniError } from '../protocol/error.ts'
 import { containerNetns, lockMachine, ownKernel, refuseMisread } from '../host.ts'
 import { hostEnd } from './identity.ts'
-import { ipamOf, needsInterface } from '../ipam/ipam.ts'
+import { ipamOf, needsInterface, refuseWithoutType } from '../ipam/ipam.ts'
 import type { Call, PluginType } from '../protocol/plugin-type.ts'
 import { dnsOf, EMPTY, ownResult, type Result, type ResultInterface } from '../protocol/result.ts'
 import { checkPlan } from './check-plan.ts'
@@ -47,6 +47,7 @@ export function cablePlugin<C>(type: CableType<C>): PluginType {
   return {
     add: async (call, deliver) => {
       refuseMisread(call.ifname)
+      refuseWithoutType(call)
       const config = type.config(call)
       const netns = containerNetns(call.netns)
       const kernel = await ownKernel()
@@ -100,6 +101,7 @@ export function cablePlugin<C>(type: CableType<C>): PluginType {
       await (await ipamOf(call))?.gc(call, valid)
     },
     status: async (call) => {
+      refuseWithoutType(call)
       requireTools(planFor(type)(call, type.config(call), call.netns, SOME))
       await (await ipamOf(call))?.status(call)
     },

@@ -2,6 +2,7 @@ import { bindOperation, type Operation } from '../../operations/registry.ts'
 import { narrowScopeOf } from '../../plan/scope.ts'
 import { findLink, type State } from '../../state/state.ts'
 import { doUnrecorded, undoOnError } from '../../engine/do-unrecorded.ts'
+import { runRemoval } from '../../engine/run-removal.ts'
 import { containerNetns, containerNetnsIfThere, ownKernel } from '../host.ts'
 import type { Call, PluginType } from '../protocol/plugin-type.ts'
 import { EMPTY, type Result } from '../protocol/result.ts'
@@ -26,7 +27,7 @@ export const loopback: PluginType = {
     const [lo] = netns === undefined ? [] : plan(netns).map(bindOperation)
     if (!lo) return // it disappeared with its namespace
     const kernel = await ownKernel()
-    await kernel.run(lo.undo({}, await kernel.read(narrowScopeOf([lo]))))
+    await runRemoval(kernel, async () => lo.undo({}, await kernel.read(narrowScopeOf([lo]))))
   },
   check: async (call) => checkPlan(await ownKernel(), plan(containerNetns(call.netns))),
   gc: () => Promise.resolve(),

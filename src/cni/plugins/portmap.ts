@@ -8,6 +8,7 @@ import { isFor, type PortForwards, portForwards } from '../../plan/port-forwards
 import { narrowScopeOf } from '../../plan/scope.ts'
 import { findLink, HOST, type Link, type State } from '../../state/state.ts'
 import { doUnrecorded, undoOnError } from '../../engine/do-unrecorded.ts'
+import { runRemoval } from '../../engine/run-removal.ts'
 import { CODE, CniError } from '../protocol/error.ts'
 import { lockMachine, ownKernel, refuseMisread } from '../host.ts'
 import { readToRemove } from './remove.ts'
@@ -41,7 +42,7 @@ export const portmap: PluginType = {
     }
     return result
   },
-  del: (call) => remove((owner) => owner === ownerOf(call)),
+  del: (call) => removePorts((owner) => owner === ownerOf(call)),
   check: async (call) => {
     const config = portmapConfig(call)
     previous(call)
@@ -52,7 +53,7 @@ export const portmap: PluginType = {
   },
   gc: ({ network }, valid) => {
     const owners = new Set(valid.map((one) => ownerOf({ network, ...one })))
-    return remove((owner) => owner.startsWith(ownersOf(network)) && !owners.has(owner))
+    return removePorts((owner) => owner.startsWith(ownersOf(network)) && !owners.has(owner))
   },
   status: async (call) => {
     portmapConfig(call)
@@ -131,17 +132,20 @@ function refuseIfTaken(operations: readonly BoundOperation[], now: State): void 
 }
 
 /** Removes the ports of the owners for which `isGone` holds, and the table with its last port. */
-async function remove(isGone: (owner: string) => boolean): Promise<void> {
+async function removePorts(isGone: (owner: string) => boolean): Promise<void> {
   const kernel = await ownKernel()
   const tables = (['ip', 'ip6'] as const).map(portTable)
   const release = await lockMachine()
   try {
-    const now = await readToRemove(kernel, {
-      namespaces: new Set(),
-      links: [],
-      tables: tables.map(({ family, name }) => `${family} ${name}`),
+    await runRemoval(kernel, async () => {
+      const scope = {
+        namespaces: new Set<string>(),
+        links: [],
+        tables: tables.map(({ family, name }) => `${family} ${name}`),
+      }
+      const now = await readToRemove(kernel, scope)
+      return tables.flatMap((table) => removeOwned(table, isGone, now.get(HOST)?.rules ?? []))
     })
-    await kernel.run(tables.flatMap((table) => removeOwned(table, isGone, now.get(HOST)?.rules ?? [])))
   } finally {
     release()
   }

@@ -6,6 +6,8 @@ import { inside } from '../../kernel/inside.ts'
 import { spawn, type SpawnOptions } from '../../kernel/spawn.ts'
 import { parseJson } from '../../state/json.ts'
 import { CODE, CniError } from './error.ts'
+import { withKeys } from './go-keys.ts'
+import type { Keys } from './keys.ts'
 import type { CniCommand } from './plugin-type.ts'
 import { parseResult, type Result } from './result.ts'
 
@@ -67,12 +69,13 @@ export function callVariables(
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== ''))
 }
 
+const ERROR: Keys = { code: 'number', msg: 'text', details: 'text' }
 const errorSchema = z.object({ code: z.number(), msg: z.string(), details: z.string().optional() })
 
 /** The error that a plugin reported, or one with code `delegate` if it failed without reporting any; undefined if it succeeded. */
 export function errorOf(plugin: string, { code, signal, stdout, stderr }: Execution): CniError | undefined {
   if (code === 0) return undefined
-  const { data } = errorSchema.safeParse(parseJson(stdout))
+  const { data } = errorSchema.safeParse(withKeys(parseJson(stdout), { keys: ERROR }))
   if (data) return new CniError(data.code, data.msg, data.details ?? '')
   const how = code === undefined ? `was ended by ${signal ?? 'a signal'}` : `exited with ${code}`
   const said = stderr.trim() || stdout.trim()

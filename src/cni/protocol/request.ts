@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { wrongContainerId, wrongInterfaceName, wrongNetworkName } from '../../operations/names.ts'
 import { CODE, CniError } from './error.ts'
 import { parseUntrusted } from './given-json.ts'
+import { withPluginKeys } from './go-keys.ts'
 import { type Call, type CniCommand, COMMANDS, type ValidAttachments } from './plugin-type.ts'
 import { parseResult, type Result } from './result.ts'
 import { atLeast, isVersion, LATEST, OLDEST, type Version, VERSIONS } from './versions.ts'
@@ -57,29 +58,8 @@ export function readArgs(text: string): Record<string, string> {
 
 const objectSchema = z.record(z.string(), z.unknown())
 
-/**
- * Changes keys to begin in lower case. containerd writes {"HostPort": 80}, after the fields in Go
- * (github.com/containerd/go-cni, types.go), where JSON keys are case-insensitive.
- */
-function withoutCapitals(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutCapitals)
-  if (typeof value !== 'object' || value === null) return value
-  const entries = Object.entries(value)
-  return Object.fromEntries(
-    entries.map(([key, one]) => [key.charAt(0).toLowerCase() + key.slice(1), withoutCapitals(one)]),
-  )
-}
-
-/** Fixes the capitals in the capabilities that our plugins read; leaves those of other plugins as they are. */
-function readable(runtimeConfig: unknown): unknown {
-  const { data } = objectSchema.safeParse(runtimeConfig)
-  if (!data) return runtimeConfig
-  const ours = ['portMappings', 'ipRanges'].filter((key) => key in data)
-  return { ...data, ...Object.fromEntries(ours.map((key) => [key, withoutCapitals(data[key])])) }
-}
-
 /** Parses a configuration. Throws CniError `decode`. */
-export function readConfig(text: string): Record<string, unknown> {
+export function readConfig(text: string): Readonly<Record<string, unknown>> {
   let json: unknown
   try {
     json = parseUntrusted(text)
@@ -98,7 +78,7 @@ export function readConfig(text: string): Record<string, unknown> {
       'the configuration on stdin is not a JSON object',
       'a network configuration has the form {"cniVersion", "name", "type", …}',
     )
-  return 'runtimeConfig' in data ? { ...data, runtimeConfig: readable(data['runtimeConfig']) } : data
+  return withPluginKeys(data)
 }
 
 /** The version that a configuration asks for, even one that we do not support. Throws CniError `decode`. */

@@ -1,6 +1,8 @@
 import * as z from 'zod'
 import { addressWithPrefix, ipAddress } from '../../operations/ip.ts'
 import { isIpv6 } from '../../ip-arithmetic.ts'
+import { withKeys } from './go-keys.ts'
+import { RESULT } from './keys.ts'
 import { atLeast, type Version } from './versions.ts'
 
 /** The name servers in a result or a configuration. */
@@ -73,7 +75,8 @@ export type Result = z.infer<typeof currentSchema>
 export const EMPTY: Result = { interfaces: [], ips: [], routes: [], dns: {} }
 
 /** Parses a result of any version. Throws ZodError. */
-export function parseResult(json: unknown): Result {
+export function parseResult(given: unknown): Result {
+  const json = withKeys(given, { keys: RESULT })
   const isOld = typeof json === 'object' && json !== null && ('ip4' in json || 'ip6' in json)
   if (!isOld) return currentSchema.parse(json)
   const { ip4, ip6, dns } = oldSchema.parse(json)

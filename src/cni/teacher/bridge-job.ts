@@ -8,7 +8,7 @@ import { bindOperation } from '../../operations/registry.ts'
 import { quote } from '../../plan/command-line.ts'
 import { CniError } from '../protocol/error.ts'
 import { readHostLocal } from '../ipam/host-local-config.ts'
-import { ipamType } from '../ipam/ipam.ts'
+import { ipamType, refuseWithoutType } from '../ipam/ipam.ts'
 import { candidates, rangeFor } from '../ipam/ranges.ts'
 import { staticIpam } from '../ipam/static.ts'
 import { bridgeType } from '../plugins/bridge.ts'
@@ -59,6 +59,7 @@ export function jobOn(network: Network, containerId: string, netns: string): Bri
     prevResult: undefined,
   }
   try {
+    refuseWithoutType(call)
     return { network, call, config: bridgeConfig(call) }
   } catch (error) {
     throw toUsage(error)

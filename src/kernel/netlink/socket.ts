@@ -21,8 +21,8 @@ const EINTR = 4
 
 /** How long the kernel may take for an answer, in seconds: it deletes hundreds of cables with a namespace. */
 const PATIENCE = 60
-/** How often to list again what changes while it is being listed. */
-const TRIES = 20
+/** How often to list again what changes meanwhile: on a busy host something changes often, and mostly what does not matter here. */
+const TRIES = 10
 
 /** What the kernel says against a request: the error number, and the words for it, its own if it has some. */
 export interface Refusal {
@@ -35,6 +35,8 @@ export interface Answer {
   refusal: Refusal | undefined
   /** The messages that it asked for. */
   messages: Buffer[]
+  /** Whether what it lists changed meanwhile, so that something may be missing. */
+  isInterrupted: boolean
 }
 
 /** A netlink socket. It stays in the network namespace in which it was opened. */
@@ -75,11 +77,11 @@ export function openSocket(calls: Calls, protocol: number): NetlinkSocket {
     }
   }
   const ask = (requests: readonly Buffer[]): Answer[] => {
-    const answers = new Map<number, Answer & { isMark: boolean; isOver: boolean; isInterrupted?: boolean }>()
+    const answers = new Map<number, Answer & { isMark: boolean; isOver: boolean }>()
     for (const request of requests) {
       request.writeUInt32LE((sequence += 1), 8)
       const isMark = isBatchMark(request)
-      answers.set(sequence, { refusal: undefined, messages: [], isMark, isOver: isMark })
+      answers.set(sequence, { refusal: undefined, messages: [], isInterrupted: false, isMark, isOver: isMark })
     }
     const sent = calls.send(fd, requests.length === 1 && requests[0] ? requests[0] : Buffer.concat(requests))
     if (sent < 0) throw new CnilabError('state', `could not ask the kernel: ${calls.strerror(-sent)}`)
@@ -88,7 +90,6 @@ export function openSocket(calls: Calls, protocol: number): NetlinkSocket {
         const answer = answers.get(one.readUInt32LE(8))
         if (!answer) continue // of an earlier request
         const [type, flags] = [one.readUInt16LE(4), one.readUInt16LE(6)]
-        if ((flags & INTERRUPTED) !== 0) answer.messages.length = 0
         if (type === ERROR || type === DONE) {
           answer.isOver = true
           answer.refusal ??= refusalIn(calls, one, type, flags)
@@ -99,29 +100,20 @@ export function openSocket(calls: Calls, protocol: number): NetlinkSocket {
         }
         if ((flags & INTERRUPTED) !== 0) answer.isInterrupted = true
       }
-    return [...answers.values()]
-      .filter(({ isMark, refusal }) => !isMark || refusal)
-      .map(({ refusal, messages, isInterrupted }) => ({
-        refusal: isInterrupted === true ? { errno: AGAIN, words: 'what it lists changed meanwhile' } : refusal,
-        messages,
-      }))
+    return [...answers.values()].filter(({ isMark, refusal }) => !isMark || refusal)
   }
   return {
     ask,
     list: (request) => {
-      for (let tries = TRIES; ; tries--) {
+      for (let tries = 1; ; tries++) {
         const [answer] = ask([request])
-        if (!answer?.refusal) return answer?.messages ?? []
-        if (answer.refusal.errno !== AGAIN || tries === 0)
-          throw new CnilabError('state', `could not read the network: ${answer.refusal.words}`)
+        if (answer?.refusal) throw new CnilabError('state', `could not read the network: ${answer.refusal.words}`)
+        if (answer?.isInterrupted !== true || tries === TRIES) return answer?.messages ?? []
       }
     },
     close: () => closeSync(fd),
   }
 }
-
-/** Our own number for a list that changed meanwhile: EAGAIN. */
-const AGAIN = 11
 
 function fail(answer: { refusal: Refusal | undefined; isOver: boolean }, refusal: Refusal): void {
   answer.isOver = true
