@@ -15,7 +15,7 @@ import {
   wordsFor,
 } from './nft.ts'
 import { readExpressions, type SetTypes } from './nft-rules.ts'
-import { type Json, readKey } from './nft-values.ts'
+import { readKey } from './nft-values.ts'
 import type { NetlinkSocket } from './socket.ts'
 
 /** How often to read again what changes while it is being read. */
@@ -247,9 +247,13 @@ function typesOf(id: Buffer | undefined, length: Buffer | undefined): DataType[]
     if (!type) return undefined
     types.unshift(type)
   }
+  return types.length > 0 && lengthOf(types) === numberIn(length) ? types : undefined
+}
+
+/** How long a key is: if it has several parts, each of them begins a word. */
+function lengthOf(types: readonly DataType[]): number {
   const [single, another] = types
-  const size = another || !single ? types.reduce((sum, one) => sum + wordsFor(one.length) * 4, 0) : single.length
-  return types.length > 0 && size === numberIn(length) ? types : undefined
+  return single && !another ? single.length : types.reduce((sum, one) => sum + wordsFor(one.length) * 4, 0)
 }
 
 function asObject({ family, table }: Place, set: ReadSet, elements: readonly unknown[]): NftObject {
@@ -271,51 +275,52 @@ function asObject({ family, table }: Place, set: ReadSet, elements: readonly unk
 /** The elements of a set; undefined if one has something that none of ours has. */
 function elementsOf(socket: NetlinkSocket, family: number, ofTable: Buffer, set: ReadSet): unknown[] | undefined {
   const messages = list(socket, NFT.getElements, FLAG.dump, family, ofTable, attribute(2, text(set.name)))
-  const read: Element[] = []
+  const read = new Map<string, unknown>()
   for (const message of messages ?? [])
     for (const { type, data } of attributesIn(message, BODY))
       if (type === 3 && !readElements(data, set, read)) return undefined
+  if (!messages) return undefined
   // nft prints intervals as the kernel lists them, and everything else in the order of its values.
-  if (!set.isInterval) read.sort((a, b) => (a.order < b.order ? -1 : a.order > b.order ? 1 : 0))
-  return messages && read.map(({ json }) => json)
-}
-
-interface Element {
-  /** By what nft orders it. */
-  order: string
-  json: unknown
+  return set.isInterval ? [...read.values()] : [...read.keys()].toSorted().map((key) => read.get(key))
 }
 
 /**
- * Reads a list of elements. As there may be a thousand, it walks along their bytes: an element has attributes, and in those
- * for its key, its end and its data is an attribute with the value.
+ * Reads a list of elements, by their keys. As there may be a thousand, it walks along their bytes, and decodes their texts at
+ * once: an element has attributes, and in those for its key, its end and its data is an attribute with the value.
  */
-function readElements(bytes: Buffer, set: ReadSet, into: Element[]): boolean {
-  for (let at = 0; at + 4 <= bytes.length;) {
-    const next = at + aligned(bytes.readUInt16LE(at))
-    const end = at + bytes.readUInt16LE(at)
+function readElements(bytes: Buffer, set: ReadSet, into: Map<string, unknown>): boolean {
+  const characters = bytes.toString('latin1')
+  const keyLength = lengthOf(set.key)
+  for (let at = 0, end = 0; at + 4 <= bytes.length; at = (end + 3) & ~3) {
+    end = at + lengthAt(bytes, at)
+    if (end < at + 4) return false
     let [key, last, data] = [0, 0, 0]
     let comment: string | undefined
-    for (let i = at + 4; i + 4 <= end; i += aligned(bytes.readUInt16LE(i))) {
-      const type = bytes.readUInt16LE(i + 2) & 0x3fff
-      if (bytes.readUInt16LE(i) < 4) return false
+    for (let i = at + 4, length = 0; i + 4 <= end; i += (length + 3) & ~3) {
+      length = lengthAt(bytes, i)
+      if (length < 4) return false
+      const type = bytes[i + 2]
       if (type === 1) key = i + 8
       else if (type === 10) last = i + 8
       else if (type === 2) data = i + 8
       else if (type === 6) {
-        comment = commentIn(bytes, i + 4, i + bytes.readUInt16LE(i))
-        if (comment === undefined) return false
+        // Only a comment, which a zero ends.
+        if (bytes[i + 4] !== 0 || bytes[i + 5] !== length - 6) return false
+        comment = characters.slice(i + 6, i + length - 1)
+        if (NOT_ASCII.test(comment)) comment = bytes.toString('utf8', i + 6, i + length - 1)
       } else if (type !== 3 || bytes.readUInt32BE(i + 4) !== 0) return false
     }
     const json = asElement(bytes, set, { key, last, data, comment })
-    if (json === undefined || next <= at) return false
-    into.push({ order: set.isInterval ? '' : orderOf(bytes, set, key), json })
-    at = next
+    if (json === undefined) return false
+    into.set(orderOf(set, characters.slice(key, key + keyLength)), json)
   }
   return true
 }
 
-const aligned = (length: number) => (length + 3) & ~3
+// oxlint-disable-next-line no-control-regex -- all of ASCII
+const NOT_ASCII = /[^\x00-\x7f]/
+
+const lengthAt = (bytes: Buffer, at: number) => (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8)
 
 function asElement(
   bytes: Buffer,
@@ -323,7 +328,7 @@ function asElement(
   { key, last, data, comment }: { key: number; last: number; data: number; comment: string | undefined },
 ): unknown {
   if (key === 0 || (data !== 0) !== set.isMap || (last !== 0 && !set.isInterval)) return undefined
-  const val: Json | undefined = readKey(set.key, bytes, key, last === 0 ? key : last)
+  const val = readKey(set.key, bytes, key, last === 0 ? key : last)
   if (val === undefined) return undefined
   const elem = comment === undefined ? val : { elem: { val, comment } }
   if (!set.isMap) return elem
@@ -332,9 +337,6 @@ function asElement(
 }
 
 /** nft takes keys of several parts for numbers whose first byte counts least: src/mergesort.c of nftables. */
-function orderOf(bytes: Buffer, { key: types }: ReadSet, at: number): string {
-  const [type, another] = types
-  if (!another) return bytes.toString('latin1', at, at + (type?.length ?? 0))
-  const length = types.reduce((sum, one) => sum + wordsFor(one.length) * 4, 0)
-  return Buffer.from(bytes.subarray(at, at + length).toReversed()).toString('latin1')
+function orderOf({ key }: ReadSet, characters: string): string {
+  return key.length === 1 ? characters : Array.from(characters).toReversed().join('')
 }
