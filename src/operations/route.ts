@@ -254,7 +254,7 @@ function metricOf({ priority }: Params, { family }: Route): number {
 }
 
 /** The number of the main table: rt_tables(5). */
-const MAIN = 254
+export const MAIN = 254
 
 function covers(dst: string, address: string): boolean {
   if (dst === 'default') return false

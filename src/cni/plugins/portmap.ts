@@ -4,7 +4,7 @@ import { removeOwned } from '../../operations/nft-elements.ts'
 import { readResource } from '../../operations/operation.ts'
 import { portTable } from '../../operations/port-forward.ts'
 import { bindOperation, type BoundOperation, type Operation } from '../../operations/registry.ts'
-import { isFor, type PortForwards, portForwards } from '../../plan/port-forwards.ts'
+import { EVERYWHERE, isFor, type PortForwards, portForwards, type PortMapping } from '../../plan/port-forwards.ts'
 import { narrowScopeOf } from '../../plan/scope.ts'
 import { findLink, HOST, type Link, type State } from '../../state/state.ts'
 import { doUnrecorded, undoOnError } from '../../engine/do-unrecorded.ts'
@@ -100,7 +100,12 @@ function scopeBefore(call: Call, config: PortForwards): Scope {
 /** The plan for this call; `hostIfname` is the host's interface towards the container, if it has one. */
 function portPlan(call: Call, config: PortForwards, hostIfname: string | undefined): Operation[] {
   const addresses = ownResult(call).ips.map(({ address }) => address)
-  const lost = config.mappings.find((mapping) => !addresses.some((address) => isFor(mapping, address)))
+  const isLost = (mapping: PortMapping) => !addresses.some((address) => isFor(mapping, address))
+  // A port at all addresses is often named once for each family.
+  const hasTwin = ({ hostIP, hostPort, protocol }: PortMapping) =>
+    EVERYWHERE.includes(hostIP) &&
+    config.mappings.some((one) => one.hostPort === hostPort && one.protocol === protocol && !isLost(one))
+  const lost = config.mappings.find((mapping) => isLost(mapping) && !hasTwin(mapping))
   if (lost)
     throw new CniError(
       CODE.config,
