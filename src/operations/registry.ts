@@ -170,8 +170,7 @@ function bind<P>(definition: OperationKind<KindName, P>, p: P, operation: Operat
     altered: (before, now) => definition.altered?.(p, before, now),
     undo: (before, now) => definition.undo(p, before, now, around),
     mend: (now) => definition.mend(p, now, around),
-    leftover: (now) =>
-      definition.judge(p, now, around).status === 'differs' && definition.leftover?.(p, now) === true,
+    leftover: (now) => definition.judge(p, now, around).status === 'differs' && definition.leftover?.(p, now) === true,
     users: (now) => definition.users?.(p, now) ?? [],
     judge: (now) => definition.judge(p, now, around),
     proof: (now) => definition.proof?.(p, now),

@@ -72,19 +72,25 @@ export function ptpPlan(
 
 /** The routes of a container on such a cable: to the gateway, through it to the subnets, and then its configured `routes`. */
 export function ptpRoutes(leases: readonly Lease[], routes: readonly ContainerRoute[]): ContainerRoute[] {
-  const own = [
-    ...leases.flatMap(({ address, subnet, gateway }) =>
-      gateway === undefined
-        ? []
-        : [
-            { dst: asHost(gateway) },
-            // What is link-local is on the cable, always.
-            ...(subnet === asHost(withoutPrefix(address)) || subnet.startsWith('fe80:') ? [] : [{ dst: subnet, gw: gateway }]),
-          ],
+  const own: ContainerRoute[] = leases.flatMap(({ address, subnet, gateway }) =>
+    gateway === undefined
+      ? []
+      : [
+          { dst: asHost(gateway) },
+          // What is link-local is on the cable, always.
+          ...(subnet === asHost(withoutPrefix(address)) || subnet.startsWith('fe80:')
+            ? []
+            : [{ dst: subnet, gw: gateway }]),
+        ],
+  )
+  // The rest of its subnets is behind the gateway, whatever else they say of it.
+  return [
+    ...own,
+    ...routes.filter(
+      ({ dst, table, priority }) =>
+        table !== undefined || priority !== undefined || own.every((one) => one.dst !== dst),
     ),
   ]
-  // The rest of its subnets is behind the gateway, whatever else they say of it.
-  return [...own, ...routes.filter(({ dst, table, priority }) => table !== undefined || priority !== undefined || own.every((one) => one.dst !== dst))]
 }
 
 /** An address as a prefix that contains only itself. */

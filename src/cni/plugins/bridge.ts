@@ -11,7 +11,14 @@ import type { Call } from '../protocol/plugin-type.ts'
 import type { Result, ResultInterface } from '../protocol/result.ts'
 import { cablePlugin, type CableType } from './attach.ts'
 import { type BridgeConfig, bridgeConfig } from './bridge-config.ts'
-import { containerEnd, containerRoutes, leasesOf, rankedRoutes, withGateways, withoutOwnSubnets } from './container-end.ts'
+import {
+  containerEnd,
+  containerRoutes,
+  leasesOf,
+  rankedRoutes,
+  withGateways,
+  withoutOwnSubnets,
+} from './container-end.ts'
 import { awaitDuplicateDetection } from './duplicates.ts'
 
 /** The parts of the bridge plugin: containers on a bridge of the host, with veth pairs, addresses, routes, masquerading. */

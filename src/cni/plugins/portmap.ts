@@ -56,8 +56,8 @@ export const portmap: PluginType = {
     const kernel = ownKernel()
     const now = await kernel.read({ namespaces: new Set(), links: hostSide(call) })
     // Where it is on several networks, a port leads to it by one of them.
-    const isOwn = ({ judge }: BoundOperation, state: State) => {
-      const verdict = judge(state)
+    const isOwn = (operation: BoundOperation, state: State) => {
+      const verdict = operation.judge(state)
       return verdict.status === 'differs' && isOfContainer(verdict.owner, call.containerId)
     }
     await checkPlan(kernel, portPlan(call, config, routed(call, now)), undefined, isOwn)

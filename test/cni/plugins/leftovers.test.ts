@@ -1,6 +1,20 @@
 import { expect, it } from 'vitest'
 import type { Kernel } from '../../../src/kernel/kernel.ts'
-import { after, type Answer, cni, type Config, json, keeping, network, OURS, pings, reserved, sh, STORE, withNamespaces } from '../plugin.ts'
+import {
+  after,
+  type Answer,
+  cni,
+  type Config,
+  json,
+  keeping,
+  network,
+  OURS,
+  pings,
+  reserved,
+  sh,
+  STORE,
+  withNamespaces,
+} from '../plugin.ts'
 
 const portmap = { file: `${OURS}/portmap` }
 
@@ -28,7 +42,10 @@ it.each(['bridge', 'ptp'])('%s: what an earlier holder of an address left is rep
     // Its port, too: it leads to the address that is another's now.
     expect((await cni(kernel, 'ADD', ports(config, blue), { ...portmap, netns: 'blue' })).msg).toBeUndefined()
     expect(new Set(await owners(kernel))).toEqual(new Set(['mynet/c-blue/eth0']))
-    for (const checked of [cni(kernel, 'CHECK', after(config, blue), { file, netns: 'blue' }), cni(kernel, 'CHECK', ports(config, blue), { ...portmap, netns: 'blue' })])
+    for (const checked of [
+      cni(kernel, 'CHECK', after(config, blue), { file, netns: 'blue' }),
+      cni(kernel, 'CHECK', ports(config, blue), { ...portmap, netns: 'blue' }),
+    ])
       expect(await checked).toEqual({})
     expect(await cni(kernel, 'DEL', ports(config, red), portmap)).toEqual({})
     expect(await cni(kernel, 'DEL', after(config, red), { file })).toEqual({})
@@ -36,7 +53,9 @@ it.each(['bridge', 'ptp'])('%s: what an earlier holder of an address left is rep
     expect(await reserved(kernel)).toEqual(['mynet/10.22.0.2'])
     // A lease that was deleted by hand.
     await sh(kernel, `rm ${STORE}/mynet/10.22.0.2 ${STORE}/mynet/last*`)
-    expect((await cni(kernel, 'ADD', config, { file, netns: 'green' })).ips).toMatchObject([{ address: '10.22.0.2/16' }])
+    expect((await cni(kernel, 'ADD', config, { file, netns: 'green' })).ips).toMatchObject([
+      { address: '10.22.0.2/16' },
+    ])
     expect(await cni(kernel, 'GC', keeping(config, 'c-green'), { file })).toEqual({})
     expect(await cni(kernel, 'GC', keeping(config, 'c-green'), portmap)).toEqual({})
     expect(await owners(kernel)).toEqual(['mynet/c-green/eth0'])

@@ -92,7 +92,13 @@ describe('a plan does not collide with itself, or with what the kernel makes by 
     ],
     [
       'two gateways to one subnet, of which the first wins',
-      { ...local, routes: [{ dst: '192.0.2.0/24', gw: '10.22.0.1' }, { dst: '192.0.2.0/24', gw: '10.22.0.9' }] },
+      {
+        ...local,
+        routes: [
+          { dst: '192.0.2.0/24', gw: '10.22.0.1' },
+          { dst: '192.0.2.0/24', gw: '10.22.0.9' },
+        ],
+      },
       /192.0.2.0\/24 via 10.22.0.1 dev eth0 *\n192.0.2.0\/24 via 10.22.0.9 dev eth0 metric 1/,
     ],
     ['two addresses', { ranges: [[{ subnet: own }], [{ subnet: '10.24.0.0/24' }]], type: 'host-local' }, /10.24.0.0/],
@@ -155,9 +161,22 @@ describe('a plan does not collide with itself, or with what the kernel makes by 
 })
 
 it.each([
-  [15, [{ first: 10, last: 14 }, { first: 16, last: 20 }, { first: 30, last: 30 }]],
+  [
+    15,
+    [
+      { first: 10, last: 14 },
+      { first: 16, last: 20 },
+      { first: 30, last: 30 },
+    ],
+  ],
   [30, [{ first: 10, last: 20 }]],
-  [0, [{ first: 10, last: 20 }, { first: 30, last: 30 }]],
+  [
+    0,
+    [
+      { first: 10, last: 20 },
+      { first: 30, last: 30 },
+    ],
+  ],
 ])("a port's own VLAN, %i, has no tag, also where it is in a range of the trunk", (vlan, tagged) => {
   const vlanTrunk = [{ minID: 10, maxID: 20 }, { id: 30 }]
   const call = { ...CALL, config: network({ vlan, vlanTrunk }) }
