@@ -53,15 +53,15 @@ export function readHostLocal(call: Call): HostLocalConfig {
   return { sets, routes, resolvConf: ipam.resolvConf === '' ? undefined : (ipam.resolvConf ?? undefined) }
 }
 
+/** Where the addresses of each network are, unless its configuration says otherwise. */
+export const STORES = '/var/lib/cni/networks'
+
 const folderSchema = z.object({ ipam: z.object({ dataDir: z.string().nullish() }) })
 
 /** The directory of a network's addresses, which is all that DEL and GC need to know. Throws CniError `config`. */
 export function storeOf(call: Call): string {
   const { dataDir } = parseConfig(folderSchema, call.config).ipam
-  return join(
-    dataDir === undefined || dataDir === null || dataDir === '' ? '/var/lib/cni/networks' : dataDir,
-    call.network,
-  )
+  return join(dataDir === undefined || dataDir === null || dataDir === '' ? STORES : dataDir, call.network)
 }
 
 const capabilitySchema = z.object({ capabilities: z.object({ ipRanges: z.literal(true) }) })

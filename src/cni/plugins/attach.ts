@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import type { Kernel } from '../../kernel/kernel.ts'
+import { KernelError } from '../../kernel/run.ts'
 import type { Scope } from '../../kernel/snapshot.ts'
 import { isIpv6 } from '../../ip-arithmetic.ts'
 import { type BoundOperation, bindOperation, type Operation, withoutIpv6 } from '../../operations/registry.ts'
@@ -173,9 +174,12 @@ async function attach<C>(
       })
     const known = hasIpv6 || goBack || !isForwarding ? await read(planned) : before
     const { operations: bound, now } = await withFirst(planned, known, read)
-    const undo = await doUnrecorded(kernel, bound, now, async () => {
+    const settle = async () => {
       settled = (await type.settle?.(kernel, call, config, netns, wanted, before)) ?? before
-    })
+    }
+    const undo = await doUnrecorded(kernel, bound, now, settle).catch((error: unknown) =>
+      doReplacing(kernel, bound, settle, error),
+    )
     const result = toResult(type, call, config, netns, wanted, settled)
     return {
       result,
@@ -188,6 +192,23 @@ async function attach<C>(
     await goBack?.()
     throw error
   }
+}
+
+/**
+ * Makes an attachment that failed with `error` once more, if rules or routes of an earlier holder of its addresses are in the
+ * way, whose lease somebody deleted, or whose DEL another plugin did. (To look for them before would take longer than all
+ * the rest, in a network of a thousand.)
+ */
+async function doReplacing(
+  kernel: Kernel,
+  operations: readonly BoundOperation[],
+  settle: () => Promise<void>,
+  error: unknown,
+): Promise<() => Promise<void>> {
+  if (!(error instanceof KernelError)) throw error
+  const whole = await kernel.read(scopeOf(operations))
+  if (!operations.some((operation) => operation.leftover(whole))) throw error
+  return doUnrecorded(kernel, operations, whole, settle, (operation, now) => operation.leftover(now))
 }
 
 /** The CNI result of an attachment; `now` is a state that contains what is shared. */

@@ -69,11 +69,21 @@ export function bridgeConfig(call: Call): BridgeConfig {
       'network configuration: "disableContainerInterface": true cannot be combined with ipam',
       'an interface that stays down has no use for an address: remove one of the two',
     )
-  const tagged = (config.vlanTrunk ?? []).flatMap(({ minID, maxID, id }) => [
-    ...(minID === undefined || maxID === undefined ? [] : [{ first: minID, last: maxID }]),
-    ...(id === undefined ? [] : [{ first: id, last: id }]),
-  ])
   const vlan = config.vlan ?? 0
+  // The port's own VLAN has no tag, also where it is in a range of the trunk.
+  const around = ({ first, last }: { first: number; last: number }) =>
+    vlan < first || last < vlan
+      ? [{ first, last }]
+      : [
+          { first, last: vlan - 1 },
+          { first: vlan + 1, last },
+        ].filter((range) => range.first <= range.last)
+  const tagged = (config.vlanTrunk ?? [])
+    .flatMap(({ minID, maxID, id }) => [
+      ...(minID === undefined || maxID === undefined ? [] : [{ first: minID, last: maxID }]),
+      ...(id === undefined ? [] : [{ first: id, last: id }]),
+    ])
+    .flatMap(around)
   const network = {
     name: call.network,
     bridge: config.bridge,
