@@ -32,7 +32,7 @@ export const portmap: PluginType = {
       return result
     }
     const kernel = await ownKernel()
-    const release = await lockMachine()
+    const { release } = await lockMachine()
     try {
       const now = await kernel.read(scopeBefore(call, config))
       const { bound, replaced } = await withoutTaken(
@@ -68,7 +68,7 @@ export const portmap: PluginType = {
   },
   status: async (call) => {
     portmapConfig(call)
-    requireTools([{ kind: 'port-forwarding', params: { family: 'ip' } }])
+    await requireTools([{ kind: 'port-forwarding', params: { family: 'ip' } }])
   },
 }
 
@@ -167,7 +167,7 @@ async function withoutTaken(
 async function removePorts(isGone: (owner: string) => boolean): Promise<void> {
   const kernel = await ownKernel()
   const tables = (['ip', 'ip6'] as const).map(portTable)
-  const release = await lockMachine()
+  const { release } = await lockMachine()
   try {
     await runRemoval(kernel, async () => {
       const scope = {
