@@ -34,7 +34,7 @@ const MOST = 128 * 1024
  */
 export function toNftMessages(commands: readonly Command[]): Buffer[] | undefined {
   try {
-    const messages = commands.map(({ argv }, i) => toMessage(wordsIn(argv.join(' ')), i + 1))
+    const messages = commands.map((command, i) => toMessage(wordsIn(command), i + 1))
     if (messages.reduce((sum, { length }) => sum + length, 0) > MOST) return undefined
     return [batchMark(BATCH.begin, FLAG.request), ...messages, batchMark(BATCH.end, FLAG.request)]
   } catch (error) {
@@ -67,7 +67,9 @@ const NAME = /^[a-zA-Z][\w/.-]{0,254}$/
 const ANY = /./
 const QUOTED = /^"[^"\n\0]+"$/
 
-function wordsIn(line: string): Words {
+function wordsIn({ tool, argv }: Command): Words {
+  const line = argv.join(' ')
+  if (tool !== 'nft' || line.includes('\n')) unknown()
   const words = line.match(/"[^"]*"|[{};]|[^\s{};"]+|"/g) ?? []
   let at = 0
   const has = (...expected: readonly string[]) => {

@@ -285,16 +285,19 @@ function elementsOf(socket: NetlinkSocket, family: number, ofTable: Buffer, set:
 }
 
 /**
- * Reads a list of elements, by their keys. As there may be a thousand, it walks along their bytes, and decodes their texts at
- * once: an element has attributes, and in those for its key, its end and its data is an attribute with the value.
+ * Reads a list of elements, by their keys. As there may be a thousand, and a plugin's code runs for the first time, it walks
+ * along their bytes: an element has attributes, and in those for its key, its end and its data is an attribute with the value.
  */
 function readElements(bytes: Buffer, set: ReadSet, into: Map<string, unknown>): boolean {
   const characters = bytes.toString('latin1')
   const keyLength = lengthOf(set.key)
+  const isSimple = set.key.length === 1
   for (let at = 0, end = 0; at + 4 <= bytes.length; at = (end + 3) & ~3) {
     end = at + lengthAt(bytes, at)
     if (end < at + 4) return false
-    let [key, last, data] = [0, 0, 0]
+    let key = 0
+    let last = 0
+    let data = 0
     let comment: string | undefined
     for (let i = at + 4, length = 0; i + 4 <= end; i += (length + 3) & ~3) {
       length = lengthAt(bytes, i)
@@ -310,33 +313,23 @@ function readElements(bytes: Buffer, set: ReadSet, into: Map<string, unknown>): 
         if (NOT_ASCII.test(comment)) comment = bytes.toString('utf8', i + 6, i + length - 1)
       } else if (type !== 3 || bytes.readUInt32BE(i + 4) !== 0) return false
     }
-    const json = asElement(bytes, set, { key, last, data, comment })
-    if (json === undefined) return false
-    into.set(orderOf(set, characters.slice(key, key + keyLength)), json)
+    if (key === 0 || (data !== 0) !== set.isMap || (last !== 0 && !set.isInterval)) return false
+    const val = readKey(set.key, bytes, key, last === 0 ? key : last)
+    const target = set.isMap ? readKey(set.data, bytes, data) : ''
+    if (val === undefined || target === undefined) return false
+    const elem = comment === undefined ? val : { elem: { val, comment } }
+    const order = characters.slice(key, key + keyLength)
+    into.set(isSimple ? order : backwards(order), set.isMap ? [elem, target] : elem)
   }
   return true
+}
+
+/** nft takes keys of several parts for numbers whose first byte counts least: src/mergesort.c of nftables. */
+function backwards(order: string): string {
+  return Array.from(order).toReversed().join('')
 }
 
 // oxlint-disable-next-line no-control-regex -- all of ASCII
 const NOT_ASCII = /[^\x00-\x7f]/
 
 const lengthAt = (bytes: Buffer, at: number) => (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8)
-
-function asElement(
-  bytes: Buffer,
-  set: ReadSet,
-  { key, last, data, comment }: { key: number; last: number; data: number; comment: string | undefined },
-): unknown {
-  if (key === 0 || (data !== 0) !== set.isMap || (last !== 0 && !set.isInterval)) return undefined
-  const val = readKey(set.key, bytes, key, last === 0 ? key : last)
-  if (val === undefined) return undefined
-  const elem = comment === undefined ? val : { elem: { val, comment } }
-  if (!set.isMap) return elem
-  const target = readKey(set.data, bytes, data)
-  return target === undefined ? undefined : [elem, target]
-}
-
-/** nft takes keys of several parts for numbers whose first byte counts least: src/mergesort.c of nftables. */
-function orderOf({ key }: ReadSet, characters: string): string {
-  return key.length === 1 ? characters : Array.from(characters).toReversed().join('')
-}

@@ -16,9 +16,7 @@ export function readValue(type: DataType, bytes: Buffer, at: number): Json | und
 
 /** A value of one or several types, each of which begins a word. `end` is where an interval has its last value. */
 export function readKey(types: readonly DataType[], bytes: Buffer, at: number, end = at): Json | undefined {
-  const [type, another] = types
-  if (!type) return undefined
-  if (another === undefined && end === at) return readValue(type, bytes, at)
+  if (types.length === 1 && types[0] && end === at) return readValue(types[0], bytes, at)
   const parts: Json[] = []
   let offset = 0
   for (const one of types) {
@@ -52,23 +50,34 @@ export function prefixOf(mask: Buffer): number | undefined {
   return ones?.length
 }
 
+// A set may have a thousand addresses, and functions that run for the first time are slow: so these are plain.
+
 function ipv4At(bytes: Buffer, at: number): string {
-  return `${bytes.readUInt8(at)}.${bytes.readUInt8(at + 1)}.${bytes.readUInt8(at + 2)}.${bytes.readUInt8(at + 3)}`
+  return `${bytes[at] ?? 0}.${bytes[at + 1] ?? 0}.${bytes[at + 2] ?? 0}.${bytes[at + 3] ?? 0}`
 }
 
 /** An IPv6 address as inet_ntop(3) writes it: RFC 5952, but the last 32 bits of an embedded IPv4 address with dots. */
 function ipv6At(bytes: Buffer, at: number): string {
-  const groups = Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(at + 2 * i))
-  let [start, longest] = [-1, 1]
+  const groups: number[] = []
+  let start = 0 // of the longest run of zeros
+  let longest = 1
+  let zeros = 0
   for (let i = 0; i < 8; i++) {
-    let length = 0
-    while (groups[i + length] === 0) length++
-    if (length > longest) [start, longest] = [i, length]
-    i += length
+    const group = ((bytes[at + 2 * i] ?? 0) << 8) | (bytes[at + 2 * i + 1] ?? 0)
+    groups.push(group)
+    zeros = group === 0 ? zeros + 1 : 0
+    if (zeros > longest) {
+      longest = zeros
+      start = i + 1 - zeros
+    }
   }
-  const hex = (some: readonly number[]) => some.map((group) => group.toString(16)).join(':')
-  if (start < 0) return hex(groups)
   if (start === 0 && (longest === 6 || (longest === 5 && groups[5] === 0xffff)))
     return `::${longest === 5 ? 'ffff:' : ''}${ipv4At(bytes, at + 12)}`
-  return `${hex(groups.slice(0, start))}::${hex(groups.slice(start + longest))}`
+  let text = ''
+  for (let i = 0; i < 8; i++)
+    if (longest > 1 && i === start) {
+      text += '::'
+      i += longest - 1
+    } else text += (text === '' || text.endsWith('::') ? '' : ':') + (groups[i] ?? 0).toString(16)
+  return text
 }

@@ -9,6 +9,7 @@ import { BODY, NFT, nftMessage } from '../../../src/kernel/netlink/nft.ts'
 import { type NetlinkSocket, openSocket, PROTOCOL } from '../../../src/kernel/netlink/socket.ts'
 import { systemCalls } from '../../../src/kernel/netlink/system-calls.ts'
 import type { Command } from '../../../src/operations/operation.ts'
+import { membersOf } from '../../../src/operations/nft-tables.ts'
 import { bindOperation, type BoundOperation, type KindName, parseOperation } from '../../../src/operations/registry.ts'
 import { parseRuleset } from '../../../src/state/parse.ts'
 import { HOST, type Namespace, type NftObject, type State } from '../../../src/state/state.ts'
@@ -36,6 +37,14 @@ export interface Seen {
 
 export interface Step extends Seen {
   name: string
+}
+
+/** What this program prints. */
+export interface Result {
+  byProgram: readonly Step[]
+  byMessages: readonly Step[]
+  /** Of each of the tables that others made. */
+  others: readonly { nft: readonly NftObject[]; ours: readonly NftObject[] | undefined }[]
 }
 
 /** Runs nft, and returns what it printed; throws what it complains of. */
@@ -101,18 +110,29 @@ function withRules(rules: readonly NftObject[]): State {
 }
 
 function see(socket: NetlinkSocket): Seen {
-  const nftSays = parseRuleset(nft(['-j', 'list', 'ruleset']))
-  const tables = [...nft(['list', 'tables']).matchAll(/^table (.*)$/gm)].map(([, table = '']) => table)
-  const one = tables.map((table) => parseRuleset(nft(['-t', '-j', 'list', 'table', ...table.split(' ')])))
+  const printed = nft(['list', 'ruleset'])
+  const tables = tablesIn(printed)
   return {
     raw: dump(socket),
-    text: nft(['list', 'ruleset']),
-    json: nftSays,
+    text: printed,
+    json: parseRuleset(nft(['-j', 'list', 'ruleset'])),
     ours: readTables(socket, undefined, false),
     named: readTables(socket, tables, false),
     terse: readTables(socket, ['ip none', ...tables], true),
-    terseJson: one.flat(),
+    terseJson: parseRuleset(nft(['-t', '-j', 'list', 'ruleset'])),
   }
+}
+
+/** The tables in what nft reads and prints. */
+function tablesIn(printed: string): string[] {
+  return [...printed.matchAll(/^table (\S+ \S+)/gm)].map(([, table = '']) => table)
+}
+
+/** The table that an object is, or in which it is. */
+function placeOf(object: NftObject): string {
+  const [kind, its] = Object.entries(object)[0] ?? []
+  const { family, table, name } = membersOf(its)
+  return [family, kind === 'table' ? name : table].join(' ')
 }
 
 /** Tells of each command whether it is the first of its kind. */
@@ -158,6 +178,14 @@ if (!calls) throw new Error('there are no system calls')
 const socket = openSocket(calls, PROTOCOL.netfilter)
 // The test wrote it.
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-const inputs = JSON.parse(readFileSync(0, 'utf8')) as Input[]
-const byNft = tryAll(socket, inputs, byProgram)
-console.log(JSON.stringify({ byProgram: byNft, byMessages: tryAll(socket, inputs, (all) => byMessages(socket, all)) }))
+const input = JSON.parse(readFileSync(0, 'utf8')) as { operations: Input[]; tables: string }
+const byNft = tryAll(socket, input.operations, byProgram)
+const byOurs = tryAll(socket, input.operations, (commands) => byMessages(socket, commands))
+nft(['-f', '-'], input.tables)
+const all = parseRuleset(nft(['-j', 'list', 'ruleset']))
+const others = tablesIn(input.tables).map((table) => ({
+  nft: all.filter((object) => placeOf(object) === table),
+  ours: readTables(socket, [table], false),
+}))
+const result: Result = { byProgram: byNft, byMessages: byOurs, others }
+console.log(JSON.stringify(result))
