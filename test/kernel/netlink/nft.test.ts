@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { toNftMessages } from '../../../src/kernel/netlink/nft-commands.ts'
 import { nft } from '../../../src/operations/operation.ts'
 import { type KindName, kinds } from '../../../src/operations/registry.ts'
@@ -136,11 +136,10 @@ const LEFT: readonly (readonly [string, string])[] = [
   ],
 ]
 
-let ran: Result | undefined
+let result: Result
 
-/** Runs nft-run.ts as root of a network namespace of its own, once, and returns what it printed. */
-function result(): Result {
-  if (ran) return ran
+// Runs nft-run.ts as root of a network namespace of its own.
+beforeAll(() => {
   const operations = Object.entries(CASES).flatMap(([kind, rows]) => rows.map((params) => ({ kind, params })))
   const tables = [...READ, ...LEFT].map(([family, content], i) => `table ${family} t${i} {\n${content}\n}\n`).join('')
   const argv = ['-Urn', process.execPath, join(import.meta.dirname, 'nft-run.ts')]
@@ -149,8 +148,8 @@ function result(): Result {
   expect(stderr).toBe('')
   // Its own file says so.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  return (ran = JSON.parse(stdout) as Result)
-}
+  result = JSON.parse(stdout) as Result
+})
 
 /** What nft prints, without the handles, which count what was made before. */
 function withoutHandles(objects: readonly NftObject[] | undefined): unknown {
@@ -164,7 +163,7 @@ it('every kind of operation is listed', () => {
 })
 
 it('messages leave the same bytes in the kernel as nft does', () => {
-  const { byProgram, byMessages } = result()
+  const { byProgram, byMessages } = result
   expect(byProgram).toHaveLength(byMessages.length)
   for (const [i, step] of byProgram.entries()) {
     const ours = byMessages[i]
@@ -176,7 +175,7 @@ it('messages leave the same bytes in the kernel as nft does', () => {
 })
 
 it('tables are read as nft prints them, whoever made them', () => {
-  const { byProgram, byMessages } = result()
+  const { byProgram, byMessages } = result
   for (const { name, ours, json, named, terse, terseJson } of [...byProgram, ...byMessages]) {
     expect(ours, name).toEqual(json)
     expect(named, name).toEqual(json)
@@ -186,7 +185,7 @@ it('tables are read as nft prints them, whoever made them', () => {
 })
 
 it('what others have in their tables is read as nft prints it, or left to nft', () => {
-  const { others } = result()
+  const { others } = result
   expect(others).toHaveLength(READ.length + LEFT.length)
   for (const [i, { nft: printed, ours }] of others.entries())
     expect(JSON.stringify(ours), JSON.stringify([...READ, ...LEFT][i])).toBe(
