@@ -145,7 +145,7 @@ beforeAll(() => {
   const argv = ['-Urn', process.execPath, join(import.meta.dirname, 'nft-run.ts')]
   const options = { input: JSON.stringify({ operations, tables }), encoding: 'utf8', maxBuffer: 1 << 28 } as const
   const { stdout, stderr } = spawnSync('unshare', argv, options)
-  expect(stderr).toBe('')
+  if (stderr !== '') throw new Error(stderr)
   // Its own file says so.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   result = JSON.parse(stdout) as Result
