@@ -11,7 +11,7 @@ import { programReader } from '../kernel/program-reader.ts'
 import { statOf } from '../kernel/read-file.ts'
 import { spawnByFiles } from '../kernel/spawn.ts'
 import { distrust } from '../kernel/trust.ts'
-import { interfaceName, netnsOf } from '../operations/names.ts'
+import { interfaceNameRule, netnsOf } from '../rules/names.ts'
 import { CODE, CniError } from './protocol/error.ts'
 
 /** The host where a plugin acts: the namespace in which it was started. It keeps no journal. */
@@ -92,6 +92,6 @@ export function containerNetnsIfThere(path: string): string | undefined {
  * misread.
  */
 export function refuseMisread(ifname: string): void {
-  const { error } = interfaceName.safeParse(ifname)
-  if (error) throw new CniError(CODE.environment, error.issues[0]?.message ?? '', 'it is the value of CNI_IFNAME')
+  const { problem } = interfaceNameRule(ifname)
+  if (problem !== undefined) throw new CniError(CODE.environment, problem, 'it is the value of CNI_IFNAME')
 }

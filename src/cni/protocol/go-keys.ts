@@ -6,7 +6,7 @@ type Path = readonly (string | number)[]
 /** Told of each key that is written in other capitals than its plugin's documentation has. */
 type Note = (path: Path, meant: string) => void
 
-type JsonObject = Readonly<Record<string, unknown>>
+export type JsonObject = Readonly<Record<string, unknown>>
 
 /**
  * JSON as plugins written in Go read it (encoding/json), and so as people and programs write it: known keys count without
@@ -59,7 +59,8 @@ export function withListKeys(list: JsonObject, note: Note = () => undefined): Js
   }
 }
 
-function isObject(value: unknown): value is JsonObject {
+/** Whether a value is a JSON object. */
+export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
