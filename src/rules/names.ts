@@ -98,6 +98,13 @@ export function netnsPlaceRule(place: string): Ruling {
   return /^\/[^\s"'#\\]+$/.test(place) ? { value: place } : netnsNameRule(place)
 }
 
+/** The key of a sysctl that every network namespace has separately. */
+export function sysctlKeyRule(key: string): Ruling {
+  return /^net(\.[a-zA-Z0-9_/-]+)+$/.test(key)
+    ? { value: key }
+    : { problem: `'${key}' is not a sysctl of a network namespace, for example: net.ipv4.ip_forward` }
+}
+
 /** The name of the namespace at `path`, if that is where `ip netns` keeps it; else the path. */
 export function netnsOf(path: string): string {
   const [, name] = /^(?:\/var)?\/run\/netns\/([^/]+)$/.exec(path) ?? []

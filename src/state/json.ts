@@ -2,6 +2,13 @@ import type * as z from 'zod'
 import { CnilabError } from '../errors.ts'
 import { TOO_DEEP, tooDeep } from '../json-depth.ts'
 
+export type JsonObject = Readonly<Record<string, unknown>>
+
+/** Whether a value is a JSON object. */
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
 /** Parses JSON (RFC 8259); undefined if the text is not JSON. */
 export function parseJson(text: string): unknown {
   try {

@@ -12,9 +12,7 @@ export function portmapConfig(call: Call): PortForwards {
   const settings = settingsOf(call)
   const masquerade = settings.flag('snat') !== false
   const masqueradeAll = settings.flag('masqAll') === true
-  const mappings = settings
-    .part('runtimeConfig')
-    .list('portMappings', (items, place) => mappingOf(items.part(place)))
+  const mappings = settings.part('runtimeConfig').list('portMappings', (items, place) => mappingOf(items.part(place)))
   for (const key of ['conditionsV4', 'conditionsV6']) {
     const conditions = settings.texts(key)
     if (conditions.length > 0)

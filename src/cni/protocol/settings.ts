@@ -1,6 +1,6 @@
 import type { Rule } from '../../rules/rule.ts'
+import { isObject, type JsonObject } from '../../state/json.ts'
 import { CODE, CniError } from './error.ts'
-import { isObject, type JsonObject } from './go-keys.ts'
 
 /** The error for a value that is not as it must be: `key` is its place, `ipam.ranges.0.0.subnet`, or '' for the whole. */
 type Refusing = (key: string, problem: string) => Error
@@ -77,7 +77,7 @@ export class Settings {
   list<T>(key: string, read: (items: Settings, place: string) => T): T[] {
     const value = this.#values[key] ?? []
     if (!Array.isArray(value)) throw this.refuse(key, expected('a list', value))
-    const items = new Settings({ ...value }, this.#refusing, this.#placeOf(key))
+    const items = new Settings(Object.fromEntries(value.entries()), this.#refusing, this.#placeOf(key))
     return value.map((_, i) => read(items, String(i)))
   }
 
@@ -110,10 +110,16 @@ function expected(what: string, value: unknown): string {
 
 /** The settings of a plugin in the configuration of a call; what is wrong is CniError `config`. */
 export function settingsOf({ config }: { config: JsonObject }): Settings {
-  return new Settings(config, (key, problem) => new CniError(CODE.config, `network configuration: "${key}": ${problem}`))
+  return new Settings(
+    config,
+    (key, problem) => new CniError(CODE.config, `network configuration: "${key}": ${problem}`),
+  )
 }
 
 /** The settings in CNI_ARGS, all of which are texts; what is wrong is CniError `config`. */
 export function argsOf({ args }: { args: Readonly<Record<string, string>> }): Settings {
-  return new Settings(args, (key, problem) => new CniError(CODE.config, `CNI_ARGS (${key}): ${problem}`, 'the runtime passed it'))
+  return new Settings(
+    args,
+    (key, problem) => new CniError(CODE.config, `CNI_ARGS (${key}): ${problem}`, 'the runtime passed it'),
+  )
 }
