@@ -36,17 +36,21 @@ const whenNeeded: Plugin = {
   name: 'when-needed',
   setup(bundler) {
     const namespace = 'when-needed'
+    const { define = {} } = bundler.initialOptions
     bundler.onResolve({ filter: /\.ts$/ }, ({ path, resolveDir }) => ({ path: resolve(resolveDir, path), namespace }))
     bundler.onLoad({ filter: /./, namespace }, async ({ path }) => {
       const source = readFileSync(path, 'utf8')
-      const { code } = await transform(source, { loader: 'ts', format: 'cjs', target: options.target })
+      const { code } = await transform(source, { loader: 'ts', format: 'cjs', target: options.target, define })
       return { contents: whenUsed(code, REQUIRED), resolveDir: dirname(path) }
     })
   },
 }
 
-/** Bundles the plugins into a file; `more` changes what it holds, for tests. */
-export async function buildPlugins(outfile: string, ...more: Plugin[]): Promise<void> {
+/** Bundles the plugins into a file. Tests change what it holds. */
+export async function buildPlugins(
+  outfile: string,
+  { plugins = [], define = {} }: Pick<BuildOptions, 'plugins' | 'define'> = {},
+): Promise<void> {
   await build({
     ...options,
     format: 'cjs',
@@ -54,6 +58,7 @@ export async function buildPlugins(outfile: string, ...more: Plugin[]): Promise<
     outfile,
     minify: true,
     logOverride: { 'empty-import-meta': 'silent' },
-    plugins: [...more, whenNeeded],
+    define,
+    plugins: [...plugins, whenNeeded],
   })
 }
