@@ -27,7 +27,7 @@ const options = {
   platform: 'node',
   target: 'node22.22',
   logLevel: 'warning',
-  external: ['typescript'],
+  external: ['typescript', 'bun:ffi'],
   minifySyntax: true,
   minifyWhitespace: true,
 } satisfies BuildOptions

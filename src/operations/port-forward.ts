@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import type { State } from '../state/state.ts'
+import type { NftObject, State } from '../state/state.ts'
 import { ipAddress, subnet } from './ip.ts'
 import { isIpv6 } from '../ip-arithmetic.ts'
 import { netnsPlace, ownerName } from './names.ts'
@@ -239,6 +239,21 @@ export const portForward: OperationKind<'port-forward', PortParams> = {
           owner: there.owner,
         }
   },
+}
+
+/** The UDP ports in a table of the owners for which `isMeant` holds; `hostIp` is '' for all addresses of the host. */
+export function udpPortsIn(
+  rules: readonly NftObject[],
+  table: SharedTable,
+  isMeant: (owner: string) => boolean,
+): { hostIp: string; hostPort: number; address: string; containerPort: number }[] {
+  return elementsOf(rules, table).flatMap(({ set, value, target, owner }) => {
+    const [hostPort, protocol, hostIp = ''] = value.split(' . ').toReversed()
+    const [address = '', containerPort] = target.split(' . ')
+    return (set === ANY || set === ONE) && protocol === 'udp' && isMeant(owner)
+      ? [{ hostIp, hostPort: Number(hostPort), address, containerPort: Number(containerPort) }]
+      : []
+  })
 }
 
 /** The elements in its place. */
