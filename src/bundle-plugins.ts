@@ -46,10 +46,13 @@ const whenNeeded: Plugin = {
   },
 }
 
+/** On Node, the plugins find the library for system calls from their own file. */
+const COMMON = { 'import.meta.dirname': '__dirname', 'import.meta.filename': '__filename' }
+
 /** Bundles the plugins into a file. Tests change what it holds. */
 export async function buildPlugins(
   outfile: string,
-  { plugins = [], define = {} }: Pick<BuildOptions, 'plugins' | 'define'> = {},
+  { plugins = [], define = COMMON }: Pick<BuildOptions, 'plugins' | 'define'> = {},
 ): Promise<void> {
   await build({
     ...options,
@@ -57,7 +60,6 @@ export async function buildPlugins(
     entryPoints: ['./src/cni/main.ts'],
     outfile,
     minify: true,
-    logOverride: { 'empty-import-meta': 'silent' },
     define,
     plugins: [...plugins, whenNeeded],
   })

@@ -35,8 +35,8 @@ export type Before = z.infer<typeof beforeSchema>
 export type Verdict =
   | { status: 'present'; actual: string }
   | { status: 'absent'; actual: string; before: Before }
-  /** `fix`: what to do about it, unless it is simply to look and remove it. `remedy`: a command that removes it, if it is certainly useless. */
-  | { status: 'differs'; actual: string; fix?: string; remedy?: string }
+  /** `fix`: what to do about it, unless it is simply to look and remove it. `remedy`: a command that removes it, if it is certainly useless. `owner`: whose it is, if it says so. */
+  | { status: 'differs'; actual: string; fix?: string; remedy?: string; owner?: string }
   /** `by`: the cnilab command that creates what is missing, if the resource alone does not tell. */
   | { status: 'blocked'; actual: string; missing: Resource; by?: readonly string[] }
 
@@ -199,6 +199,11 @@ interface Definition<K extends string, P> {
    * place, or replace it. Empty if that must not be touched, such as the host's own way out.
    */
   mend(p: P, now: State, around?: Around): readonly Command[]
+  /**
+   * Whether what is in its place in `now`, a state that `judge` calls `differs`, was made for an earlier holder of its address:
+   * whoever has the address now may replace it.
+   */
+  leftover?(p: P, now: State): boolean
   /** `what` and `undoing` are imperatives: `Create the bridge br0`, `Delete the bridge br0`. */
   explain(p: P): { what: string; why: string; undoing: string }
   /** The end state in words, as a finding shows it. */

@@ -40,9 +40,12 @@ function setsOf(settings: Settings, key: string): RangeSet[] {
   return settings.list(key, (sets, i) => sets.list(i, (ranges, j) => rangeOf(ranges.part(j))))
 }
 
+/** Where the addresses of each network are, unless its configuration says otherwise. */
+export const STORES = '/var/lib/cni/networks'
+
 /** The directory of a network's addresses, which is all that DEL and GC need to know. Throws CniError `config`. */
 export function storeOf(call: Call): string {
-  return join(settingsOf(call).part('ipam').text('dataDir') ?? '/var/lib/cni/networks', call.network)
+  return join(settingsOf(call).part('ipam').text('dataDir') ?? STORES, call.network)
 }
 
 /** Whether the runtime may supply the ranges with ADD. */

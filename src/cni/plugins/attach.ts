@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import type { Kernel } from '../../kernel/kernel.ts'
+import { KernelError } from '../../kernel/run.ts'
 import type { Scope } from '../../kernel/snapshot.ts'
 import { isIpv6 } from '../../ip-arithmetic.ts'
 import { type BoundOperation, bindOperation, type Operation, withoutIpv6 } from '../../operations/registry.ts'
@@ -38,8 +39,8 @@ export interface CableType<C> {
   interfaces: (call: Call, config: C, netns: string, wanted: Result, before: State) => ResultInterface[]
   /** What CHECK reads; by default only what the plan names. */
   checkScope?: (operations: Parameters<typeof narrowScopeOf>[0]) => PlanScope
-  /** Whether it has a rule that guards the cable. */
-  hasSpoofCheck?: (call: Call) => boolean
+  /** Whether it may have made a rule that guards the cable. */
+  guards?: boolean
 }
 
 /** A plugin that connects a container by a cable: allocates addresses and does the plan, all or nothing. */
@@ -83,7 +84,7 @@ export function cablePlugin<C>(type: CableType<C>): PluginType {
       }
     },
     del: async (call) => {
-      const removed = removeAttachment(call, type.hasSpoofCheck?.(call) === true)
+      const removed = removeAttachment(call, type.guards === true)
       await removed.catch(() => undefined) // release the address in any case
       await (await ipamOf(call))?.del(call)
       await removed
@@ -173,9 +174,12 @@ async function attach<C>(
       })
     const known = hasIpv6 || goBack || !isForwarding ? await read(planned) : before
     const { operations: bound, now } = await withFirst(planned, known, read)
-    const undo = await doUnrecorded(kernel, bound, now, async () => {
+    const settle = async () => {
       settled = (await type.settle?.(kernel, call, config, netns, wanted, before)) ?? before
-    })
+    }
+    const undo = await doUnrecorded(kernel, bound, now, settle).catch((error: unknown) =>
+      doReplacing(kernel, bound, settle, error),
+    )
     const result = toResult(type, call, config, netns, wanted, settled)
     return {
       result,
@@ -188,6 +192,23 @@ async function attach<C>(
     await goBack?.()
     throw error
   }
+}
+
+/**
+ * Makes an attachment that failed with `error` once more, if rules or routes of an earlier holder of its addresses are in the
+ * way, whose lease somebody deleted, or whose DEL another plugin did. (To look for them before would take longer than all
+ * the rest, in a network of a thousand.)
+ */
+async function doReplacing(
+  kernel: Kernel,
+  operations: readonly BoundOperation[],
+  settle: () => Promise<void>,
+  error: unknown,
+): Promise<() => Promise<void>> {
+  if (!(error instanceof KernelError)) throw error
+  const whole = await kernel.read(scopeOf(operations))
+  if (!operations.some((operation) => operation.leftover(whole))) throw error
+  return doUnrecorded(kernel, operations, whole, settle, (operation, now) => operation.leftover(now))
 }
 
 /** The CNI result of an attachment; `now` is a state that contains what is shared. */

@@ -64,13 +64,32 @@ export function mtuOf(settings: Settings): number | undefined {
 
 function vlansOf(settings: Settings): BridgeNetwork['vlans'] {
   const untagged = settings.whole('vlan', 0, 4094) || undefined
-  const tagged = settings.list('vlanTrunk', (trunks, place) => trunkOf(trunks, place)).flat()
+  // The port's own VLAN has no tag, also where it is in a range of the trunk.
+  const tagged = settings
+    .list('vlanTrunk', trunkOf)
+    .flat()
+    .flatMap((range) => (untagged === undefined ? [range] : around(untagged, range)))
   const keepDefault = settings.flag('preserveDefaultVlan') ?? true
   return untagged === undefined && tagged.length === 0 ? undefined : { untagged, tagged, keepDefault }
 }
 
+interface VlanRange {
+  first: number
+  last: number
+}
+
+/** A range without one number. */
+function around(vlan: number, { first, last }: VlanRange): VlanRange[] {
+  if (vlan < first || last < vlan) return [{ first, last }]
+  const parts = [
+    { first, last: vlan - 1 },
+    { first: vlan + 1, last },
+  ]
+  return parts.filter((range) => range.first <= range.last)
+}
+
 /** The numbers of the VLANs of one trunk: IEEE 802.1Q has others for 0 and 4095. */
-function trunkOf(trunks: Settings, place: string): { first: number; last: number }[] {
+function trunkOf(trunks: Settings, place: string): VlanRange[] {
   const trunk = trunks.part(place)
   const [minID, maxID, id] = ['minID', 'maxID', 'id'].map((key) => trunk.whole(key, 1, 4094))
   if ((minID === undefined) !== (maxID === undefined) || (minID ?? id) === undefined)

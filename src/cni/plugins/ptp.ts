@@ -9,7 +9,7 @@ import type { Result, ResultInterface } from '../protocol/result.ts'
 import { settingsOf } from '../protocol/settings.ts'
 import { cablePlugin } from './attach.ts'
 import { mtuOf } from './bridge-config.ts'
-import { withHigherMetric, containerEnd, containerRoutes, leasesOf, withGateways } from './container-end.ts'
+import { containerEnd, containerRoutes, leasesOf, rankedRoutes, withGateways } from './container-end.ts'
 
 /** The ptp plugin: each container has its own cable to the host, without a bridge. */
 export const ptp = cablePlugin<PtpNetwork>({
@@ -37,20 +37,12 @@ function ptpConfig(call: Call): PtpNetwork {
 
 /** The IPAM result with gateways: everything goes through the gateway, which is the host. */
 function completed(_config: PtpNetwork, lease: Result): Result {
-  const ips = withGateways(lease)
-  const bad = ips.find(({ address, gateway }) => gateway === undefined || address.startsWith(`${gateway}/`))
-  if (bad)
-    throw new CniError(
-      CODE.config,
-      `the IPAM plugin gave ${bad.address} without a gateway`,
-      'the host needs its own address at the other end of the cable: set a "gateway" under "ipam"',
-    )
-  return { ...lease, ips }
+  return { ...lease, ips: withGateways(lease) }
 }
 
 function plan(call: Call, config: PtpNetwork, netns: string, result: Result, now?: State): Operation[] {
   const leases = leasesOf(result)
-  const routes = ptpRoutes(leases, containerRoutes(result)).map((route) => withHigherMetric(route, netns, now))
+  const routes = rankedRoutes(ptpRoutes(leases, containerRoutes(result)), netns, now)
   return ptpPlan(config, containerEnd(call, netns, result, now !== undefined), leases, routes)
 }
 

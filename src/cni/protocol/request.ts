@@ -67,7 +67,7 @@ export function readConfig(text: string): Readonly<Record<string, unknown>> {
     throw new CniError(
       CODE.decode,
       `the configuration on stdin is not JSON: ${why}`,
-      'the runtime passes the network configuration: cnilab cni validate FILE finds what is wrong with it',
+      'the runtime passes the network configuration, which it mostly reads from a file in /etc/cni/net.d',
     )
   }
   if (!isObject(json))
@@ -115,6 +115,16 @@ function readPrevResult(config: Readonly<Record<string, unknown>>): Result | und
   }
 }
 
+/** What `read` returns; if it throws, `otherwise`, if that is allowed. */
+function orElse<T>(isAllowed: boolean, otherwise: T, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (isAllowed) return otherwise
+    throw error
+  }
+}
+
 /** Reads a plugin's call from its environment and configuration. Throws CniError. */
 export function readCall(command: CniCommand, env: Environment, config: Readonly<Record<string, unknown>>): Call {
   const version = supported(requestedVersion(config), command)
@@ -123,7 +133,9 @@ export function readCall(command: CniCommand, env: Environment, config: Readonly
     throw new CniError(CODE.config, 'missing network name', 'give the network configuration a "name"')
   const wrong = wrongNetworkName(name)
   if (wrong !== undefined) throw new CniError(CODE.config, wrong, 'change "name" in the network configuration')
-  const prevResult = readPrevResult(config)
+  // DEL releases what it can, whatever else is wrong: nobody calls it again with something better.
+  const lenient = command === 'DEL'
+  const prevResult = orElse(lenient, undefined, () => readPrevResult(config))
   if (command === 'CHECK' && prevResult === undefined)
     throw new CniError(
       CODE.config,
@@ -135,7 +147,7 @@ export function readCall(command: CniCommand, env: Environment, config: Readonly
     containerId: env['CNI_CONTAINERID'] ?? '',
     ifname: env['CNI_IFNAME'] ?? '',
     netns: env['CNI_NETNS'] ?? '',
-    args: readArgs(env['CNI_ARGS'] ?? ''),
+    args: orElse(lenient, {}, () => readArgs(env['CNI_ARGS'] ?? '')),
     path: (env['CNI_PATH'] ?? '').split(':').filter((folder) => folder !== ''),
     version,
     config,
@@ -143,7 +155,10 @@ export function readCall(command: CniCommand, env: Environment, config: Readonly
   }
 }
 
-/** Reads the attachments that GC must leave alone, from either key that runtimes use. Throws CniError `config`. */
+/**
+ * Reads the attachments that GC must leave alone, from either key that runtimes use; without any, as from cnitool, there are
+ * none. Throws CniError `config`.
+ */
 export function readValid(config: Readonly<Record<string, unknown>>): ValidAttachments {
   const key = 'cni.dev/valid-attachments' in config ? 'cni.dev/valid-attachments' : 'cni.dev/attachments'
   const settings = new Settings(
@@ -151,11 +166,10 @@ export function readValid(config: Readonly<Record<string, unknown>>): ValidAttac
     (place, problem) =>
       new CniError(
         CODE.config,
-        `GC needs "cni.dev/valid-attachments", a list of {"containerID", "ifname"}; "${place}": ${problem}`,
-        'without it every attachment would be garbage',
+        `"${place}": ${problem}: "cni.dev/valid-attachments" is a list of {"containerID", "ifname"}`,
+        'GC removes whatever it does not name',
       ),
   )
-  if (!settings.has(key)) throw settings.refuse(key, 'it is missing')
   return settings.list(key, (items, place) => {
     const one = items.part(place)
     const text = (name: string) => one.required(name, one.text(name))
