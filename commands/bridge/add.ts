@@ -4,7 +4,7 @@ import { drawAdd } from '../../src/ui/cni/bridge-add.ts'
 import { ContainerCommand, containerArgs, containerFlags } from '../../src/ui/cni/container-command.ts'
 import { type LabPlan, printPlan } from '../../src/ui/lab/lab-plan.ts'
 import { writeResult } from '../../src/ui/terminal/output.ts'
-import { netnsOf } from '../../src/operations/names.ts'
+import { netnsOf } from '../../src/rules/names.ts'
 import { changeFlags } from '../../src/ui/terminal/base-command.ts'
 import { symbol, withSymbol, style } from '../../src/ui/terminal/style.ts'
 

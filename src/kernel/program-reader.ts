@@ -2,13 +2,13 @@ import { CnilabError } from '../errors.ts'
 import {
   parseNetnsIds,
   parseRouted,
-  parseRuleset,
   parseSysctls,
   parseVlans,
   READ_BATCH,
   READ_DOCUMENTS,
   type Vlans,
 } from '../state/parse.ts'
+import { parseRuleset } from '../state/parse-ruleset.ts'
 import type { NftObject } from '../state/state.ts'
 import { withFiles } from './files.ts'
 import type { Host } from './host.ts'

@@ -1,6 +1,7 @@
-import * as z from 'zod'
+import type * as z from 'zod'
 import { HOST, type State } from '../state/state.ts'
 import type { Around, Place } from './around.ts'
+import type { beforeSchema, markSchema } from './schemas.ts'
 
 /** A tool that changes the kernel. Consecutive `ip` commands run as one batch, and so do consecutive `nft` commands. */
 export type Tool = 'ip' | 'nft' | 'sysctl' | 'bridge'
@@ -21,24 +22,7 @@ export interface Command {
  */
 export const HOST_PID = '\0host-pid'
 
-/** What undo needs to know about the state before an operation, and about what it created. Kept in the journal. */
-export const beforeSchema = z.object({
-  /** The interface was already up. */
-  up: z.boolean().optional(),
-  /** The sysctl's value. */
-  value: z.string().optional(),
-  /** The previous values of sysctls that the kernel rewrites along with it. */
-  alongside: z.record(z.string(), z.string()).optional(),
-  /** Inode and creation time of the namespace that was created: the kernel reuses inodes (see `Namespace`). */
-  inode: z.number().optional(),
-  since: z.number().optional(),
-  /** When we were about to create a namespace, in milliseconds since the epoch. */
-  intended: z.number().optional(),
-  /** On the machine: how to recognise the interface that was changed (src/operations/same-link.ts). */
-  link: z.object({ index: z.number().optional(), mac: z.string() }).optional(),
-  /** On the machine: undo only what is exactly as we created it. */
-  strict: z.boolean().optional(),
-})
+/** What undo needs to know about the state before an operation. */
 export type Before = z.infer<typeof beforeSchema>
 
 /**
@@ -236,12 +220,8 @@ interface Definition<K extends string, P> {
   proof?(p: P, now: State): Proof | undefined
 }
 
-/**
- * The identity of an interface that we create on the machine itself. The creating command sets the MAC, the next one the
- * alias: there we only ever delete what has the journal's MAC. `owner` is the CNI attachment from which MACs and names
- * derive, as `network/container/interface`.
- */
-export const markSchema = z.object({ mac: z.string(), peerMac: z.string().optional(), owner: z.string().optional() })
+/** The identity of an interface that we create on the machine itself. */
+export type Mark = z.infer<typeof markSchema>
 
 /** A random MAC address, locally administered and unicast (IEEE 802: bits 1 and 0 of the first byte). */
 export function randomMac(): string {

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { readJson } from './json.ts'
-import type { Address, Link, Namespace, NftObject, Route } from './state.ts'
+import type { Address, Link, Namespace, Route } from './state.ts'
 
 const linkSchema = z.object({
   ifindex: z.number(),
@@ -175,13 +175,6 @@ export function parseVlans(json: string): Vlans {
   const schema = z.array(z.object({ ifname: z.string(), vlans: z.array(vlan) }))
   const listed = readJson('bridge -j -compressvlans vlan show', json || '[]', schema)
   return new Map(listed.map(({ ifname, vlans }) => [ifname, vlans]))
-}
-
-/** Parses `nft -j list ruleset`. */
-export function parseRuleset(json: string): NftObject[] {
-  const schema = z.object({ nftables: z.array(z.record(z.string(), z.unknown())) })
-  const { nftables } = readJson('nft -j list ruleset', json, schema)
-  return nftables.filter((object) => !('metainfo' in object))
 }
 
 /** Parses the lines `key = value` that sysctl(8) prints. */

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { summarize } from '../../src/state/diff.ts'
-import { parseRouted, parseRuleset } from '../../src/state/parse.ts'
+import { parseRouted } from '../../src/state/parse.ts'
+import { parseRuleset } from '../../src/state/parse-ruleset.ts'
 import { HOST } from '../../src/state/state.ts'
 import { withSandbox } from '../helpers.ts'
 

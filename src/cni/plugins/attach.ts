@@ -47,8 +47,8 @@ export interface CableType<C> {
   interfaces: (call: Call, config: C, netns: string, wanted: Result, before: State) => ResultInterface[]
   /** What CHECK reads; by default only what the plan names. */
   checkScope?: (operations: Parameters<typeof narrowScopeOf>[0]) => PlanScope
-  /** Whether it has a rule that guards the cable. */
-  hasSpoofCheck?: (call: Call) => boolean
+  /** Whether it may have made a rule that guards the cable. */
+  guards?: boolean
 }
 
 /** A plugin that connects a container by a cable: allocates addresses and does the plan, all or nothing. */
@@ -93,7 +93,7 @@ export function cablePlugin<C>(type: CableType<C>): PluginType {
       }
     },
     del: async (call) => {
-      const removed = removeAttachment(call, type.hasSpoofCheck?.(call) === true)
+      const removed = removeAttachment(call, type.guards === true)
       await removed.catch(() => undefined) // release the address in any case
       await (await ipamOf(call))?.del(call)
       await removed

@@ -30,7 +30,7 @@ export const bridgeType: CableType<BridgeConfig> = {
   makeWay: clearAddresses,
   settle,
   interfaces,
-  hasSpoofCheck: (call) => bridgeConfig(call).spoofCheck,
+  guards: true, // whatever the configuration says by the time of DEL
   explain: (config, error) => (config.vlans ? explainVlans(error) : error),
 }
 
@@ -112,7 +112,9 @@ async function clearAddresses(
       `${ifname} already has the address ${first}, not ${wanted.join(', ')}`,
       (await isNeeded(kernel, first, ifname))
         ? 'this machine is reached through that address: name another "bridge"'
-        : `another network uses it, or its subnet was changed: name another "bridge", set "forceAddress": true, or remove it with: ip address delete ${first} dev ${ifname}`,
+        : findLink(now, config.bridge)?.mac === config.bridgeMac
+          ? `another network uses it, or its subnet was changed: name another "bridge", set "forceAddress": true, or remove it with: ip address delete ${first} dev ${ifname}`
+          : 'that is not an address of containers, as somebody else made the bridge: name another "bridge"',
     )
   const all = (act: 'add' | 'delete') =>
     kernel.run(other.map((one) => ip(undefined, 'address', act, one, 'dev', ifname)))

@@ -1,11 +1,13 @@
 import type { Scope } from '../../kernel/snapshot.ts'
 import { subnetOf } from '../../ip-arithmetic.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
+import { forgetFlowsTo, forgetOldFlows, type UdpPort } from '../../kernel/stale-flows.ts'
 import { removeOwned } from '../../operations/nft-elements.ts'
 import { readResource } from '../../operations/operation.ts'
-import { portTable } from '../../operations/port-forward.ts'
+import { portTable, udpPortsIn } from '../../operations/port-forward.ts'
 import { bindOperation, type BoundOperation, type Operation } from '../../operations/registry.ts'
 import { EVERYWHERE, isFor, type PortForwards, portForwards, type PortMapping } from '../../plan/port-forwards.ts'
+import { withoutPrefix } from '../../plan/container.ts'
 import { narrowScopeOf } from '../../plan/scope.ts'
 import { findLink, HOST, type Link, type State } from '../../state/state.ts'
 import { doUnrecorded, undoOnError } from '../../engine/do-unrecorded.ts'
@@ -42,6 +44,7 @@ export const portmap: PluginType = {
         now,
       )
       const undo = await doUnrecorded(kernel, bound, now, undefined, (operation) => replaced.has(operation))
+      await forgetOldFlows(kernel, udpPorts(config, call))
       await undoOnError(() => deliver?.(result), undo)
     } finally {
       release()
@@ -126,6 +129,20 @@ function portPlan(call: Call, config: PortForwards, hostIfname: string | undefin
   return portForwards(config, { addresses, owner: ownerOf(call), hostIfname })
 }
 
+/** The UDP ports of the host that lead to the container. */
+function udpPorts({ mappings }: PortForwards, call: Call): UdpPort[] {
+  const addresses = ownResult(call).ips.map(({ address }) => withoutPrefix(address))
+  return mappings
+    .filter(({ protocol }) => protocol === 'udp')
+    .flatMap((mapping) => {
+      const { hostIP, hostPort, containerPort } = mapping
+      const hostIp = EVERYWHERE.includes(hostIP) ? '' : hostIP
+      return addresses
+        .filter((address) => isFor(mapping, address))
+        .map((address) => ({ hostIp, hostPort, address, containerPort }))
+    })
+}
+
 /**
  * The operations without the ports that lead to this very container already, by another network of its; and those that replace
  * what an earlier holder of the address left, or a container that is gone. Throws CniError if a port of the host is mapped
@@ -169,15 +186,15 @@ async function removePorts(isGone: (owner: string) => boolean): Promise<void> {
   const tables = (['ip', 'ip6'] as const).map(portTable)
   const { release } = await lockMachine()
   try {
+    const gone: UdpPort[] = []
     await runRemoval(kernel, async () => {
-      const scope = {
-        namespaces: new Set<string>(),
-        links: [],
-        tables: tables.map(({ family, name }) => `${family} ${name}`),
-      }
-      const now = await readToRemove(kernel, scope)
-      return tables.flatMap((table) => removeOwned(table, isGone, now.get(HOST)?.rules ?? []))
+      const names = tables.map(({ family, name }) => `${family} ${name}`)
+      const now = await readToRemove(kernel, { namespaces: new Set(), links: [], tables: names })
+      const rules = now.get(HOST)?.rules ?? []
+      gone.push(...tables.flatMap((table) => udpPortsIn(rules, table, isGone)))
+      return tables.flatMap((table) => removeOwned(table, isGone, rules))
     })
+    await forgetFlowsTo(kernel, gone)
   } finally {
     release()
   }

@@ -12,6 +12,6 @@ export async function requireTools(plan: readonly Operation[]): Promise<void> {
     throw new CniError(
       CODE.unavailable,
       `not installed on this machine: ${lost.join(', ')}`,
-      'cnilab doctor names their packages; on Debian: iproute2, nftables, procps, util-linux',
+      'on Debian they are in the packages iproute2, nftables, procps, and util-linux',
     )
 }

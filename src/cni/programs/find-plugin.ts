@@ -39,6 +39,6 @@ export function findDelegate(type: string, path: readonly string[]): FoundPlugin
   throw new CniError(
     CODE.config,
     `there is no plugin '${type}' in CNI_PATH (${path.join(':') || 'which is empty'})`,
-    `install it there, for example with: cnilab cni install --bin-dir ${quote(path[0] ?? '/opt/cni/bin')}`,
+    `install it there, or in another folder that the runtime has for CNI plugins, such as ${quote(path[0] ?? '/opt/cni/bin')}`,
   )
 }

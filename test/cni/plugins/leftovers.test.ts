@@ -101,3 +101,39 @@ it('a container on two networks has its port by the first of them', () =>
     expect(await cni(kernel, 'DEL', ports(network(), first), { ...portmap, ...one })).toEqual({})
     expect(await sh(kernel, 'nft list tables')).not.toContain('cnilab_ports')
   }))
+
+it('a client that goes on sending UDP from one port reaches the next container that has the port', () =>
+  withNamespaces(['red', 'blue'], async (kernel) => {
+    const publish = (prevResult: Answer) => ({
+      ...ports(network(), prevResult),
+      runtimeConfig: { portMappings: [{ hostPort: 5000, containerPort: 53, protocol: 'udp' }] },
+    })
+    /** Whether a datagram has come: nobody listens, so the kernel counts it. */
+    const hasCome = (netns: string) =>
+      sh(
+        kernel,
+        `for i in $(seq 100); do [ "$(awk '/^Udp: [0-9]/ { print $3 }' /proc/net/snmp)" = 0 ] || exit 0; sleep .1; done; exit 1`,
+        netns,
+      )
+    const client = kernel.probe(
+      [
+        'bash',
+        '-c',
+        'exec 3<>/dev/udp/203.0.113.2/5000; until [ -e /tmp/enough ]; do echo >&3; sleep .1; done 2>/dev/null',
+      ],
+      'internet',
+      '',
+      40,
+    )
+    const red = await cni(kernel, 'ADD', network())
+    expect((await cni(kernel, 'ADD', publish(red), portmap)).msg).toBeUndefined()
+    await hasCome('red')
+    expect(await cni(kernel, 'DEL', publish(red), portmap)).toEqual({})
+    expect(await cni(kernel, 'DEL', after(network(), red))).toEqual({})
+    const blue = await cni(kernel, 'ADD', network(), { netns: 'blue' })
+    expect(blue.ips).toMatchObject([{ address: '10.22.0.3/16' }])
+    expect((await cni(kernel, 'ADD', publish(blue), { ...portmap, netns: 'blue' })).msg).toBeUndefined()
+    await hasCome('blue')
+    await sh(kernel, 'touch /tmp/enough')
+    await client
+  }))

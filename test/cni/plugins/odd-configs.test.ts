@@ -193,3 +193,58 @@ const CALL = {
   version: '1.1.0' as const,
   prevResult: undefined,
 }
+
+it.each([
+  ['/run', 'is a folder'],
+  ['/proc/self/ns/mnt', 'is a namespace of another kind (mnt)'],
+  ['/etc/passwd', 'no network namespace is mounted on it'],
+  ['/proc/self/ns/net', "is the host's own network namespace"],
+])('what is no namespace of a container is refused: %s', async (netns, msg) => {
+  const before = await everything(kernel)
+  const refused = await cni(kernel, 'ADD', network(), { netns })
+  expect(refused).toMatchObject({ code: 8, msg: expect.stringContaining(msg) })
+  expect(await cni(kernel, 'DEL', network(), { netns })).toEqual({})
+  expect(await everything(kernel)).toEqual(before)
+})
+
+it('DEL does not fail for what has nothing to do with it, nor for what has changed since ADD; GC knows no attachment by default', async () => {
+  const config = network({ macspoofchk: true, bridge: 'cni2' }, { subnet: '10.26.0.0/16' })
+  const before = await everythingButBridge(kernel, 'cni2')
+  const bad = network(
+    { bridge: 5, mtu: 'big', vlan: -1, isGateway: 'yes', args: 7, prevResult: { ips: 'x' }, macspoofchk: null },
+    { subnet: 'x', routes: [{}] },
+  )
+  const added = await cni(kernel, 'ADD', config)
+  // As the reference does it, for programs that ask the interface.
+  expect(await sh(kernel, 'ip -4 -o address show eth0', 'red')).toMatch(
+    /10\.26\.0\.2\/16 brd 10\.26\.255\.255 scope global/,
+  )
+  expect(await sh(kernel, 'ip -4 -o address show cni2')).toMatch(/10\.26\.0\.1\/16 brd 10\.26\.255\.255 scope global/)
+  expect(added.msg).toBeUndefined()
+  expect(await cni(kernel, 'DEL', bad, { args: 'nonsense' })).toEqual({})
+  expect(await everythingButBridge(kernel, 'cni2')).toEqual(before)
+  await cni(kernel, 'ADD', config)
+  expect(await cni(kernel, 'GC', config)).toEqual({})
+  expect(await everythingButBridge(kernel, 'cni2')).toEqual(before)
+})
+
+it('advice is good on a node without cnilab, and takes nothing of the machine away', async () => {
+  await sh(
+    kernel,
+    'ip link add name theirs type bridge; ip address add 192.168.7.1/24 dev theirs; ip link add name cni9 type dummy 2>/dev/null || ip link add name cni9 type veth peer name cni8',
+  )
+  const advice = []
+  for (const config of [
+    network({ bridge: 'theirs' }),
+    network({ bridge: 'cni9' }),
+    network({}, { type: 'nothing' }),
+    network({ ipam: 'x' }),
+  ]) {
+    const { code, details } = await cni(kernel, 'ADD', config)
+    expect(code).toBeGreaterThan(0)
+    advice.push(details)
+  }
+  expect(advice.join('\n')).not.toMatch(/cnilab |address delete|remove it/)
+  expect(advice.map((one) => one !== undefined && one !== '')).not.toContain(false)
+  await sh(kernel, 'ip link delete theirs; ip link delete cni9')
+})
