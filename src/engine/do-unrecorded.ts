@@ -9,7 +9,7 @@ import { undoAll } from './undo.ts'
 /**
  * Does operations without a journal, for which names and marks suffice to tell whose things are. Adopts what already exists.
  * All or nothing: if anything goes wrong, it undoes what it did. The caller must hold the lock. `prove` is the last step,
- * which throws if the result does not hold. Returns a function that undoes everything, in case something later goes wrong.
+ * which throws if the result does not hold. `mayReplace` says what of others may be replaced, in a state in which it is in the way. Returns a function that undoes everything, in case something later goes wrong.
  * Throws CnilabError `state` before it changes anything if the state refuses, and KernelError if the kernel does.
  */
 export async function doUnrecorded(
@@ -17,9 +17,11 @@ export async function doUnrecorded(
   operations: readonly BoundOperation[],
   now: State,
   prove?: () => Promise<void>,
+  mayReplace: (operation: BoundOperation, now: State) => boolean = () => false,
 ): Promise<() => Promise<void>> {
   const judged = operations.map((operation) => ({ operation, verdict: operation.judge(now) }))
-  const todo = choose(kernel.host, judged, now)
+  const mend = (operation: BoundOperation, state: State) => (mayReplace(operation, state) ? operation.mend(state) : [])
+  const todo = choose(kernel.host, judged, now, { mend })
   const made = new Set([...todo.keys()].flatMap(({ provides }) => provides))
   const items = judged
     .filter(({ operation }) => todo.has(operation))

@@ -11,6 +11,7 @@ import type { State } from '../state/state.ts'
 import { lineOn } from './do.ts'
 import { guardOf, refuseToCutOff } from './guard.ts'
 import { describeOwner } from './owner.ts'
+import { runRemoval } from './run-removal.ts'
 
 /** How to undo an operation: the commands, none if it is already gone, and the journal entries that end. */
 interface Removal {
@@ -23,14 +24,15 @@ interface Removal {
  * mark say that it is ours. With the last masquerade it also undoes the forwarding that was turned on for it. Returns the
  * commands that it ran. Throws CnilabError `state` if others use it, or if it is somebody else's.
  */
-export async function removeOperation(kernel: Kernel, operation: Operation): Promise<Command[]> {
+export async function removeOperation(kernel: Kernel, operation: Operation): Promise<readonly Command[]> {
   return exclusively(kernel.host, async () => {
-    const { commands, ended } = await planRemoval(kernel, operation)
-    await kernel.run(commands)
-    endEntries(
-      kernel.host,
-      ended.map((entry) => entry.id),
-    )
+    const ended: JournalEntry[] = []
+    const commands = await runRemoval(kernel, async () => {
+      const removal = await planRemoval(kernel, operation)
+      ended.push(...removal.ended)
+      return removal.commands
+    })
+    endEntries(kernel.host, [...new Set(ended.map((entry) => entry.id))])
     return commands
   })
 }

@@ -8,6 +8,7 @@ import { findLink, type State } from '../state/state.ts'
 import { scopeOf } from '../plan/scope.ts'
 import { guardOf } from './guard.ts'
 import { describeOwner } from './owner.ts'
+import { runRemoval } from './run-removal.ts'
 
 /**
  * The outcome of undoing: the commands that were run; and in words what could not be undone, because the kernel refused or
@@ -163,10 +164,14 @@ async function undoEach(
   { commands: ran, refusals }: { commands: Command[]; refusals: Map<Item, string> },
 ): Promise<void> {
   for (const item of items) {
-    const commands = item.bound.undo(item.before, now)
+    let state: State | undefined = now
+    const find = async () => {
+      const commands = item.bound.undo(item.before, state ?? (await kernel.read(scopeOf([item.bound]))))
+      state = undefined // after a refusal it may be another
+      return commands
+    }
     try {
-      await kernel.run(commands)
-      ran.push(...commands)
+      ran.push(...(await runRemoval(kernel, find)))
     } catch (error) {
       refusals.set(item, error instanceof Error ? error.message : String(error))
     }

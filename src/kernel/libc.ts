@@ -4,6 +4,7 @@ import { getSystemErrorName } from 'node:util'
 import type * as Koffi from 'koffi'
 import { CnilabError } from '../errors.ts'
 import { once } from '../once.ts'
+import type { Calls } from './netlink/calls.ts'
 import { packageFolder } from './package-folder.ts'
 
 /** Numbers of system calls that are the same on all architectures (include/uapi/asm-generic/unistd.h). */
@@ -29,6 +30,8 @@ export interface Libc {
   ioctlWith: (fd: number, request: number, structure: Buffer) => number
   /** The address of a buffer, for structures that point to it. */
   addressOf: (buffer: Buffer) => bigint
+  /** The system calls of netlink. */
+  netlink: Calls
 }
 
 /** Loads the C library on first use, in 2 ms. Throws CnilabError `machine` if koffi does not support this platform. */
@@ -62,8 +65,34 @@ export const libc = once((): Libc => {
     ioctl: (fd, request, value) => checked('ioctl', ioctl(fd, request, value)),
     ioctlWith: (fd, request, structure) => checked('ioctl', ioctlWith(fd, request, structure)),
     addressOf: (buffer) => koffi.address(buffer),
+    netlink: netlinkCalls(koffi, c),
   }
 })
+
+function netlinkCalls(koffi: typeof Koffi, c: ReturnType<typeof Koffi.load>): Calls {
+  const call = (signature: string) => {
+    const made = c.func(signature)
+    return (...given: readonly unknown[]): number => {
+      const result = Number(made(...given))
+      return result < 0 ? -koffi.errno() : result
+    }
+  }
+  const [setsockopt, send, recv] = [
+    call('int setsockopt(int, int, int, const void *, int)'),
+    call('long send(int, const void *, size_t, int)'),
+    call('long recv(int, void *, size_t, int)'),
+  ]
+  const strerror = c.func('const char *strerror(int)')
+  return {
+    socket: call('int socket(int, int, int)'),
+    setsockopt: (fd, level, name, value) => setsockopt(fd, level, name, value, value.length),
+    send: (fd, bytes) => send(fd, bytes, bytes.length, 0),
+    recv: (fd, into) => recv(fd, into, into.length, 0),
+    setns: call('int setns(int, int)'),
+    flock: call('int flock(int, int)'),
+    strerror: (errno) => String(strerror(errno)),
+  }
+}
 
 /** The package with koffi's prebuilt files for this platform. */
 export const PREBUILT = `@koromix/koffi-${process.platform}-${process.arch}`

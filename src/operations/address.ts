@@ -3,7 +3,7 @@ import { type Address, findLink, type Link, portsOf } from '../state/state.ts'
 import { flag } from './scalars.ts'
 import { interfaceAddress } from './ip.ts'
 import { interfaceName, netnsPlace } from './names.ts'
-import { isIpv6 } from '../ip-arithmetic.ts'
+import { addressOf, isIpv6, readCidr } from '../ip-arithmetic.ts'
 import {
   type OperationKind,
   inNetns,
@@ -24,6 +24,8 @@ interface Params {
   detectDuplicates?: boolean | undefined
   /** If false, the kernel adds no route to the address's subnet. */
   prefixRoute?: boolean | undefined
+  /** IPv4: sets the broadcast address of the subnet, too, for programs that ask the interface for it. */
+  broadcast?: boolean | undefined
 }
 
 /** An address with prefix on an interface: ip-address(8). IPv6 skips duplicate detection unless asked for it. */
@@ -43,6 +45,7 @@ export const address: OperationKind<'address', Params> = {
       prefixRoute: flag
         .optional()
         .describe("whether the kernel adds a route to the address's subnet; by default it does"),
+      broadcast: flag.optional().describe("IPv4: whether the interface is to know the subnet's broadcast address"),
     })
   },
   id: (p) => `${placeId(p.netns, p.ifname)}.${p.address.split('/')[0] ?? ''}`,
@@ -60,6 +63,7 @@ export const address: OperationKind<'address', Params> = {
       p.ifname,
       ...(isIpv6(p.address) && p.detectDuplicates !== true ? ['nodad'] : []),
       ...(p.prefixRoute === false ? ['noprefixroute'] : []),
+      ...(p.broadcast === true ? broadcastOf(p.address) : []),
     ),
   ],
   target: ({ ifname, netns }) => ({ ifname, netns }),
@@ -99,6 +103,12 @@ export const address: OperationKind<'address', Params> = {
       return { status: 'differs', actual: `${actual}, ${there.prefixRoute ? 'with' : 'without'} a route to its subnet` }
     return { status: 'present', actual }
   },
+}
+
+/** Two addresses, or one, have no broadcast address (RFC 3021), nor has IPv6. */
+function broadcastOf(address: string): string[] {
+  const cidr = readCidr(address)
+  return !cidr || cidr.isSix || cidr.prefix > 30 ? [] : ['broadcast', addressOf(cidr.last, false)]
 }
 
 const remove = ({ ifname, netns }: Params, cidr: string) => ip(netns, 'address', 'delete', cidr, 'dev', ifname)

@@ -1,4 +1,3 @@
-import type * as z from 'zod'
 import { type Address, findLink, HOST, type Link, type State } from '../state/state.ts'
 import type { CableEnd } from '../state/topology.ts'
 import type { Place } from './around.ts'
@@ -10,7 +9,7 @@ import {
   ip,
   macFrom,
   MARK_ALIAS,
-  type markSchema,
+  type Mark,
   type MarkedLink,
   type Resource,
   resource,
@@ -23,7 +22,7 @@ import { isWayOut } from './way-out.ts'
 export interface LinkParams {
   name: string
   netns?: string | undefined
-  mark?: z.infer<typeof markSchema> | undefined
+  mark?: Mark | undefined
 }
 
 /** The members that all kinds which create one interface share; `type` is its type in ip-link(8). */

@@ -179,6 +179,7 @@ export const masqueradedAddress: OperationKind<'masqueraded-address', MemberPara
     what: `Masquerade ${p.address} when it leaves ${p.subnet}${inNetns(p.netns)}`,
     why: `Nobody outside this host has a route back to ${p.address}. Masquerading replaces the source address of its packets with the host's own, and translates the replies back.`,
   }),
+  leftover: () => true,
   expected: (p) => `${p.address} is masqueraded when it leaves ${p.subnet}${inNetns(p.netns)}`,
   judge: (p, now) => {
     const blocked = missingNetns(p.netns, now)
@@ -196,6 +197,7 @@ export const masqueradedAddress: OperationKind<'masqueraded-address', MemberPara
       : {
           status: 'differs',
           actual: `${p.address} is masqueraded${inNetns(p.netns)} for ${element.owner || 'somebody else'}`,
+          owner: element.owner,
         }
   },
 }

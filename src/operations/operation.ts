@@ -1,6 +1,7 @@
-import * as z from 'zod'
+import type * as z from 'zod'
 import { HOST, type State } from '../state/state.ts'
 import type { Around, Place } from './around.ts'
+import type { beforeSchema, markSchema } from './schemas.ts'
 
 /** A tool that changes the kernel. Consecutive `ip` commands run as one batch, and so do consecutive `nft` commands. */
 export type Tool = 'ip' | 'nft' | 'sysctl' | 'bridge'
@@ -21,24 +22,6 @@ export interface Command {
  */
 export const HOST_PID = '\0host-pid'
 
-/** What undo needs to know about the state before an operation, and about what it created. Kept in the journal. */
-export const beforeSchema = z.object({
-  /** The interface was already up. */
-  up: z.boolean().optional(),
-  /** The sysctl's value. */
-  value: z.string().optional(),
-  /** The previous values of sysctls that the kernel rewrites along with it. */
-  alongside: z.record(z.string(), z.string()).optional(),
-  /** Inode and creation time of the namespace that was created: the kernel reuses inodes (see `Namespace`). */
-  inode: z.number().optional(),
-  since: z.number().optional(),
-  /** When we were about to create a namespace, in milliseconds since the epoch. */
-  intended: z.number().optional(),
-  /** On the machine: how to recognise the interface that was changed (src/operations/same-link.ts). */
-  link: z.object({ index: z.number().optional(), mac: z.string() }).optional(),
-  /** On the machine: undo only what is exactly as we created it. */
-  strict: z.boolean().optional(),
-})
 /** What was there before an operation, and what it made, as the journal keeps it for its undo. */
 export type Before = z.infer<typeof beforeSchema>
 
@@ -52,8 +35,8 @@ export type Before = z.infer<typeof beforeSchema>
 export type Verdict =
   | { status: 'present'; actual: string }
   | { status: 'absent'; actual: string; before: Before }
-  /** `fix`: what to do about it, unless it is simply to look and remove it. `remedy`: a command that removes it, if it is certainly useless. */
-  | { status: 'differs'; actual: string; fix?: string; remedy?: string }
+  /** `fix`: what to do about it, unless it is simply to look and remove it. `remedy`: a command that removes it, if it is certainly useless. `owner`: whose it is, if it says so. */
+  | { status: 'differs'; actual: string; fix?: string; remedy?: string; owner?: string }
   /** `by`: the cnilab command that creates what is missing, if the resource alone does not tell. */
   | { status: 'blocked'; actual: string; missing: Resource; by?: readonly string[] }
 
@@ -216,6 +199,11 @@ interface Definition<K extends string, P> {
    * place, or replace it. Empty if that must not be touched, such as the host's own way out.
    */
   mend(p: P, now: State, around?: Around): readonly Command[]
+  /**
+   * Whether what is in its place in `now`, a state that `judge` calls `differs`, was made for an earlier holder of its address:
+   * whoever has the address now may replace it.
+   */
+  leftover?(p: P, now: State): boolean
   /** `what` and `undoing` are imperatives: `Create the bridge br0`, `Delete the bridge br0`. */
   explain(p: P): { what: string; why: string; undoing: string }
   /** The end state in words, as a finding shows it. */
@@ -232,12 +220,8 @@ interface Definition<K extends string, P> {
   proof?(p: P, now: State): Proof | undefined
 }
 
-/**
- * The identity of an interface that we create on the machine itself. The creating command sets the MAC, the next one the
- * alias: there we only ever delete what has the journal's MAC. `owner` is the CNI attachment from which MACs and names
- * derive, as `network/container/interface`.
- */
-export const markSchema = z.object({ mac: z.string(), peerMac: z.string().optional(), owner: z.string().optional() })
+/** The identity of an interface that we create on the machine itself. */
+export type Mark = z.infer<typeof markSchema>
 
 /** Returns 64 hex digits that derive from the operation that is marked, from where and when that is, and from `part`. */
 export type Derive = (part: string) => string

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import type { State } from '../state/state.ts'
+import type { NftObject, State } from '../state/state.ts'
 import { ipAddress, subnet } from './ip.ts'
 import { isIpv6 } from '../ip-arithmetic.ts'
 import { netnsPlace, ownerName } from './names.ts'
@@ -182,7 +182,7 @@ const targetOf = (p: PortParams) => `${p.address} . ${p.containerPort}`
 const portOf = (p: PortParams) =>
   `${p.protocol} port ${p.hostPort}${p.hostIp === undefined ? '' : ` of ${p.hostIp}`} (IPv${isIpv6(p.address) ? 6 : 4})${inNetns(p.netns)}`
 
-const port = wholeNumber.refine((n) => n >= 1 && n <= 65_535, { error: 'a port is a number from 1 to 65535' })
+const port = () => wholeNumber.refine((n) => n >= 1 && n <= 65_535, { error: 'a port is a number from 1 to 65535' })
 
 /** A port of the host that is forwarded to a port of a container. */
 export const portForward: OperationKind<'port-forward', PortParams> = {
@@ -195,9 +195,9 @@ export const portForward: OperationKind<'port-forward', PortParams> = {
       hostIp: ipAddress
         .optional()
         .describe("the only address of the host that it is open at; all of the container's family without it"),
-      hostPort: port.describe('the port of the host'),
+      hostPort: port().describe('the port of the host'),
       address: ipAddress.describe('the address of the container'),
-      containerPort: port.describe('the port of the container'),
+      containerPort: port().describe('the port of the container'),
       owner: ownerName.describe('whose port it is, as network/container/interface'),
       netns: netnsParam(),
     })
@@ -213,13 +213,11 @@ export const portForward: OperationKind<'port-forward', PortParams> = {
     return [nft(p.netns, 'create', 'element', family, name, mapOf(p), element)]
   },
   undo: (p, _before, now) => undoOwn(p, mapOf(p), keyOf(p), now),
-  mend: (p, now) => {
-    const table = portTable(familyOf(p.address))
-    const there = elementsOf(rulesIn(p.netns, now), table).filter(
-      (one) => (one.set === mapOf(p) && one.value === keyOf(p)) || isSamePort(p, one),
-    )
-    return [...there.map((one) => removeElement(table, one, p.netns)), ...portForward.apply(p)]
-  },
+  mend: (p, now) => [
+    ...rivalsOf(p, now).map((one) => removeElement(portTable(familyOf(p.address)), one, p.netns)),
+    ...portForward.apply(p),
+  ],
+  leftover: (p, now) => rivalsOf(p, now).every(({ target }) => target.startsWith(`${p.address} . `)),
   explain: (p) => ({
     undoing: `Stop forwarding ${portOf(p)}`,
     what: `Forward ${portOf(p)} to ${p.address}, port ${p.containerPort}`,
@@ -238,8 +236,31 @@ export const portForward: OperationKind<'port-forward', PortParams> = {
       : {
           status: 'differs',
           actual: `${portOf(p)} leads to ${there.target.replace(' . ', ', port ')} for ${there.owner || 'somebody else'}`,
+          owner: there.owner,
         }
   },
+}
+
+/** The UDP ports in a table of the owners for which `isMeant` holds; `hostIp` is '' for all addresses of the host. */
+export function udpPortsIn(
+  rules: readonly NftObject[],
+  table: SharedTable,
+  isMeant: (owner: string) => boolean,
+): { hostIp: string; hostPort: number; address: string; containerPort: number }[] {
+  return elementsOf(rules, table).flatMap(({ set, value, target, owner }) => {
+    const [hostPort, protocol, hostIp = ''] = value.split(' . ').toReversed()
+    const [address = '', containerPort] = target.split(' . ')
+    return (set === ANY || set === ONE) && protocol === 'udp' && isMeant(owner)
+      ? [{ hostIp, hostPort: Number(hostPort), address, containerPort: Number(containerPort) }]
+      : []
+  })
+}
+
+/** The elements in its place. */
+function rivalsOf(p: PortParams, now: State): OwnedElement[] {
+  return elementsOf(rulesIn(p.netns, now), portTable(familyOf(p.address))).filter(
+    (one) => (one.set === mapOf(p) && one.value === keyOf(p)) || (one.owner !== p.owner && isSamePort(p, one)),
+  )
 }
 
 /** Whether an element is for the same port, at any address of the host while ours is at one, or vice versa. */
@@ -283,6 +304,7 @@ export const forwardMasquerade: OperationKind<'forward-masquerade', SourceParams
     what: `Masquerade what ${p.source} sends to ports ${p.netns === undefined ? 'of the host' : `of namespace ${p.netns}`} that lead to ${p.address}`,
     why: `${p.address} must answer by way of the host, where the port of the host is put back into the replies. To an address that it reaches in another way, or to its own, it would answer directly.`,
   }),
+  leftover: () => true,
   expected: (p) => `${p.source} is masqueraded on its way to a forwarded port of ${p.address}${inNetns(p.netns)}`,
   judge: (p, now): Verdict => {
     const blocked = missingNetns(p.netns, now)

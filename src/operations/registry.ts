@@ -98,6 +98,7 @@ export interface BoundOperation {
   undo(before: Before, now: State): readonly Command[]
   mend(now: State): readonly Command[]
   altered(before: Before, now: State): string | undefined
+  leftover(now: State): boolean
   users(now: State): readonly string[]
   refusal(now: State, line: CommandLine): Refusal | undefined
   first(now: State): Operation[]
@@ -171,6 +172,7 @@ function bind<P>(definition: OperationKind<KindName, P>, p: P, operation: Operat
     altered: (before, now) => definition.altered?.(p, before, now),
     undo: (before, now) => definition.undo(p, before, now, around),
     mend: (now) => definition.mend(p, now, around),
+    leftover: (now) => definition.judge(p, now, around).status === 'differs' && definition.leftover?.(p, now) === true,
     users: (now) => definition.users?.(p, now) ?? [],
     judge: (now) => definition.judge(p, now, around),
     proof: (now) => definition.proof?.(p, now),

@@ -9,6 +9,7 @@ import {
   type Proof,
   inNetns,
   ip,
+  MARK_ALIAS,
   missingLink,
   missingNetns,
   placeId,
@@ -82,6 +83,11 @@ export const route: OperationKind<'route', Params> = {
     ...inPlace(p, now).map((one) => ip(p.netns, 'route', 'delete', ...asWords(one))),
     ...route.apply(p),
   ],
+  // A cable of ours to an earlier holder of the address.
+  leftover: (p, now) =>
+    p.netns === undefined &&
+    /\/(32|128)$/.test(p.dst) &&
+    inPlace(p, now).every(({ dev = '' }) => findLink(now, dev)?.alias?.startsWith(MARK_ALIAS) === true),
   explain: (p) => ({
     undoing: `Delete the route to ${p.dst}${inNetns(p.netns)}`,
     what: `Route ${p.dst === 'default' ? 'everything else' : p.dst}${inNetns(p.netns)} ${way(p)}`,
@@ -254,7 +260,7 @@ function metricOf({ priority }: Params, { family }: Route): number {
 }
 
 /** The number of the main table: rt_tables(5). */
-const MAIN = 254
+export const MAIN = 254
 
 function covers(dst: string, address: string): boolean {
   if (dst === 'default') return false

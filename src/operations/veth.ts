@@ -7,6 +7,7 @@ import { mtuSize } from './scalars.ts'
 import { bring, clear, setMtu } from './made-link.ts'
 import {
   type Command,
+  type Mark,
   type OperationKind,
   aliasOf,
   HOST_PID,
@@ -14,12 +15,12 @@ import {
   inNetns,
   ip,
   macFrom,
-  markSchema,
   missingNetns,
   resource,
   namedNetns,
   placeId,
 } from './operation.ts'
+import { markSchema } from './schemas.ts'
 import { isOurs } from './same-link.ts'
 import { isWayOut, interfacesOn } from './way-out.ts'
 
@@ -29,7 +30,7 @@ interface Params {
   peer: string
   peerNetns?: string | undefined
   mtu?: number | undefined
-  mark?: z.infer<typeof markSchema> | undefined
+  mark?: Mark | undefined
 }
 
 /** A veth pair, a virtual cable: veth(4). Each end can be created directly in its namespace, which saves moving it. */
@@ -269,7 +270,7 @@ function mendEnds(p: Params, now: State, around?: Around): Command[] {
 }
 
 /** Names and MACs that derive from an owner identify the pair by themselves; its ends' indices need not be compared. */
-function judgeOwned(p: Params, mark: z.infer<typeof markSchema>, now: State): ReturnType<typeof veth.judge> {
+function judgeOwned(p: Params, mark: Mark, now: State): ReturnType<typeof veth.judge> {
   const near = findLink(now, p.name, p.netns)
   const far = findLink(now, p.peer, p.peerNetns)
   const strange = [[p.name, p.netns, near, mark.mac] as const, [p.peer, p.peerNetns, far, mark.peerMac] as const].find(

@@ -94,7 +94,7 @@ export function bridgePlan(
       : []),
     ...(network.isGateway ? gateways(leases) : []).map((address): Operation => ({
       kind: 'address',
-      params: { address, ifname: gateway, detectDuplicates: network.detectDuplicates },
+      params: { address, ifname: gateway, detectDuplicates: network.detectDuplicates, broadcast: true },
     })),
     { kind: 'up', params: { ifname: host.name, linkLocal: false } },
     { kind: 'up', params: { ifname: bridge } },

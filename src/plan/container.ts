@@ -49,7 +49,7 @@ export function containerPlan(
     ...(isNew && leases.some(({ address }) => isIpv6(address)) ? [enablingIpv6(ifname, netns)] : []),
     ...leases.map(({ address }): Operation => ({
       kind: 'address',
-      params: { address, ifname, netns, ...rest },
+      params: { address, ifname, netns, broadcast: true, ...rest },
     })),
     ...(disabled ? [] : [{ kind: 'up', params: { ifname, netns } } as const]),
     ...routes.map(({ dst, gw, ...more }): Operation => ({

@@ -71,7 +71,6 @@ const FRESH: Link = {
   macvlanMode: undefined,
   promiscuous: false,
   vlans: [],
-  linkLocal: true,
   addresses: [],
 }
 
@@ -171,7 +170,7 @@ function afterSetup(now: State, place: string, ifname: string, words: readonly s
     case 'nomaster':
       return withLink(now, place, ifname, () => ({ master: undefined, vlans: [] }))
     case 'addrgenmode':
-      return withLink(now, place, ifname, () => ({ linkLocal: value !== 'none' }))
+      return now // a state does not tell
     case 'mtu':
       return withLink(now, place, ifname, () => ({ mtu: Number(value) }))
     default:

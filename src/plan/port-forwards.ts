@@ -28,7 +28,8 @@ interface Container {
   hostIfname: string | undefined
 }
 
-const everywhere = ['', '0.0.0.0', '::']
+/** The words for all addresses of the host. */
+export const EVERYWHERE: readonly string[] = ['', '0.0.0.0', '::']
 
 /** Whether a port mapping can lead to this address of a container: both must be of one family. */
 export function isFor({ hostIP }: PortMapping, address: string): boolean {
@@ -42,7 +43,7 @@ export function portForwards(
 ): Operation[] {
   const firsts = [addresses.find((one) => !isIpv6(one)), addresses.find(isIpv6)].flatMap((one) => one ?? [])
   const local = masquerade && hostIfname !== undefined
-  return firsts.flatMap((cidr): Operation[] => {
+  const operations = firsts.flatMap((cidr): Operation[] => {
     const isSix = isIpv6(cidr)
     const address = withoutPrefix(cidr)
     const own = mappings.filter((mapping) => isFor(mapping, cidr))
@@ -58,7 +59,7 @@ export function portForwards(
         kind: 'port-forward',
         params: {
           protocol,
-          ...(everywhere.includes(hostIP) ? {} : { hostIp: hostIP }),
+          ...(EVERYWHERE.includes(hostIP) ? {} : { hostIp: hostIP }),
           hostPort,
           address,
           containerPort,
@@ -72,6 +73,9 @@ export function portForwards(
         : []),
     ]
   })
+  // A port at all addresses may be named for each family, too.
+  const texts = operations.map((operation) => JSON.stringify(operation))
+  return operations.filter((_, i) => texts.indexOf(texts[i] ?? '') === i)
 }
 
 function localnetKey(ifname: string): string {

@@ -18,8 +18,8 @@ export interface PtpNetwork {
   masquerade: boolean
 }
 
-/** The host's address on every cable, valid only there (RFC 4291, section 2.5.6). */
-const LINK_LOCAL = 'fe80::1/64'
+/** The host's address on every cable, valid only there (RFC 4291, section 2.5.6): the first that nobody has. */
+const LINK_LOCAL = ['fe80::1', 'fe80::2', 'fe80::3']
 
 /**
  * A cable between the host and one container. The host's end has only the gateway's address, and a route to the container.
@@ -35,6 +35,9 @@ export function ptpPlan(
   const { host, netns, ifname, mac, owner } = container
   const hasIpv6 = leases.some(({ address }) => isIpv6(address))
   const gateways = new Set(leases.flatMap(({ gateway }) => (gateway === undefined ? [] : [gateway])))
+  const named = new Set([...gateways, ...leases.map(({ address }) => withoutPrefix(address))])
+  // A gateway may itself be such an address.
+  const linkLocal = gateways.has(LINK_LOCAL[0] ?? '') ? undefined : LINK_LOCAL.find((one) => !named.has(one))
   return [
     {
       kind: 'veth',
@@ -51,7 +54,9 @@ export function ptpPlan(
       params: { address: asHost(gateway), ifname: host.name },
     })),
     // The kernel asks for the container's MAC from a link-local address. One that it made itself would need DAD first, 2 s.
-    ...(hasIpv6 ? [{ kind: 'address', params: { address: LINK_LOCAL, ifname: host.name } } as const] : []),
+    ...(hasIpv6 && linkLocal !== undefined
+      ? [{ kind: 'address', params: { address: `${linkLocal}/64`, ifname: host.name } } as const]
+      : []),
     { kind: 'up', params: { ifname: host.name, linkLocal: false } },
     ...leases.map(({ address }): Operation => ({
       kind: 'route',
@@ -67,18 +72,25 @@ export function ptpPlan(
 
 /** The routes of a container on such a cable: to the gateway, through it to the subnets, and then its configured `routes`. */
 export function ptpRoutes(leases: readonly Lease[], routes: readonly ContainerRoute[]): ContainerRoute[] {
-  const all = [
-    ...leases.flatMap(({ address, subnet, gateway }) =>
-      gateway === undefined
-        ? []
-        : [
-            { dst: asHost(gateway) },
-            ...(subnet === asHost(withoutPrefix(address)) ? [] : [{ dst: subnet, gw: gateway }]),
-          ],
+  const own: ContainerRoute[] = leases.flatMap(({ address, subnet, gateway }) =>
+    gateway === undefined
+      ? []
+      : [
+          { dst: asHost(gateway) },
+          // What is link-local is on the cable, always.
+          ...(subnet === asHost(withoutPrefix(address)) || subnet.startsWith('fe80:')
+            ? []
+            : [{ dst: subnet, gw: gateway }]),
+        ],
+  )
+  // The rest of its subnets is behind the gateway, whatever else they say of it.
+  return [
+    ...own,
+    ...routes.filter(
+      ({ dst, table, priority }) =>
+        table !== undefined || priority !== undefined || own.every((one) => one.dst !== dst),
     ),
-    ...routes,
   ]
-  return all.filter(({ dst }, i) => i === all.findIndex((other) => other.dst === dst))
 }
 
 /** An address as a prefix that contains only itself. */

@@ -91,7 +91,6 @@ const linkWords: Every<Link, (link: Link, context: Context) => string> = {
   vlanFiltering: ({ vlanFiltering }) => (vlanFiltering ? 'vlan_filtering' : ''),
   vlanId: ({ vlanId }) => (vlanId === undefined ? '' : `id ${vlanId}`),
   macvlanMode: ({ macvlanMode }) => (macvlanMode === undefined ? '' : `mode ${macvlanMode}`),
-  linkLocal: ({ linkLocal }) => (linkLocal ? '' : 'addrgenmode none'),
   alias: ({ alias }) => (alias === undefined ? '' : `alias ${alias}`),
   peer: attachedTo,
   peerIndex: () => '', // with the peer

@@ -6,8 +6,9 @@ import { runCommands } from '../../src/lab/run/steps.ts'
 import { toScript } from '../../src/plan/script.ts'
 import { describe as lines } from '../../src/state/diff.ts'
 import { readJson } from '../../src/state/json.ts'
-import { parseNamespace, parseRuleset, READ_BATCH, READ_DOCUMENTS } from '../../src/state/parse.ts'
-import type { State } from '../../src/state/state.ts'
+import { parseRouted, READ_BATCH, READ_DOCUMENTS } from '../../src/state/parse.ts'
+import { parseRuleset } from '../../src/state/parse-ruleset.ts'
+import type { Namespace, State } from '../../src/state/state.ts'
 import { scriptOf } from '../../src/ui/lab/lab-plan.ts'
 import { cli, onEmptyMachine, withSandbox } from '../helpers.ts'
 import { EVIL } from '../hostile/hostile.ts'
@@ -20,11 +21,11 @@ function builtAlone(script: string): State {
   expect(status).toBe(0)
   const [rules = '', ...rest] = stdout.trimEnd().split('\n')
   const none = { inode: 0, since: 0, sysctls: {}, rules: [] }
-  const state: [string, ReturnType<typeof parseNamespace>][] = [
-    ['host', parseNamespace(rest.slice(0, READ_DOCUMENTS), { ...none, rules: parseRuleset(rules) })],
+  const state: [string, Namespace][] = [
+    ['host', { ...parseRouted(rest.slice(0, READ_DOCUMENTS)), ...none, rules: parseRuleset(rules) }],
   ]
   for (let i = READ_DOCUMENTS; i < rest.length; i += READ_DOCUMENTS + 1)
-    state.push([rest[i] ?? '', parseNamespace(rest.slice(i + 1, i + 1 + READ_DOCUMENTS), none)])
+    state.push([rest[i] ?? '', { ...parseRouted(rest.slice(i + 1, i + 1 + READ_DOCUMENTS)), ...none }])
   return new Map(state)
 }
 

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { describe as lines, diff, summarize } from '../../src/state/diff.ts'
-import { parseNamespace, parseRuleset } from '../../src/state/parse.ts'
+import { parseRouted } from '../../src/state/parse.ts'
+import { parseRuleset } from '../../src/state/parse-ruleset.ts'
 import { type Address, HOST, type Link, type Namespace, type Route, type State } from '../../src/state/state.ts'
 import { withSandbox } from '../helpers.ts'
 
@@ -16,7 +17,7 @@ it('names a rule by its place, whatever else nft says of it', () => {
       ],
     }),
   )
-  const state = new Map([[HOST, parseNamespace([], { inode: 0, since: 0, rules, sysctls: {} })]])
+  const state = new Map([[HOST, { ...parseRouted([]), inode: 0, since: 0, rules, sysctls: {} }]])
   expect(summarize(state)).toEqual([
     'host: namespace',
     'host: nft ',
@@ -53,7 +54,6 @@ const link: Link = {
   macvlanMode: undefined,
   promiscuous: false,
   vlans: [],
-  linkLocal: true,
   addresses: [address],
 }
 const route: Route = {
@@ -113,7 +113,6 @@ const OTHER_LINK: Required<Link> = {
   macvlanMode: 'bridge',
   promiscuous: true,
   vlans: [{ first: 10, last: 20, isUntagged: false }],
-  linkLocal: false,
   addresses: [],
 }
 const OTHER_ADDRESS: Required<Address> = {

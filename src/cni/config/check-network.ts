@@ -1,17 +1,22 @@
 import { extname } from 'node:path'
 import { SINCE } from '../protocol/request.ts'
-import { wrongNetworkName } from '../../operations/names.ts'
+import { wrongNetworkName } from '../../rules/names.ts'
 import { atLeast, isVersion, LATEST, OLDEST, VERSIONS } from '../protocol/versions.ts'
 import { asString, checkKeys } from './check-keys.ts'
 import { checkPlugin } from './check-plugin.ts'
-import { LIST } from './keys.ts'
+import { LIST } from '../protocol/keys.ts'
 import type { ReportMistake } from './mistake.ts'
 import { nearest } from '../../nearest.ts'
 import type { WrittenNetwork } from './written-network.ts'
 
 /** Checks a single network: its form, name and version, and each plugin. */
 export function checkNetwork(network: WrittenNetwork, report: ReportMistake): void {
-  const { config, isList, version, plugins, source } = network
+  const { config, isList, version, plugins, source, miswritten } = network
+  for (const { path, meant } of miswritten)
+    report('warning', path, `"${String(path.at(-1))}" should be written "${meant}"`, {
+      why: 'plugins written in Go accept it anyway, as ours do, but others may not',
+      at: 'key',
+    })
   for (const { path } of source.repeated)
     report('warning', path, `"${String(path.at(-1))}" occurs twice`, { why: 'the last one counts', at: 'key' })
   checkForm(network, report)

@@ -2,7 +2,7 @@ import { checkHostLocal, checkStatic } from './check-addresses.ts'
 import { asObject, asString, checkKeys, checkRequired, type JsonObject } from './check-keys.ts'
 import { checkTogether } from './check-together.ts'
 import type { Path } from './json-source.ts'
-import { CAPABILITIES, COMMON, IPAM_TYPES, lookup, RUNTIME_ONLY, TYPES } from './keys.ts'
+import { CAPABILITIES, COMMON, IPAM_TYPES, lookup, RUNTIME_ONLY, TYPES } from '../protocol/keys.ts'
 import type { ReportMistake } from './mistake.ts'
 import { nearest } from '../../nearest.ts'
 

@@ -1,6 +1,6 @@
 import { rangeSets } from './addresses.ts'
 import { asList, asObject, asString, type JsonObject } from './check-keys.ts'
-import { IPAM_TYPES, lookup, OTHERS, TYPES } from './keys.ts'
+import { IPAM_TYPES, lookup, OTHERS, TYPES } from '../protocol/keys.ts'
 
 /** A plugin of a network, in a few words: what its type does, and what its keys mean. */
 export interface PluginExplanation {

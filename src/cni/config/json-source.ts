@@ -87,9 +87,12 @@ function find(document: DocumentNode, path: Path, what: 'key' | 'value'): Place 
   let place = node.loc.start
   for (const step of path) {
     if (node.type === 'Object') {
-      const member: ObjectNode['members'][number] | undefined = membersOf(node).findLast(
-        ({ name }) => name === step,
-      )?.member
+      const members = membersOf(node)
+      // A known key may be written in other capitals.
+      const found =
+        members.findLast(({ name }) => name === step) ??
+        members.findLast(({ name }) => name.toLowerCase() === String(step).toLowerCase())
+      const member: ObjectNode['members'][number] | undefined = found?.member
       if (!member) break
       place = what === 'key' ? member.name.loc.start : member.value.loc.start
       node = member.value

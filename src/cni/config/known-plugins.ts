@@ -1,5 +1,5 @@
 import { types } from '../plugins/types.ts'
-import { IPAM_TYPES, lookup, OTHERS, TYPES } from './keys.ts'
+import { IPAM_TYPES, lookup, OTHERS, TYPES } from '../protocol/keys.ts'
 
 /** What is known of a plugin type, whoever's program bears its name. */
 export interface KnownPlugin {

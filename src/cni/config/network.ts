@@ -1,7 +1,9 @@
 import * as z from 'zod'
 import { CnilabError } from '../../errors.ts'
 import { parseUntrusted } from '../protocol/given-json.ts'
-import { wrongNetworkName } from '../../operations/names.ts'
+import { withListKeys, withPluginKeys } from '../protocol/go-keys.ts'
+import { asObject, type JsonObject } from './check-keys.ts'
+import { wrongNetworkName } from '../../rules/names.ts'
 import { atLeast, isVersion, OLDEST, type Version, VERSIONS } from '../protocol/versions.ts'
 
 /** The configuration of one plugin of a network. */
@@ -61,10 +63,11 @@ const listSchema = z.looseObject({
 const singleSchema = pluginSchema.extend({ name, cniVersion: z.string().optional() })
 
 /** Parses JSON with a schema. Throws an Error that says in one line what is wrong. */
-function parse<T>(schema: z.ZodType<T>, text: string): T {
+function parse<T>(schema: z.ZodType<T>, text: string, withKnown: (json: JsonObject) => JsonObject): T {
   if (text.trim() === '') throw new Error('it is empty')
   const json = parseUntrusted(text)
-  const parsed = schema.safeParse(json)
+  const object = asObject(json)
+  const parsed = schema.safeParse(object ? withKnown(object) : json)
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
   const where = issue?.path.join('.') ?? ''
@@ -84,7 +87,7 @@ function newestSupported(given: string | undefined, others: readonly string[] = 
 
 /** Parses the configuration of one plugin, from a file in a network's directory. Throws Error. */
 export function parsePlugin(text: string): PluginConfig {
-  return parse(pluginSchema, text)
+  return parse(pluginSchema, text, withPluginKeys)
 }
 
 /**
@@ -92,7 +95,7 @@ export function parsePlugin(text: string): PluginConfig {
  * itself unless that sets `loadOnlyInlinedPlugins`. Throws Error.
  */
 export function parseList(text: string, folder: (name: string) => readonly PluginConfig[] = () => []): Network {
-  const list = parse(listSchema, text)
+  const list = parse(listSchema, text, withListKeys)
   const more = list.loadOnlyInlinedPlugins ? [] : folder(list.name)
   const plugins = [...(list.plugins ?? []), ...more]
   if (plugins.length === 0)
@@ -122,10 +125,10 @@ export function cachedNetwork({ config }: { config: string }): Network | undefin
 
 /** Parses a `.conf` or `.json` with one plugin into a network. Throws Error. */
 export function parseSingle(text: string): Network {
-  const json = text.trim() === '' ? undefined : parseUntrusted(text)
-  if (typeof json === 'object' && json !== null && 'plugins' in json)
+  const list = text.trim() === '' ? undefined : asObject(parseUntrusted(text))
+  if (list && 'plugins' in withListKeys(list))
     throw new Error('it is a list of plugins: give the file a name that ends in .conflist')
-  const plugin = parse(singleSchema, text)
+  const plugin = parse(singleSchema, text, withPluginKeys)
   const { name: network, cniVersion } = plugin
   return parseList(JSON.stringify({ name: network, cniVersion, plugins: [plugin], loadOnlyInlinedPlugins: true }))
 }

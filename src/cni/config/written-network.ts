@@ -1,5 +1,6 @@
 import { extname } from 'node:path'
 import { configNamesIn, readConfigFile } from './config-file.ts'
+import { withListKeys, withPluginKeys } from '../protocol/go-keys.ts'
 import { atLeast, isVersion, OLDEST, VERSIONS } from '../protocol/versions.ts'
 import { asList, asObject, asString, type JsonObject } from './check-keys.ts'
 import { type JsonSource, type Path, readJsonSource } from './json-source.ts'
@@ -34,6 +35,13 @@ export interface WrittenNetwork {
   plugins: readonly NetworkPlugin[]
   config: JsonObject
   source: JsonSource
+  miswritten: readonly Miswritten[]
+}
+
+/** A key that is written in other capitals than it should be, and how it should be written. */
+interface Miswritten {
+  path: Path
+  meant: string
 }
 
 /** A file that is not a JSON object, with where and why. */
@@ -55,14 +63,20 @@ export function readWrittenNetwork(file: string): WrittenNetwork | UnreadableCon
   const source = readJsonSource(text)
   if ('message' in source)
     return { file, line: source.line, column: source.column, wrong: `not JSON: ${source.message}` }
-  const config = asObject(source.json)
-  if (!config) return { file, line: 1, column: 1, wrong: 'not a JSON object: a configuration is one, in { }' }
-  const isList = extname(file) === '.conflist' || (!('type' in config) && 'plugins' in config)
+  const written = asObject(source.json)
+  if (!written) return { file, line: 1, column: 1, wrong: 'not a JSON object: a configuration is one, in { }' }
+  const [ofList, ofPlugin]: [Miswritten[], Miswritten[]] = [[], []]
+  const list = withListKeys(written, (path, meant) => ofList.push({ path, meant }))
+  const single = withPluginKeys(written, (path, meant) => ofPlugin.push({ path, meant }))
+  const isList = extname(file) === '.conflist' || (!('type' in single) && 'plugins' in list)
+  const config = isList ? list : single
   const name = asString(config['name'])
   const plugins = isList
     ? asList(config['plugins']).map((plugin, i) => ({ path: ['plugins', i], config: asObject(plugin) ?? {} }))
     : [{ path: [], config }]
-  return { file, isList, ...(name ? { name } : {}), version: effectiveVersion(config), plugins, config, source }
+  const miswritten = isList ? ofList : ofPlugin
+  const version = effectiveVersion(config)
+  return { file, isList, ...(name ? { name } : {}), version, plugins, config, source, miswritten }
 }
 
 function effectiveVersion(config: JsonObject): string {

@@ -1,7 +1,7 @@
 import { CnilabError } from '../../errors.ts'
 import { namespaceIdentities } from '../../kernel/host-files.ts'
 import { type Host, MACHINE } from '../../kernel/host.ts'
-import { wrongContainerId } from '../../operations/names.ts'
+import { wrongContainerId } from '../../rules/names.ts'
 import { containerd } from './containerd.ts'
 import { cri } from './cri.ts'
 import { docker, podman } from './docker.ts'

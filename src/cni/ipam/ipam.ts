@@ -1,19 +1,38 @@
-import * as z from 'zod'
 import { MACHINE } from '../../kernel/host.ts'
 import { writeWhole } from '../../kernel/write.ts'
 import { callVariables, errorOf, execute, type Execution, resultOf } from '../protocol/execute.ts'
-import { CniError } from '../protocol/error.ts'
+import { CODE, CniError } from '../protocol/error.ts'
 import type { Call, CniCommand, PluginType } from '../protocol/plugin-type.ts'
 import { atLeast } from '../protocol/versions.ts'
+import { isObject } from '../../state/json.ts'
 import { visible } from '../../visible.ts'
 import { findDelegate } from '../programs/find-plugin.ts'
 
-const ipamSchema = z.object({ ipam: z.object({ type: z.string().optional() }).nullish() })
-
 /** The type of a configuration's IPAM plugin; undefined for a network without addresses. */
-export function ipamType(config: Call['config']): string | undefined {
-  const type = ipamSchema.safeParse(config).data?.ipam?.type
-  return type === '' ? undefined : type
+export function ipamType({ ipam }: Call['config']): string | undefined {
+  const type = isObject(ipam) ? ipam['type'] : undefined
+  return typeof type === 'string' && type !== '' ? type : undefined
+}
+
+/**
+ * Throws CniError `config` if "ipam" asks for addresses, but of no plugin: an ADD would succeed without any. Without "ipam", or
+ * with an empty one, a network has none on purpose.
+ */
+export function refuseWithoutType({ config }: Pick<Call, 'config'>): void {
+  const ipam = config['ipam']
+  if (ipam === undefined || ipam === null) return
+  if (!isObject(ipam)) throw wrong('"ipam" is not an object', ipam)
+  const { type = '', ...rest } = ipam
+  if (typeof type !== 'string') throw wrong('"ipam.type" is not text', type)
+  if (type === '' && Object.keys(rest).length > 0) throw wrong('"ipam" has no "type"', ipam)
+}
+
+function wrong(what: string, given: unknown): CniError {
+  return new CniError(
+    CODE.config,
+    `network configuration: ${what}, so no address would be handed out: ${JSON.stringify(given)}`,
+    'for example: "ipam": {"type": "host-local", "subnet": "10.22.0.0/16"}, or "ipam": {} for a network without addresses',
+  )
 }
 
 /** Our own IPAM plugins, which need no separate process if they are the ones in CNI_PATH. */

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import type { Kernel } from '../../kernel/kernel.ts'
+import { KernelError } from '../../kernel/run.ts'
 import type { Scope } from '../../kernel/snapshot.ts'
 import { isIpv6 } from '../../ip-arithmetic.ts'
 import { type BoundOperation, bindOperation, type Operation, withoutIpv6 } from '../../operations/registry.ts'
@@ -9,9 +10,9 @@ import { findLink, HOST, type State } from '../../state/state.ts'
 import { doUnrecorded } from '../../engine/do-unrecorded.ts'
 import { withFirst } from '../../engine/first.ts'
 import { CODE, CniError } from '../protocol/error.ts'
-import { containerNetns, lockMachine, ownKernel, refuseMisread } from '../host.ts'
+import { containerNetns, lockMachine, type MachineLock, ownKernel, refuseMisread } from '../host.ts'
 import { hostEnd } from './identity.ts'
-import { ipamOf, needsInterface } from '../ipam/ipam.ts'
+import { ipamOf, needsInterface, refuseWithoutType } from '../ipam/ipam.ts'
 import type { Call, PluginType } from '../protocol/plugin-type.ts'
 import { dnsOf, EMPTY, ownResult, type Result, type ResultInterface } from '../protocol/result.ts'
 import { checkPlan } from './check-plan.ts'
@@ -31,15 +32,23 @@ export interface CableType<C> {
   /** Makes way for the plan; if it changed anything, returns a function that undoes that. Throws CniError if something is in the way. */
   makeWay?: (kernel: Kernel, config: C, wanted: Result, now: State) => Promise<(() => Promise<void>) | undefined>
   /** The last step: waits for slow parts, and throws CniError if they fail. Returns the state for the result. */
-  settle?: (kernel: Kernel, call: Call, config: C, netns: string, wanted: Result, before: State) => Promise<State>
+  settle?: (
+    kernel: Kernel,
+    call: Call,
+    config: C,
+    netns: string,
+    wanted: Result,
+    before: State,
+    unlocked: MachineLock['without'],
+  ) => Promise<State>
   /** Explains an error, if the configuration tells more than the kernel. */
   explain?: (config: C, error: unknown) => unknown
   /** The interfaces of the result, the container's own among them. */
   interfaces: (call: Call, config: C, netns: string, wanted: Result, before: State) => ResultInterface[]
   /** What CHECK reads; by default only what the plan names. */
   checkScope?: (operations: Parameters<typeof narrowScopeOf>[0]) => PlanScope
-  /** Whether it has a rule that guards the cable. */
-  hasSpoofCheck?: (call: Call) => boolean
+  /** Whether it may have made a rule that guards the cable. */
+  guards?: boolean
 }
 
 /** A plugin that connects a container by a cable: allocates addresses and does the plan, all or nothing. */
@@ -47,21 +56,23 @@ export function cablePlugin<C>(type: CableType<C>): PluginType {
   return {
     add: async (call, deliver) => {
       refuseMisread(call.ifname)
+      refuseWithoutType(call)
       const config = type.config(call)
       const netns = containerNetns(call.netns)
-      const kernel = ownKernel()
+      const kernel = await ownKernel()
       const ipam = await ipamOf(call)
-      const release = await lockMachine()
+      const lock = await lockMachine()
       try {
         const scope = scopeBefore(type, call, config, netns)
         const now = await kernel.read(scope)
         refuseIfThere(call, netns, now)
-        const make = (lease: Result, before: State) => attach(type, kernel, call, config, netns, lease, before)
+        const make = (lease: Result, before: State) => attach(type, kernel, call, config, netns, lease, before, lock)
         // A plugin such as dhcp requests an address through the interface.
         const early = ipam && needsInterface(call.config) ? await make(EMPTY, now) : undefined
         let made: Made | undefined
         try {
-          const lease = (await ipam?.add(call)) ?? EMPTY
+          // Others need not wait for another plugin, which may be waiting for a server. Ours take a moment.
+          const lease = ipam ? await (early ? lock.without(() => ipam.add(call)) : ipam.add(call)) : EMPTY
           if (ipam && lease.ips.length === 0)
             throw new CniError(CODE.delegate, 'the IPAM plugin gave no address', 'see its configuration under "ipam"')
           made = early
@@ -78,11 +89,11 @@ export function cablePlugin<C>(type: CableType<C>): PluginType {
           throw type.explain?.(config, error) ?? error
         }
       } finally {
-        release()
+        lock.release()
       }
     },
     del: async (call) => {
-      const removed = removeAttachment(call, type.hasSpoofCheck?.(call) === true)
+      const removed = removeAttachment(call, type.guards === true)
       await removed.catch(() => undefined) // release the address in any case
       await (await ipamOf(call))?.del(call)
       await removed
@@ -92,7 +103,7 @@ export function cablePlugin<C>(type: CableType<C>): PluginType {
       const netns = containerNetns(call.netns)
       const ipam = await ipamOf(call)
       const wanted = type.completed(config, ownResult(call))
-      await checkPlan(ownKernel(), planFor(type)(call, config, netns, wanted), type.checkScope)
+      await checkPlan(await ownKernel(), planFor(type)(call, config, netns, wanted), type.checkScope)
       await ipam?.check(call)
     },
     gc: async (call, valid) => {
@@ -100,7 +111,8 @@ export function cablePlugin<C>(type: CableType<C>): PluginType {
       await (await ipamOf(call))?.gc(call, valid)
     },
     status: async (call) => {
-      requireTools(planFor(type)(call, type.config(call), call.netns, SOME))
+      refuseWithoutType(call)
+      await requireTools(planFor(type)(call, type.config(call), call.netns, SOME))
       await (await ipamOf(call))?.status(call)
     },
   }
@@ -150,6 +162,7 @@ async function attach<C>(
   netns: string,
   lease: Result,
   before: State,
+  lock: MachineLock,
 ): Promise<Made> {
   const wanted = type.completed(config, lease)
   const planned = planFor(type)(call, config, netns, wanted, before).map(bindOperation)
@@ -171,9 +184,12 @@ async function attach<C>(
       })
     const known = hasIpv6 || goBack || !isForwarding ? await read(planned) : before
     const { operations: bound, now } = await withFirst(planned, known, read)
-    const undo = await doUnrecorded(kernel, bound, now, async () => {
-      settled = (await type.settle?.(kernel, call, config, netns, wanted, before)) ?? before
-    })
+    const settle = async () => {
+      settled = (await type.settle?.(kernel, call, config, netns, wanted, before, lock.without)) ?? before
+    }
+    const undo = await doUnrecorded(kernel, bound, now, settle).catch((error: unknown) =>
+      doReplacing(kernel, bound, settle, error),
+    )
     const result = toResult(type, call, config, netns, wanted, settled)
     return {
       result,
@@ -186,6 +202,23 @@ async function attach<C>(
     await goBack?.()
     throw error
   }
+}
+
+/**
+ * Makes an attachment that failed with `error` once more, if rules or routes of an earlier holder of its addresses are in the
+ * way, whose lease somebody deleted, or whose DEL another plugin did. (To look for them before would take longer than all
+ * the rest, in a network of a thousand.)
+ */
+async function doReplacing(
+  kernel: Kernel,
+  operations: readonly BoundOperation[],
+  settle: () => Promise<void>,
+  error: unknown,
+): Promise<() => Promise<void>> {
+  if (!(error instanceof KernelError)) throw error
+  const whole = await kernel.read(scopeOf(operations))
+  if (!operations.some((operation) => operation.leftover(whole))) throw error
+  return doUnrecorded(kernel, operations, whole, settle, (operation, now) => operation.leftover(now))
 }
 
 /** The CNI result of an attachment; `now` is a state that contains what is shared. */

@@ -6,12 +6,20 @@ import type { Operation } from '../../operations/registry.ts'
 import { cutBy, lifelinesOf } from '../../plan/cut-off.ts'
 import { bridgePlan, gatewayOf } from '../../plan/bridge-network.ts'
 import { findLink, type State } from '../../state/state.ts'
+import type { MachineLock } from '../host.ts'
 import { CODE, CniError } from '../protocol/error.ts'
 import type { Call } from '../protocol/plugin-type.ts'
 import type { Result, ResultInterface } from '../protocol/result.ts'
 import { cablePlugin, type CableType } from './attach.ts'
 import { type BridgeConfig, bridgeConfig } from './bridge-config.ts'
-import { withHigherMetric, containerEnd, containerRoutes, leasesOf, withGateways } from './container-end.ts'
+import {
+  containerEnd,
+  containerRoutes,
+  leasesOf,
+  rankedRoutes,
+  withGateways,
+  withoutOwnSubnets,
+} from './container-end.ts'
 import { awaitDuplicateDetection } from './duplicates.ts'
 
 /** The parts of the bridge plugin: containers on a bridge of the host, with veth pairs, addresses, routes, masquerading. */
@@ -22,7 +30,7 @@ export const bridgeType: CableType<BridgeConfig> = {
   makeWay: clearAddresses,
   settle,
   interfaces,
-  hasSpoofCheck: (call) => bridgeConfig(call).spoofCheck,
+  guards: true, // whatever the configuration says by the time of DEL
   explain: (config, error) => (config.vlans ? explainVlans(error) : error),
 }
 
@@ -36,11 +44,13 @@ async function settle(
   netns: string,
   { ips }: Result,
   before: State,
+  unlocked: MachineLock['without'],
 ): Promise<State> {
-  if (config.detectDuplicates && ips.some(({ address }) => isIpv6(address))) {
-    await awaitDuplicateDetection(kernel, call.ifname, netns)
-    await awaitDuplicateDetection(kernel, gatewayOf(config), undefined)
-  }
+  if (config.detectDuplicates && ips.some(({ address }) => isIpv6(address)))
+    await unlocked(async () => {
+      await awaitDuplicateDetection(kernel, call.ifname, netns)
+      await awaitDuplicateDetection(kernel, gatewayOf(config), undefined)
+    })
   const there = findLink(before, config.bridge)
   // A bridge without a fixed MAC takes that of a port, and perhaps its MTU.
   return there && there.mac !== config.bridgeMac
@@ -62,19 +72,20 @@ function explainVlans(error: unknown): unknown {
 /** The IPAM result, with the gateways and the default route that the configuration asks for. */
 function completed(config: BridgeConfig, lease: Result): Result {
   const ips = config.isGateway ? withGateways(lease) : lease.ips
-  const defaults = ips.flatMap(({ address, gateway }) => {
-    const dst = isIpv6(address) ? '::/0' : '0.0.0.0/0'
-    return lease.routes.some((route) => route.dst === dst)
+  const defaults = ['0.0.0.0/0', '::/0'].flatMap((dst) => {
+    const first = ips.find(({ address }) => isIpv6(address) === isIpv6(dst))
+    return !first || lease.routes.some((route) => route.dst === dst)
       ? []
-      : [{ dst, ...(gateway === undefined ? {} : { gw: gateway }) }]
+      : [{ dst, ...(first.gateway === undefined ? {} : { gw: first.gateway }) }]
   })
   return { ...lease, ips, routes: config.isDefaultGateway ? [...lease.routes, ...defaults] : lease.routes }
 }
 
 /** Steps 2 to 8 for this call. */
 function plan(call: Call, config: BridgeConfig, netns: string, result: Result, now?: State): Operation[] {
-  const routes = containerRoutes(result).map((route) => withHigherMetric(route, netns, now))
-  return bridgePlan(config, containerEnd(call, netns, result, now !== undefined), leasesOf(result), routes)
+  const leases = leasesOf(result)
+  const routes = rankedRoutes(withoutOwnSubnets(containerRoutes(result), leases), netns, now)
+  return bridgePlan(config, containerEnd(call, netns, result, now !== undefined), leases, routes)
 }
 
 /** A bridge has one IPv4 address, and no two in one IPv6 subnet; `forceAddress` removes the others. */
@@ -102,7 +113,9 @@ async function clearAddresses(
       `${ifname} already has the address ${first}, not ${wanted.join(', ')}`,
       (await isNeeded(kernel, first, ifname))
         ? 'this machine is reached through that address: name another "bridge"'
-        : `another network uses it, or its subnet was changed: name another "bridge", set "forceAddress": true, or remove it with: ip address delete ${first} dev ${ifname}`,
+        : findLink(now, config.bridge)?.mac === config.bridgeMac
+          ? `another network uses it, or its subnet was changed: name another "bridge", set "forceAddress": true, or remove it with: ip address delete ${first} dev ${ifname}`
+          : 'that is not an address of containers, as somebody else made the bridge: name another "bridge"',
     )
   const all = (act: 'add' | 'delete') =>
     kernel.run(other.map((one) => ip(undefined, 'address', act, one, 'dev', ifname)))

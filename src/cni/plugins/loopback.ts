@@ -2,6 +2,7 @@ import { bindOperation, type Operation } from '../../operations/registry.ts'
 import { narrowScopeOf } from '../../plan/scope.ts'
 import { findLink, type State } from '../../state/state.ts'
 import { doUnrecorded, undoOnError } from '../../engine/do-unrecorded.ts'
+import { runRemoval } from '../../engine/run-removal.ts'
 import { containerNetns, containerNetnsIfThere, ownKernel } from '../host.ts'
 import type { Call, PluginType } from '../protocol/plugin-type.ts'
 import { EMPTY, type Result } from '../protocol/result.ts'
@@ -14,7 +15,7 @@ export const loopback: PluginType = {
   add: async (call, deliver) => {
     const netns = containerNetns(call.netns)
     const bound = plan(netns).map(bindOperation)
-    const kernel = ownKernel()
+    const kernel = await ownKernel()
     const scope = narrowScopeOf(bound)
     const undo = await doUnrecorded(kernel, bound, await kernel.read(scope))
     const result = call.prevResult ?? toResult(call, await kernel.read(scope), netns)
@@ -25,10 +26,10 @@ export const loopback: PluginType = {
     const netns = containerNetnsIfThere(call.netns)
     const [lo] = netns === undefined ? [] : plan(netns).map(bindOperation)
     if (!lo) return // it disappeared with its namespace
-    const kernel = ownKernel()
-    await kernel.run(lo.undo({}, await kernel.read(narrowScopeOf([lo]))))
+    const kernel = await ownKernel()
+    await runRemoval(kernel, async () => lo.undo({}, await kernel.read(narrowScopeOf([lo]))))
   },
-  check: async (call) => checkPlan(ownKernel(), plan(containerNetns(call.netns))),
+  check: async (call) => checkPlan(await ownKernel(), plan(containerNetns(call.netns))),
   gc: () => Promise.resolve(),
   status: () => Promise.resolve(),
 }

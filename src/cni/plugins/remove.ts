@@ -1,3 +1,4 @@
+import { runRemoval } from '../../engine/run-removal.ts'
 import { CnilabError } from '../../errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { Scope } from '../../kernel/snapshot.ts'
@@ -32,32 +33,16 @@ export async function foreignTablesOf(kernel: Kernel, call: Call): Promise<strin
 
 /** Removes an attachment's cable and rules. Does not stop at an error; throws the first one at the end. */
 export async function removeAttachment(call: Call, hasSpoofCheck: boolean): Promise<void> {
-  const kernel = ownKernel()
-  const release = await lockMachine()
+  const kernel = await ownKernel()
+  const { release } = await lockMachine()
   try {
-    // The kernel takes 20 ms for a cable, and as long for rules, so do both in parallel.
+    // The rules first: the kernel forgets them, which takes 12 ms, while it removes the cable, which takes 20 ms.
     await allOf([
-      remove(kernel, () => cableOf(kernel, call, containerNetnsIfThere(call.netns))),
-      remove(kernel, () => rulesOfCall(kernel, call, hasSpoofCheck)),
+      runRemoval(kernel, () => rulesOfCall(kernel, call, hasSpoofCheck)),
+      runRemoval(kernel, () => cableOf(kernel, call, containerNetnsIfThere(call.netns))),
     ])
   } finally {
     release()
-  }
-}
-
-/**
- * Removes what `find` finds, and returns the commands that it ran. If something disappears by itself meanwhile, as a cable
- * does with its namespace, it looks for the rest again.
- */
-export async function remove(kernel: Kernel, find: () => Promise<Command[]>): Promise<Command[]> {
-  const commands = await find()
-  try {
-    await kernel.run(commands)
-    return commands
-  } catch {
-    const rest = await find()
-    await kernel.run(rest)
-    return rest
   }
 }
 
@@ -80,35 +65,39 @@ async function rulesOfCall(kernel: Kernel, call: Call, hasSpoofCheck: boolean): 
 
 /** Removes everything that belongs to a network but to none of these attachments. */
 export async function removeStale({ network }: Pick<Attachment, 'network'>, valid: ValidAttachments): Promise<void> {
-  const kernel = ownKernel()
+  const kernel = await ownKernel()
   const attachments = valid.map((one) => ({ network, ...one }))
   const owners = new Set(attachments.map(ownerOf))
   const names = new Set(attachments.map((one) => hostEnd(one).name))
   const isStale = (owner: string) => owner.startsWith(ownersOf(network)) && !owners.has(owner)
-  const release = await lockMachine()
-  try {
-    const now = await readToRemove(kernel, { namespaces: new Set(), rules: new Set([HOST]) })
-    const stale = (now.get(HOST)?.links ?? [])
+  const staleLinks = (now: State) =>
+    (now.get(HOST)?.links ?? [])
       .filter((link) => link.alias?.startsWith(aliasOf({ owner: ownersOf(network) })) === true && !names.has(link.name))
       .map((link) => link.name)
+  const read = () => readToRemove(kernel, { namespaces: new Set(), rules: new Set([HOST]) })
+  const rules = (links: readonly string[], now: State) => {
     // The table of a port that disappeared with its namespace does not say whose it was, and is useless.
     const gone = watchedPorts(now.get(HOST)?.rules ?? []).filter((name) => isHostEnd(name) && !findLink(now, name))
+    return rulesOf(network, isStale, [...links, ...gone], now)
+  }
+  const { release } = await lockMachine()
+  try {
+    const first = await read()
+    const stale = staleLinks(first)
     // Links and rules are independent: a failure must not affect the others.
     await allOf([
-      ...stale.map((name) => deleteLink(kernel, name)),
-      kernel.run(rulesOf(network, isStale, [...stale, ...gone], now)),
+      ...stale.map((name) => runRemoval(kernel, () => linkOf(kernel, name))),
+      runRemoval(kernel, async () => rules(stale, await read())),
     ])
   } finally {
     release()
   }
 }
 
-async function deleteLink(kernel: Kernel, name: string): Promise<void> {
-  try {
-    await kernel.run([ip(undefined, 'link', 'delete', 'dev', name)])
-  } catch (error) {
-    if (findLink(await kernel.read({ namespaces: new Set(), links: [name] }), name)) throw error
-  }
+/** The command that deletes a link of the host; none if it is gone. */
+async function linkOf(kernel: Kernel, name: string): Promise<Command[]> {
+  const now = await kernel.read({ namespaces: new Set(), links: [name] })
+  return findLink(now, name) ? [ip(undefined, 'link', 'delete', 'dev', name)] : []
 }
 
 /** Reads the state for a removal, without rules if nft is not installed: then there are none. */

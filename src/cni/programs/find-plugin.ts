@@ -1,6 +1,7 @@
 import type { Stats } from 'node:fs'
 import { join } from 'node:path'
 import { statOf } from '../../kernel/read-file.ts'
+import { quote } from '../../plan/command-line.ts'
 import { CODE, CniError } from '../protocol/error.ts'
 
 /** The file of this very plugin; all of ours are one file under several names. */
@@ -38,8 +39,6 @@ export function findDelegate(type: string, path: readonly string[]): FoundPlugin
   throw new CniError(
     CODE.config,
     `there is no plugin '${type}' in CNI_PATH (${path.join(':') || 'which is empty'})`,
-    path.length > 0
-      ? 'install a plugin of that type in one of these folders, or name its folder in CNI_PATH'
-      : 'set CNI_PATH to the folders of the plugins, for example /opt/cni/bin',
+    `install it there, or in another folder that the runtime has for CNI plugins, such as ${quote(path[0] ?? '/opt/cni/bin')}`,
   )
 }

@@ -1,9 +1,11 @@
-import * as z from 'zod'
-import { wrongContainerId, wrongInterfaceName, wrongNetworkName } from '../../operations/names.ts'
+import { wrongContainerId, wrongInterfaceName, wrongNetworkName } from '../../rules/names.ts'
+import { isObject } from '../../state/json.ts'
 import { CODE, CniError } from './error.ts'
 import { parseUntrusted } from './given-json.ts'
+import { withPluginKeys } from './go-keys.ts'
 import { type Call, type CniCommand, COMMANDS, type ValidAttachments } from './plugin-type.ts'
 import { parseResult, type Result } from './result.ts'
+import { Settings } from './settings.ts'
 import { atLeast, isVersion, LATEST, OLDEST, type Version, VERSIONS } from './versions.ts'
 
 /** The environment variables of a process, by name; undefined for one that is not set. */
@@ -56,31 +58,8 @@ export function readArgs(text: string): Record<string, string> {
   )
 }
 
-const objectSchema = z.record(z.string(), z.unknown())
-
-/**
- * Changes keys to begin in lower case. containerd writes {"HostPort": 80}, after the fields in Go
- * (github.com/containerd/go-cni, types.go), where JSON keys are case-insensitive.
- */
-function withoutCapitals(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutCapitals)
-  if (typeof value !== 'object' || value === null) return value
-  const entries = Object.entries(value)
-  return Object.fromEntries(
-    entries.map(([key, one]) => [key.charAt(0).toLowerCase() + key.slice(1), withoutCapitals(one)]),
-  )
-}
-
-/** Fixes the capitals in the capabilities that our plugins read; leaves those of other plugins as they are. */
-function readable(runtimeConfig: unknown): unknown {
-  const { data } = objectSchema.safeParse(runtimeConfig)
-  if (!data) return runtimeConfig
-  const ours = ['portMappings', 'ipRanges'].filter((key) => key in data)
-  return { ...data, ...Object.fromEntries(ours.map((key) => [key, withoutCapitals(data[key])])) }
-}
-
 /** Parses a configuration. Throws CniError `decode`. */
-export function readConfig(text: string): Record<string, unknown> {
+export function readConfig(text: string): Readonly<Record<string, unknown>> {
   let json: unknown
   try {
     json = parseUntrusted(text)
@@ -89,17 +68,16 @@ export function readConfig(text: string): Record<string, unknown> {
     throw new CniError(
       CODE.decode,
       `the configuration on stdin is not JSON: ${why}`,
-      'the runtime passes the network configuration: cnilab cni validate FILE finds what is wrong with it',
+      'the runtime passes the network configuration, which it mostly reads from a file in /etc/cni/net.d',
     )
   }
-  const { data } = objectSchema.safeParse(json)
-  if (!data || Array.isArray(json))
+  if (!isObject(json))
     throw new CniError(
       CODE.decode,
       'the configuration on stdin is not a JSON object',
       'a network configuration has the form {"cniVersion", "name", "type", …}',
     )
-  return 'runtimeConfig' in data ? { ...data, runtimeConfig: readable(data['runtimeConfig']) } : data
+  return withPluginKeys(json)
 }
 
 /** The version that a configuration asks for, even one that we do not support. Throws CniError `decode`. */
@@ -132,8 +110,19 @@ function readPrevResult(config: Readonly<Record<string, unknown>>): Result | und
   if (given === undefined || given === null) return undefined
   try {
     return parseResult(given)
-  } catch {
-    throw new CniError(CODE.decode, 'prevResult in the configuration is not a CNI result')
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new CniError(CODE.decode, `prevResult in the configuration is ${why}`)
+  }
+}
+
+/** What `read` returns; if it throws, `otherwise`, if that is allowed. */
+function orElse<T>(isAllowed: boolean, otherwise: T, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (isAllowed) return otherwise
+    throw error
   }
 }
 
@@ -145,7 +134,9 @@ export function readCall(command: CniCommand, env: Environment, config: Readonly
     throw new CniError(CODE.config, 'missing network name', 'give the network configuration a "name"')
   const wrong = wrongNetworkName(name)
   if (wrong !== undefined) throw new CniError(CODE.config, wrong, 'change "name" in the network configuration')
-  const prevResult = readPrevResult(config)
+  // DEL releases what it can, whatever else is wrong: nobody calls it again with something better.
+  const lenient = command === 'DEL'
+  const prevResult = orElse(lenient, undefined, () => readPrevResult(config))
   if (command === 'CHECK' && prevResult === undefined)
     throw new CniError(
       CODE.config,
@@ -157,7 +148,7 @@ export function readCall(command: CniCommand, env: Environment, config: Readonly
     containerId: env['CNI_CONTAINERID'] ?? '',
     ifname: env['CNI_IFNAME'] ?? '',
     netns: env['CNI_NETNS'] ?? '',
-    args: readArgs(env['CNI_ARGS'] ?? ''),
+    args: orElse(lenient, {}, () => readArgs(env['CNI_ARGS'] ?? '')),
     path: (env['CNI_PATH'] ?? '').split(':').filter((folder) => folder !== ''),
     version,
     config,
@@ -165,22 +156,24 @@ export function readCall(command: CniCommand, env: Environment, config: Readonly
   }
 }
 
-const validSchema = z
-  .array(
-    z
-      .object({ containerID: z.string(), ifname: z.string() })
-      .transform(({ containerID, ifname }) => ({ containerId: containerID, ifname })),
-  )
-  .nullable()
-
-/** Reads the attachments that GC must leave alone, from either key that runtimes use. Throws CniError `config`. */
+/**
+ * Reads the attachments that GC must leave alone, from either key that runtimes use; without any, as from cnitool, there are
+ * none. Throws CniError `config`.
+ */
 export function readValid(config: Readonly<Record<string, unknown>>): ValidAttachments {
   const key = 'cni.dev/valid-attachments' in config ? 'cni.dev/valid-attachments' : 'cni.dev/attachments'
-  const parsed = validSchema.safeParse(config[key])
-  if (parsed.success) return parsed.data ?? []
-  throw new CniError(
-    CODE.config,
-    'GC needs "cni.dev/valid-attachments", a list of {"containerID", "ifname"}',
-    'without it every attachment would be garbage',
+  const settings = new Settings(
+    config,
+    (place, problem) =>
+      new CniError(
+        CODE.config,
+        `"${place}": ${problem}: "cni.dev/valid-attachments" is a list of {"containerID", "ifname"}`,
+        'GC removes whatever it does not name',
+      ),
   )
+  return settings.list(key, (items, place) => {
+    const one = items.part(place)
+    const text = (name: string) => one.required(name, one.text(name))
+    return { containerId: text('containerID'), ifname: text('ifname') }
+  })
 }

@@ -95,13 +95,23 @@ function about(name: string): string {
   return `cnilab's CNI plugin "${name}". A container runtime calls it with CNI_COMMAND and a network configuration.\nCNI protocol versions supported: ${VERSIONS.join(', ')}\n`
 }
 
+/**
+ * Advice as it is good on a node, which need not have the command `cnilab`, and where what is in the way is not ours to have
+ * removed.
+ */
+function onNode(fix: string): string {
+  const plain = fix.replaceAll(/cnilab exec (?:--host )?-- /g, '')
+  const parts = plain.split('; ').filter((part) => !/\bcnilab |^then remove/.test(part))
+  return parts.join('; ')
+}
+
 /** Converts anything that was thrown to an error of the spec: a refusal of the kernel, a wrong value, or a bug of ours. */
 export function toCniError(error: unknown): CniError {
   if (error instanceof CniError) return error
   if (!(error instanceof Error)) return new CniError(CODE.bug, String(error))
   if (error instanceof CnilabError) {
     const { kind, message, command, fix } = error
-    const words = [command === undefined ? '' : `the command was: ${command}`, fix ?? ''].filter((one) => one !== '')
+    const words = [command === undefined ? '' : `the command was: ${command}`, onNode(fix ?? '')].filter(Boolean)
     return new CniError(kind === 'machine' ? CODE.missingTool : CODE.kernel, message, words.join('; '))
   }
   if (error instanceof UnreadableError) return new CniError(CODE.io, `cannot read ${error.path}: ${error.message}`)

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { namespacesAmong } from '../../kernel/host-files.ts'
 import type { Host } from '../../kernel/host.ts'
 import type { CniError } from '../protocol/error.ts'
@@ -5,6 +6,7 @@ import { toCniError } from '../protocol/run-plugin.ts'
 import { atLeast } from '../protocol/versions.ts'
 import { type CachedAttachment, readCache, removeCached } from './cache.ts'
 import { callsOf } from './call.ts'
+import { cachedNetwork } from '../config/network.ts'
 import { delCalls, runAll, throwAll } from './chain.ts'
 import type { Request } from './request.ts'
 import { chainOf, networkOf, type Job, nothing, prevResultOf } from './runtime.ts'
@@ -20,7 +22,13 @@ export async function planGc(host: Host, request: Request): Promise<Job> {
   const cache = await readCache(host)
   const own = cache.entries.filter((entry) => entry.network === network.name)
   const { stale, valid } = await sort(host, own, request.keep)
-  const dels = stale.map((entry) => ({ entry, calls: delCalls(chain, entry, prevResultOf(network, entry)) }))
+  const dels = await Promise.all(
+    stale.map(async (entry) => {
+      const before = cachedNetwork(entry) ?? network
+      const asAdded = isDeepStrictEqual(before, network) ? chain : await chainOf(host, request, before)
+      return { entry, calls: delCalls(asAdded, entry, prevResultOf(before, entry)) }
+    }),
+  )
   const attachments = valid.map(({ containerId, ifname }) => ({ containerID: containerId, ifname }))
   const knowsGc = atLeast(network.version, '1.1.0')
   // Runtimes send both: one edition of the spec had the second name.

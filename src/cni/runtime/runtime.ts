@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
 import { CnilabError } from '../../errors.ts'
 import { interfacesAt, namespacesAmong } from '../../kernel/host-files.ts'
 import { flagsFor, type Host } from '../../kernel/host.ts'
@@ -60,7 +61,7 @@ export async function planAdd(host: Host, request: Request): Promise<Job> {
 /** DEL: detaches the container. Calls all plugins, even after one that failed. Throws CnilabError. */
 export async function planDel(host: Host, request: Request): Promise<Job> {
   const cached = await readCached(host, request.given)
-  const { network, notices } = await networkForDel(request, cached)
+  const { network, notices } = networkForDel(request, cached)
   const given = asCached(request, cached)
   const chain = await chainOf(host, request, network)
   const there = await namespacesAmong(host, [given.netns])
@@ -149,16 +150,27 @@ function badEntry(
     : []
 }
 
-async function networkForDel(
+/**
+ * The network as it was at ADD, from the cache: it knows what there is to remove, whatever its file says by now. Without an
+ * entry, as it is configured. Throws the error of finding it.
+ */
+function networkForDel(
   { found }: Request,
   cached: CachedAttachment | 'bad' | undefined,
-): Promise<{ network: Network; notices: string[] }> {
-  if (!(found instanceof CnilabError)) return { network: found.network, notices: [] }
-  if (cached === undefined || cached === 'bad') throw found
-  const network = cachedNetwork(cached)
-  if (!network) throw found
-  const notice = `the network ${cached.network} is no longer configured: using the configuration of ADD, from the cache`
-  return { network, notices: [notice] }
+): { network: Network; notices: string[] } {
+  const before = cached === undefined || cached === 'bad' ? undefined : cachedNetwork(cached)
+  if (!before) {
+    if (found instanceof CnilabError) throw found
+    return { network: found.network, notices: [] }
+  }
+  const why =
+    found instanceof CnilabError
+      ? 'is no longer configured'
+      : isDeepStrictEqual(found.network.plugins, before.plugins)
+        ? undefined
+        : 'is configured otherwise by now'
+  const notice = `the network ${before.name} ${why}: using the configuration of ADD, from the cache`
+  return { network: before, notices: why === undefined ? [] : [notice] }
 }
 
 /** The interfaces in a namespace. Throws CnilabError `state` if it does not exist. */

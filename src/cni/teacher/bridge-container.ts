@@ -1,5 +1,6 @@
 import { prepare, readFor } from '../../engine/do.ts'
 import { guardOf, refuseToCutOff } from '../../engine/guard.ts'
+import { runRemoval } from '../../engine/run-removal.ts'
 import { undoEntries } from '../../engine/undo.ts'
 import { type LabEvents, type LabReport, runLab } from '../../lab/run/automatic.ts'
 import { CnilabError } from '../../errors.ts'
@@ -7,7 +8,7 @@ import { exclusively } from '../../journal/exclusively.ts'
 import { type JournalEntry, readJournal } from '../../journal/journal.ts'
 import { flagsFor, type Host } from '../../kernel/host.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
-import { netnsOf } from '../../operations/names.ts'
+import { netnsOf } from '../../rules/names.ts'
 import { attachmentOf, type Command, ip, type Resource, resource } from '../../operations/operation.ts'
 import { bindOperation } from '../../operations/registry.ts'
 import { acceptRa, FORWARDING } from '../../operations/sysctl.ts'
@@ -25,7 +26,7 @@ import { hostEnd, ownerOf, ownersOf } from '../plugins/identity.ts'
 import { refuseIfThere, toResult } from '../plugins/attach.ts'
 import { bridgeType } from '../plugins/bridge.ts'
 import type { BridgeConfig } from '../plugins/bridge-config.ts'
-import { foreignTablesOf, removalOf, remove } from '../plugins/remove.ts'
+import { foreignTablesOf, removalOf } from '../plugins/remove.ts'
 import type { Call } from '../protocol/plugin-type.ts'
 import { deliverResult } from '../protocol/run-plugin.ts'
 import { atLeast } from '../protocol/versions.ts'
@@ -175,7 +176,7 @@ async function finish(
   const { call, config, network } = job
   const netns = netnsOf(call.netns)
   const wanted = bridgeType.completed(config, lease)
-  await bridgeType.settle?.(kernel, call, config, netns, wanted, before)
+  await bridgeType.settle?.(kernel, call, config, netns, wanted, before, (wait) => wait())
   const now = await kernel.read(scopeOf(operationsFor(job, lease, before).map(bindOperation)))
   const result = toResult(bridgeType, call, config, netns, wanted, now)
   const shown = toVersion(result, network.version)
@@ -212,7 +213,7 @@ export async function detachContainer(kernel: Kernel, job: BridgeJob): Promise<D
         fix: 'change it back or remove it by hand, then run this again',
       })
     // The journal does not know what a plugin made.
-    const rest = await remove(kernel, () => removalOf(kernel, call))
+    const rest = await runRemoval(kernel, () => removalOf(kernel, call))
     const bridge = rest.length === 0 ? [] : await removeBridge(kernel, config)
     const links = (await kernel.read({ namespaces: new Set() })).get(HOST)?.links ?? []
     const isGone = (ifname: string) => !links.some(({ name }) => name === ifname)
@@ -249,13 +250,13 @@ export async function planDetach(kernel: Kernel, { call, config }: BridgeJob): P
 }
 
 /** Deletes a sandbox's bridge if it has no ports left and its MAC says that it is ours. On the machine, undo does it by the journal. */
-async function removeBridge(kernel: Kernel, { bridge, bridgeMac }: BridgeConfig): Promise<Command[]> {
-  const now = await kernel.read({ namespaces: new Set() })
-  if (kernel.host.kind === 'machine' || findLink(now, bridge)?.mac !== bridgeMac) return []
-  if (portsOf(now, bridge).length > 0) return []
-  const commands = [ip(undefined, 'link', 'delete', 'dev', bridge)]
-  await kernel.run(commands)
-  return commands
+async function removeBridge(kernel: Kernel, { bridge, bridgeMac }: BridgeConfig): Promise<readonly Command[]> {
+  if (kernel.host.kind === 'machine') return []
+  return runRemoval(kernel, async () => {
+    const now = await kernel.read({ namespaces: new Set() })
+    const isFree = findLink(now, bridge)?.mac === bridgeMac && portsOf(now, bridge).length === 0
+    return isFree ? [ip(undefined, 'link', 'delete', 'dev', bridge)] : []
+  })
 }
 
 const FORWARDINGS: readonly string[] = Object.values(FORWARDING)

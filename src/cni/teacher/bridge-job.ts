@@ -4,13 +4,13 @@ import { readConfigFile } from '../config/config-file.ts'
 import { CnilabError } from '../../errors.ts'
 import type { Host } from '../../kernel/host.ts'
 import type { Runnable } from '../../lab/format/lab.ts'
-import { netnsOf, wrongContainerId } from '../../operations/names.ts'
+import { netnsOf, wrongContainerId } from '../../rules/names.ts'
 import { bindOperation, type Operation, withoutIpv6 } from '../../operations/registry.ts'
 import { quote } from '../../plan/command-line.ts'
 import type { State } from '../../state/state.ts'
 import { CniError } from '../protocol/error.ts'
 import { readHostLocal } from '../ipam/host-local-config.ts'
-import { ipamType } from '../ipam/ipam.ts'
+import { ipamType, refuseWithoutType } from '../ipam/ipam.ts'
 import { candidates, rangeFor } from '../ipam/ranges.ts'
 import { staticIpam } from '../ipam/static.ts'
 import { bridgeType } from '../plugins/bridge.ts'
@@ -61,6 +61,7 @@ export function jobOn(network: Network, containerId: string, netns: string): Bri
     prevResult: undefined,
   }
   try {
+    refuseWithoutType(call)
     return { network, call, config: bridgeConfig(call) }
   } catch (error) {
     throw toUsage(error)

@@ -51,7 +51,7 @@ it.each([
   [{ ipMasq: 'true' }, 'error ipMasq: "ipMasq" must be true or false, not "true"'],
   [{ vlan: 4095 }, 'error vlan: "vlan" must be a whole number from 0 to 4094, not 4095'],
   [{ bridge: 'a-name-that-is-long' }, 'error bridge: "bridge": '],
-  [{ isgateway: true }, 'warning isgateway: bridge has no key "isgateway"'],
+  [{ isgateway: true }, 'warning isgateway: "isgateway" should be written "isGateway"'],
   [{ hairpinMode: true, promiscMode: true }, 'error promiscMode: hairpinMode and promiscMode exclude each other'],
   [{ isGateway: false }, 'warning ipMasq: "ipMasq" without "isGateway"'],
   [{ ipam: {} }, 'warning isGateway: "isGateway" does nothing without "ipam"'],

@@ -76,6 +76,42 @@ export const COMMON: Keys = {
   dns,
 }
 
+const attachments: ValueKind = { listOf: { keys: { containerID: 'text', ifname: 'text' } } }
+
+/** The keys of a result, in all versions (CNI spec 1.1.0, "Success"). */
+export const RESULT: Keys = {
+  cniVersion: 'text',
+  interfaces: {
+    listOf: {
+      keys: { name: 'text', mac: 'text', mtu: 'number', sandbox: 'text', socketPath: 'text', pciID: 'text' },
+    },
+  },
+  ips: { listOf: { keys: { version: 'text', address: 'text', gateway: 'address', interface: 'number' } } },
+  routes,
+  dns,
+  ip4: { keys: { ip: 'text', gateway: 'address', routes } },
+  ip6: { keys: { ip: 'text', gateway: 'address', routes } },
+}
+
+/** The keys of what a plugin gets from a runtime, whatever its type. */
+export const PLUGIN: Keys = {
+  ...COMMON,
+  args: { keys: { cni: { keys: { ips: { listOf: 'text' }, mac: 'mac' } } } },
+  prevResult: { keys: RESULT },
+  runtimeConfig: {
+    keys: {
+      portMappings: {
+        listOf: { keys: { hostPort: 'number', containerPort: 'number', protocol: 'text', hostIP: 'address' } },
+      },
+      ipRanges: { listOf: { listOf: { keys: range } } },
+      ips: { listOf: 'text' },
+      mac: 'mac',
+    },
+  },
+  'cni.dev/valid-attachments': attachments,
+  'cni.dev/attachments': attachments,
+}
+
 /** Keys of a list of plugins, likewise. */
 export const LIST: Keys = {
   cniVersion: 'anything',
