@@ -216,7 +216,9 @@ it('DEL does not fail for what has nothing to do with it, nor for what has chang
   )
   const added = await cni(kernel, 'ADD', config)
   // As the reference does it, for programs that ask the interface.
-  expect(await sh(kernel, 'ip -4 -o address show eth0', 'red')).toMatch(/10\.26\.0\.2\/16 brd 10\.26\.255\.255 scope global/)
+  expect(await sh(kernel, 'ip -4 -o address show eth0', 'red')).toMatch(
+    /10\.26\.0\.2\/16 brd 10\.26\.255\.255 scope global/,
+  )
   expect(await sh(kernel, 'ip -4 -o address show cni2')).toMatch(/10\.26\.0\.1\/16 brd 10\.26\.255\.255 scope global/)
   expect(added.msg).toBeUndefined()
   expect(await cni(kernel, 'DEL', bad, { args: 'nonsense' })).toEqual({})
@@ -227,7 +229,10 @@ it('DEL does not fail for what has nothing to do with it, nor for what has chang
 })
 
 it('advice is good on a node without cnilab, and takes nothing of the machine away', async () => {
-  await sh(kernel, 'ip link add name theirs type bridge; ip address add 192.168.7.1/24 dev theirs; ip link add name cni9 type dummy 2>/dev/null || ip link add name cni9 type veth peer name cni8')
+  await sh(
+    kernel,
+    'ip link add name theirs type bridge; ip address add 192.168.7.1/24 dev theirs; ip link add name cni9 type dummy 2>/dev/null || ip link add name cni9 type veth peer name cni8',
+  )
   const advice = []
   for (const config of [
     network({ bridge: 'theirs' }),
