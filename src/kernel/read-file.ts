@@ -1,4 +1,16 @@
-import { closeSync, constants, fstatSync, openSync, readdirSync, readlinkSync, readSync, statfsSync, statSync, type Dirent, type Stats } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  statfsSync,
+  statSync,
+  type Dirent,
+  type Stats,
+} from 'node:fs'
 import { codeOf } from './code-of.ts'
 
 /**
