@@ -1,3 +1,4 @@
+import { START_SIZE, unstartable } from './program-file.ts'
 import { CnilabError } from '../errors.ts'
 import type { Host } from './host.ts'
 import { spawnOn } from './on-host.ts'
@@ -80,11 +81,40 @@ export async function removeHostFile(host: Host, path: string): Promise<void> {
   if (code !== 0) throw new CnilabError('state', `could not remove ${path}: ${stderr.trim()}`)
 }
 
-/** Those of the paths that are programs on the host: executable files. */
-export async function programsAmong(host: Host, paths: readonly string[]): Promise<Set<string>> {
-  const text = `for file; do [ -f "$file" ] && [ -x "$file" ] && printf '%s\\0' "$file"; done; :`
+/** What is at a path where a program should be: `wrong` says why it cannot be started. */
+export interface ProgramFile {
+  isExecutable: boolean
+  wrong: string | undefined
+}
+
+/** What is at those of the paths of the host at which there is anything. */
+export async function programsAmong(host: Host, paths: readonly string[]): Promise<Map<string, ProgramFile>> {
+  const text = `for file; do
+    if [ -d "$file" ]; then kind='it is a folder'
+    elif [ ! -e "$file" ]; then continue
+    elif [ ! -f "$file" ]; then kind='it is not a file'
+    elif [ ! -x "$file" ]; then kind='it is not executable: chmod +x'
+    else kind=; fi
+    start= lacking=
+    if [ -z "$kind" ]; then
+      start=$(od -An -v -tx1 -N${START_SIZE} -- "$file")
+      case $start in
+        ' 23 21'*) IFS= read -r line <"$file"; line=\${line#??}; program=\${line# }; program=\${program%% *}
+          [ -x "$program" ] || lacking=yes ;;
+      esac
+    fi
+    printf '%s\\0%s\\0%s\\0%s\\0' "$file" "$kind" "$start" "$lacking"
+  done; :`
   const { stdout } = await script(host, text, paths)
-  return new Set(stdout.split('\0').filter((path) => path !== ''))
+  const fields = stdout.split('\0')
+  const found = new Map<string, ProgramFile>()
+  for (let at = 0; at + 4 <= fields.length; at += 4) {
+    const [file = '', kind = '', start = '', lacking] = fields.slice(at, at + 4)
+    const bytes = Buffer.from(start.replaceAll(/\s/g, ''), 'hex')
+    const wrong = kind === '' ? unstartable({ bytes, hasInterpreter: lacking === '' }) : kind
+    found.set(file, { isExecutable: kind === '', wrong })
+  }
+  return found
 }
 
 /** The names of the programs in a directory of the host, sorted. */

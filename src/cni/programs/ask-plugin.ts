@@ -1,6 +1,6 @@
-import { closeSync, openSync, readSync } from 'node:fs'
 import * as z from 'zod'
 import { type Execution, execute } from '../protocol/execute.ts'
+import { wrongProgram } from './find-plugin.ts'
 import { MACHINE } from '../../kernel/host.ts'
 import { StoppedError } from '../../kernel/spawn.ts'
 import { distrust } from '../../kernel/trust.ts'
@@ -29,7 +29,8 @@ const answerSchema = z.object({ supportedVersions: z.array(z.string()).min(1) })
 export async function askPlugin(file: string): Promise<Introduction | string> {
   const why = distrust(file)
   if (why !== undefined) return `not asked, because others may have put it there: ${why}`
-  if (!isProgram(file)) return 'neither a program nor a script'
+  const wrong = wrongProgram(file)
+  if (wrong !== undefined) return `no plugin that can be started: ${wrong}`
   // Without a command, plugins based on libcni print both their maker and their versions: one start is enough.
   const about = await ask(file, {}, '')
   if (!about) return 'not a plugin: it never stops printing'
@@ -59,19 +60,6 @@ async function ask(
     if (error instanceof StoppedError) return undefined
     throw error
   }
-}
-
-/** Whether this is a binary or a script. The C library passes any other file to a shell, which would run the lines of a text file. */
-function isProgram(file: string): boolean {
-  const start = Buffer.alloc(4)
-  try {
-    const descriptor = openSync(file, 'r')
-    readSync(descriptor, start)
-    closeSync(descriptor)
-  } catch {
-    return true // it may be executable but not readable
-  }
-  return start.toString('latin1') === '\x7fELF' || start.toString('latin1').startsWith('#!')
 }
 
 function refusal(answer: Execution): string {

@@ -57,6 +57,9 @@ function isWithin(path: string, folder: string): boolean {
   return path === folder || path.startsWith(`${folder}/`)
 }
 
+/** How large a file may be that is no program, in bytes: it is there to be found and named. */
+const SMALL = 1024 ** 2
+
 /** Copies programs that are new or have changed. One with several names, like cnilab's own, stays one file with several names. */
 function copyAll(from: string, to: string, names: readonly string[] = readdirSync(from)): void {
   const umask = process.umask(0o022) // root's sandbox belongs to another user
@@ -70,7 +73,7 @@ function copyAll(from: string, to: string, names: readonly string[] = readdirSyn
   for (const name of names) {
     const file = join(from, name)
     const info = statSync(file, { throwIfNoEntry: false })
-    if (info?.isFile() !== true || !isExecutable(file)) continue
+    if (info?.isFile() !== true || (info.size > SMALL && !isExecutable(file))) continue
     const copy = join(to, name)
     const twin = copies.get(info.ino)
     if (twin === undefined && (bytes += info.size) > MAX_SIZE)
@@ -81,7 +84,7 @@ function copyAll(from: string, to: string, names: readonly string[] = readdirSyn
     if (twin !== undefined) linkSync(twin, copy)
     else {
       copyFileSync(file, copy, constants.COPYFILE_FICLONE)
-      chmodSync(copy, 0o755)
+      chmodSync(copy, isExecutable(file) ? 0o755 : 0o644) // a plugin that is not executable is to be found so
       utimesSync(copy, info.mtime, info.mtime)
     }
   }

@@ -1,5 +1,7 @@
-import type { Stats } from 'node:fs'
+import { accessSync, closeSync, constants, openSync, readSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
+import { codeOf } from '../../kernel/code-of.ts'
+import { START_SIZE, unstartable } from '../../kernel/program-file.ts'
 import { statOf } from '../../kernel/read-file.ts'
 import { quote } from '../../plan/command-line.ts'
 import { CODE, CniError } from '../protocol/error.ts'
@@ -28,14 +30,49 @@ export function pluginFile(type: string, folders: readonly string[]): string | u
   return folders.map((folder) => join(folder, type)).find((file) => statOf(file)?.isFile() === true)
 }
 
+/** Why the kernel would not start a file of this machine, in words; undefined if nothing speaks against it. */
+export function wrongProgram(file: string): string | undefined {
+  try {
+    accessSync(file, constants.X_OK)
+  } catch (error) {
+    return codeOf(error) === 'EACCES' ? 'it is not executable: chmod +x' : 'it is a link that leads nowhere'
+  }
+  const bytes = startOf(file)
+  if (!bytes) return undefined // it may be executable, but not readable
+  const [, interpreter] = /^#! *([^ \n]+)/.exec(bytes.toString('latin1')) ?? []
+  return unstartable({ bytes, hasInterpreter: interpreter === undefined || statOf(interpreter) !== undefined })
+}
+
+function startOf(file: string): Buffer | undefined {
+  try {
+    const descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
+    try {
+      const bytes = Buffer.alloc(START_SIZE)
+      return bytes.subarray(0, readSync(descriptor, bytes))
+    } finally {
+      closeSync(descriptor)
+    }
+  } catch {
+    return undefined
+  }
+}
+
 /** Finds a plugin that another one calls, in the directories of CNI_PATH (CNI spec 1.1.0, "Plugin Delegation"). Throws CniError. */
 export function findDelegate(type: string, path: readonly string[]): FoundPlugin {
   if (type === '.' || type === '..' || type.includes('/'))
     throw new CniError(CODE.config, `'${type}' is not a plugin type: it is the name of a file in CNI_PATH`)
   const file = pluginFile(type, path)
   const found = file === undefined ? undefined : statOf(file)
-  if (file !== undefined && found)
-    return { file, isOwn: own !== undefined && found.ino === own.ino && found.dev === own.dev }
+  if (file !== undefined && found) {
+    const isOwn = own !== undefined && found.ino === own.ino && found.dev === own.dev
+    const wrong = isOwn ? undefined : wrongProgram(file)
+    if (wrong === undefined) return { file, isOwn }
+    throw new CniError(
+      CODE.delegate,
+      `the plugin '${type}' cannot be started: ${file}: ${wrong}`,
+      'put a program for this machine in its place',
+    )
+  }
   throw new CniError(
     CODE.config,
     `there is no plugin '${type}' in CNI_PATH (${path.join(':') || 'which is empty'})`,

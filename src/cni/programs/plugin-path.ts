@@ -10,24 +10,51 @@ export function defaultPath(host: Host): string[] {
   return defaultFolders(own)
 }
 
+/** The executables of plugin types, and why others cannot be called. */
+export interface FoundPrograms {
+  files: ReadonlyMap<string, string>
+  faults: ReadonlyMap<string, CnilabError>
+}
+
 /**
- * The executable of each plugin type: the first one in these directories, as the host sees them. Throws CnilabError `machine`,
- * which names the directories and the plugins in them.
+ * The executable of each plugin type: the first one in these directories, as the host sees them. `faults` has the error for
+ * each that is missing, or that the kernel would not start; it names the directories and the plugins in them.
  */
+export async function lookForPlugins(
+  host: Host,
+  types: readonly string[],
+  folders: readonly string[],
+): Promise<FoundPrograms> {
+  const candidates = (type: string) => folders.map((folder) => `${folder}/${type}`)
+  const there = await programsAmong(host, types.flatMap(candidates))
+  const [files, faults] = [new Map<string, string>(), new Map<string, CnilabError>()]
+  for (const type of types) {
+    const all = candidates(type).filter((path) => there.has(path))
+    const file = all.find((path) => there.get(path)?.isExecutable === true) ?? all[0]
+    const wrong = file === undefined ? undefined : there.get(file)?.wrong
+    if (file === undefined) faults.set(type, await notFound(host, type, folders))
+    else if (wrong === undefined) files.set(type, file)
+    else
+      faults.set(
+        type,
+        new CnilabError('machine', `the plugin '${type}' cannot be started: ${file}: ${wrong}`, {
+          fix: 'put a program for this machine in its place, or name another folder with --cni-path',
+        }),
+      )
+  }
+  return { files, faults }
+}
+
+/** Like `lookForPlugins`, but throws the first fault: CnilabError `machine`. */
 export async function findPluginsOn(
   host: Host,
   types: readonly string[],
   folders: readonly string[],
-): Promise<Map<string, string>> {
-  const candidates = (type: string) => folders.map((folder) => `${folder}/${type}`)
-  const there = await programsAmong(host, types.flatMap(candidates))
-  const found = new Map<string, string>()
-  for (const type of types) {
-    const file = candidates(type).find((path) => there.has(path))
-    if (file === undefined) throw await notFound(host, type, folders)
-    found.set(type, file)
-  }
-  return found
+): Promise<ReadonlyMap<string, string>> {
+  const { files, faults } = await lookForPlugins(host, types, folders)
+  const [fault] = faults.values()
+  if (fault) throw fault
+  return files
 }
 
 async function notFound(host: Host, type: string, folders: readonly string[]): Promise<CnilabError> {

@@ -12,7 +12,7 @@ import { type CachedAttachment, type RuntimeConf, readCached, removeCached, requ
 import { callsOf, type Chain, type PluginCall } from './call.ts'
 import { add, delCalls, runAll, type RunCall } from './chain.ts'
 import { cachedNetwork, type Network, requireVersion } from '../config/network.ts'
-import { defaultPath, findPluginsOn } from '../programs/plugin-path.ts'
+import { defaultPath, lookForPlugins } from '../programs/plugin-path.ts'
 import type { Request } from './request.ts'
 
 /** A command for a network, ready to be run or just shown. Nothing has been changed yet. */
@@ -28,11 +28,29 @@ export interface Job {
 
 /** A request's network with the executables of its plugins. Throws CnilabError. */
 export async function chainOf(host: Host, request: Request, network: Network): Promise<Chain> {
+  const { chain, faults } = await faultyChainOf(host, request, network)
+  const [fault] = faults.values()
+  if (fault) throw fault
+  return chain
+}
+
+/** A network with the executables of its plugins, and with the errors for those that cannot be called. */
+async function faultyChainOf(
+  host: Host,
+  request: Request,
+  network: Network,
+): Promise<{ chain: Chain; faults: ReadonlyMap<string, CnilabError> }> {
   const path = request.path?.map((folder) => bringPrograms(host, folder)) ?? defaultPath(host)
-  return {
-    network,
-    path,
-    files: await findPluginsOn(host, [...new Set(network.plugins.map(({ type }) => type))], path),
+  const { files, faults } = await lookForPlugins(host, [...new Set(network.plugins.map(({ type }) => type))], path)
+  return { chain: { network, path, files }, faults }
+}
+
+/** Calls plugins, but for those that cannot be called, whose error it throws. */
+function except(faults: ReadonlyMap<string, CnilabError>, run: RunCall): RunCall {
+  return async (call) => {
+    const fault = faults.get(call.plugin)
+    if (fault) throw fault
+    return run(call)
   }
 }
 
@@ -63,7 +81,9 @@ export async function planDel(host: Host, request: Request): Promise<Job> {
   const cached = await readCached(host, request.given)
   const { network, notices } = networkForDel(request, cached)
   const given = asCached(request, cached)
-  const chain = await chainOf(host, request, network)
+  const { chain, faults } = await faultyChainOf(host, request, network)
+  const [fault] = faults.values()
+  if (fault && chain.files.size === 0) throw fault
   const there = await namespacesAmong(host, [given.netns])
   const gone = there.has(given.netns) ? [] : [missing(host, given.netns).message]
   const calls = delCalls(chain, given, prevResultOf(network, cached))
@@ -72,7 +92,7 @@ export async function planDel(host: Host, request: Request): Promise<Job> {
     notices: [...notices, ...badEntry(cached, given), ...gone],
     calls,
     run: async (run) => {
-      await runAll(calls, run)
+      await runAll(calls, except(faults, run))
       await removeCached(host, given)
       return undefined
     },

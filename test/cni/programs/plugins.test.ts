@@ -42,9 +42,9 @@ it('lists what is no plugin with the reason, and asks it nothing but what it is'
   expect(Object.fromEntries(found.map(({ type, wrong }) => [type, wrong]))).toEqual({
     failing: 'not a plugin: no answer to VERSION (exit 3), but: boom',
     foreign: 'not a plugin: no answer to VERSION, but: hello',
-    interpreted: 'cannot be started: no such file or directory',
+    interpreted: 'no plugin that can be started: the interpreter that its first line names is not there: #!/no/such',
     lost: 'a link that leads nowhere',
-    odd: 'neither a program nor a script',
+    odd: 'no plugin that can be started: it is neither a program nor a script that begins with #!',
     plain: 'not executable: chmod +x',
   })
   expect(readFileSync(join(folder, 'foreign.said'), 'utf8')).toBe('\nVERSION\n')

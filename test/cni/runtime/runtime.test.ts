@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { cli, onEmptyMachine, onTerminal, program, runtime } from '../../helpers.ts'
@@ -414,3 +414,56 @@ describe.skipIf(!existsSync(`${REFERENCE}/bridge`))(
     })
   },
 )
+
+describe('plugins that cannot be started', () => {
+  beforeAll(() =>
+    run(
+      `cd ${PLUGINS}; printf '\\177ELF\\002\\001\\001\\000\\000\\000\\000\\000\\000\\000\\000\\000\\002\\000\\026\\000touch /tmp/ran\n' >foreign; printf '#!/bin/sh\r\necho\r\n' >crlf; printf '#!/no/such -x\n' >lost; echo 'touch /tmp/ran' >text; cp one noexec; chmod 755 foreign crlf; chmod 644 noexec`,
+    ),
+  )
+
+  it.each([
+    ['foreign', 'built for another machine: its architecture is s390x'],
+    ['crlf', 'carriage return'],
+    ['noexec', 'not executable: chmod +x'],
+  ])('are named, with the reason, before anything is called: %s', async (type, why) => {
+    const folder = network([plugin('one'), { type }])
+    const { code, stderr } = await cni('add net red', folder)
+    expect([code, stderr]).toEqual([3, expect.stringContaining(why)])
+    expect(stderr).toContain(type)
+    expect(await calls()).toEqual([])
+    // DEL calls the others all the same.
+    const del = await cni('del net red', folder)
+    expect([del.code, del.stderr]).toEqual([1, expect.stringContaining(why)])
+    expect(await calls()).toEqual(['one-DEL'])
+    expect(await run('ls /tmp/ran 2>&1')).toContain('No such file')
+  })
+})
+
+it('DEL and GC go by the configuration of ADD, whatever the file says by then', async () => {
+  const folder = network([plugin('one', { subnet: 'a' }), plugin('two', { capabilities: { x: true } })])
+  const edit = () =>
+    writeFileSync(
+      join(folder, 'net.conflist'),
+      JSON.stringify({ cniVersion: '1.1.0', name: 'net', plugins: [plugin('three', { subnet: 'b' })] }),
+    )
+  const before = readFileSync(join(folder, 'net.conflist'), 'utf8')
+  for (const command of ['del net red', 'gc net']) {
+    writeFileSync(join(folder, 'net.conflist'), before)
+    await run('ip netns add red 2>/dev/null')
+    expect((await cni('add net red', folder)).code).toBe(0)
+    edit()
+    if (command === 'gc net') await run('ip netns delete red')
+    await run(`rm -f ${SEEN}/*`)
+    const { code, stderr } = await cni(command, folder)
+    expect(code).toBe(0)
+    expect(stderr).toContain(command === 'gc net' ? 'is gone' : 'configured otherwise by now')
+    const all = await seen()
+    expect(all.slice(0, 2)).toMatchObject([
+      { call: 'two-DEL', config: { capabilities: { x: true }, prevResult: { ips: ok.ips } } },
+      { call: 'one-DEL', config: { subnet: 'a' } },
+    ])
+    expect(all.slice(2).map(({ call }) => call)).toEqual(command === 'gc net' ? ['three-GC'] : [])
+  }
+  await run('ip netns add red')
+})
