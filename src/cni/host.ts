@@ -25,14 +25,36 @@ export async function ownKernel(): Promise<Kernel> {
   return calls ? netlinkKernel(calls, programs, programReader(HERE, launch)) : programs
 }
 
+/** The lock of the machine. */
+export interface MachineLock {
+  release: () => void
+  /** Lets others have the lock while this waits for something else than the kernel, such as a server of addresses. */
+  without: <T>(wait: () => Promise<T>) => Promise<T>
+}
+
 /**
- * Takes the lock of the machine, which cnilab also takes with `--host`, and returns a function that releases it. Throws
- * CniError `io` if somebody else owns the directory, and so could hold the lock for ever. (If this user cannot read it, in a
- * rootless container engine, it takes another lock.)
+ * Takes the lock of the machine, which cnilab also takes with `--host`. Throws CniError `io` if somebody else owns the
+ * directory, and so could hold the lock for ever. (If this user cannot read it, in a rootless container engine, it takes
+ * another lock.)
  */
-export async function lockMachine(): Promise<() => void> {
+export async function lockMachine(): Promise<MachineLock> {
   if (isReadable(HERE.folder)) requireTrusted(HERE.folder)
-  return lockHost()
+  let held: (() => void) | undefined = await lockHost()
+  const release = () => {
+    held?.()
+    held = undefined
+  }
+  return {
+    release,
+    without: async (wait) => {
+      release()
+      try {
+        return await wait()
+      } finally {
+        held = await lockHost()
+      }
+    },
+  }
 }
 
 function isReadable(path: string): boolean {

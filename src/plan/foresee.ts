@@ -66,7 +66,6 @@ const FRESH: Link = {
   macvlanMode: undefined,
   promiscuous: false,
   vlans: [],
-  linkLocal: true,
   addresses: [],
 }
 

@@ -27,7 +27,6 @@ const linkSchema = z.object({
         .catch(undefined),
     })
     .optional(),
-  inet6_addr_gen_mode: z.string().optional(),
   addr_info: z
     .array(
       z.object({
@@ -111,7 +110,6 @@ function toLink(raw: z.infer<typeof linkSchema>): Link {
     macvlanMode: raw.linkinfo?.info_kind === 'macvlan' ? raw.linkinfo.info_data?.mode : undefined,
     promiscuous: raw.flags.includes('PROMISC'),
     vlans: [],
-    linkLocal: raw.inet6_addr_gen_mode !== 'none',
     addresses,
   }
 }

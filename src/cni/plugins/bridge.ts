@@ -6,6 +6,7 @@ import type { Operation } from '../../operations/registry.ts'
 import { cutBy, lifelinesOf } from '../../plan/cut-off.ts'
 import { bridgePlan, gatewayOf } from '../../plan/bridge-network.ts'
 import { findLink, type State } from '../../state/state.ts'
+import type { MachineLock } from '../host.ts'
 import { CODE, CniError } from '../protocol/error.ts'
 import type { Call } from '../protocol/plugin-type.ts'
 import type { Result, ResultInterface } from '../protocol/result.ts'
@@ -42,11 +43,13 @@ async function settle(
   netns: string,
   { ips }: Result,
   before: State,
+  lock: MachineLock,
 ): Promise<State> {
-  if (config.detectDuplicates && ips.some(({ address }) => isIpv6(address))) {
-    await awaitDuplicateDetection(kernel, call.ifname, netns)
-    await awaitDuplicateDetection(kernel, gatewayOf(config), undefined)
-  }
+  if (config.detectDuplicates && ips.some(({ address }) => isIpv6(address)))
+    await lock.without(async () => {
+      await awaitDuplicateDetection(kernel, call.ifname, netns)
+      await awaitDuplicateDetection(kernel, gatewayOf(config), undefined)
+    })
   const there = findLink(before, config.bridge)
   // A bridge without a fixed MAC takes that of a port, and perhaps its MTU.
   return there && there.mac !== config.bridgeMac

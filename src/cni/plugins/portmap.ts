@@ -34,7 +34,7 @@ export const portmap: PluginType = {
       return result
     }
     const kernel = await ownKernel()
-    const release = await lockMachine()
+    const { release } = await lockMachine()
     try {
       const now = await kernel.read(scopeBefore(call, config))
       const { bound, replaced } = await withoutTaken(
@@ -71,7 +71,7 @@ export const portmap: PluginType = {
   },
   status: async (call) => {
     portmapConfig(call)
-    requireTools([{ kind: 'port-forwarding', params: { family: 'ip' } }])
+    await requireTools([{ kind: 'port-forwarding', params: { family: 'ip' } }])
   },
 }
 
@@ -184,7 +184,7 @@ async function withoutTaken(
 async function removePorts(isGone: (owner: string) => boolean): Promise<void> {
   const kernel = await ownKernel()
   const tables = (['ip', 'ip6'] as const).map(portTable)
-  const release = await lockMachine()
+  const { release } = await lockMachine()
   try {
     const gone: UdpPort[] = []
     await runRemoval(kernel, async () => {

@@ -34,12 +34,12 @@ export async function foreignTablesOf(kernel: Kernel, call: Call): Promise<strin
 /** Removes an attachment's cable and rules. Does not stop at an error; throws the first one at the end. */
 export async function removeAttachment(call: Call, hasSpoofCheck: boolean): Promise<void> {
   const kernel = await ownKernel()
-  const release = await lockMachine()
+  const { release } = await lockMachine()
   try {
-    // The kernel takes 20 ms for a cable, and as long for rules, so do both in parallel.
+    // The rules first: the kernel forgets them, which takes 12 ms, while it removes the cable, which takes 20 ms.
     await allOf([
-      runRemoval(kernel, () => cableOf(kernel, call, containerNetnsIfThere(call.netns))),
       runRemoval(kernel, () => rulesOfCall(kernel, call, hasSpoofCheck)),
+      runRemoval(kernel, () => cableOf(kernel, call, containerNetnsIfThere(call.netns))),
     ])
   } finally {
     release()
@@ -80,7 +80,7 @@ export async function removeStale({ network }: Pick<Attachment, 'network'>, vali
     const gone = watchedPorts(now.get(HOST)?.rules ?? []).filter((name) => isHostEnd(name) && !findLink(now, name))
     return rulesOf(network, isStale, [...links, ...gone], now)
   }
-  const release = await lockMachine()
+  const { release } = await lockMachine()
   try {
     const first = await read()
     const stale = staleLinks(first)

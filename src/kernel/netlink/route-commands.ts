@@ -37,7 +37,7 @@ export const IFLA = {
 export const INFO = { kind: 1, data: 2, slaveKind: 4, slaveData: 5 } as const
 
 /** What IFLA_AF_SPEC of AF_INET6 holds. */
-export const ADDRESS_GENERATION = 8
+const ADDRESS_GENERATION = 8
 
 /** What the links of one kind hold. */
 export const KIND = { bridgeVlanFiltering: 7, portHairpin: 4, portIsolated: 33, vlanId: 1, macvlanMode: 1, vethPeer: 1 }

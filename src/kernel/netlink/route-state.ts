@@ -18,7 +18,6 @@ import {
   u8,
 } from './message.ts'
 import {
-  ADDRESS_GENERATION,
   IFA,
   IFA_FLAG,
   IFF,
@@ -153,7 +152,6 @@ function toLink(raw: Buffer, addresses: readonly Address[], nameOf: (index: numb
   const [other, elsewhere] = [number(attributes.get(IFLA.link)), attributes.get(IFLA.netnsId)?.readInt32LE(0)]
   const master = number(attributes.get(IFLA.master))
   const mode = number(data.get(KIND.macvlanMode))
-  const inet6 = readAttributes(readAttributes(attributes.get(IFLA.afSpec)).get(AF.inet6))
   return {
     index: indexOf(raw),
     name: nameIn(attributes) ?? '',
@@ -175,7 +173,6 @@ function toLink(raw: Buffer, addresses: readonly Address[], nameOf: (index: numb
     macvlanMode: kind === 'macvlan' && mode !== undefined ? nameFor(MACVLAN_MODES, mode) : undefined,
     promiscuous: (flags & IFF.promiscuous) !== 0,
     vlans: [],
-    linkLocal: inet6.get(ADDRESS_GENERATION)?.[0] !== 1,
     addresses,
   }
 }
