@@ -11,7 +11,7 @@ import { systemCalls } from '../../../src/kernel/netlink/system-calls.ts'
 import type { Command } from '../../../src/operations/operation.ts'
 import { membersOf } from '../../../src/operations/nft-tables.ts'
 import { bindOperation, type BoundOperation, type KindName, parseOperation } from '../../../src/operations/registry.ts'
-import { parseRuleset } from '../../../src/state/parse.ts'
+import { parseRuleset } from '../../../src/state/parse-ruleset.ts'
 import { HOST, type Namespace, type NftObject, type State } from '../../../src/state/state.ts'
 
 /** An operation. */
