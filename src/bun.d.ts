@@ -12,3 +12,10 @@ declare module 'bun:ffi' {
     toString(): string
   }
 }
+
+/** Bun's own functions, if this is a compiled plugin. */
+declare const Bun: { CryptoHasher: new (algorithm: 'sha256') => Hasher } | undefined
+interface Hasher {
+  update(text: string): Hasher
+  digest(encoding: 'hex'): string
+}
