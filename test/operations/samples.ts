@@ -5,7 +5,7 @@ export const cable: [KindName, object][] = [
   ['netns', { name: 'red' }],
   ['veth', { name: 'a', peer: 'eth0', peerNetns: 'red' }],
 ]
-export const ports: [KindName, object][] = [['port-forwarding', { family: 'ip' }]]
+const ports: [KindName, object][] = [['port-forwarding', { family: 'ip' }]]
 
 export const owned = { mac: '02:00:00:00:00:01', peerMac: '02:00:00:00:00:02', owner: 'n/c/eth0' }
 export const inNetwork = { network: 'n', subnet: '10.22.0.0/16' }

@@ -31,7 +31,7 @@ export interface Refusal {
 }
 
 /** The answer to one request. */
-export interface Answer {
+interface Answer {
   refusal: Refusal | undefined
   /** The messages that it asked for. */
   messages: Buffer[]
