@@ -43,7 +43,7 @@ const ADDRESS_GENERATION = 8
 export const KIND = { bridgeVlanFiltering: 7, portHairpin: 4, portIsolated: 33, vlanId: 1, macvlanMode: 1, vethPeer: 1 }
 
 /** Attributes of addresses and of routes. */
-export const IFA = { address: 1, local: 2, flags: 8 } as const
+export const IFA = { address: 1, local: 2, broadcast: 4, flags: 8 } as const
 export const RTA = {
   destination: 1,
   outgoing: 4,
@@ -283,16 +283,18 @@ function deleteLink(words: Words, look: Lookup): Translation {
   return { request: message(RTM.deleteLink, FLAG.request | FLAG.ack, linkHeader(AF.unspecified, index)) }
 }
 
-/** `10.22.0.2/16 dev eth0 [nodad] [noprefixroute]`. */
+/** `10.22.0.2/16 dev eth0 [broadcast ADDRESS] [nodad] [noprefixroute]`. */
 function changeAddress(isNew: boolean, words: Words, look: Lookup): Translation {
   const prefix = readPrefix(words.value())
   if (!prefix) throw new NotUnderstood()
   words.expect('dev')
   const index = indexOf(words.value(), look)
   let flags = 0
+  let broadcast: Buffer | undefined
   for (let word = words.next(); word !== undefined; word = words.next())
     if (isNew && word === 'nodad') flags |= IFA_FLAG.nodad
     else if (isNew && word === 'noprefixroute') flags |= IFA_FLAG.noPrefixRoute
+    else if (isNew && word === 'broadcast') broadcast = readPrefix(words.value())?.bytes
     else throw new NotUnderstood()
   const { family, bytes, length } = prefix
   // As ip(8): 127.0.0.0/8 is good on the host only. To delete an address, the kernel looks at no scope.
@@ -307,6 +309,7 @@ function changeAddress(isNew: boolean, words: Words, look: Lookup): Translation 
       header,
       attribute(IFA.local, bytes),
       attribute(IFA.address, bytes),
+      ...(broadcast ? [attribute(IFA.broadcast, broadcast)] : []),
       ...(flags > 0xff ? [attribute(IFA.flags, u32(flags))] : []),
     ),
   }
