@@ -1,5 +1,6 @@
 import { Flags } from '@oclif/core'
 import { type Choices, type ConfigFile, readConfigs } from '../../src/cni/config/configs.ts'
+import { containerdOf } from '../../src/cni/machine/containerd.ts'
 import { binDirs, confDir } from '../../src/cni/config/folders.ts'
 import { BaseCommand, type Document } from '../../src/ui/terminal/base-command.ts'
 import { configsText } from '../../src/ui/cni/configs.ts'
@@ -27,7 +28,11 @@ export default class CniConfigs extends BaseCommand {
   async run(): Promise<ConfigsDocument> {
     const { flags } = await this.parse(CniConfigs)
     const folder = confDir(flags['conf-dir'])
-    const { files, choices } = readConfigs(folder, binDirs(flags['bin-dir']))
+    const { files, choices } = readConfigs(
+      folder,
+      binDirs(flags['bin-dir']),
+      containerdOf(undefined, '')?.maxConfNum?.value,
+    )
     this.log(
       files.length > 0
         ? configsText(files, choices)

@@ -29,7 +29,8 @@ async function main(): Promise<void> {
     if (text !== '' && wasClosed(1)) throw new Error('EBADF: bad file descriptor, write')
     writeWhole(1, text)
   }
-  const { code, stdout, stderr, error } = await runPlugin(name, await type(), process.env, readInput, writeStdout)
+  const output = await runPlugin(name, await type(), process.env, readInput, writeStdout)
+  const { code, stdout, stderr, error } = output
   process.exitCode = code
   if (stderr !== '') complain(stderr)
   try {
@@ -37,6 +38,8 @@ async function main(): Promise<void> {
   } catch (refusal) {
     fail(error ?? refusal)
   }
+  if ((process.env['CNILAB_LOG'] ?? '') !== '' || output.about?.log !== undefined)
+    await (await import('./call-log.ts')).logCall(name, process.env, output, performance.now())
 }
 
 /** If nobody reads the answer, says on stderr in one line what it was. */

@@ -1,13 +1,14 @@
 import {
   closeSync,
   constants,
-  type Dirent,
   fstatSync,
   openSync,
   readdirSync,
+  readlinkSync,
   readSync,
   statfsSync,
   statSync,
+  type Dirent,
   type Stats,
 } from 'node:fs'
 import { codeOf } from './code-of.ts'
@@ -56,7 +57,22 @@ export function readBytes(path: string, most: number): Buffer {
       closeSync(fd)
     }
   } catch (error) {
-    throw named(path, explained(error))
+    const leads = codeOf(error) === 'ENOENT' ? linkAt(path) : undefined
+    throw named(
+      path,
+      leads === undefined
+        ? explained(error)
+        : new UnreadableError(`it is a link that leads nowhere: to ${leads}`, 'ENOENT'),
+    )
+  }
+}
+
+/** Where a link leads; undefined if it is none. */
+function linkAt(path: string): string | undefined {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return undefined
   }
 }
 

@@ -22,6 +22,15 @@ export function checkHostLocal(ipam: JsonObject, path: Path, version: string, re
         fix: 'set cniVersion to 0.3.0 or newer, or keep one set of ranges',
       })
   }
+  for (const set of sets) {
+    const [first] = set
+    const other = set.find(({ isSix }) => isSix !== first?.isSix)
+    if (first && other)
+      report('error', [...other.path, 'subnet'], `${other.subnet} and ${first.subnet} are in one range set`, {
+        why: 'a set gives one address, of one family; host-local refuses',
+        fix: 'put IPv4 and IPv6 into separate sets: "ranges": [[{ … }], [{ … }]]',
+      })
+  }
   const ranges = sets.flat()
   for (const [i, range] of ranges.entries())
     for (const other of ranges.slice(0, i))

@@ -84,8 +84,8 @@ function checkVersion({ config, version }: WrittenNetwork, report: ReportMistake
       why: lacks(version),
       fix: `"cniVersion": "1.0.0"`,
     })
-  const { CHECK = OLDEST } = SINCE
-  if (!atLeast(version, CHECK))
+  // 0.3.1 lacks CHECK, but is what vendors ship, and works.
+  if (!atLeast(version, '0.3.1'))
     report('warning', ['cniVersion'], `CNI ${version} is old`, {
       why: lacks(version),
       fix: '"cniVersion": "1.0.0", or the newest that your plugins support: cnilab cni plugins',

@@ -24,7 +24,7 @@ export interface ConfigFile {
 
 /** The file that each runtime uses, and why, or why none. */
 export interface Choices {
-  containerd: { file?: string; why: string }
+  containerd: { file?: string; files?: readonly string[]; why: string }
   crio: { file?: string; why: string }
   /** libcni's own search, by name: cnitool, Podman. */
   byName: readonly { name: string; file: string }[]
@@ -34,12 +34,16 @@ export interface Choices {
 
 /**
  * Reads the configurations in a directory, sorted by name as runtimes do, and says which one each runtime uses. `folders` are
- * the plugin directories. Throws CnilabError `machine` if the directory cannot be read; if there is none, there are no files.
+ * the plugin directories, `maxConfNum` how many files containerd is set to take, 0 for all. Throws CnilabError `machine` if the directory cannot be read; if there is none, there are no files.
  */
-export function readConfigs(folder: string, folders: readonly string[]): { files: ConfigFile[]; choices: Choices } {
+export function readConfigs(
+  folder: string,
+  folders: readonly string[],
+  maxConfNum = 1,
+): { files: ConfigFile[]; choices: Choices } {
   const networks = configFileNames(folder).map((name) => readWrittenNetwork(join(folder, name)))
   const files = networks.map((network) => describe(network, folders))
-  return { files, choices: { containerd: containerd(files), crio: crio(files), ...byName(files) } }
+  return { files, choices: { containerd: containerd(files, maxConfNum), crio: crio(files), ...byName(files) } }
 }
 
 function describe(network: WrittenNetwork | UnreadableConfig, folders: readonly string[]): ConfigFile {
@@ -62,12 +66,27 @@ function describe(network: WrittenNetwork | UnreadableConfig, folders: readonly 
   }
 }
 
-/** go-cni uses the first file; if that is broken, there is no network at all. */
-function containerd([first]: readonly ConfigFile[]): Choices['containerd'] {
+/** go-cni uses the first files, mostly one; if one of them is broken, there is no network at all. */
+function containerd(files: readonly ConfigFile[], most: number): Choices['containerd'] {
+  const taken = most === 0 ? files : files.slice(0, most)
+  const [first] = taken
   if (!first) return { why: 'no file: nodes stay NotReady, "cni plugin not initialized"' }
-  return first.wrong === undefined
-    ? { file: first.file, why: 'the first file in sorted order' }
-    : { why: `none: the first file, ${first.file}, is broken, and containerd does not look further` }
+  const broken = taken.find(({ wrong }) => wrong !== undefined)
+  if (broken)
+    return {
+      why: `none: ${taken.length === 1 ? 'the first file, ' : 'one of those that it takes, '}${broken.file}, is broken, and containerd does not look further`,
+    }
+  if (most !== 1)
+    return {
+      file: first.file,
+      files: taken.map(({ file }) => file),
+      why: `${most === 0 ? 'all files' : `the first ${taken.length}`}, as max_conf_num is ${most}: containers get an interface of each`,
+    }
+  const isLoopback = first.plugins.length > 0 && first.plugins.every(({ type }) => type === 'loopback')
+  return {
+    file: first.file,
+    why: `the first file in sorted order${isLoopback ? '; it is only loopback, so containers get no other network' : ''}`,
+  }
 }
 
 /** ocicni skips files that are broken or lack a plugin. */

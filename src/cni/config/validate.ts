@@ -36,11 +36,29 @@ export async function validate(path: string, folders: readonly string[]): Promis
     checkNetwork(network, report)
     await checkInstalled(network, installed, report)
     const claims = claimsOf(network)
-    for (const earlier of before) checkBetween(earlier, claims, report)
+    // What it has in common with several of them is told once, of the first.
+    const told = new Set<string>()
+    const once: ReportMistake = (severity, path, what, words) => {
+      const place = `${path.join('/')} ${severity}`
+      if (!told.has(place)) report(severity, path, what, words)
+      told.add(place)
+    }
+    for (const earlier of before) checkBetween(earlier, claims, once)
+    if (before.length === 0 && files.length > 1) checkFirst(network, report)
     before.push(claims)
     mistakes.push(...own.toSorted((a, b) => a.line - b.line || a.column - b.column), ...more())
   }
   return { files, mistakes }
+}
+
+/** Checks the file that containerd takes, of several. */
+function checkFirst({ plugins }: WrittenNetwork, report: ReportMistake): void {
+  const [first] = plugins
+  if (first && plugins.every(({ config }) => config['type'] === 'loopback'))
+    report('warning', [...first.path, 'type'], 'the first file is only loopback', {
+      why: 'containerd uses the first file: containers get no other network',
+      fix: 'give it a name that comes last, such as 99-loopback.conf',
+    })
 }
 
 /** How many mistakes to report for one file: each takes a search for its place. */

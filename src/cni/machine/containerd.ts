@@ -49,6 +49,10 @@ export function containerdOf(process: Process | undefined, root: string): Runtim
       DEFAULT_CONF_DIR,
     ),
     binDirs: settingOf(said(binDirsOf), ['/opt/cni/bin']),
+    maxConfNum: settingOf(
+      said((table) => (typeof table['max_conf_num'] === 'number' ? table['max_conf_num'] : undefined)),
+      1,
+    ),
     notes: [
       ...all.flatMap((one) => ('wrong' in one ? [`cannot read ${seen(one.file)}: ${one.wrong}`] : [])),
       ...(disabled ? ['its CRI plugin is disabled: it serves Docker, not a kubelet (disabled_plugins)'] : []),

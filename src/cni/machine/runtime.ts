@@ -15,6 +15,8 @@ export interface Runtime {
   files: readonly string[]
   confDir?: Setting<string>
   binDirs?: Setting<readonly string[]>
+  /** containerd: how many files of the folder it takes; 0 for all. */
+  maxConfNum?: Setting<number>
   /** The network that it uses instead of the first one. */
   network?: Setting<string>
   /** The runtime that a kubelet uses: `unix:///run/containerd/containerd.sock`. */

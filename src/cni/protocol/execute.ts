@@ -42,12 +42,13 @@ export async function execute(
   const path = environmentOn(host)['PATH'] ?? ''
   // Our own plugins run on this same Node, unless they were compiled.
   const PATH = host.kind === 'sandbox' ? path : `${dirname(process.execPath)}:${path}`
+  const log = process.env['CNILAB_LOG'] ?? ''
   const started = performance.now()
   const finished = await spawn(inside(host, undefined, [file]), {
     detached: !host.inside,
     ...options,
     input,
-    env: { PATH, LC_ALL: 'C', ...environment, ...variables },
+    env: { PATH, LC_ALL: 'C', ...(log === '' ? {} : { CNILAB_LOG: log }), ...environment, ...variables },
   })
   return { ...finished, ms: Math.round((performance.now() - started) * 10) / 10 }
 }

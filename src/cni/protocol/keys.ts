@@ -73,6 +73,8 @@ export const COMMON: Keys = {
   args: 'anything',
   ipam: 'anything',
   dns,
+  /** Ours: where a plugin logs its calls. */
+  cnilabLog: 'text',
 }
 
 const attachments: ValueKind = { listOf: { keys: { containerID: 'text', ifname: 'text' } } }

@@ -14,6 +14,8 @@ export interface PluginOutput {
   stderr: string
   /** The error on stdout, if it is one. */
   error?: CniError
+  /** What the configuration says of the call, as far as it could be read: for the log. */
+  about?: { network?: string; log?: string }
 }
 
 const done: PluginOutput = { code: 0, stdout: '', stderr: '' }
@@ -30,8 +32,9 @@ export async function runPlugin(
   readInput: () => string,
   deliver: (text: string) => void,
 ): Promise<PluginOutput> {
-  if ((env['CNI_COMMAND'] ?? '') === '') return { ...done, stderr: about(name) }
+  if ((env['CNI_COMMAND'] ?? '') === '') return { ...done, stderr: introduction(name) }
   let version: string = LATEST
+  let about: PluginOutput['about']
   try {
     const command = readCommand(env)
     const text = read(readInput)
@@ -40,6 +43,7 @@ export async function runPlugin(
       return json({ cniVersion: asked, supportedVersions: VERSIONS })
     }
     const config = readConfig(text)
+    about = aboutCall(config)
     const asked = requestedVersion(config)
     if (isVersion(asked)) version = asked
     const call = readCall(command, env, config)
@@ -48,10 +52,17 @@ export async function runPlugin(
     else if (command === 'CHECK') await type.check(call)
     else if (command === 'GC') await type.gc(call, readValid(config))
     else await type.status(call)
-    return done
+    return { ...done, about }
   } catch (error) {
     const told = toCniError(error)
-    return { ...json(told.toJson(version)), code: 1, error: told }
+    return { ...json(told.toJson(version)), code: 1, error: told, ...(about ? { about } : {}) }
+  }
+}
+
+function aboutCall({ name, cnilabLog }: Readonly<Record<string, unknown>>): NonNullable<PluginOutput['about']> {
+  return {
+    ...(typeof name === 'string' ? { network: name } : {}),
+    ...(typeof cnilabLog === 'string' ? { log: cnilabLog } : {}),
   }
 }
 
@@ -91,7 +102,7 @@ function json(document: unknown): PluginOutput {
   return { ...done, stdout: `${visibleJson(document, 2)}\n` }
 }
 
-function about(name: string): string {
+function introduction(name: string): string {
   return `cnilab's CNI plugin "${name}". A container runtime calls it with CNI_COMMAND and a network configuration.\nCNI protocol versions supported: ${VERSIONS.join(', ')}\n`
 }
 

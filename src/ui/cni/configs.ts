@@ -26,10 +26,12 @@ function fileText({ file, name, version, plugins, wrong, missing }: ConfigFile):
 
 function choicesText({ containerd, crio, byName, stops }: Choices): Text {
   const taken = ({ file, why }: Choices['crio']) => (file === undefined ? why : `${basename(file)}, ${why}`)
+  const takenByContainerd = ({ files, ...one }: Choices['containerd']) =>
+    files === undefined ? taken(one) : `${files.map((file) => basename(file)).join(', ')}, ${one.why}`
   const names = byName.map(({ name, file }) => `${name} in ${basename(file)}`).join(', ')
   const lines = [
     style.title('Which one is used'),
-    indented(`containerd: ${taken(containerd)}`, 2),
+    indented(`containerd: ${takenByContainerd(containerd)}`, 2),
     indented(`CRI-O: ${taken(crio)}`, 2),
     indented(`by name (cnitool): ${names === '' ? 'none' : names}`, 2),
     ...(stops === undefined

@@ -35,6 +35,15 @@ it('takes the file that each runtime does', () => {
   ])
 })
 
+it('takes as many files for containerd as max_conf_num says, and says what a loopback in the first place means', () => {
+  const lo = { cniVersion: '1.0.0', name: 'lo', type: 'loopback' }
+  const folder = folderWith({ '05-lo.conf': lo, '10-one.conf': { ...seed, name: 'one' }, '20-bad.conf': '{' })
+  const of = (maxConfNum?: number) => readConfigs(folder, [bins], maxConfNum).choices.containerd
+  expect(of()).toEqual({ file: join(folder, '05-lo.conf'), why: expect.stringContaining('only loopback') })
+  expect(of(2)).toMatchObject({ files: [join(folder, '05-lo.conf'), join(folder, '10-one.conf')] })
+  expect(of(0)).toEqual({ why: expect.stringContaining('20-bad.conf, is broken') })
+})
+
 it('names a broken file: containerd refuses, CRI-O passes over it, a search by name ends there', () => {
   const folder = folderWith({
     '00-broken.conf': '{\n  "name": "x",\n}',

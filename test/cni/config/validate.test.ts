@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { validate } from '../../../src/cni/config/validate.ts'
@@ -154,6 +154,35 @@ it('finds what two networks both want', async () => {
     'error ipam.subnet: 10.22.0.0/16 overlaps with 10.22.0.0/16 of 1.conf (low), on another bridge',
   ])
   expect(await with1(other('two', 'cni1', { subnet: 'fd00::/64' }))).toEqual([])
+})
+
+it('tells a conflict among many files once for each, of the first', async () => {
+  const files = Object.fromEntries([1, 2, 3, 4].map((n) => [`${n}.conf`, good]))
+  expect(await mistakes(files)).toEqual(
+    [2, 3, 4].flatMap(() => [
+      'error name: 1.conf has the same name, "mynet"',
+      'error ipam.subnet: 10.22.0.0/16 overlaps with 10.22.0.0/16 of 1.conf (mynet)',
+    ]),
+  )
+})
+
+it('knows what vendors ship, and what only looks right', async () => {
+  expect(await single({ cniVersion: '0.3.1' })).toEqual([])
+  const mixed = [[{ subnet: '10.22.0.0/16' }, { subnet: 'fd00::/64' }]]
+  expect(await ipam({ subnet: undefined, ranges: mixed })).toEqual([
+    'error ipam.ranges[0][1].subnet: fd00::/64 and 10.22.0.0/16 are in one range set',
+  ])
+  const lo = { cniVersion: '1.0.0', name: 'lo', type: 'loopback' }
+  const withLo = [programsIn({ loopback: speaking(...all) }), bins]
+  expect(await mistakes({ '00-lo.conf': lo, '10.conf': good }, withLo)).toEqual([
+    'warning type: the first file is only loopback',
+  ])
+  expect(await mistakes({ '10.conf': good, '99-lo.conf': lo }, withLo)).toEqual([])
+  const folder = folderWith({ '20.conf': good })
+  symlinkSync('/no/such', join(folder, '10.conf'))
+  expect((await validate(folder, [bins])).mistakes.map(({ what }) => what)).toEqual([
+    'it is a link that leads nowhere: to /no/such',
+  ])
 })
 
 it('prints one document with --json; exits with 0 for warnings, 2 where there is nothing', async () => {

@@ -248,3 +248,23 @@ it('advice is good on a node without cnilab, and takes nothing of the machine aw
   expect(advice.map((one) => one !== undefined && one !== '')).not.toContain(false)
   await sh(kernel, 'ip link delete theirs; ip link delete cni9')
 })
+
+it('a log has one line for each call, by the environment or the configuration', async () => {
+  const config = network({ cnilabLog: '/run/calls' }, { subnet: '10.27.0.0/16' })
+  await cni(kernel, 'ADD', { ...config, bridge: 'cni3' })
+  await cni(kernel, 'ADD', { ...config, bridge: 'cni3' })
+  await cni(kernel, 'DEL', { ...config, bridge: 'cni3' })
+  await cni(kernel, 'STATUS', { ...config, ipam: { type: 'static' } })
+  const script = `echo '{"cniVersion":"1.0.0","name":"lo"}' | CNILAB_LOG=/run/calls CNI_COMMAND=ADD CNI_CONTAINERID=c CNI_NETNS=/run/netns/red CNI_IFNAME=lo ${OURS}/loopback >/dev/null`
+  await sh(kernel, script)
+  const lines = (await sh(kernel, 'cat /run/calls')).trimEnd().split('\n')
+  const common = String.raw`^\d{4}-\d\d-\d\dT[\d:.]+Z`
+  const of = String.raw`network=mynet container=c-red interface=eth0 \d+ ms`
+  expect(lines).toEqual([
+    expect.stringMatching(`${common} bridge ADD ${of} ok$`),
+    expect.stringMatching(`${common} bridge ADD ${of} error 101: container c-red already has an interface eth0`),
+    expect.stringMatching(`${common} bridge DEL ${of} ok$`),
+    expect.stringMatching(String.raw`${common} bridge STATUS network=mynet \d+ ms ok$`),
+    expect.stringMatching(String.raw`${common} loopback ADD network=lo container=c interface=lo \d+ ms ok$`),
+  ])
+})
