@@ -2,6 +2,7 @@ import type * as z from 'zod'
 import { CnilabError } from '../errors.ts'
 import { TOO_DEEP, tooDeep } from '../json-depth.ts'
 
+/** A JSON object: its members by name. */
 export type JsonObject = Readonly<Record<string, unknown>>
 
 /** Whether a value is a JSON object. */

@@ -63,6 +63,7 @@ const IPV6: DataType = { name: 'ipv6_addr', id: 8, length: 16 }
 const MAC: DataType = { name: 'ether_addr', id: 9, length: 6 }
 const PROTOCOL: DataType = { name: 'inet_proto', id: 12, length: 1 }
 const PORT: DataType = { name: 'inet_service', id: 13, length: 2 }
+/** The types of data that our rules compare. */
 export const TYPES = { IPV4, IPV6, MAC, PROTOCOL, PORT } as const
 
 /** The types of which our sets are. */
@@ -78,7 +79,7 @@ export const PROTOCOLS: readonly (readonly [string, number])[] = [
   ['sctp', 132],
 ]
 
-/** The parts of packets that rules look at. */
+/** A part of packets. */
 export interface Field {
   protocol: string
   field: string
@@ -90,6 +91,7 @@ export interface Field {
   family?: number
 }
 
+/** The parts of packets at which our rules look. */
 export const FIELDS: readonly Field[] = [
   { protocol: 'ip', field: 'saddr', base: 1, offset: 12, type: IPV4, family: 2 },
   { protocol: 'ip', field: 'daddr', base: 1, offset: 16, type: IPV4, family: 2 },
@@ -102,8 +104,10 @@ export const FIELDS: readonly Field[] = [
 /** What is known of a packet besides its bytes: NFT_META_*. */
 export const META = { iifname: 6, l4proto: 16 } as const
 
-/** NFT_CT_STATUS, and the bit of it that says that the connection's destination was translated: IPS_DST_NAT. */
+/** What is known of a packet's connection: NFT_CT_STATUS. */
 export const CT_STATUS = 2
+
+/** The bit of that which says that the connection's destination was translated: IPS_DST_NAT. */
 export const STATUS_DNAT = 0x20
 
 /** A route lookup for the kind of the destination, and the kind `local`: NFT_FIB_RESULT_ADDRTYPE, NFTA_FIB_F_DADDR, RTN_LOCAL. */

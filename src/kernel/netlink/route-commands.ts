@@ -42,8 +42,9 @@ const ADDRESS_GENERATION = 8
 /** What the links of one kind hold. */
 export const KIND = { bridgeVlanFiltering: 7, portHairpin: 4, portIsolated: 33, vlanId: 1, macvlanMode: 1, vethPeer: 1 }
 
-/** Attributes of addresses and of routes. */
+/** Attributes of addresses: include/uapi/linux/if_addr.h. */
 export const IFA = { address: 1, local: 2, broadcast: 4, flags: 8 } as const
+/** Attributes of routes: include/uapi/linux/rtnetlink.h; the last two are in RTA_METRICS. */
 export const RTA = {
   destination: 1,
   outgoing: 4,
@@ -197,31 +198,31 @@ function newLink(words: Words, look: Lookup, end: string | undefined): Buffer[] 
 
 function addLink(words: Words, look: Lookup): Translation {
   const attributes = newLink(words, look, 'type')
-  const kind = words.value()
-  const data = kindData(kind, words, look)
-  const info = nested(IFLA.info, attribute(INFO.kind, Buffer.from(kind)), ...data)
+  const type = words.value()
+  const data = typeData(type, words, look)
+  const info = nested(IFLA.info, attribute(INFO.kind, Buffer.from(type)), ...data)
   const flags = FLAG.request | FLAG.ack | FLAG.create | FLAG.exclusive
   return { request: message(RTM.newLink, flags, linkHeader(AF.unspecified), ...attributes, info) }
 }
 
 /** The rest of `ip link add`, after the type. */
-function kindData(kind: string, words: Words, look: Lookup): Buffer[] {
-  if (kind === 'veth') {
+function typeData(type: string, words: Words, look: Lookup): Buffer[] {
+  if (type === 'veth') {
     words.expect('peer')
     const peer = newLink(words, look, undefined)
     return [nested(INFO.data, nested(KIND.vethPeer, linkHeader(AF.unspecified), ...peer))]
   }
   const option = words.next()
   if (option === undefined) {
-    if (kind !== 'bridge' && kind !== 'dummy') throw new NotUnderstood()
+    if (type !== 'bridge' && type !== 'dummy') throw new NotUnderstood()
     return []
   }
   const data =
-    kind === 'bridge' && option === 'vlan_filtering'
+    type === 'bridge' && option === 'vlan_filtering'
       ? attribute(KIND.bridgeVlanFiltering, u8(among({ 0: 0, 1: 1 }, words.value())))
-      : kind === 'vlan' && option === 'id'
+      : type === 'vlan' && option === 'id'
         ? attribute(KIND.vlanId, u16(words.number()))
-        : kind === 'macvlan' && option === 'mode'
+        : type === 'macvlan' && option === 'mode'
           ? attribute(KIND.macvlanMode, u32(among(MACVLAN_MODES, words.value())))
           : undefined
   words.expectEnd()

@@ -145,7 +145,7 @@ const ENODEV = 19
 function toLink(raw: Buffer, addresses: readonly Address[], nameOf: (index: number) => string | undefined): Link {
   const attributes = readAttributes(raw, LINK)
   const info = readAttributes(attributes.get(IFLA.info))
-  const kind = readString(info.get(INFO.kind)) ?? ''
+  const type = readString(info.get(INFO.kind)) ?? ''
   const data = readAttributes(info.get(INFO.data))
   const port = readString(info.get(INFO.slaveKind)) === 'bridge' ? readAttributes(info.get(INFO.slaveData)) : undefined
   const flags = raw.readUInt32LE(HEADER + 8)
@@ -155,7 +155,7 @@ function toLink(raw: Buffer, addresses: readonly Address[], nameOf: (index: numb
   return {
     index: indexOf(raw),
     name: nameIn(attributes) ?? '',
-    kind,
+    kind: type,
     up: (flags & IFF.up) !== 0,
     mac: macIn(attributes.get(IFLA.address)),
     mtu: number(attributes.get(IFLA.mtu)) ?? 0,
@@ -168,9 +168,9 @@ function toLink(raw: Buffer, addresses: readonly Address[], nameOf: (index: numb
       hairpin: port.get(KIND.portHairpin)?.[0] === 1,
       isolated: port.get(KIND.portIsolated)?.[0] === 1,
     },
-    vlanFiltering: kind === 'bridge' && data.get(KIND.bridgeVlanFiltering)?.[0] === 1,
-    vlanId: kind === 'vlan' ? data.get(KIND.vlanId)?.readUInt16LE(0) : undefined,
-    macvlanMode: kind === 'macvlan' && mode !== undefined ? nameFor(MACVLAN_MODES, mode) : undefined,
+    vlanFiltering: type === 'bridge' && data.get(KIND.bridgeVlanFiltering)?.[0] === 1,
+    vlanId: type === 'vlan' ? data.get(KIND.vlanId)?.readUInt16LE(0) : undefined,
+    macvlanMode: type === 'macvlan' && mode !== undefined ? nameFor(MACVLAN_MODES, mode) : undefined,
     promiscuous: (flags & IFF.promiscuous) !== 0,
     vlans: [],
     addresses,
