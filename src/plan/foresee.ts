@@ -1,4 +1,4 @@
-import { subnetOf } from '../ip-arithmetic.ts'
+import { contains, subnetOf } from '../ip-arithmetic.ts'
 import { type Command, HOST_PID } from '../operations/operation.ts'
 import { withoutTable } from '../operations/nft-tables.ts'
 import { asWords } from '../operations/route.ts'
@@ -236,7 +236,7 @@ function withRoute(now: State, place: string, argv: readonly string[]): State {
     family: isSix ? 'inet6' : 'inet',
     dst,
     via,
-    dev: wordAfter(argv, 'dev'),
+    dev: wordAfter(argv, 'dev') ?? (via === undefined ? undefined : wayTo(via, now, place)),
     table,
     metric: number('metric') ?? (isSix ? 1024 : 0),
     mtu: number('mtu'),
@@ -247,6 +247,12 @@ function withRoute(now: State, place: string, argv: readonly string[]): State {
   return withNamespace(now, place, ({ routes, policyRoutes }) =>
     table === 'main' ? { routes: [...routes, added] } : { policyRoutes: [...policyRoutes, added] },
   )
+}
+
+/** The interface that has an address in the subnet of a gateway. */
+function wayTo(gateway: string, now: State, place: string): string | undefined {
+  const isNear = ({ address, prefix }: Address) => contains(subnetOf(`${address}/${prefix}`), gateway)
+  return now.get(place)?.links.find(({ addresses }) => addresses.some(isNear))?.name
 }
 
 /** The state of a namespace that an interface has left. */

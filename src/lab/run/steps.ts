@@ -4,12 +4,12 @@ import type { Kernel } from '../../kernel/kernel.ts'
 import { outputOf } from '../../kernel/on-host.ts'
 import type { Lab, LabStep, RunCommand, StepCommand } from '../format/lab.ts'
 import type { Command } from '../../operations/operation.ts'
-import { bindOperation, type Operation } from '../../operations/registry.ts'
+import { bindOperation, bindPlan, type Operation } from '../../operations/registry.ts'
 import type { Correction } from '../../plan/cables.ts'
 import { programLine } from '../../plan/command-line.ts'
 import { foresee } from '../../plan/foresee.ts'
 import type { Finding } from '../../plan/finding.ts'
-import type { State } from '../../state/state.ts'
+import { HOST, type State, UPLINK } from '../../state/state.ts'
 import { type LabCheckResult, isDone, type StepState } from './check.ts'
 import type { DoResult } from '../../engine/do.ts'
 import { mendPlan, planMending } from '../../engine/mend.ts'
@@ -94,19 +94,26 @@ export function planOf(
   const all = [...start, ...steps.flatMap((one) => one.operations.filter((operation) => !isOver(one, operation)))]
   return {
     steps,
-    operations: all.filter((operation, i) => !isLostByMove(operation, all.slice(i + 1))),
+    operations: withoutLost(all, now),
     within: [...lab.start, ...lab.steps.flatMap((one) => one.operations)],
   }
 }
 
-/** Whether what an operation sets on an interface is lost because one of those after it moves the interface elsewhere. */
-function isLostByMove(operation: Operation, later: readonly Operation[]): boolean {
-  const { target, moves } = bindOperation(operation)
-  if (!target || moves) return false
-  return later.some((one) => {
-    const from = bindOperation(one).moves?.from
-    return from !== undefined && from.ifname === target.ifname && from.netns === target.netns
+/**
+ * Operations without those whose effect a later one of them takes away by moving an interface, as foreseen from a host that
+ * has nothing of them yet.
+ */
+function withoutLost(operations: readonly Operation[], now: State): Operation[] {
+  const bound = bindPlan(operations)
+  if (!bound.some(({ moves }) => moves)) return [...operations]
+  const host = now.get(HOST)
+  const links = (host?.links ?? []).filter(({ name }) => name === 'lo' || name === UPLINK.ifname)
+  let state: State = new Map(host ? [[HOST, { ...host, links, routes: [] }]] : [])
+  const made = bound.map((one) => {
+    state = foresee(state, one.apply)
+    return one.judge(state).status === 'present'
   })
+  return operations.filter((_, i) => made[i] !== true || bound[i]?.judge(state).status === 'present')
 }
 
 /** Whether a step of the lab demands that an operation of its start is taken back: what is gone then was repaired. */

@@ -7,6 +7,7 @@ import { resetLab } from '../../../src/lab/run/reset.ts'
 import { missingSteps, preview, type StepOptions } from '../../../src/lab/run/steps.ts'
 import type { Command } from '../../../src/operations/operation.ts'
 import { toLine } from '../../../src/plan/command-line.ts'
+import { NOT_TRIED } from '../../../src/plan/finding.ts'
 import { withSandbox } from '../../helpers.ts'
 import { some } from '../../long.ts'
 import { foreignRules, wrongStates } from '../wrong-states.ts'
@@ -41,7 +42,10 @@ async function solve(running: RunningLab, step: LabStep, options?: StepOptions) 
   const { lab } = running
   const { findings } = await checkRunning(running, true, step)
   const failed = findings.filter(
-    (one) => one.passed !== true && lab.steps.findIndex(({ id }) => id === one.step) <= lab.steps.indexOf(step),
+    (one) =>
+      one.passed !== true &&
+      !one.actual.startsWith(NOT_TRIED) &&
+      lab.steps.findIndex(({ id }) => id === one.step) <= lab.steps.indexOf(step),
   )
   return {
     result,
