@@ -140,7 +140,7 @@ describe('a tiny plugin', () => {
       const report = await runTiny([])
       expect(failed(report)).toEqual([])
       expect(report.plugin.kind).toBe('ipam')
-      expect(report.totals.required.passed).toBeGreaterThan(40)
+      expect(report.totals.required.passed + report.totals.recommended.passed).toBeGreaterThan(40)
     },
     TIME,
   )
@@ -252,6 +252,37 @@ describe('the command', () => {
       expect(stderr).toBe('')
       expect(code).toBe(0)
       expect(JSON.parse(stdout)).toMatchObject({ schema: 'cnilab/cni-conformance/v1', ok: true })
+    },
+    TIME,
+  )
+})
+
+describe('a plugin of somebody’s', () => {
+  const folder = mkdtempSync(join(runtime, 'odd-'))
+  const script = (name: string, text: string) => {
+    writeFileSync(join(folder, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 })
+    return join(folder, name)
+  }
+  const config = join(folder, 'a.conf')
+  writeFileSync(
+    config,
+    JSON.stringify({
+      cniVersion: '1.0.0',
+      name: 'net',
+      type: 'hang',
+      ipam: { type: 'host-local', subnet: '10.98.0.0/16' },
+    }),
+  )
+
+  it(
+    'that hangs ends the run early, which says so, and is not said to speak any version',
+    async () => {
+      const hangs = script('hang', 'sleep 1000')
+      const report = await runConformance({ plugin: hangs, config })
+      expect(report.ok).toBe(false)
+      expect(report.plugin.versions).toEqual([])
+      const skipped = report.outcomes.filter(({ reason }) => reason?.startsWith('the plugin hangs: ') === true)
+      expect(skipped.length).toBeGreaterThan(50)
     },
     TIME,
   )

@@ -149,7 +149,7 @@ export const behaviour: readonly Check[] = [
   {
     id: 'del.no-prevresult',
     title: 'DEL without prevResult succeeds, and removes the interface',
-    level: 'required',
+    level: 'recommended',
     spec: SPEC.del,
     run: async (bench) => {
       const { id, ifname } = await bench.attach()
@@ -160,7 +160,7 @@ export const behaviour: readonly Check[] = [
   {
     id: 'del.no-netns',
     title: 'DEL without CNI_NETNS succeeds',
-    level: 'required',
+    level: 'recommended',
     spec: SPEC.del,
     run: async (bench) => {
       const { id } = await bench.attach()
@@ -182,7 +182,7 @@ export const behaviour: readonly Check[] = [
   {
     id: 'del.netns-gone',
     title: 'DEL succeeds when the namespace in CNI_NETNS is gone',
-    level: 'required',
+    level: 'recommended',
     spec: SPEC.del,
     run: async (bench) => {
       const { id } = await bench.attach()

@@ -62,11 +62,16 @@ export interface Subject extends VisiblePlugin {
 export const PLUGGED = 'cnfveth'
 
 /** After how many seconds to kill a plugin that hangs. */
-const TIME_LIMIT = 15
+export const TIME_LIMIT = 15
 
 /** The host, on which programs and their children get SIGKILL after so many seconds. */
 export function limited(host: Host, seconds = TIME_LIMIT): Host {
   return { ...host, enter: [...host.enter, 'timeout', '-s', 'KILL', String(seconds)] }
+}
+
+/** Whether a plugin did not end in time, and was killed. */
+export function isHanging({ code, signal }: Execution): boolean {
+  return signal === 'SIGKILL' || code === 137
 }
 
 /**
@@ -79,6 +84,8 @@ cd /sys/class/net && for link in *; do [ ! -e "$link/ifindex" ] || [ "$link" = l
 
 /** The test bench of a check: an empty sandbox with the plugin in it. It records commands, so that they can be repeated. */
 export class Bench {
+  /** How many calls have not ended in time. */
+  hung = 0
   readonly kernel: Kernel
   readonly subject: Subject
   /** The newest version that the plugin supports; checks use it unless they are about versions. */
@@ -171,6 +178,7 @@ export class Bench {
     this.history.push(this.#line(variables, input, file === this.subject.file ? this.subject.shown : file, killAfter))
     const seconds = killAfter === undefined ? TIME_LIMIT : killAfter / 1000
     const execution = await execute(limited(this.kernel.host, seconds), file, variables, input)
+    if (killAfter === undefined && isHanging(execution)) this.hung++
     const result = parseJson(execution.stdout)
     if (command === 'ADD' && execution.code === 0 && result !== undefined) this.#added.set(`${id} ${ifname}`, result)
     return execution

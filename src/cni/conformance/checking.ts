@@ -68,13 +68,13 @@ export const checking: readonly Check[] = [
       succeeds(await bench.call('CHECK'), 'CHECK with one route more')
     },
   },
-  notices('interface-removed', 'the interface is gone', 'required', ['interface'], async (bench, { id, ifname }) => {
+  notices('interface-removed', 'the interface is gone', 'recommended', ['interface'], async (bench, { id, ifname }) => {
     await bench.shell(`ip -n ${id} link delete dev ${ifname}`)
   }),
   notices(
     'address-removed',
     'the address is gone',
-    'required',
+    'recommended',
     ['interface'],
     async (bench, { id, ifname, result }) => {
       const [ip] = result.ips
@@ -82,7 +82,7 @@ export const checking: readonly Check[] = [
       await bench.shell(`ip -n ${id} address delete ${ip.address} dev ${ifname}`)
     },
   ),
-  notices('route-removed', 'a route is gone', 'required', ['interface'], async (bench, { id, result }) => {
+  notices('route-removed', 'a route is gone', 'recommended', ['interface'], async (bench, { id, result }) => {
     const [route] = result.routes
     if (!route) throw new NotApplicable('the result has no route')
     await bench.shell(`ip -n ${id} route delete ${route.dst}`)

@@ -6,7 +6,7 @@ import { UPLINK } from '../../state/state.ts'
 import { callVariables, execute } from '../protocol/execute.ts'
 import { atLeast, type Version, VERSIONS } from '../protocol/versions.ts'
 import { behaviour } from './behaviour.ts'
-import { Bench, limited, type Subject } from './bench.ts'
+import { Bench, isHanging, limited, type Subject, TIME_LIMIT } from './bench.ts'
 import type { Check } from './check.ts'
 import { type PluginKind, NotApplicable, Violation } from './verdict.ts'
 import { checking } from './checking.ts'
@@ -99,10 +99,13 @@ export async function runConformance({
   try {
     const kernel = kernelOf(live.host)
     const visible = await makeVisible(kernel, shown, setup.config)
-    const supported = await askVersions(kernel, visible.file)
-    const subject: Subject = { ...visible, ...setup, type, shown, versions: supported }
-    const isReference = await isTheReference(kernel, visible.file, supported)
+    const { versions: supported, hangs } = await askVersions(kernel, visible.file)
+    // One that lists none is tried with what most speak.
+    const tried: Version[] = supported.length > 0 ? supported : ['1.0.0']
+    const subject: Subject = { ...visible, ...setup, type, shown, versions: tried }
+    const isReference = !hangs && (await isTheReference(kernel, visible.file, supported))
     const bench = new Bench(kernel, subject)
+    bench.hung = hangs ? PATIENCE - 1 : 0 // one more, for it may hang in VERSION alone
     bench.hopeless = await lacking(kernel, type)
     const outcomes: Outcome[] = []
     for (const { title, checks } of GROUPS)
@@ -120,7 +123,7 @@ export async function runConformance({
       config: setup.config,
       outcomes,
       totals,
-      ok: totals.required.failed === 0,
+      ok: totals.required.failed === 0 && bench.hung < PATIENCE,
       ms: Math.round(performance.now() - started),
     }
   } finally {
@@ -128,13 +131,19 @@ export async function runConformance({
   }
 }
 
+/** After how many calls that do not end a run does: a hundred checks of a plugin that hangs would take half an hour. */
+const PATIENCE = 3
+
 async function runOne(bench: Bench, check: Check): Promise<Omit<Outcome, 'group'>> {
   const started = performance.now()
   const { id, title, level, spec } = check
   const end = (rest: Pick<Outcome, 'passed'> & Partial<Outcome>) => {
     return { id, title, level, spec, ...rest, ms: Math.round(performance.now() - started) }
   }
-  const reason = outOfScope(bench.subject, check)
+  const reason =
+    bench.hung >= PATIENCE
+      ? `the plugin hangs: calls did not end within ${TIME_LIMIT} s, so the run ended early`
+      : outOfScope(bench.subject, check)
   if (reason !== undefined) return end({ passed: null, reason })
   await bench.reset()
   try {
@@ -174,15 +183,19 @@ function totalsOf(outcomes: readonly Outcome[]): ConformanceReport['totals'] {
   return { required: total('required'), recommended: total('recommended'), skipped }
 }
 
+/** In how many seconds a plugin must say which versions it supports. */
+const QUICK = 5
+
 const versionsSchema = z.object({ supportedVersions: z.array(z.string()) })
 
-/** The versions that a plugin lists, as far as we know them. If it lists none, tries 1.0.0. */
-async function askVersions(kernel: Kernel, file: string): Promise<Version[]> {
+/** The versions that a plugin lists, as far as we know them. */
+async function askVersions(kernel: Kernel, file: string): Promise<{ versions: Version[]; hangs: boolean }> {
   const variables = callVariables('VERSION', { path: [] })
-  const { stdout } = await execute(limited(kernel.host), file, variables, JSON.stringify({ cniVersion: '1.0.0' }))
-  const { data } = versionsSchema.safeParse(parseJson(stdout))
-  const known = VERSIONS.filter((version) => data?.supportedVersions.includes(version))
-  return known.length > 0 ? known : ['1.0.0']
+  const input = JSON.stringify({ cniVersion: '1.0.0' })
+  const answer = await execute(limited(kernel.host, QUICK), file, variables, input)
+  const { data } = versionsSchema.safeParse(parseJson(answer.stdout))
+  const versions = VERSIONS.filter((version) => data?.supportedVersions.includes(version))
+  return { versions, hangs: isHanging(answer) }
 }
 
 /** Whether it is the reference plugin, which prints its name if called without a command. */

@@ -58,7 +58,13 @@ export function drawTotals({ totals, ok, plugin, outcomes, ms }: ConformanceRepo
   const { required, recommended, skipped } = totals
   const of = (level: { passed: number; failed: number }) => `${level.passed}/${level.passed + level.failed}`
   log('')
-  log(style.quiet(`${plugin.type} supports CNI ${plugin.versions.join(', ')}`))
+  log(
+    style.quiet(
+      plugin.versions.length > 0
+        ? `${plugin.type} supports CNI ${plugin.versions.join(', ')}`
+        : `${plugin.type} lists no version of CNI that is known`,
+    ),
+  )
   const known = outcomes.filter((outcome) => outcome.known !== undefined).length
   if (known > 0) log(style.warn(`${known} of the failures are known defects of this plugin`))
   const text = `required ${of(required)}, recommended ${of(recommended)}, skipped ${skipped}`
