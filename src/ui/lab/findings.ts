@@ -32,13 +32,23 @@ export function idWidth({ steps }: Pick<Lab, 'steps'>): number {
   return Math.max(...steps.map(({ id }) => id.length))
 }
 
-/** Shows the findings of a lab, step by step: passed ones as a count, failed ones in full. */
-export function showFindings(lab: Lab, steps: readonly StepState[], findings: readonly Finding[], view: View): void {
+/**
+ * Shows the findings of a lab, step by step: passed ones as a count, failed ones in full. `onlyFailed`: leaves out the steps of
+ * which none failed.
+ */
+export function showFindings(
+  lab: Lab,
+  steps: readonly StepState[],
+  findings: readonly Finding[],
+  view: View,
+  onlyFailed = false,
+): void {
   const { plain, log } = view
   for (const { step, number, status } of steps) {
     const own = findings.filter((finding) => finding.step === step.id)
     if (own.length === 0) continue
     const failed = own.filter(({ passed }) => passed === false)
+    if (onlyFailed && failed.length === 0) continue
     const passed = own.filter((finding) => finding.passed === true).length
     const sign = failed.length > 0 ? symbol.failed : status === 'done' ? symbol.done : symbol.skipped
     const word = failed.length > 0 ? 'FAILED' : status === 'done' ? 'passed' : 'skipped'

@@ -156,7 +156,8 @@ function press(shown: Shown, key: string, queue: Queue, check: () => Promise<voi
     case 'c':
       queue.add(async () => {
         await check()
-        showFindings(running.lab, shown.checked.steps, shown.checked.findings, collect)
+        // the other steps are in the row above
+        showFindings(running.lab, shown.checked.steps, shown.checked.findings, collect, true)
       })
       break
     case 's':
