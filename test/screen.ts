@@ -32,13 +32,14 @@ interface Seen {
 /** So long must nothing come, in ms, for the screen to be complete. */
 const QUIET = 80
 
-/** Runs `cnilab WORDS` on a terminal of a size, as a shell line. `environment` is put in front of it. */
-export function onScreen(words: string, size: Size, typed: readonly Typed[] = [], environment = ''): Promise<Seen> {
-  return shellOnScreen(`${environment} exec "${process.execPath}" "${program}" ${words}`, size, typed)
-}
-
-/** The same for any line of shell. */
-export function shellOnScreen(command: string, { columns, rows }: Size, typed: readonly Typed[] = []): Promise<Seen> {
+/** Runs `cnilab WORDS`, a part of a shell line, on a terminal of a size. `environment` is put in front of it. */
+export function onScreen(
+  words: string,
+  { columns, rows }: Size,
+  typed: readonly Typed[] = [],
+  environment = '',
+): Promise<Seen> {
+  const command = `${environment} exec "${process.execPath}" "${program}" ${words}`
   const child = spawn('script', ['-qefc', `stty cols ${columns} rows ${rows}; ${command}`, '/dev/null'], {
     cwd: runtime,
     env: {
