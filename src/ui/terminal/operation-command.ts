@@ -152,9 +152,9 @@ export abstract class OperationCommand extends BaseCommand {
   }
 
   private dryRun(planned: readonly Planned[], corrections: MendResult['corrections'] = []): OperationsDocument {
-    const commands = [...corrections, ...planned].flatMap((one) => one.commands)
-    for (const command of commands) this.log(commandLines(toLine(command, '1'), 0))
-    if (commands.length === 0) this.notice('nothing to do')
+    const all = [...corrections, ...planned].flatMap(({ commands }) => commands)
+    for (const command of all) this.log(commandLines(toLine(command, '1'), 0))
+    if (all.length === 0) this.notice('nothing to do')
     return {
       schema,
       ok: true,
