@@ -4,6 +4,7 @@ import { listPlugins } from '../../src/cni/programs/list.ts'
 import { BaseCommand, type Document } from '../../src/ui/terminal/base-command.ts'
 import { binDirFlag } from '../../src/ui/cni/flags.ts'
 import { type DescribedPlugin, pluginsText } from '../../src/ui/cni/plugins.ts'
+import { whileWaiting } from '../../src/ui/terminal/waiting.ts'
 
 interface PluginsDocument extends Document {
   folders: readonly string[]
@@ -21,7 +22,8 @@ export default class CniPlugins extends BaseCommand {
   async run(): Promise<PluginsDocument> {
     const { flags } = await this.parse(CniPlugins)
     const folders = binDirs(flags['bin-dir'])
-    const plugins = (await listPlugins(folders)).map((one): DescribedPlugin => {
+    const found = await whileWaiting('asking the plugins', false, listPlugins(folders))
+    const plugins = found.map((one): DescribedPlugin => {
       const known = knownPlugin(one.type)
       return known ? { ...one, known } : one
     })

@@ -6,9 +6,8 @@ import { type RuntimeSummary, withFolders } from '../../src/cni/machine/summary.
 import { quote } from '../../src/plan/command-line.ts'
 import { BaseCommand, type Document } from '../../src/ui/terminal/base-command.ts'
 import { runtimesText } from '../../src/ui/cni/runtimes.ts'
-import { wrapped } from '../../src/ui/terminal/layout.ts'
-import { style } from '../../src/ui/terminal/style.ts'
-import { draw, join } from '../../src/ui/terminal/text.ts'
+import { typed, wrapped } from '../../src/ui/terminal/layout.ts'
+import { join } from '../../src/ui/terminal/text.ts'
 
 interface RuntimesDocument extends Document {
   runtimes: RuntimeSummary[]
@@ -32,7 +31,7 @@ export default class CniRuntimes extends BaseCommand {
   plugins         ${DEFAULT_BIN_DIRS[0]} (Debian's package: ${DEFAULT_BIN_DIRS[1]})\n`)
       for (const words of [FLAGS_GONE, RKT_ENDED, MESOS_ENDED]) this.log(wrapped(`${words}.`))
     }
-    this.log(join(['\nNext:', ...next(runtimes).map((command) => draw`  ${style.command(command)}`)], '\n'))
+    this.log(join(['\nNext:', ...next(runtimes).map((command) => typed(command))], '\n'))
     return { schema: 'cnilab/cni-kubelet/v1', runtimes }
   }
 }

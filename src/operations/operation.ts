@@ -117,6 +117,16 @@ export interface Move {
 /** Builds the command line of a cnilab command, for the current host. */
 export type CommandLine = (...words: readonly string[]) => string
 
+/** An operation in words. */
+export interface Explanation {
+  /** Imperatives: `Create the bridge br0`, `Delete the bridge br0`. */
+  what: string
+  undoing: string
+  why: string
+  /** A command line that does the same with iptables, for those who know that. */
+  iptables?: string
+}
+
 /** Why cnilab does not remove what the user named, and what to do instead. */
 export interface Refusal {
   actual: string
@@ -204,8 +214,8 @@ interface Definition<K extends string, P> {
    * whoever has the address now may replace it.
    */
   leftover?(p: P, now: State): boolean
-  /** `what` and `undoing` are imperatives: `Create the bridge br0`, `Delete the bridge br0`. */
-  explain(p: P): { what: string; why: string; undoing: string }
+  /** What it is for. */
+  explain(p: P): Explanation
   /** The end state in words, as a finding shows it. */
   expected(p: P): string
   /**

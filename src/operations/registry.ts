@@ -16,6 +16,7 @@ import type {
   Command,
   CommandLine,
   Derive,
+  Explanation,
   MarkedLink,
   Move,
   OperationKind,
@@ -84,7 +85,7 @@ export interface BoundOperation {
   readonly needs: readonly Resource[]
   readonly tables: readonly string[]
   readonly apply: readonly Command[]
-  readonly explain: { what: string; why: string; undoing: string }
+  readonly explain: Explanation
   readonly expected: string
   readonly target: { ifname: string; netns?: string | undefined } | undefined
   readonly addresses: readonly { address: string; ifname: string; netns?: string | undefined }[]

@@ -33,12 +33,12 @@ it('brings the network of a list about, says what it changed, and changes nothin
     '= Already there: namespace red exists',
     '= Already there: veth-red and eth0 are the ends of a veth pair',
     '✔ Changed: br0 is a bridge with the MTU 1400',
-    '  ip link set dev br0 mtu 1400',
+    '  $ ip link set dev br0 mtu 1400',
     '✔ Plug veth-red into the bridge br0',
-    '  ip link set dev veth-red master br0',
+    '  $ ip link set dev veth-red master br0',
     '✔ Changed: eth0 in namespace red has 10.22.0.2/16',
-    '  ip -n red address delete 10.22.0.2/24 dev eth0',
-    '  ip -n red address add 10.22.0.2/16 dev eth0',
+    '  $ ip -n red address delete 10.22.0.2/24 dev eth0',
+    '  $ ip -n red address add 10.22.0.2/16 dev eth0',
     '',
   ])
   const third = JSON.parse((await cli(['apply', network, '--json'])).stdout)

@@ -73,9 +73,9 @@ async function checkOne(
     })
   }
   const wrong = wrongFile(file)
-  if (wrong !== undefined) return report('error', path, `${file} is ${wrong}`)
+  if (wrong !== undefined) return report('error', path, `${file}: ${wrong}`)
   const answer = await ask(file)
-  if (typeof answer === 'string') return report('error', path, `${file} is ${answer}`)
+  if (typeof answer === 'string') return report('error', path, `${file}: ${answer}`)
   if (!isVersion(version) || answer.speaks.includes(version)) return
   report('error', path, `${file} does not support CNI ${version}`, {
     why: `it supports ${answer.speaks.join(', ')}`,

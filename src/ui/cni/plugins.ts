@@ -1,7 +1,7 @@
 import type { KnownPlugin } from '../../cni/config/known-plugins.ts'
 import type { PluginFile } from '../../cni/programs/list.ts'
 import type { Text } from '../terminal/drawn.ts'
-import { indented } from '../terminal/layout.ts'
+import { indented, labelled } from '../terminal/layout.ts'
 import { style } from '../terminal/style.ts'
 import { table } from '../terminal/table.ts'
 import { draw, join } from '../terminal/text.ts'
@@ -35,7 +35,7 @@ function purposes(plugins: readonly DescribedPlugin[]): Text[] {
   const width = Math.max(...each.map(({ type }) => type.length))
   return [...Map.groupBy(each, ({ known }) => standing(known))].flatMap(([words, group]) => [
     indented(words, 2),
-    ...group.map(({ type, known }) => draw`    ${type.padEnd(width)}  ${known?.does ?? ''}`),
+    ...group.map(({ type, known }) => (known ? labelled(`    ${type.padEnd(width)}  `, known.does) : draw`    ${type}`)),
   ])
 }
 

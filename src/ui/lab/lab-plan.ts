@@ -5,11 +5,12 @@ import { programLine, toLine } from '../../plan/command-line.ts'
 import { toScript } from '../../plan/script.ts'
 import type { Document } from '../terminal/base-command.ts'
 import type { Printable } from '../terminal/drawn.ts'
-import { indented } from '../terminal/layout.ts'
+import { commandLines, indented } from '../terminal/layout.ts'
 import { markdown } from '../terminal/markdown.ts'
 import type { Log } from '../terminal/output.ts'
 import { style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
+import { showIptables } from './show-description.ts'
 
 /** What `lab run --dry-run --json` prints: every step with its commands, as lines that can be pasted into a shell. */
 export interface LabPlan extends Document {
@@ -23,13 +24,19 @@ export function printPlan(lab: Runnable, flags: { script: boolean; explain: bool
     const bound = operations.map(bindOperation)
     return { id, title, text, bound, run, commands: bound.flatMap((operation) => operation.apply) }
   })
-  if (flags.script) log(scriptOf(lab).trimEnd())
+  if (flags.script) log(scriptLines(scriptOf(lab)))
   else
-    for (const { title, text, bound, commands, run } of steps) {
+    for (const [i, { title, text, bound, commands, run }] of steps.entries()) {
       if (flags.explain) {
-        log(draw`${style.title(title)}\n${markdown(text, false)}`)
+        log(draw`${i === 0 ? '' : '\n'}${style.title(title)}\n${markdown(text, false)}`)
         for (const line of explanations(text, bound)) log(indented(line, 2))
-      } else for (const line of [...commands.map((command) => toLine(command, '1')), ...run.map(programLine)]) log(line)
+        showIptables(
+          bound.flatMap(({ explain }) => explain.iptables ?? []),
+          log,
+        )
+      } else
+        for (const line of [...commands.map((command) => toLine(command, '1')), ...run.map(programLine)])
+          log(commandLines(line, 0))
     }
   return {
     schema: 'cnilab/lab-plan/v1',
@@ -56,6 +63,12 @@ export function scriptOf(lab: Pick<Runnable, 'title' | 'start' | 'steps'>): stri
       .map(programLine),
   }))
   return toScript(lab.title, parts)
+}
+
+/** A script for the terminal, from which it can be copied. */
+export function scriptLines(script: string): string {
+  const lines = script.trimEnd().split('\n')
+  return lines.map((line) => (line.startsWith('#') ? line : commandLines(line, 0))).join('\n')
 }
 
 /** How many operations of a step to explain: in a lab with many containers, the others are alike. */

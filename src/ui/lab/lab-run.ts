@@ -11,6 +11,7 @@ import { type Log, printError } from '../terminal/output.ts'
 import { duration, symbol, withSymbol, style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
 import { interruptible } from '../terminal/interruptible.ts'
+import { OPENING, whileWaiting } from '../terminal/waiting.ts'
 
 /** What `lab run --json` prints. */
 export interface LabRunDocument extends Document {
@@ -46,7 +47,7 @@ export async function runLabHere(
 ): Promise<LabRunDocument> {
   return interruptible(async (signal) => {
     const drawing = options.json ? undefined : import('./lab-progress.ts') // loads while the sandbox is created
-    const session = await openSession(options, sandbox)
+    const session = await whileWaiting(OPENING, options.plain, openSession(options, sandbox))
     return runIn(session, lab, options, signal, await drawing)
   })
 }
@@ -68,7 +69,7 @@ async function runIn(
   try {
     report = await session.run(lab, events, signal)
   } finally {
-    teardown = await session.tearDown(report ?? { steps: [], checks: [] })
+    teardown = await whileWaiting('removing the network', plain, session.tearDown(report ?? { steps: [], checks: [] }))
   }
   const ms = Math.round(performance.now() - started)
   const ok =

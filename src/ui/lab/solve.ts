@@ -6,10 +6,11 @@ import type { Command } from '../../operations/operation.ts'
 import { bindOperation } from '../../operations/registry.ts'
 import { programLine, quote, toLine } from '../../plan/command-line.ts'
 import { showCommands, showWrong } from './show-lab.ts'
-import { commandLines, labelled, wrapped } from '../terminal/layout.ts'
+import { labelled, typed, wrapped } from '../terminal/layout.ts'
 import { style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
 import type { View } from '../terminal/view.ts'
+import { whileWaiting } from '../terminal/waiting.ts'
 
 /**
  * Shows what is wrong, and the commands that put it right and solve a step, after those in `first`: what they are depends on
@@ -20,10 +21,14 @@ export async function showSolution(
   step: LabStep,
   first: readonly LabStep[],
   before: LabCheckResult,
-  { log }: View,
+  { log, plain }: View,
 ): Promise<readonly Command[]> {
   const { lab, kernel } = running
-  const { wrong, corrections, steps } = await preview(kernel, planFor(running, step, first, before))
+  const { wrong, corrections, steps } = await whileWaiting(
+    'looking at the network',
+    plain,
+    preview(kernel, planFor(running, step, first, before)),
+  )
   showWrong(wrong, log)
   if (corrections.length > 0) {
     if (wrong.length === 0) log(style.title('Again, for what the lab began with'))
@@ -35,6 +40,7 @@ export async function showSolution(
     const number = lab.steps.indexOf(one) + 1
     log(style.title(`${isToDo ? 'The solution of' : 'Again, for'} step ${number}: ${one.title}`))
     showCommands(commands, log)
+    if (commands.length + one.run.length === 0) log('  Nothing more to run: what it makes is there.\n')
     if (isToDo) showRunLines(await wantedRuns(kernel, one), log)
   }
   return [...corrections, ...steps.flatMap(({ commands }) => commands)]
@@ -50,7 +56,7 @@ export function showStepCommands(step: LabStep, { log }: Pick<View, 'log'>): voi
 }
 
 function showRunLines(run: LabStep['run'], log: View['log']): void {
-  for (const command of run) log(draw`  $ ${style.command(commandLines(programLine(command)))}\n`)
+  for (const command of run) log(draw`${typed(programLine(command))}\n`)
 }
 
 /**
@@ -64,10 +70,10 @@ export function showInTheWay(
   step?: LabStep,
 ): boolean {
   if (inTheWay.length === 0) return false
-  log(style.warn('These rules let packets be dropped, and cnilab did not make them:'))
+  log(style.warn('\nThese rules let packets be dropped, and cnilab did not make them:'))
   for (const { wrong, commands } of inTheWay) {
     log(labelled('  · ', wrong))
-    for (const command of commands) log(draw`      $ ${style.command(commandLines(toLine(command, '1')))}`)
+    for (const command of commands) log(typed(toLine(command, '1'), 6))
   }
   if (host.kind === 'machine') log('They stay: on the machine itself, cnilab removes only what it made.')
   else if (step)

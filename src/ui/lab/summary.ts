@@ -1,8 +1,8 @@
 import type { LabCheckResult } from '../../lab/run/check.ts'
 import type { RunningLab } from '../../lab/run/lab-in-progress.ts'
 import { nextLab } from '../../lab/run/load.ts'
-import { showLinks } from './lab-intro.ts'
-import { scriptOf } from './lab-plan.ts'
+import { quote } from '../../plan/command-line.ts'
+import { scriptLines, scriptOf } from './lab-plan.ts'
 import { labelled } from '../terminal/layout.ts'
 import { markdown } from '../terminal/markdown.ts'
 import { duration, style } from '../terminal/style.ts'
@@ -10,8 +10,8 @@ import { draw } from '../terminal/text.ts'
 import type { View } from '../terminal/view.ts'
 
 /**
- * Shows the end of a lab: what was learned, a script of all commands, the checks, what help was taken, how long it took,
- * and the lab to do next.
+ * Shows the end of a lab: a script of all commands, what was learned, the checks, what help was taken, how long it took,
+ * what to read, and the lab to do next. What is long comes first: the end stays in sight.
  */
 export async function showSummary(
   { lab, progress }: RunningLab,
@@ -20,8 +20,8 @@ export async function showSummary(
 ): Promise<void> {
   const passed = findings.filter((finding) => finding.passed === true).length
   log(draw`\n${style.title(`The end of: ${lab.title}`)}`)
-  if (lab.learned !== undefined) log(markdown(lab.learned, plain))
-  log(draw`\n${style.title('All of it as a script')}\n${style.command(scriptOf(lab).trimEnd())}\n`)
+  log(draw`\n${style.title('All of it as a script')}\n${style.command(scriptLines(scriptOf(lab)))}\n`)
+  if (lab.learned !== undefined) log(draw`${style.title('What you learned')}\n${markdown(lab.learned, plain)}\n`)
   const own = lab.steps.flatMap(({ id }) => progress.steps[id] ?? [])
   const answers = own.flatMap((step) => Object.values(step.answers))
   const hints = lab.steps.flatMap(({ id }) => {
@@ -41,7 +41,10 @@ export async function showSummary(
     ['Time', `${duration(Date.now() - Date.parse(progress.started))} since you started`],
   ]
   for (const [label = '', text = ''] of rows) log(labelled(label.padEnd(13), text))
-  showLinks(lab, log)
+  if (lab.links.length > 0) {
+    const titles = lab.links.map((link) => link.title).join(', ')
+    log(labelled('Read on'.padEnd(13), `${titles}; where they are: cnilab lab show ${quote(progress.lab)}`))
+  }
   const next = await nextLab(lab)
   if (next) log(draw`\nThe next lab: ${style.command(`cnilab lab start ${next.id}`)} (${next.title})`)
 }

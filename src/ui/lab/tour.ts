@@ -9,14 +9,15 @@ import { showHint, showFailureHints } from './hint.ts'
 import { showIntro } from './lab-intro.ts'
 import { markdown } from '../terminal/markdown.ts'
 import { type Choice, askChoice } from '../terminal/prompts.ts'
-import { showLines } from './show-description.ts'
+import { stepText } from './describe-step.ts'
+import { showIptables, showLines } from './show-description.ts'
 import { askQuestions } from './questions.ts'
 import { showPicture, showPurpose, showResult } from './show-lab.ts'
 import { stepProgress } from '../../lab/run/progress.ts'
 import { hidesSolution, type Lab, type LabStep } from '../../lab/format/lab.ts'
 import { bindOperation } from '../../operations/registry.ts'
 import { programLine, toLine } from '../../plan/command-line.ts'
-import { indented, wrapped } from '../terminal/layout.ts'
+import { indented } from '../terminal/layout.ts'
 import { style } from '../terminal/style.ts'
 import { draw, linesOf } from '../terminal/text.ts'
 import { picture } from '../../picture/topology.ts'
@@ -70,7 +71,8 @@ async function takeTourStep(tour: Tour, step: LabStep, start: LabCheckResult): P
   if (!(await askQuestions(running, step, 'before', view, signal))) return undefined
   if (start.findings.every((finding) => finding.passed !== false || finding.step === step.id)) {
     if (step.before.length > 0) view.log('\nBefore this step:')
-    for (const finding of await tryBefore(kernel, step, start.now)) view.log(wrapped(findingLine(finding, view.plain)))
+    const tried = await whileWaiting('trying it out', view.plain, tryBefore(kernel, step, start.now))
+    for (const finding of tried) view.log(findingLine(finding, view.plain))
   }
   await showWork(running, step, view)
   let checked = start
@@ -124,7 +126,7 @@ async function turnPage({ view, signal }: Tour): Promise<boolean> {
     { name: 'to the first step', value: true },
     { name: 'quit', value: false },
   ]
-  return (await askChoice('Read it?', choices, { plain: view.plain, signal })) === true
+  return (await askChoice('Have you read it?', choices, { plain: view.plain, signal })) === true
 }
 
 type Work = 'run' | 'type' | 'hint' | 'more' | 'skip' | 'quit'
@@ -157,9 +159,13 @@ async function showWork({ lab, kernel }: RunningLab, step: LabStep, { log }: Vie
 
 function showMore(lab: Lab, step: LabStep, { log, plain }: View): void {
   if (step.more !== undefined) log(markdown(step.more, plain))
-  if (!hidesSolution(lab, step))
-    for (const { explain } of step.operations.map(bindOperation)) log(indented(`${explain.what}. ${explain.why}`))
-  else if (step.more === undefined) log('There is no more to say without giving away the solution: try a hint.')
+  if (hidesSolution(lab, step)) {
+    if (step.more === undefined) log('There is no more to say without giving away the solution: try a hint.')
+    return
+  }
+  const { explanations, iptables } = stepText(lab, step, plain)
+  for (const one of explanations) log(indented(one))
+  showIptables(iptables, log)
 }
 
 /** Does a step for the learner. Returns whether it is done now. */

@@ -10,8 +10,10 @@ import { type Command, readResource } from '../../operations/operation.ts'
 import { type BoundOperation, bindOperation, type Operation } from '../../operations/registry.ts'
 import { toLine } from '../../plan/command-line.ts'
 import { BaseCommand, type Document, changeFlags } from './base-command.ts'
+import { commandLines, indented, typed } from './layout.ts'
 import { symbol, style } from './style.ts'
 import { draw } from './text.ts'
+import { whileWaiting } from './waiting.ts'
 
 /** What `--json` prints about operations. */
 export interface OperationsDocument extends Document {
@@ -24,6 +26,9 @@ export interface OperationsDocument extends Document {
 }
 
 type Status = DoResult['done'][number]['status'] | 'planned'
+
+/** What is being waited for while the kernel does operations. */
+const WORKING = 'changing the network'
 
 interface ChangeFlags {
   host: boolean
@@ -68,7 +73,8 @@ export abstract class OperationCommand extends BaseCommand {
   ): Promise<OperationsDocument> {
     if (flags.explain) return this.explain(fromNothing(plan))
     const host = await this.openHost(flags)
-    const { done, corrections = [], left = [] } = await act(kernelOf(host), plan)
+    const result = await whileWaiting(WORKING, false, act(kernelOf(host), plan))
+    const { done, corrections = [], left = [] } = result
     for (const { wrong, commands } of corrections) {
       this.log(draw`${symbol.done} Put right: ${wrong}`)
       this.logCommands(commands)
@@ -90,7 +96,7 @@ export abstract class OperationCommand extends BaseCommand {
   }
 
   private logCommands(commands: readonly Command[]): void {
-    for (const command of commands) this.log(draw`  ${style.command(toLine(command, '1'))}`)
+    for (const command of commands) this.log(typed(toLine(command, '1')))
   }
 
   /** Undoes one operation, or just shows how with --dry-run or --explain. */
@@ -106,7 +112,7 @@ export abstract class OperationCommand extends BaseCommand {
     }
     const host = await this.openHost(flags)
     const kernel = kernelOf(host)
-    const commands = await removeOperation(kernel, operation)
+    const commands = await whileWaiting(WORKING, false, removeOperation(kernel, operation))
     const status = commands.length > 0 ? 'done' : 'already'
     this.log(
       status === 'done' ? draw`${symbol.done} ${what}` : draw`${symbol.already} Does not exist, nothing to do: ${what}`,
@@ -128,8 +134,11 @@ export abstract class OperationCommand extends BaseCommand {
   private explain(planned: readonly Planned[], undoing?: string): OperationsDocument {
     for (const { operation, commands } of planned) {
       const { what, why } = operation.explain
-      this.log(draw`${style.title(undoing ?? what)}\n  ${why}`)
+      this.log(draw`${style.title(undoing ?? what)}\n${indented(why, 2)}`)
       this.logCommands(commands)
+      const { iptables } = operation.explain
+      if (iptables !== undefined && undoing === undefined)
+        this.log(draw`  ${style.quiet('With iptables instead:')}\n${typed(iptables)}`)
     }
     return {
       schema,
@@ -143,8 +152,9 @@ export abstract class OperationCommand extends BaseCommand {
   }
 
   private dryRun(planned: readonly Planned[], corrections: MendResult['corrections'] = []): OperationsDocument {
-    for (const { commands } of [...corrections, ...planned])
-      for (const command of commands) this.log(toLine(command, '1'))
+    const all = [...corrections, ...planned].flatMap(({ commands }) => commands)
+    for (const command of all) this.log(commandLines(toLine(command, '1'), 0))
+    if (all.length === 0) this.notice('nothing to do')
     return {
       schema,
       ok: true,
