@@ -59,7 +59,7 @@ describe.each(LABS)('%s', (name) => {
     const lab = await loadLab(name)
     const all = lab.steps.flatMap((step, i) => wrongStates(lab, i).map((row) => ({ step: step.id, ...row })))
     const rows = some(all, 19)
-    expect(rows.length).toBeGreaterThan(3)
+    expect(rows.length).toBeGreaterThan(0)
     const wrong: unknown[] = []
     await atSteps(name, async (running, step, _, restart) => {
       for (const { name: state, shell } of rows.filter((row) => row.step === step.id)) {
