@@ -5,7 +5,8 @@ import { type ConformanceReport, runConformance } from '../../src/cni/conformanc
 import { findSubject } from '../../src/cni/conformance/subject.ts'
 import { refuseInside } from '../../src/engine/open-host.ts'
 import { BaseCommand, type Document } from '../../src/ui/terminal/base-command.ts'
-import { drawOutcomes, drawPlugin, drawTotals } from '../../src/ui/cni/conformance.ts'
+import type { Comparison } from '../../src/cni/conformance/against.ts'
+import { drawComparison, drawOutcomes, drawPlugin, drawTotals } from '../../src/ui/cni/conformance.ts'
 import { plainFlag } from '../../src/ui/terminal/flags.ts'
 import type { Log } from '../../src/ui/terminal/output.ts'
 import { word } from '../../src/ui/terminal/word.ts'
@@ -19,6 +20,7 @@ export default class CniConformance extends BaseCommand {
     '<%= config.bin %> cni conformance bridge',
     '<%= config.bin %> cni conformance ./my-plugin --config my.conflist',
     '<%= config.bin %> cni conformance /opt/cni/bin/ptp --report junit > ptp.xml',
+    '<%= config.bin %> cni conformance /opt/cni/bin/bridge --against /usr/lib/cni/bridge',
   ]
   static override args = {
     plugin: word({ description: 'path to a plugin, or the type of an installed one', required: true }),
@@ -27,13 +29,24 @@ export default class CniConformance extends BaseCommand {
     config: Flags.string({
       description: 'network configuration (.conf or .conflist) to use instead of the built-in one',
     }),
+    against: Flags.string({
+      helpValue: 'PLUGIN|DIR',
+      description: 'do the same with another plugin, or with two folders of them, and print in what they differ',
+      exclusive: ['report'],
+    }),
     report: Flags.option({ options: FORMATS, description: 'print a machine-readable report' })(),
     plain: plainFlag,
   }
 
-  async run(): Promise<Document & ConformanceReport> {
+  async run(): Promise<Document & (ConformanceReport | { comparisons: Comparison[] })> {
     const { args, flags } = await this.parse(CniConformance)
     refuseInside()
+    if (flags.against !== undefined) {
+      const { compare } = await import('../../src/cni/conformance/against.ts')
+      const draw = (one: Comparison) => (this.jsonEnabled() ? undefined : drawComparison(one, (text) => this.log(text)))
+      const comparisons = await compare(args.plugin, flags.against, flags.config, draw)
+      return { schema: 'cnilab/cni-comparison/v1', comparisons }
+    }
     const isQuiet = flags.report !== undefined || this.jsonEnabled()
     const log: Log = (text) => this.log(text)
     if (!isQuiet) drawPlugin({ type: basename(args.plugin), file: findSubject(args.plugin) }, log)

@@ -257,6 +257,39 @@ describe('the command', () => {
   )
 })
 
+it(
+  'two plugins are compared by what they print, change, let through and leave',
+  async () => {
+    const folder = mkdtempSync(join(runtime, 'compared-'))
+    const other = join(folder, 'loopback')
+    // It leaves lo up, and prints another address.
+    const result = { cniVersion: '1.0.0', interfaces: [{ name: 'lo', sandbox: '/run/netns/c1' }], ips: [] }
+    const lines = [
+      '#!/bin/sh',
+      `[ "$CNI_COMMAND" != VERSION ] || { echo '{"cniVersion":"1.0.0","supportedVersions":["1.0.0"]}'; exit; }`,
+      `[ "$CNI_COMMAND" != ADD ] || { nsenter --net=$CNI_NETNS ip link set lo up; echo '${JSON.stringify(result)}'; }`,
+    ]
+    writeFileSync(other, lines.join('\n'), { mode: 0o755 })
+    const compared = (against: string) => cli(['cni', 'conformance', 'loopback', '--against', against, '--json'])
+    const { code, stdout } = await compared(other)
+    expect(code).toBe(0)
+    const { comparisons } = JSON.parse(stdout)
+    expect(comparisons).toHaveLength(1)
+    expect(comparisons[0].ms.first.add).toBeGreaterThan(0)
+    expect(comparisons[0].differences).toEqual([
+      {
+        aspect: 'result',
+        onlyFirst: expect.arrayContaining([expect.stringContaining('127.0.0.1/8')]),
+        onlySecond: [expect.stringContaining('"name":"lo"')],
+      },
+      { aspect: 'leftovers', onlyFirst: [], onlySecond: expect.arrayContaining([expect.stringContaining('lo up')]) },
+    ])
+    const same = JSON.parse((await compared(findSubject('loopback'))).stdout)
+    expect(same.comparisons[0].differences).toEqual([])
+  },
+  TIME,
+)
+
 describe('a plugin of somebody’s', () => {
   const folder = mkdtempSync(join(runtime, 'odd-'))
   const script = (name: string, text: string) => {

@@ -188,8 +188,8 @@ const QUICK = 5
 
 const versionsSchema = z.object({ supportedVersions: z.array(z.string()) })
 
-/** The versions that a plugin lists, as far as we know them. */
-async function askVersions(kernel: Kernel, file: string): Promise<{ versions: Version[]; hangs: boolean }> {
+/** The versions that a plugin lists, as far as we know them, and whether it does not even end. */
+export async function askVersions(kernel: Kernel, file: string): Promise<{ versions: Version[]; hangs: boolean }> {
   const variables = callVariables('VERSION', { path: [] })
   const input = JSON.stringify({ cniVersion: '1.0.0' })
   const answer = await execute(limited(kernel.host, QUICK), file, variables, input)

@@ -1,3 +1,4 @@
+import type { Comparison } from '../../cni/conformance/against.ts'
 import type { ConformanceReport, Outcome } from '../../cni/conformance/run.ts'
 import { indented, typed } from '../terminal/layout.ts'
 import type { Log } from '../terminal/output.ts'
@@ -68,4 +69,19 @@ export function drawTotals({ totals, ok, plugin, outcomes, ms }: ConformanceRepo
   if (known > 0) log(style.warn(`${known} of the failures are known defects of this plugin`))
   const text = `required ${of(required)}, recommended ${of(recommended)}, skipped ${skipped}`
   log(draw`${ok ? style.good(text) : style.bad(text)} ${style.quiet(`in ${duration(ms)}`)}`)
+}
+
+/** Draws in what two plugins differ, as it is found. */
+export function drawComparison({ type, config, differences, ms }: Comparison, log: Log): void {
+  const verdict = differences.length === 0 ? style.good('the same') : style.warn('differs')
+  const { first, second } = ms
+  log(
+    draw`${style.title(type)} ${verdict} ${style.quiet(`ADD ${first.add} and ${second.add} ms, DEL ${first.del} and ${second.del} ms`)}`,
+  )
+  log(indented(style.quiet(JSON.stringify(config)), 2))
+  for (const { aspect, onlyFirst, onlySecond } of differences) {
+    log(indented(aspect, 2))
+    for (const line of onlyFirst) log(indented(`- ${line}`, 4))
+    for (const line of onlySecond) log(indented(`+ ${line}`, 4))
+  }
 }
