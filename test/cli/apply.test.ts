@@ -308,8 +308,8 @@ it('a folder in the place of a namespace stays, and the command that removes it 
 it('--host changes what bears our mark, and names what does not', () => {
   const output = onMachine(`
     printf '%s\\n' '- bridge: { name: br0, mtu: 1400 }' '- netns: { name: red }' >/run/list.yaml
-    cnilab apply /run/list.yaml --host --dry-run >/run/dry; cnilab apply /run/list.yaml --host | grep '^  ' | diff -w /run/dry -
-    cnilab veth pair va vb --host --dry-run >/run/dry; cnilab veth pair va vb --host | grep '^  ' | diff -w /run/dry -
+    cnilab apply /run/list.yaml --host --dry-run >/run/dry; cnilab apply /run/list.yaml --host | sed -n 's/^  \\$ //p' | diff /run/dry -
+    cnilab veth pair va vb --host --dry-run >/run/dry; cnilab veth pair va vb --host | sed -n 's/^  \\$ //p' | diff /run/dry -
     cnilab veth delete va --host >/dev/null; ip link set dev br0 mtu 1500
     cnilab apply /run/list.yaml --host --dry-run
     cnilab apply /run/list.yaml --host | grep Changed
@@ -329,7 +329,7 @@ it('--host takes an address of the list from what cnilab made, and only names it
     cnilab apply /run/list.yaml --host; ip -br -4 address | cut -d' ' -f1
     ip link delete theirs; cnilab clean --host >/dev/null; ip -br link | cut -d' ' -f1`)
   expect(output).toContain(
-    '✔ Put right: 10.36.0.1/24 is on va on the host, and belongs to br0\n  ip address delete 10.36.0.1/24 dev va\n',
+    '✔ Put right: 10.36.0.1/24 is on va on the host, and belongs to br0\n  $ ip address delete 10.36.0.1/24 dev va\n',
   )
   expect(output).toContain(
     'left as it is, because cnilab did not make it: 10.36.0.1/24 is on theirs on the host, and belongs to br0\n',

@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs'
 import { CnilabError } from '../../errors.ts'
+import { once } from '../../once.ts'
 import type { Calls } from './calls.ts'
 import { HEADER, messagesIn, readAttributes, readString } from './message.ts'
 
@@ -39,6 +40,9 @@ interface Answer {
   isInterrupted: boolean
 }
 
+/** Into which all sockets receive, one after the other: what they receive is copied at once. */
+const received = once(() => Buffer.alloc(1 << 16))
+
 /** A netlink socket. It stays in the network namespace in which it was opened. */
 export interface NetlinkSocket {
   /**
@@ -65,15 +69,14 @@ export function openSocket(calls: Calls, protocol: number): NetlinkSocket {
   set(SOL_SOCKET, SO_RCVBUF, 1 << 20)
   set(SOL_NETLINK, NETLINK_EXT_ACK, 1)
   set(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1)
-  const buffer = Buffer.alloc(1 << 16)
   let sequence = 0
 
   const receive = (): Buffer[] => {
     for (;;) {
-      const length = calls.recv(fd, buffer)
+      const length = calls.recv(fd, received())
       if (length === -EINTR) continue
       if (length < 0) throw new CnilabError('state', `the kernel did not answer: ${calls.strerror(-length)}`)
-      return messagesIn(Buffer.from(buffer.subarray(0, length)))
+      return messagesIn(Buffer.from(received().subarray(0, length)))
     }
   }
   const ask = (requests: readonly Buffer[]): Answer[] => {
