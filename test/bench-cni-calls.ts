@@ -1,25 +1,44 @@
 // Measures CNI plugins by calling them as a runtime does, in the namespaces in which this is started: an empty /run and
 // /var/lib are expected. Prints medians in milliseconds as JSON. Arguments: what to measure, then folders of plugins.
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 interface Side {
   folder: string
   n: number
+  isRouted?: boolean
 }
 
-function network({ n }: Side): Record<string, unknown> {
+function network({ n, isRouted = false }: Side): Record<string, unknown> {
   return {
     cniVersion: '1.0.0',
     name: `net${n}`,
     type: 'bridge',
     bridge: `br${n}`,
     isGateway: true,
-    ipMasq: true,
+    ipMasq: !isRouted,
     ipam: { type: 'host-local', subnet: `10.${n + 100}.0.0/16`, routes: [{ dst: '0.0.0.0/0' }] },
   }
+}
+
+const environment = (side: Side, command: string, id: string) => ({
+  PATH: process.env['PATH'],
+  CNI_COMMAND: command,
+  CNI_CONTAINERID: id,
+  CNI_NETNS: `/run/netns/${id}`,
+  CNI_IFNAME: 'eth0',
+  CNI_PATH: side.folder,
+})
+
+/** The CPU time of all programs that have ended, in milliseconds: getrusage(2), RUSAGE_CHILDREN, by proc(5). */
+function ofChildren(): number {
+  const fields = readFileSync('/proc/self/stat', 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ')
+  return (Number(fields[13]) + Number(fields[14])) * 10
 }
 
 /** One call; returns its milliseconds and what it printed. */
@@ -30,14 +49,7 @@ function call(
   id: string,
   config: Record<string, unknown>,
 ): { ms: number; stdout: string } {
-  const env = {
-    PATH: process.env['PATH'],
-    CNI_COMMAND: command,
-    CNI_CONTAINERID: id,
-    CNI_NETNS: `/run/netns/${id}`,
-    CNI_IFNAME: 'eth0',
-    CNI_PATH: side.folder,
-  }
+  const env = environment(side, command, id)
   const started = performance.now()
   const { status, stdout } = spawnSync(`${side.folder}/${type}`, {
     env,
@@ -59,23 +71,78 @@ function namespaces(ids: readonly string[]): void {
   if (status !== 0) throw new Error(stderr)
 }
 
-/** ADD and DEL of a hundred containers of each side, in turns: the medians of their sums. */
-function addAndDel(folders: readonly string[]): number[] {
+/**
+ * ADD and DEL of a hundred containers of each side, in turns: the medians of their sums, and then the CPU time for each
+ * container. With `routed` in front, without masquerade.
+ */
+function addAndDel(args: readonly string[]): number[] {
   const count = 100
-  const sides = folders.map((folder, n): Side => ({ folder, n }))
+  const isRouted = args[0] === 'routed'
+  const sides = args.slice(isRouted ? 1 : 0).map((folder, n): Side => ({ folder, n, isRouted }))
+  const cpu = sides.map(() => 0)
+  const counted = <T>(s: number, act: () => T): T => {
+    const before = ofChildren()
+    const result = act()
+    cpu[s] = (cpu[s] ?? 0) + ofChildren() - before
+    return result
+  }
   const ids = sides.map((side) => Array.from({ length: count }, (_, i) => `c${side.n}-${i}`))
   namespaces(ids.flat())
   const added = sides.map((): { ms: number; stdout: string }[] => [])
   const deleted = sides.map((): number[] => [])
   for (let i = 0; i < count; i++)
     for (const [s, side] of sides.entries())
-      added[s]?.push(call(side, 'bridge', 'ADD', ids[s]?.[i] ?? '', network(side)))
+      added[s]?.push(counted(s, () => call(side, 'bridge', 'ADD', ids[s]?.[i] ?? '', network(side))))
   for (let i = 0; i < count; i++)
     for (const [s, side] of sides.entries()) {
       const prevResult: unknown = JSON.parse(added[s]?.[i]?.stdout ?? '')
-      deleted[s]?.push(call(side, 'bridge', 'DEL', ids[s]?.[i] ?? '', { ...network(side), prevResult }).ms)
+      const config = { ...network(side), prevResult }
+      deleted[s]?.push(counted(s, () => call(side, 'bridge', 'DEL', ids[s]?.[i] ?? '', config).ms))
     }
-  return sides.map((_, s) => median(added[s]?.map(({ ms }) => ms) ?? []) + median(deleted[s] ?? []))
+  const wall = sides.map((_, s) => median(added[s]?.map(({ ms }) => ms) ?? []) + median(deleted[s] ?? []))
+  return [...wall, ...cpu.map((ms) => ms / count)]
+}
+
+/** Twenty ADDs at once, five times for each side, in turns: the medians. */
+async function atOnce(folders: readonly string[]): Promise<number[]> {
+  const sides = folders.map((folder, n): Side => ({ folder, n }))
+  const taken = sides.map((): number[] => [])
+  for (let round = 0; round < 5; round++)
+    for (const [s, side] of sides.entries()) {
+      const ids = Array.from({ length: 20 }, (_, i) => `c${s}-${round}-${i}`)
+      namespaces(ids)
+      const started = performance.now()
+      await Promise.all(
+        ids.map(async (id) => {
+          const plugin = spawn(`${side.folder}/bridge`, {
+            env: environment(side, 'ADD', id),
+            stdio: ['pipe', 'ignore', 'inherit'],
+          })
+          plugin.stdin.end(JSON.stringify(network(side)))
+          await once(plugin, 'close')
+          if (plugin.exitCode !== 0) throw new Error(`${side.folder}/bridge ADD ${id}: ${plugin.exitCode}`)
+        }),
+      )
+      taken[s]?.push(performance.now() - started)
+    }
+  return taken.map(median)
+}
+
+/** DEL of one container of ten, and of one of 900 on the network, in turns: the medians. */
+function delOfMany([folder = '']: readonly string[]): number[] {
+  const hosts = [10, 900].map((count, n) => {
+    const side: Side = { folder, n }
+    const ids = Array.from({ length: count }, (_, i) => `c${n}-${i}`)
+    namespaces(ids)
+    for (const id of ids) call(side, 'bridge', 'ADD', id, network(side))
+    return { side, id: ids[0] ?? '', taken: new Array<number>() }
+  })
+  for (let i = 0; i < MORE; i++)
+    for (const { side, id, taken } of hosts) {
+      taken.push(call(side, 'bridge', 'DEL', id, network(side)).ms)
+      call(side, 'bridge', 'ADD', id, network(side))
+    }
+  return hosts.map(({ taken }) => median(taken))
 }
 
 /** A bridge takes 1023 ports at most (net/bridge/br_private.h, BR_MAX_PORTS). */
@@ -138,6 +205,8 @@ function fullStore([folder = '']: readonly string[]): number[] {
 
 const measures: Readonly<Record<string, (args: readonly string[]) => number[] | Promise<number[]>>> = {
   'add-and-del': addAndDel,
+  'at-once': atOnce,
+  'del-of-many': delOfMany,
   'many-on-a-bridge': manyOnABridge,
   'one-host': oneHost,
   'full-store': fullStore,

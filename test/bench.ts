@@ -1,6 +1,6 @@
 // `npm run bench`: measures cnilab against what it replaces, side by side in one run, and prints ratios with their bounds.
 // Names of parts as arguments: only these, such as `npm run bench -- start eight-steps`.
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -192,8 +192,17 @@ async function cni(): Promise<void> {
   try {
     await run(cnilab('cni', 'install', '--bin-dir', compiled))
     const onNode = join(import.meta.dirname, '..', 'dist', 'plugins')
-    const [ours = 0, reference = 0] = await cniCalls('add-and-del', compiled, REFERENCE)
-    row('CNI ADD + DEL, 100 containers, compiled / reference', ours, reference, 1, 100)
+    const masqueraded = await cniCalls('add-and-del', compiled, REFERENCE)
+    const [ours = 0, reference = 0, cpu = 0, referenceCpu = 0] = masqueraded
+    row('CNI ADD + DEL, 100 containers, compiled / reference', ours, reference, 0.45, 100)
+    row('the same, CPU time', cpu, referenceCpu, 0.6, 100)
+    const [routed = 0, routedReference = 0] = await cniCalls('add-and-del', 'routed', compiled, REFERENCE)
+    row('CNI ADD + DEL without masquerade / reference', routed, routedReference, 1.1, 100)
+    const [together = 0, referenceTogether = 0] = await cniCalls('at-once', compiled, REFERENCE)
+    row('CNI, 20 ADDs at once / reference', together, referenceTogether, 0.6, 5)
+    const [ofTen = 0, ofMany = 0] = await cniCalls('del-of-many', compiled)
+    row('CNI DEL with 900 on the network / with 10', ofMany, ofTen, 1.2, 20)
+    row('CNI, size of the plugins', statSync(join(compiled, 'bridge')).size / 2 ** 20, 1, undefined, 1, 'MiB')
     const [onNodeMs = 0, again = 0] = await cniCalls('add-and-del', onNode, REFERENCE)
     row('CNI ADD + DEL, 100 containers, on node / reference', onNodeMs, again, 1.5, 100)
     const [few = 0, many = 0] = await cniCalls('many-on-a-bridge', compiled)

@@ -194,8 +194,8 @@ export async function askVersions(kernel: Kernel, file: string): Promise<{ versi
   const input = JSON.stringify({ cniVersion: '1.0.0' })
   const answer = await execute(limited(kernel.host, QUICK), file, variables, input)
   const { data } = versionsSchema.safeParse(parseJson(answer.stdout))
-  const versions = VERSIONS.filter((version) => data?.supportedVersions.includes(version))
-  return { versions, hangs: isHanging(answer) }
+  const supported = VERSIONS.filter((version) => data?.supportedVersions.includes(version))
+  return { versions: supported, hangs: isHanging(answer) }
 }
 
 /** Whether it is the reference plugin, which prints its name if called without a command. */
