@@ -11,6 +11,7 @@ import { aliasOf, type Command, ip } from '../../operations/operation.ts'
 import { findLink, HOST, type State } from '../../state/state.ts'
 import { containerNetnsIfThere, lockMachine, ownKernel } from '../host.ts'
 import { hostEnd, isHostEnd, ownerOf, ownersOf } from './identity.ts'
+import { removeReferenceChain } from './reference-chains.ts'
 import type { Attachment, Call, ValidAttachments } from '../protocol/plugin-type.ts'
 
 const FAMILIES = ['ip', 'ip6'] as const
@@ -37,10 +38,17 @@ export async function removeAttachment(call: Call, hasSpoofCheck: boolean): Prom
   const release = await lockMachine()
   try {
     // The kernel takes 20 ms for a cable, and as long for rules, so do both in parallel.
-    await allOf([
-      runRemoval(kernel, () => cableOf(kernel, call, containerNetnsIfThere(call.netns))),
-      runRemoval(kernel, () => rulesOfCall(kernel, call, hasSpoofCheck)),
-    ])
+    const netns = containerNetnsIfThere(call.netns)
+    const { name } = hostEnd(call)
+    let isOurs = false
+    const findCable = async () => {
+      const commands = await cableOf(kernel, call, netns)
+      isOurs ||= commands.some(({ argv }) => argv.includes(name))
+      return commands
+    }
+    await allOf([runRemoval(kernel, findCable), runRemoval(kernel, () => rulesOfCall(kernel, call, hasSpoofCheck))])
+    // Its cable may have been one of the reference's, whose rules are elsewhere.
+    if (!isOurs) await removeReferenceChain(kernel, 'CNI-', call)
   } finally {
     release()
   }

@@ -178,7 +178,7 @@ it('what cannot be honoured is refused; without mappings the result passes throu
       { hostIP: 'here' },
     ])
       expect([wrong, (await add(result, [{ ...port, ...wrong }])).code]).toEqual([wrong, 7])
-    expect(await add(result, [port, { ...port, hostIP: '0.0.0.0' }])).toMatchObject({
+    expect(await add(result, [port, { ...port, hostIP: '0.0.0.0', containerPort: 81 }])).toMatchObject({
       code: 7,
       msg: expect.stringContaining('twice: tcp port 8080'),
     })
