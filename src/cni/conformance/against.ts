@@ -25,7 +25,7 @@ interface Trial {
 const ASPECTS = ['result', 'kernel', 'packets', 'leftovers'] as const
 
 /** In what two plugins differ: the lines that only one of them has. */
-export interface Difference {
+interface Difference {
   aspect: (typeof ASPECTS)[number]
   onlyFirst: string[]
   onlySecond: string[]
