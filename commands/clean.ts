@@ -10,8 +10,10 @@ import { kernelOf } from '../src/kernel/kernel.ts'
 import { toLine } from '../src/plan/command-line.ts'
 import { removeAll } from '../src/sandbox/remove.ts'
 import { BaseCommand, type Document } from '../src/ui/terminal/base-command.ts'
+import { commandLines } from '../src/ui/terminal/layout.ts'
 import { symbol, style } from '../src/ui/terminal/style.ts'
 import { draw, join } from '../src/ui/terminal/text.ts'
+import { whileWaiting } from '../src/ui/terminal/waiting.ts'
 
 interface CleanDocument extends Document {
   ok: true
@@ -39,7 +41,7 @@ export default class Clean extends BaseCommand {
   }
 
   private async cleanSandboxes(): Promise<CleanDocument> {
-    const removed = await removeAll()
+    const removed = await whileWaiting('removing the sandboxes', false, removeAll())
     this.log(
       removed.length === 0
         ? 'nothing to remove'
@@ -62,7 +64,8 @@ export default class Clean extends BaseCommand {
     endProgress(host)
     const removed = [...commands.map((command) => toLine(command, '1')), ...forgotten]
     if (removed.length + kept.length + foreign.length + left.length === 0) this.log('nothing to remove')
-    for (const command of commands) this.log(draw`${symbol.done} ${style.command(toLine(command, '1'))}`)
+    for (const command of commands)
+      this.log(draw`${symbol.done} ${style.command(commandLines(toLine(command, '1'), 2))}`)
     for (const what of forgotten) this.log(draw`${symbol.done} released: ${what}`)
     for (const what of kept) this.log(draw`${symbol.already} kept, still in use: ${what}`)
     for (const what of foreign) this.log(draw`${symbol.already} left alone, not ours: ${what}`)

@@ -4,8 +4,10 @@ import { runTrials, type Trial } from '../src/engine/doctor.ts'
 import { installMissing } from '../src/engine/install.ts'
 import { BaseCommand, type Document } from '../src/ui/terminal/base-command.ts'
 import { askToInstall } from '../src/ui/terminal/install.ts'
-import { symbol, style } from '../src/ui/terminal/style.ts'
+import { typed } from '../src/ui/terminal/layout.ts'
+import { symbol } from '../src/ui/terminal/style.ts'
 import { draw } from '../src/ui/terminal/text.ts'
+import { whileWaiting } from '../src/ui/terminal/waiting.ts'
 
 interface DoctorDocument extends Document {
   ok: boolean
@@ -25,10 +27,10 @@ export default class Doctor extends BaseCommand {
     refuseInside()
     if (flags.fix)
       await installMissing(flags.yes ? () => Promise.resolve(true) : askToInstall, (line) => this.notice(line))
-    const trials = await runTrials()
+    const trials = await whileWaiting('trying out a sandbox', false, runTrials())
     for (const { what, ok, detail, fix } of trials) {
       this.log(draw`${ok ? symbol.done : symbol.failed} ${what}: ${detail}`)
-      if (fix !== undefined) this.log(draw`  ${style.command(fix)}`)
+      if (fix !== undefined) this.log(typed(fix))
     }
     const ok = trials.every((trial) => trial.ok)
     if (!ok) process.exitCode = 3

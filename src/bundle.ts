@@ -2,6 +2,7 @@
 // is first needed, and one file for each large library that few commands need.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { build, type BuildOptions, type Plugin } from 'esbuild'
+import { buildPlugins, options, REQUIRED, whenUsed } from './bundle-plugins.ts'
 import { NARROW } from './narrow.ts'
 
 /** Libraries that few commands need, or none: oclif has some for programs with plugins. */
@@ -21,16 +22,6 @@ const APART = [
   'wordwrap',
   'yaml',
 ]
-
-const options = {
-  bundle: true,
-  platform: 'node',
-  target: 'node22.22',
-  logLevel: 'warning',
-  external: ['typescript', 'bun:ffi'],
-  minifySyntax: true,
-  minifyWhitespace: true,
-} satisfies BuildOptions
 
 /** A file that runs as a CommonJS module. */
 const common = {
@@ -61,20 +52,8 @@ const apart: Plugin = {
   },
 }
 
-/** `const a = require("a")`, as TypeScript writes an import. */
-const REQUIRED = /^(?:const|var) (\w+) = ((?:__import(?:Default|Star)\()?require\((?:"[^"]+"|'[^']+')\)\)?);$/gm
 /** Constants that take long to create: sets of characters with some Unicode property. */
 const OF_UNICODE = /^const (\w+) = (new Intl\.Segmenter\(\)|\/.*\\p\{.*\/\w+);$/gm
-
-/** Makes the constants of a module lazy. */
-function whenUsed(source: string, declaration: RegExp): string {
-  return [...source.matchAll(declaration)].reduce((text, [line, name = '', value]) => {
-    const uses = new RegExp(String.raw`(?<![.\w$'"])${name}(?![\w$'":])`, 'g')
-    const lazy = `const $ = { get _() { const _ = ${value}; Object.defineProperty(this, '_', { value: _ }); return _ } };`
-    const [before = '', after = ''] = text.split(line)
-    return [before, after].map((part) => part.replaceAll(uses, `${name}._`)).join(lazy.replace('$', name))
-  }, source)
-}
 
 /** Has string-width count narrow text as fast as it counts ASCII. Throws if its source is not as expected. */
 function countNarrow(source: string): string {
@@ -111,6 +90,7 @@ async function buildCommon(entryPoints: string[] | Record<string, string>, outdi
     )
 }
 
+await buildPlugins('dist/plugins/main.cjs')
 await buildCommon(['src/main.ts', 'src/start.ts'], 'dist/src', [apart, late])
 await buildCommon(Object.fromEntries(APART.map((library) => [fileOf(library), library])), 'dist/lib', [late])
 await build({

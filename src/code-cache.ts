@@ -68,7 +68,7 @@ export class CodeCache {
     const folder = this.#folder
     if ([...this.#loaded.values()].every(({ isKept }) => isKept)) return
     try {
-      // A flag that `lab run` sets would become part of it.
+      // A flag that is set for a large lab would become part of it.
       process.getBuiltinModule('node:v8').setFlagsFromString('--no-optimize-for-size')
       for (const { script, cache, version, isKept } of this.#loaded.values()) {
         if (folder === undefined || cache === undefined || isKept) continue

@@ -25,6 +25,9 @@ const plugin = new Plugin({
   respectNoCacheDefault: true,
 })
 await plugin.load()
+// In oclif's words it is 'Format output as json.'
+for (const { flags } of Object.values(plugin.manifest.commands))
+  if (flags['json']) flags['json'].description = 'print a JSON document instead'
 writeFileSync('oclif.manifest.json', `${JSON.stringify(plugin.manifest, undefined, 2)}\n`)
 writeFileSync('labs/lab.schema.json', `${JSON.stringify(editorSchema(), undefined, 2)}\n`)
 

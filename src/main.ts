@@ -10,6 +10,9 @@ import { printJson, printError } from './ui/terminal/output.ts'
 
 type Started = (command: string) => unknown
 
+/** The summary of a command is its help's first line, and not said again below. */
+const helpOptions = { hideCommandSummaryInDescription: true, maxWidth: Math.max(40, process.stdout.columns || 80) }
+
 /** All commands, from the manifest that the build wrote. Calls `started` with the name of the one that is run. */
 function program(started: Started): Interfaces.Plugin {
   const root = packageFolder()
@@ -43,7 +46,7 @@ function program(started: Started): Interfaces.Plugin {
     moduleType: 'module',
     name,
     options: { root },
-    pjson: { ...pkg, oclif: { ...pkg.oclif, topicSeparator: ' ' } },
+    pjson: { ...pkg, oclif: { ...pkg.oclif, topicSeparator: ' ', helpOptions } },
     root,
     topics: Object.entries(pkg.oclif.topics).map(([topic, about]) => ({ name: topic, ...about })),
     type: 'core',

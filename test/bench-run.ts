@@ -84,7 +84,9 @@ export async function watched(
   return Math.max(0, ms)
 }
 
+/** The argv that runs the built program. */
 export const cnilab = (...args: string[]) => [process.execPath, program, ...args]
+/** The argv that runs the lab scale with n containers, and prints JSON. */
 export const scale = (n: number, ...more: string[]) =>
   cnilab('lab', 'run', 'scale', '--set', `containers=${n}`, '--json', ...more)
 
@@ -106,6 +108,7 @@ export async function build(n: number): Promise<number> {
 /** Namespaces die in the background: what is measured next must not pay for them. */
 export const settle = (n: number) => sleep(300 + 2 * n)
 
+/** Whether there is a program of this name. */
 export const installed = (name: string) => spawnSync('sh', ['-c', `command -v ${name}`]).status === 0
 
 /** Peak memory of the command in KiB, and how it was found out. */

@@ -14,6 +14,7 @@ export function noneLeft(what: string, left: number): void {
   rows.push([what, `${left}`, '-', '-', '<= 0', left === 0 ? 'OK' : 'over', '1'])
 }
 
+/** Prints all rows so far. */
 export function printTable(): void {
   const heading = ['what', 'cnilab', 'other', 'ratio', 'bound', '', 'runs']
   const widths = heading.map((title, i) => Math.max(title.length, ...rows.map((cells) => cells[i]?.length ?? 0)))

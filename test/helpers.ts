@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -70,12 +70,15 @@ export function cli(
   )
 }
 
-/** What to wait for on the screen, the keys to type then, or what to do (`close` closes the terminal), and how many ms later. */
-type Typed = readonly (readonly [string, string | ((close: () => void) => void), number?])[]
+/**
+ * What to wait for on the screen, the keys to type then, or what to do (`close` closes the terminal), which may lead to keys,
+ * and how many ms later.
+ */
+type Typed = readonly (readonly [string, string | ((close: () => void) => void | Promise<string>), number?])[]
 
 /**
  * Runs the program on a terminal, made by script(1). Each key is typed once the text before it has been shown; returns
- * the exit status, or undefined if it had not ended after 20 s.
+ * the exit status, or undefined if it had not ended after 50 s.
  */
 export function onTerminal(args: string, typed: Typed = []): ReturnType<typeof shellOnTerminal> {
   // exec: a shell that stays would die of the Ctrl-C itself (dash), and tell its own status.
@@ -99,19 +102,36 @@ export function shellOnTerminal(
       if (at < 0) return
       from = at + shown.length
       next++
-      setTimeout(() => (typeof keys === 'string' ? child.stdin.write(keys) : keys(() => child.kill('SIGKILL'))), later)
+      setTimeout(() => {
+        const typing = typeof keys === 'string' ? keys : keys(() => child.kill('SIGKILL'))
+        if (typing instanceof Promise) void typing.then((made) => child.stdin.write(made))
+        else if (typeof typing === 'string') child.stdin.write(typing)
+      }, later)
     }
   })
   return new Promise((resolve) => {
     const late = setTimeout(() => {
       child.kill('SIGKILL')
       resolve({ code: undefined, screen })
-    }, 20_000)
+    }, 50_000)
     child.on('close', (code) => {
       clearTimeout(late)
       resolve({ code: code ?? undefined, screen })
     })
   })
+}
+
+/** A line of shell for `shellOnTerminal` that runs the program, and `resize`, which gives its window another size meanwhile. */
+export function inResizedWindow(size: string, args: string): { command: string; resize: () => Promise<boolean> } {
+  const [wanted, done] = [join(runtime, 'resize'), join(runtime, 'resized')]
+  const resizing = `until [ -e ${wanted} ]; do sleep 0.1; done; stty ${size} <&3; : >${done}`
+  return {
+    command: `exec 3<&0; (${resizing}) & exec "${process.execPath}" "${program}" ${args}`,
+    resize: () => {
+      writeFileSync(wanted, '')
+      return eventually(() => existsSync(done))
+    },
+  }
 }
 
 /**

@@ -12,10 +12,12 @@ const LAYERS: readonly (readonly string[])[] = [
     'src/json-depth.ts',
     'src/nearest.ts',
     'src/once.ts',
+    'src/sha256.ts',
     'src/visible.ts',
     'src/wildcard.ts',
   ],
   ['src/state/'],
+  ['src/rules/'],
   ['src/operations/', 'src/packets/'],
   ['src/assertions/', 'src/plan/'],
   ['src/lab/format/'],
@@ -86,4 +88,15 @@ describe('the rooms', () => {
     for (const file of files) visit(file, [])
     expect(circles).toEqual([])
   })
+})
+
+it('every export says what it is; of a command its summary does', () => {
+  const silent = files.flatMap((file) => {
+    const lines = readFileSync(join(root, file), 'utf8').split('\n')
+    const isSaid = (at: number) => lines[at - 1]?.endsWith('*/') === true
+    return lines.flatMap((line, at) =>
+      /^export (?!default |type \{|\{|\*)/.test(line) && !isSaid(at) ? [`${file}:${at + 1}: ${line}`] : [],
+    )
+  })
+  expect(silent).toEqual([])
 })

@@ -8,6 +8,7 @@ export const noUsers = process.getuid?.() === 0 ? undefined : 'needs root, to be
 
 /** Two users besides root, and of no group but their own. */
 export const ALICE = 1234
+/** The second of them. */
 export const EVE = 4321
 
 /** A folder of a test file's own, which all users may see, and in which each may make something. */

@@ -1,10 +1,12 @@
 import { Flags } from '@oclif/core'
-import { exampleLease, stepsFor } from '../../src/cni/teacher/bridge-job.ts'
+import { exampleLease, inNetns, stepsFor } from '../../src/cni/teacher/bridge-job.ts'
+import { MACHINE } from '../../src/kernel/host.ts'
 import { drawAdd } from '../../src/ui/cni/bridge-add.ts'
 import { ContainerCommand, containerArgs, containerFlags } from '../../src/ui/cni/container-command.ts'
 import { type LabPlan, printPlan } from '../../src/ui/lab/lab-plan.ts'
 import { writeResult } from '../../src/ui/terminal/output.ts'
-import { netnsOf } from '../../src/operations/names.ts'
+import { netnsOf } from '../../src/rules/names.ts'
+import { toLine } from '../../src/plan/command-line.ts'
 import { changeFlags } from '../../src/ui/terminal/base-command.ts'
 import { symbol, withSymbol, style } from '../../src/ui/terminal/style.ts'
 
@@ -16,6 +18,7 @@ export default class BridgeAdd extends ContainerCommand {
     '<%= config.bin %> netns create red && <%= config.bin %> bridge add 2e34dcf34 red',
     '<%= config.bin %> bridge add 2e34dcf34 /var/run/netns/2e34dcf34 --json',
     '<%= config.bin %> bridge add web-1 red --config 10-bridge.conf --explain',
+    'docker run -d --name web --network=none nginx && sudo <%= config.bin %> bridge add web --host',
   ]
   static override args = containerArgs
   static override baseFlags = {
@@ -28,18 +31,25 @@ export default class BridgeAdd extends ContainerCommand {
   async run(): Promise<LabPlan | undefined> {
     const typed = await this.parse(BridgeAdd)
     const { flags } = typed
-    const job = this.read(typed, 'add')
+    const given = this.read(typed)
     if (flags['dry-run'] || flags.explain) {
+      const job = flags.host ? inNetns(given, await this.findNetns(MACHINE, typed, 'add')) : given
       this.notice('the address is an example: the IPAM plugin assigns one when this runs')
       return printPlan(stepsFor(job, await exampleLease(job)), { ...flags, script: false }, (line) => this.log(line))
     }
+    const { kernel, job } = await this.open(given, typed, 'add')
     const others = job.network.plugins.filter(({ type }) => type !== 'bridge').map(({ type }) => type)
     if (others.length > 0)
       this.notice(`this runs only bridge; cnilab cni add runs the whole list, including ${others.join(', ')}`)
-    const kernel = await this.open(job, typed, true)
     this.log(style.title(`Container ${job.call.containerId} on the network ${job.network.name}`))
     // Written at once: if the result cannot be written, everything is undone.
-    const { report, result } = await drawAdd(kernel, job, flags.plain, this.jsonEnabled() ? writeResult : undefined)
+    const { report, result, cleared } = await drawAdd(
+      kernel,
+      job,
+      flags.plain,
+      this.jsonEnabled() ? writeResult : undefined,
+    )
+    for (const command of cleared) this.notice(`forceAddress: ${toLine(command, '1')}`)
     if (report.error) throw report.error
     if (!result) {
       process.exitCode = 1

@@ -4,6 +4,7 @@ import type { Document } from '../../src/ui/terminal/base-command.ts'
 import { addedFlags, ContainerCommand, containerArgs } from '../../src/ui/cni/container-command.ts'
 import { findingLine, showFailure } from '../../src/ui/lab/findings.ts'
 import { viewOf } from '../../src/ui/terminal/view.ts'
+import { whileWaiting } from '../../src/ui/terminal/waiting.ts'
 
 interface CheckDocument extends Document {
   container: string
@@ -22,10 +23,9 @@ export default class BridgeCheck extends ContainerCommand {
 
   async run(): Promise<CheckDocument> {
     const typed = await this.parse(BridgeCheck)
-    const given = this.read(typed, 'check')
-    const kernel = await this.open(given, typed, true)
+    const { kernel, job: given } = await this.open(this.read(typed), typed, 'check')
     const job = await this.readAdded(kernel, given, typed)
-    const findings = await checkContainer(kernel, job)
+    const findings = await whileWaiting('checking the network', typed.flags.plain, checkContainer(kernel, job))
     const view = viewOf(kernel.host, typed.flags.plain, (text) => this.log(text))
     for (const finding of findings)
       if (finding.passed === false) showFailure(finding, view)

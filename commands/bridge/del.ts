@@ -3,8 +3,9 @@ import { detachContainer, planDetach } from '../../src/cni/teacher/bridge-contai
 import { toLine } from '../../src/plan/command-line.ts'
 import { addedFlags, ContainerCommand, containerArgs } from '../../src/ui/cni/container-command.ts'
 import { changeFlags } from '../../src/ui/terminal/base-command.ts'
+import { commandLines, typed } from '../../src/ui/terminal/layout.ts'
 import { symbol, withSymbol, style } from '../../src/ui/terminal/style.ts'
-import { draw } from '../../src/ui/terminal/text.ts'
+import { whileWaiting } from '../../src/ui/terminal/waiting.ts'
 
 export default class BridgeDel extends ContainerCommand {
   static override summary = 'Detach a container from its bridge, and remove its address and rules'
@@ -19,17 +20,23 @@ export default class BridgeDel extends ContainerCommand {
   }
 
   async run(): Promise<undefined> {
-    const typed = await this.parse(BridgeDel)
-    const given = this.read(typed, 'del')
-    const kernel = await this.open(given, typed, false)
-    const job = await this.readAdded(kernel, given, typed)
-    const isDry = typed.flags['dry-run']
-    const { commands, foreign } = await (isDry ? planDetach : detachContainer)(kernel, job)
+    const parsed = await this.parse(BridgeDel)
+    const { kernel, job: given } = await this.open(this.read(parsed), parsed, 'del')
+    const job = await this.readAdded(kernel, given, parsed)
+    const isDry = parsed.flags['dry-run']
+    const { commands, foreign } = await whileWaiting(
+      'detaching the container',
+      parsed.flags.plain,
+      (isDry ? planDetach : detachContainer)(kernel, job),
+    )
     const what = `container ${job.call.containerId} is detached from the network ${job.network.name}`
-    const { plain } = typed.flags
+    const { plain } = parsed.flags
     if (commands.length === 0) this.log(withSymbol(symbol.already, `Nothing to do: ${what}`, plain))
     else if (!isDry) this.log(withSymbol(symbol.done, `Done: ${what}`, plain))
-    for (const command of commands) this.log(draw`${isDry ? '' : '  '}${style.command(toLine(command, '1'))}`)
+    for (const command of commands) {
+      const line = toLine(command, '1')
+      this.log(isDry ? style.command(commandLines(line, 0)) : typed(line))
+    }
     for (const table of foreign) this.notice(`left alone: ${table}`)
     return undefined
   }

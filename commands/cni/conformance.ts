@@ -10,6 +10,7 @@ import { drawComparison, drawOutcomes, drawPlugin, drawTotals } from '../../src/
 import { plainFlag } from '../../src/ui/terminal/flags.ts'
 import type { Log } from '../../src/ui/terminal/output.ts'
 import { word } from '../../src/ui/terminal/word.ts'
+import { whileShowing } from '../../src/ui/terminal/waiting.ts'
 
 export default class CniConformance extends BaseCommand {
   static override summary = 'Check any CNI plugin against the CNI spec'
@@ -49,11 +50,14 @@ export default class CniConformance extends BaseCommand {
     const isQuiet = flags.report !== undefined || this.jsonEnabled()
     const log: Log = (text) => this.log(text)
     if (!isQuiet) drawPlugin({ type: basename(args.plugin), file: findSubject(args.plugin) }, log)
-    const report = await runConformance({
-      plugin: args.plugin,
-      config: flags.config,
-      ...(isQuiet ? {} : { onOutcome: drawOutcomes(log, flags.plain) }),
-    })
+    const drawOutcome = drawOutcomes(log, flags.plain)
+    const report = await whileShowing('calling the plugin', flags.plain, (aside) =>
+      runConformance({
+        plugin: args.plugin,
+        config: flags.config,
+        ...(isQuiet ? {} : { onOutcome: (outcome) => aside(() => drawOutcome(outcome)) }),
+      }),
+    )
     const document = { schema: 'cnilab/cni-conformance/v1', ...report }
     if (!report.ok) process.exitCode = 1
     if (this.jsonEnabled()) return document

@@ -4,6 +4,7 @@ import { BaseCommand, type Document } from '../../src/ui/terminal/base-command.t
 import { binDirFlag } from '../../src/ui/cni/flags.ts'
 import { validationText } from '../../src/ui/cni/validate.ts'
 import { word } from '../../src/ui/terminal/word.ts'
+import { whileWaiting } from '../../src/ui/terminal/waiting.ts'
 
 interface ValidateDocument extends Document, Validation {
   ok: boolean
@@ -22,7 +23,7 @@ export default class CniValidate extends BaseCommand {
 
   async run(): Promise<ValidateDocument> {
     const { args, flags } = await this.parse(CniValidate)
-    const validation = await validate(args.path, binDirs(flags['bin-dir']))
+    const validation = await whileWaiting('asking the plugins', false, validate(args.path, binDirs(flags['bin-dir'])))
     const ok = validation.mistakes.every(({ severity }) => severity !== 'error')
     this.log(validationText(validation))
     if (!ok) process.exitCode = 1

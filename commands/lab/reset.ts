@@ -33,7 +33,7 @@ export default class LabReset extends LabCommand {
       return statusDocument(running, steps)
     }
     const { steps, now } = await whileWaiting('rebuilding the network', view.plain, resetLab(running, step))
-    showMap(running.lab, steps, now, view, running.progress)
+    showMap(running.lab, steps, now, view, running.progress, true)
     showTask(running.lab, steps, view)
     return statusDocument(running, steps)
   }

@@ -8,7 +8,7 @@ import type { Printable } from '../../src/ui/terminal/drawn.ts'
 import { plainFlag } from '../../src/ui/terminal/flags.ts'
 import { giveUpFlag } from '../../src/ui/lab/exam.ts'
 import { showIntro, showLinks } from '../../src/ui/lab/lab-intro.ts'
-import { commandLines } from '../../src/ui/terminal/layout.ts'
+import { labelled, typed } from '../../src/ui/terminal/layout.ts'
 import { markdown } from '../../src/ui/terminal/markdown.ts'
 import { showPurpose } from '../../src/ui/lab/show-lab.ts'
 import { style } from '../../src/ui/terminal/style.ts'
@@ -35,19 +35,21 @@ export default class LabShow extends BaseCommand {
     const view = { plain: flags.plain, log: (text: Printable) => this.log(text) }
     const mayShow = lab.exam && flags['give-up']
     showIntro(lab, view)
-    showLinks(lab, view.log)
-    if (lab.parameters.length > 0) this.log('')
-    for (const { name, value, text } of lab.parameters) this.log(draw`  --set ${name}=${value}  ${style.quiet(text)}`)
+    const parameters = lab.parameters.map(({ name, value, text }) => ({ set: `  --set ${name}=${value}`, text }))
+    const width = Math.max(...parameters.map(({ set }) => set.length)) + 2
+    if (parameters.length > 0) this.log(draw`\n${style.title('What can be set')}`)
+    for (const { set, text } of parameters) this.log(labelled(set.padEnd(width), style.quiet(text)))
     for (const step of lab.steps) {
       this.log('')
       showPurpose(lab, step, view)
       if (hidesSolution(lab, step) && !mayShow) continue // the learner is to find out how to do it
       const commands = step.operations.flatMap((operation) => bindOperation(operation).apply)
-      for (const command of commands.slice(0, 6))
-        this.log(draw`  $ ${style.command(commandLines(toLine(command, '1')))}`)
+      for (const command of commands.slice(0, 6)) this.log(typed(toLine(command, '1')))
       if (commands.length > 6) this.log(style.quiet(`  … and ${commands.length - 6} more like these`))
     }
-    if (lab.learned !== undefined) this.log(draw`\n${markdown(lab.learned, flags.plain)}`)
+    if (lab.learned !== undefined)
+      this.log(draw`\n${style.title('What you learn')}\n${markdown(lab.learned, flags.plain)}`)
+    showLinks(lab, view.log)
     return { schema: 'cnilab/lab/v1', lab: lab.exam && !mayShow ? withoutSolutions(lab) : lab }
   }
 }

@@ -9,7 +9,7 @@ import { changeFlags } from '../../src/ui/terminal/base-command.ts'
 import { LabCommand } from '../../src/ui/lab/lab-command.ts'
 import { doneSteps, isOnTerminal, showAdvance } from '../../src/ui/lab/advance.ts'
 import { giveUpFlag, noteGivingUp, requireGivingUp } from '../../src/ui/lab/exam.ts'
-import { askToRun, REMOVE_FOREIGN, showInTheWay, showSolution } from '../../src/ui/lab/solve.ts'
+import { askToRemove, askToRun, showInTheWay, showSolution } from '../../src/ui/lab/solve.ts'
 import { type StepDocument, stepDocument } from '../../src/ui/lab/step-document.ts'
 import { showResult } from '../../src/ui/lab/show-lab.ts'
 import { checkNow } from '../../src/ui/lab/checking.ts'
@@ -35,8 +35,7 @@ export default class LabSolve extends LabCommand {
     const { args, flags } = await this.parse(LabSolve)
     const { running, view } = await this.running(flags)
     const { lab, kernel } = running
-    const isMachine = kernel.host.kind === 'machine'
-    if (isMachine && flags['remove-foreign'])
+    if (kernel.host.kind === 'machine' && flags['remove-foreign'])
       throw new CnilabError('usage', 'on this machine itself cnilab removes nothing that it did not make', {
         fix: 'without --remove-foreign, it shows the rules that are in the way',
       })
@@ -58,12 +57,13 @@ export default class LabSolve extends LabCommand {
     const doing = `doing step ${step.id}`
     let result = await whileWaiting(doing, view.plain, doRunning(running, step, first, before, { removeForeign }))
     // What was shown before is not shown again.
-    showResult(step, { ...result, commands: result.commands.filter((one) => !known.has(toLine(one, '1'))) }, view)
+    const commands = result.commands.filter((one) => !known.has(toLine(one, '1')))
+    const runs = result.runs.filter(({ output }) => output !== '')
+    showResult(step, { ...result, commands, runs }, view)
     if (result.inTheWay.length > 0) {
-      const isAsked = mayAsk && isOnTerminal() && !isMachine
-      showInTheWay(result, view, isAsked || isMachine ? undefined : step)
-      const { confirmed } = await import('../../src/ui/terminal/prompts.ts')
-      if (isAsked && (await confirmed(REMOVE_FOREIGN, false, view))) {
+      const isAsked = mayAsk && isOnTerminal()
+      const mayRemove = showInTheWay(running, result, view, isAsked ? undefined : step)
+      if (isAsked && mayRemove && (await askToRemove(view))) {
         const again = doRunning(running, step, [], await checkNow(running, view), { removeForeign: true })
         result = await whileWaiting(doing, view.plain, again)
         showResult(step, result, view)

@@ -14,6 +14,9 @@ import { word } from '../../src/ui/terminal/word.ts'
 import { checkNow } from '../../src/ui/lab/checking.ts'
 import { OPENING, whileWaiting } from '../../src/ui/terminal/waiting.ts'
 
+/** What is being waited for while a lab's start is made. */
+const PREPARING = 'preparing the network'
+
 export default class LabStart extends BaseCommand {
   static override summary = 'Start a lab to do by yourself: check, hint, solve, reset, stop'
   static override description =
@@ -41,12 +44,14 @@ export default class LabStart extends BaseCommand {
     if (state === 'created') this.notice(`sandbox '${host.name}' started · cnilab clean removes it`)
     const kernel = kernelOf(host)
     const view = viewOf(host, flags.plain, (text) => this.log(text))
-    const running = flags.resume ? await requireLab(kernel) : await startLab(kernel, args.lab ?? '', flags.set ?? [])
+    const running = flags.resume
+      ? await requireLab(kernel)
+      : await whileWaiting(PREPARING, flags.plain, startLab(kernel, args.lab ?? '', flags.set ?? []))
     if (args.lab !== undefined && flags.resume && !isNamed(running, args.lab))
       throw new CnilabError('state', `the lab in progress here is ${running.lab.id}`, {
         fix: `leave ${args.lab} out, or end it with cnilab lab stop${view.flags}`,
       })
-    if (flags.resume) await resumeLab(running)
+    if (flags.resume) await whileWaiting(PREPARING, flags.plain, resumeLab(running))
     const { steps, now } = await checkNow(running, view)
     showStart(running.lab, steps, now, view)
     return statusDocument(running, steps)

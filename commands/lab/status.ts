@@ -14,7 +14,7 @@ export default class LabStatus extends LabCommand {
     const { flags } = await this.parse(LabStatus)
     const { running, view } = await this.running(flags)
     const { steps, now } = await checkNow(running, view)
-    showMap(running.lab, steps, now, view, running.progress)
+    showMap(running.lab, steps, now, view, running.progress, true)
     showTask(running.lab, steps, view)
     return statusDocument(running, steps)
   }

@@ -6,6 +6,7 @@ import { MACHINE } from '../../src/kernel/host.ts'
 import { BaseCommand, type Document, changeFlags } from '../../src/ui/terminal/base-command.ts'
 import { plainFlag } from '../../src/ui/terminal/flags.ts'
 import { symbol, withSymbol } from '../../src/ui/terminal/style.ts'
+import { whileWaiting } from '../../src/ui/terminal/waiting.ts'
 
 interface StopDocument extends Document {
   lab: string
@@ -25,7 +26,7 @@ export default class LabStop extends BaseCommand {
     const place = host ?? { name: flags.host ? MACHINE.name : flags.sandbox }
     const progress = readProgress(place)
     if (!progress) throw new CnilabError('state', 'no lab is running here', { fix: 'cnilab lab list' })
-    const left = await stopLab(host, place.name)
+    const left = await whileWaiting('removing the network', flags.plain, stopLab(host, place.name))
     if (left.length === 0)
       this.log(withSymbol(symbol.done, `Lab ${progress.lab} ended: nothing is left of it`, flags.plain))
     for (const what of left) this.log(withSymbol(symbol.failed, `still there: ${what}`, flags.plain))

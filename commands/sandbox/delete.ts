@@ -6,6 +6,7 @@ import { removeSandbox } from '../../src/sandbox/remove.ts'
 import { BaseCommand, type Document } from '../../src/ui/terminal/base-command.ts'
 import { symbol } from '../../src/ui/terminal/style.ts'
 import { draw } from '../../src/ui/terminal/text.ts'
+import { whileWaiting } from '../../src/ui/terminal/waiting.ts'
 import { word } from '../../src/ui/terminal/word.ts'
 
 interface DeletedDocument extends Document {
@@ -24,7 +25,7 @@ export default class SandboxDelete extends BaseCommand {
     refuseInside()
     const sandbox = findSandbox(name)
     if (!sandbox) throw new CnilabError('state', `there is no sandbox '${name}'`, { fix: 'cnilab sandbox list' })
-    await removeSandbox(sandbox)
+    await whileWaiting('removing the sandbox', false, removeSandbox(sandbox))
     endProgress({ name })
     this.log(draw`${symbol.done} Removed sandbox '${name}'`)
     return { schema: 'cnilab/deleted/v1', deleted: [name] }

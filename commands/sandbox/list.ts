@@ -26,7 +26,7 @@ export default class SandboxList extends BaseCommand {
     const rows = sandboxes.map(({ name, created, containers }) => [
       name,
       age(created),
-      containers.length === 0 ? '-' : containers.join(' '),
+      containers.length === 0 ? 'none' : containers.join(' '),
     ])
     this.log(sandboxes.length === 0 ? 'no sandboxes' : table(['SANDBOX', 'AGE', 'CONTAINERS'], rows))
     return { schema: 'cnilab/sandboxes/v1', sandboxes }

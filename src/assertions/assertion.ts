@@ -21,11 +21,11 @@ interface Reading {
 }
 
 /**
- * A call with real packets: its protocol and destination. `to` and `server` are addresses, IPv4 or IPv6. `soon`: somebody is
- * just about to listen there.
+ * A call with real packets: its protocol and destination. `to` and `server` are addresses, IPv4 or IPv6. `say`: what to send
+ * to somebody who waits for us to speak first.
  */
 export type PacketCall =
-  | { protocol: 'tcp' | 'udp'; to: string; port: number; soon?: true }
+  | { protocol: 'tcp' | 'udp'; to: string; port: number; say?: string }
   | { protocol: 'http'; to: string; port: number; path: string; contains?: string | undefined }
   | { protocol: 'dns'; server: string; name: string }
 

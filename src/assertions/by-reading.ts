@@ -4,9 +4,10 @@ import { anyNetns, interfaceName } from '../operations/names.ts'
 import { ipAddress, subnet } from '../operations/ip.ts'
 import { macAddress } from '../operations/mac.ts'
 import { inNetns, resource } from '../operations/operation.ts'
-import { sysctlKey } from '../operations/sysctl.ts'
+import { sysctlKeyRule } from '../rules/names.ts'
+import { byRule } from '../operations/by-rule.ts'
 import { readJson } from '../state/json.ts'
-import { parseRuleset } from '../state/parse.ts'
+import { parseRuleset } from '../state/parse-ruleset.ts'
 import { HOST } from '../state/state.ts'
 import type { AssertionKind } from './assertion.ts'
 
@@ -108,7 +109,7 @@ interface SysctlParams {
 export const sysctl: AssertionKind<SysctlParams> = {
   title: 'a setting of the kernel has a value',
   params: z.strictObject({
-    key: sysctlKey.describe('name of the setting'),
+    key: byRule(sysctlKeyRule).describe('name of the setting'),
     value: z.string().describe('the value that it should have'),
     netns: place,
   }),

@@ -22,6 +22,7 @@ export const assertionKinds = {
 } as const
 
 type ParamsOf<A> = A extends AssertionKind<infer P> ? P : never
+/** The name of a kind of assertion, as labs write it: `ping`. */
 export type AssertionName = keyof typeof assertionKinds
 
 /** What an assertion claims: plain JSON, as in a lab. */

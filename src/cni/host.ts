@@ -2,30 +2,59 @@ import { accessSync, closeSync, constants, openSync, readlinkSync, statSync } fr
 import { type Host, MACHINE } from '../kernel/host.ts'
 import { type Kernel, kernelOf } from '../kernel/kernel.ts'
 import { inside } from '../kernel/inside.ts'
+import type { Launch } from '../kernel/launcher.ts'
 import { lockHost } from '../kernel/lock.ts'
+import { netlinkKernel } from '../kernel/netlink/netlink-kernel.ts'
+import { systemCalls } from '../kernel/netlink/system-calls.ts'
 import { netnsAt } from '../kernel/netns-files.ts'
+import { programReader } from '../kernel/program-reader.ts'
 import { statOf } from '../kernel/read-file.ts'
 import { spawnByFiles } from '../kernel/spawn.ts'
 import { distrust } from '../kernel/trust.ts'
-import { interfaceName, netnsOf } from '../operations/names.ts'
+import { interfaceNameRule, netnsOf } from '../rules/names.ts'
 import { CODE, CniError } from './protocol/error.ts'
 
 /** The host where a plugin acts: the namespace in which it was started. It keeps no journal. */
 const HERE: Host = MACHINE
 
-/** The kernel as a plugin sees it. */
-export function ownKernel(): Kernel {
-  return kernelOf(HERE, (netns, argv, input) => spawnByFiles(inside(HERE, netns, argv), input))
+/** The kernel as a plugin sees it: by netlink, or by programs where the C library cannot be called. */
+export async function ownKernel(): Promise<Kernel> {
+  const launch: Launch = (netns, argv, input) => spawnByFiles(inside(HERE, netns, argv), input)
+  const programs = kernelOf(HERE, launch)
+  const calls = await systemCalls()
+  return calls ? netlinkKernel(calls, programs, programReader(HERE, launch)) : programs
+}
+
+/** The lock of the machine. */
+export interface MachineLock {
+  release: () => void
+  /** Lets others have the lock while this waits for something else than the kernel, such as a server of addresses. */
+  without: <T>(wait: () => Promise<T>) => Promise<T>
 }
 
 /**
- * Takes the lock of the machine, which cnilab also takes with `--host`, and returns a function that releases it. Throws
- * CniError `io` if somebody else owns the directory, and so could hold the lock for ever. (If this user cannot read it, in a
- * rootless container engine, it takes another lock.)
+ * Takes the lock of the machine, which cnilab also takes with `--host`. Throws CniError `io` if somebody else owns the
+ * directory, and so could hold the lock for ever. (If this user cannot read it, in a rootless container engine, it takes
+ * another lock.)
  */
-export async function lockMachine(): Promise<() => void> {
+export async function lockMachine(): Promise<MachineLock> {
   if (isReadable(HERE.folder)) requireTrusted(HERE.folder)
-  return lockHost()
+  let held: (() => void) | undefined = await lockHost()
+  const release = () => {
+    held?.()
+    held = undefined
+  }
+  return {
+    release,
+    without: async (wait) => {
+      release()
+      try {
+        return await wait()
+      } finally {
+        held = await lockHost()
+      }
+    },
+  }
 }
 
 function isReadable(path: string): boolean {
@@ -103,6 +132,6 @@ export function containerNetnsIfThere(path: string): string | undefined {
  * misread.
  */
 export function refuseMisread(ifname: string): void {
-  const { error } = interfaceName.safeParse(ifname)
-  if (error) throw new CniError(CODE.environment, error.issues[0]?.message ?? '', 'it is the value of CNI_IFNAME')
+  const { problem } = interfaceNameRule(ifname)
+  if (problem !== undefined) throw new CniError(CODE.environment, problem, 'it is the value of CNI_IFNAME')
 }

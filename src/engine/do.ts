@@ -12,14 +12,14 @@ import {
   type Resource,
   type Verdict,
 } from '../operations/operation.ts'
-import { type BoundOperation, bindOperation, bindPlan, withMark, type Operation } from '../operations/registry.ts'
+import { type BoundOperation, bindOperation, bindPlan, type Operation } from '../operations/registry.ts'
 import { quote, toLine } from '../plan/command-line.ts'
 import { foresee } from '../plan/foresee.ts'
 import { scopeOf } from '../plan/scope.ts'
 import { findLink, HOST, type State } from '../state/state.ts'
 import { withFirst } from './first.ts'
 import { guardOf, refuseToCutOff } from './guard.ts'
-import { fileOf, linkOf } from './marks.ts'
+import { fileOf, linkOf, marked } from './marks.ts'
 import { mendingOf } from './mending.ts'
 import { describeOwner } from './owner.ts'
 import { undoExclusively } from './undo.ts'
@@ -84,7 +84,7 @@ export async function readFor(
   known: DoOptions = {},
 ): Promise<{ operations: readonly BoundOperation[]; now: State }> {
   const { host } = kernel
-  const wanted = bindPlan(host.kind === 'machine' ? plan.map(withMark) : plan)
+  const wanted = bindPlan(marked(host, plan))
   // What was read before we took the lock may be out of date if others act, too.
   const before = (host.common ? undefined : known.now) ?? (await kernel.read(scopeOf(wanted)))
   return withFirst(wanted, before, (all) => kernel.read(scopeOf(all)))
@@ -330,17 +330,23 @@ function ownership(host: Host): IsOurs {
 }
 
 /**
- * Finds the command that failed: a batch does not reliably say, so this reads the kernel again and blames the first operation
- * that is missing. What the kernel lacks for that one is a fault of the machine.
+ * Finds the command that failed. A batch does not reliably say: then this reads the kernel again and judges every operation.
+ * The first one that is missing, of those that the process which failed was about, is to blame. What the kernel lacks for it
+ * is a fault of the machine.
  */
 export async function blame(
   kernel: Kernel,
   error: KernelError,
   todo: ReadonlyMap<BoundOperation, readonly Command[]>,
 ): Promise<KernelError> {
+  const suspects = [...todo].flatMap(([operation, commands]) => {
+    const own = commands.filter((command) => error.commands.includes(command))
+    return own.length === 0 ? [] : [{ operation, own }]
+  })
   const { culprit } = error
   const now = culprit ? undefined : await kernel.read(scopeOf([...todo.keys()]))
-  const [operation, commands] =
-    [...todo].find(([one, its]) => (now ? one.judge(now).status !== 'present' : its.some((it) => it === culprit))) ?? []
-  return new KernelError(error.message, error.commands, culprit ?? commands?.[0], operation?.modules)
+  const guilty = suspects.find(({ operation, own }) =>
+    now ? operation.judge(now).status !== 'present' : own.some((one) => one === culprit),
+  )
+  return new KernelError(error.message, error.commands, culprit ?? guilty?.own[0], guilty?.operation.modules)
 }

@@ -1,12 +1,16 @@
 import { CnilabError } from '../errors.ts'
+import { type Host, MACHINE } from '../kernel/host.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Resource } from '../operations/operation.ts'
-import { bindPlan, type Operation } from '../operations/registry.ts'
+import { bindPlan, type BoundOperation, type Operation } from '../operations/registry.ts'
 import { exclusively } from '../journal/exclusively.ts'
 import type { Correction } from '../plan/cables.ts'
-import { correctionsFor } from '../plan/corrections.ts'
+import { correctionsFor, misplacedAddresses } from '../plan/corrections.ts'
 import { foresee } from '../plan/foresee.ts'
+import { freshNetwork } from '../sandbox/scripts.ts'
+import type { State } from '../state/state.ts'
 import { doPlan, type DoResult, fates, type DoOptions, prepare, readFor } from './do.ts'
+import { guardOf, refuseToCutOff } from './guard.ts'
 import { isOursToChange } from './mending.ts'
 import { withWhereabouts } from './whereabouts.ts'
 
@@ -17,13 +21,18 @@ const MOST = 8
 
 /** Options of `mendPlan`. */
 export interface MendOptions extends DoOptions {
-  /** All that is to be there in the end: what is in the way of that is put right first. By default nothing is. */
+  /**
+   * All that is to be there in the end, and there is nothing else: what is in the way of that is put right first. Without it,
+   * others may be there, too, and only addresses of the plan are taken from where they do not belong.
+   */
   within?: readonly Operation[]
 }
 
 /** The outcome of mending: also what was wrong although no operation says so. */
 export interface MendResult extends DoResult {
   corrections: readonly Correction[]
+  /** What stays wrong, because it is not ours to change. */
+  left: readonly Correction[]
 }
 
 /**
@@ -34,11 +43,13 @@ export interface MendResult extends DoResult {
 export async function mendPlan(
   kernel: Kernel,
   plan: readonly Operation[],
-  { within = [], ...known }: MendOptions = {},
+  { within, ...known }: MendOptions = {},
 ): Promise<MendResult> {
-  const corrections = await exclusively(kernel.host, async () => {
+  const { corrections, left } = await exclusively(kernel.host, async () => {
     const found = await findCorrections(kernel, plan, within)
-    await kernel.run(found.flatMap(({ commands }) => commands))
+    // Nothing is corrected for a plan that is refused.
+    if (found.corrections.length > 0) await planMending(kernel, plan, within ? { within } : {})
+    await kernel.run(found.corrections.flatMap(({ commands }) => commands))
     return found
   })
   const options = corrections.length > 0 ? { ...known, now: undefined } : known
@@ -50,7 +61,7 @@ export async function mendPlan(
       last = await doPlan(kernel, plan, { ...options, now: undefined, mend: true })
       result = { done: together(result.done, last.done), ms: result.ms + last.ms }
     }
-    return { ...result, corrections }
+    return { ...result, corrections, left }
   } catch (error) {
     throw await withWhereabouts(kernel, error, within)
   }
@@ -63,42 +74,63 @@ export async function mendPlan(
 export async function planMending(
   kernel: Kernel,
   plan: readonly Operation[],
-  { within = [] }: Pick<MendOptions, 'within'> = {},
-): Promise<Pick<MendResult, 'done' | 'corrections'>> {
+  { within }: Pick<MendOptions, 'within'> = {},
+): Promise<Pick<MendResult, 'done' | 'corrections' | 'left'>> {
   try {
-    const rounds: Done[] = []
-    const provided = new Set<Resource>()
-    const corrections = await findCorrections(kernel, plan, within)
+    const { corrections, left } = await findCorrections(kernel, plan, within)
     const { operations, now: found } = await readFor(kernel, plan)
-    let left = operations
-    let now = foresee(
+    const now = foresee(
       found,
       corrections.flatMap(({ commands }) => commands),
     )
-    do {
-      const { judged, todo } = prepare(kernel.host, left, now, { mend: true, provided })
-      rounds.push(fates(judged, todo))
-      now = foresee(now, [...todo.values()].flat())
-      for (const one of [...todo.keys()].flatMap(({ provides }) => provides)) provided.add(one)
-      left = left.filter((operation) => !todo.has(operation))
-    } while (isMending(rounds.at(-1) ?? []) && rounds.length < MOST)
-    const there = (rounds.at(-1) ?? []).filter(({ status }) => status === 'already')
-    return { corrections, done: [...there, ...rounds.flat().filter(({ status }) => status !== 'already')] }
+    return { corrections, left, done: foreseeMending(kernel.host, operations, now) }
   } catch (error) {
     throw await withWhereabouts(kernel, error, within)
   }
 }
 
-/** What is in the way of all that is to be there in the end, and is ours to change. */
+/** What `mendPlan` would do in a sandbox that has yet to be made. Throws as it does. */
+export function planMendingAnew({ name, force }: { name: string; force: boolean }, plan: readonly Operation[]): Done {
+  const host: Host = { ...MACHINE, kind: 'sandbox', name, inside: false, force }
+  return foreseeMending(host, bindPlan(plan), freshNetwork())
+}
+
+/**
+ * What `mendPlan` would do with operations in a state: first what is there already, then the rest as it would be done. Throws as
+ * it does.
+ */
+function foreseeMending(host: Host, operations: readonly BoundOperation[], from: State): Done {
+  const rounds: Done[] = []
+  const provided = new Set<Resource>()
+  let left = operations
+  let now = from
+  do {
+    const { judged, todo } = prepare(host, left, now, { mend: true, provided })
+    rounds.push(fates(judged, todo))
+    now = foresee(now, [...todo.values()].flat())
+    for (const one of [...todo.keys()].flatMap(({ provides }) => provides)) provided.add(one)
+    left = left.filter((operation) => !todo.has(operation))
+  } while (isMending(rounds.at(-1) ?? []) && rounds.length < MOST)
+  const there = (rounds.at(-1) ?? []).filter(({ status }) => status === 'already')
+  return [...there, ...rounds.flat().filter(({ status }) => status !== 'already')]
+}
+
+/** What is in the way of a plan, or of all that is to be there in the end: what is ours to change, and what is not. */
 async function findCorrections(
   kernel: Kernel,
   plan: readonly Operation[],
-  within: readonly Operation[],
-): Promise<Correction[]> {
-  if (within.length === 0) return []
+  within: readonly Operation[] | undefined,
+): Promise<Pick<MendResult, 'corrections' | 'left'>> {
+  const bound = bindPlan(plan)
+  const isAboutAddresses = bound.some(({ addresses }) => addresses.length > 0)
+  if (within ? within.length === 0 : !isAboutAddresses) return { corrections: [], left: [] }
   const now = await kernel.read({ namespaces: undefined })
-  const found = correctionsFor(bindPlan(within), bindPlan(plan), now)
-  return found.filter(({ commands }) => isOursToChange(kernel.host, commands, now))
+  const { host } = kernel
+  const found = within ? correctionsFor(bindPlan(within), bound, now) : misplacedAddresses(bound, now)
+  const isOurs = ({ commands }: Correction) => isOursToChange(host, commands, now)
+  const guard = guardOf(host, now)
+  if (!within) for (const { wrong, commands } of found.filter(isOurs)) refuseToCutOff(host, wrong, commands, guard)
+  return { corrections: found.filter(isOurs), left: found.filter((one) => !isOurs(one)) }
 }
 
 /** Whether another round is due: an operation was mended, so others may have waited, or must be done again. */

@@ -4,17 +4,18 @@ import { inNetns, ip, MARK_ALIAS, nft, whereIs } from '../operations/operation.t
 import type { Correction } from '../plan/cables.ts'
 import { readJson } from '../state/json.ts'
 import { HOST, INTERNET, type State } from '../state/state.ts'
+import { otherEnd } from '../state/topology.ts'
 import { isOursToChange } from './mending.ts'
 
 /** What may keep packets from passing although all operations are done: what a learner may change, and rules of others. */
 export interface Obstacles {
   own: Correction[]
-  /** What was learned of neighbours, which may be out of date. */
+  /** What was learned of neighbours on the machine, which may be out of date; in a sandbox, checks have it renewed. */
   learned: Correction[]
   foreign: Correction[]
 }
 
-/** Looks in all namespaces for what keeps packets from passing, and is in no plan. On the machine `own` is only what is ours. */
+/** Looks in all namespaces for what keeps packets from passing, and is in no plan. On the machine, only what is ours counts as `own`. */
 export async function findObstacles(kernel: Kernel, now: State): Promise<Obstacles> {
   const places = [...now.keys()].filter((name) => name !== INTERNET)
   const found = await Promise.all(
@@ -27,17 +28,39 @@ export async function findObstacles(kernel: Kernel, now: State): Promise<Obstacl
       ])
       return {
         own: [...fixedNeighbours(neighbours.stdout, netns), ...waitingBridges(bridges.stdout, netns)],
-        learned: learnedNeighbours(neighbours.stdout, netns),
+        learned: kernel.host.kind === 'machine' ? learnedNeighbours(neighbours.stdout, netns) : [],
         foreign: foreignRules(rules.stdout, netns),
       }
     }),
   )
   const isOurs = ({ commands }: Correction) => isOursToChange(kernel.host, commands, now)
   return {
-    own: found.flatMap(({ own }) => own).filter(isOurs),
+    own: [...unequalEnds(now), ...found.flatMap(({ own }) => own)].filter(isOurs),
     learned: found.flatMap(({ learned }) => learned).filter(isOurs),
     foreign: found.flatMap(({ foreign }) => foreign),
   }
+}
+
+/** The usual size of the largest packet, in bytes. */
+const USUAL_MTU = 1500
+
+/** Cables whose ends do not take packets of the same size: the larger ones are lost, without a word. */
+function unequalEnds(now: State): Correction[] {
+  return [...now].flatMap(([place, namespace]) =>
+    (namespace?.links ?? []).flatMap((link): Correction[] => {
+      const far = link.kind === 'veth' && place !== INTERNET ? otherEnd(now, { netns: place, link }) : undefined
+      if (!far || far.link.mtu === link.mtu) return []
+      const mtu = far.netns === INTERNET ? far.link.mtu : USUAL_MTU
+      if (link.mtu === mtu) return []
+      const netns = place === HOST ? undefined : place
+      return [
+        {
+          wrong: `${link.name}${inNetns(netns)} has an MTU of ${link.mtu}, and the other end of its cable, ${far.link.name}${inNetns(far.netns === HOST ? undefined : far.netns)}, one of ${far.link.mtu}`,
+          commands: [ip(netns, 'link', 'set', 'dev', link.name, 'mtu', String(mtu))],
+        },
+      ]
+    }),
+  )
 }
 
 const neighboursSchema = z.array(

@@ -6,7 +6,8 @@ import { requireHostFolder } from '../kernel/host-folder.ts'
 import { notOpened, openOwn } from '../kernel/host-root.ts'
 import { makeFolder } from '../kernel/make-folder.ts'
 import { MIB, readDescriptor, readText } from '../kernel/read-file.ts'
-import { type Before, beforeSchema } from '../operations/operation.ts'
+import type { Before } from '../operations/operation.ts'
+import { beforeSchema } from '../operations/schemas.ts'
 import { isKind, type Operation, parseOperation } from '../operations/registry.ts'
 
 /** One operation of the journal. `intent` means that it was about to be done: it may or may not have been. */
@@ -164,6 +165,7 @@ export function readOwn(host: Host, path: string): string {
   }
 }
 
-function bootId(): string {
+/** What tells this start of the machine from any other: random(4), boot_id. */
+export function bootId(): string {
   return readText('/proc/sys/kernel/random/boot_id').trim()
 }

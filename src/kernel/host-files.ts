@@ -139,6 +139,14 @@ export async function namespacesAmong(host: Host, paths: readonly string[]): Pro
   return new Set(stdout.split('\0').filter((path) => path !== ''))
 }
 
+/** The identities of those of the paths that are namespaces on the host: two files of one namespace have the same. */
+export async function namespaceIdentities(host: Host, paths: readonly string[]): Promise<Map<string, string>> {
+  const text = `for path; do ! ${isNamespace('$path')} || printf '%s %s\\0' "$(stat -L -c %d:%i -- "$path")" "$path"; done`
+  const { stdout } = await script(host, text, paths)
+  const lines = stdout.split('\0').filter((line) => line !== '')
+  return new Map(lines.map((line): [string, string] => [line.slice(line.indexOf(' ') + 1), line.split(' ')[0] ?? '']))
+}
+
 /**
  * The interfaces of the network namespace at a path of the host; undefined if there is no such file. Throws CnilabError
  * `state` if it is not a network namespace.

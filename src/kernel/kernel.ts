@@ -2,6 +2,7 @@ import type { Command } from '../operations/operation.ts'
 import type { State } from '../state/state.ts'
 import type { Host } from './host.ts'
 import { launcher } from './launcher.ts'
+import { programReader } from './program-reader.ts'
 import { run, type RunOptions } from './run.ts'
 import { type Scope, snapshot } from './snapshot.ts'
 import type { Finished } from './spawn.ts'
@@ -22,7 +23,7 @@ export function kernelOf(host: Host, launch = launcher(host)): Kernel {
   return {
     host,
     run: (commands, options) => run(host, launch, commands, options),
-    read: (scope) => snapshot(host, launch, scope),
+    read: (scope) => snapshot(host, programReader(host, launch), scope),
     probe: (argv, netns, input, seconds) => launch(netns, argv, input, seconds),
   }
 }

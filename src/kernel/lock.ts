@@ -9,6 +9,7 @@ import { codeOf } from './code-of.ts'
 import { notOpened, openOwn } from './host-root.ts'
 import { remedyForLimit } from './limits.ts'
 import { makeFolder } from './make-folder.ts'
+import { systemCalls } from './netlink/system-calls.ts'
 import { readText } from './read-file.ts'
 import { inheritDescriptor } from './spawn.ts'
 
@@ -174,8 +175,28 @@ async function take(what: string, open: () => Opened): Promise<Opened> {
   }
 }
 
-/** Node has no flock, so util-linux's flock takes the lock on a descriptor that it shares with us (execa cannot pass one). */
-async function flock({ fd, path }: Opened, seconds: number): Promise<boolean> {
+/** The operations of flock(2): exclusive, without waiting; and its error if somebody else has the lock. */
+const [LOCK_EX, LOCK_NB, EAGAIN] = [2, 4, 11]
+
+/** How long to wait between two attempts, in milliseconds. */
+const PAUSE = 2
+
+/** Takes the lock of an open file within so many seconds; false if somebody else holds it. */
+async function flock(opened: Opened, seconds: number): Promise<boolean> {
+  const calls = await systemCalls()
+  if (!calls) return flockByProgram(opened, seconds)
+  const last = performance.now() + 1000 * seconds
+  for (;;) {
+    const result = calls.flock(opened.fd, LOCK_EX | LOCK_NB)
+    if (result === 0) return true
+    if (result !== -EAGAIN) throw notLocked(opened.path, calls.strerror(-result))
+    if (performance.now() > last) return false
+    await new Promise((resolve) => setTimeout(resolve, PAUSE))
+  }
+}
+
+/** Where the C library cannot be called, util-linux's flock takes the lock on a descriptor that it shares with us (execa cannot pass one). */
+async function flockByProgram({ fd, path }: Opened, seconds: number): Promise<boolean> {
   const options = ['-x', '-w', String(seconds), '-E', String(HELD), '0']
   const program = spawn('flock', options, { stdio: [fd, 'ignore', 'ignore'], env: { PATH: searchPath() } })
   const ended: unknown = await once(program, 'exit').then(
@@ -185,9 +206,11 @@ async function flock({ fd, path }: Opened, seconds: number): Promise<boolean> {
   if (ended === 0) return true
   if (ended === HELD) return false
   const why = ended instanceof Error ? ended.message : `flock ended with ${String(ended)}`
-  throw new CnilabError('machine', `could not lock ${path}: ${why}`, {
-    fix: codeOf(ended) === 'ENOENT' ? 'cnilab doctor --fix' : (remedyForLimit(why) ?? 'cnilab doctor'),
-  })
+  throw notLocked(path, why, codeOf(ended) === 'ENOENT' ? 'cnilab doctor --fix' : undefined)
+}
+
+function notLocked(path: string, why: string, fix = remedyForLimit(why) ?? 'cnilab doctor'): CnilabError {
+  return new CnilabError('machine', `could not lock ${path}: ${why}`, { fix })
 }
 
 /** Who holds the lock of an open file, in words: `process 123` if proc(5) says so. */

@@ -34,25 +34,21 @@ const OFFERS = ['http:80', 'tcp:7', 'udp:7', 'dns:53']
 
 /**
  * Makes one call with real packets from a namespace (undefined: the host itself), and waits that many seconds for the
- * answer. Throws CnilabError `state` if it cannot be tried, as in a namespace that does not exist.
+ * answer. `isSoon`: somebody is just about to listen there. Throws CnilabError `state` if it cannot be tried, as in a namespace that does not exist.
  */
 export async function call(
   kernel: Kernel,
   from: string | undefined,
   whom: PacketCall,
   seconds: number,
+  { isSoon = false }: { isSoon?: boolean } = {},
 ): Promise<CallOutcome> {
   const args =
     whom.protocol === 'dns'
       ? [whom.protocol, whom.server, whom.name, String(seconds)]
-      : [
-          whom.protocol,
-          whom.to,
-          String(whom.port),
-          String(seconds),
-          ...(whom.protocol === 'http' ? page(whom) : whom.soon ? ['soon'] : []),
-        ]
-  const { stdout, stderr } = await kernel.probe(programOf(kernel.host, 'caller', args), from)
+      : [whom.protocol, whom.to, String(whom.port), String(seconds), ...textsOf(whom)]
+  const words = [...(isSoon ? ['soon'] : []), ...args]
+  const { stdout, stderr } = await kernel.probe(programOf(kernel.host, 'caller', words), from)
   if (stdout === '')
     throw new CnilabError(
       'state',
@@ -61,21 +57,37 @@ export async function call(
   return readJson(`caller ${args.join(' ')}`, stdout, answerSchema)
 }
 
-/** As JSON, a text can hold anything and still be one argument. */
-function page({ path, contains }: Extract<PacketCall, { protocol: 'http' }>): string[] {
-  return [path, ...(contains === undefined ? [] : [JSON.stringify(contains)])]
+/** What to ask for, or to say. As JSON, a text can hold anything and still be one argument. */
+function textsOf(whom: Exclude<PacketCall, { protocol: 'dns' }>): string[] {
+  const shown = (text: string | undefined) => (text === undefined ? [] : [JSON.stringify(text)])
+  return whom.protocol === 'http' ? [whom.path, ...shown(whom.contains)] : shown(whom.say)
 }
 
-/**
- * Starts the internet's responder unless it is running; it lives as long as the sandbox. If several processes start it at
- * once, only one does. Does nothing where there is no internet, as on the machine itself. Takes some 70 ms, or less than 1
- * ms if it is running.
- */
-export async function startInternet(host: Host): Promise<void> {
-  const file = `/run/netns/${INTERNET}`
+/** Whether nothing has to be started for the internet to answer, or there is no internet, as on the machine itself. */
+export function isInternetReady(host: Host): boolean {
   const inode = host.kind === 'machine' ? undefined : netnsAt(host, INTERNET)?.inode
-  if (inode === undefined || isReady(inode)) return
-  const program = programOf(host, 'responder', ['--namespace', file, ...OFFERS])
+  return inode === undefined || isReady(inode)
+}
+
+/** The responders of the internet that are being started. */
+const starting = new WeakMap<Host, Promise<void>>()
+
+/**
+ * Starts the internet's responder unless it is running; it lives as long as the sandbox. If several ask at once, also several
+ * processes, only one is started. Does nothing where there is no internet, as on the machine itself. Takes some 70 ms, or less
+ * than 1 ms if it is running.
+ */
+export function startInternet(host: Host): Promise<void> {
+  const known = starting.get(host)
+  if (known) return known
+  const promise = startResponder(host).finally(() => starting.delete(host))
+  starting.set(host, promise)
+  return promise
+}
+
+async function startResponder(host: Host): Promise<void> {
+  if (isInternetReady(host)) return
+  const program = programOf(host, 'responder', ['--namespace', `/run/netns/${INTERNET}`, ...OFFERS])
   // In the background: otherwise nsenter would wait for it to end.
   const responder = await startOn(host, INTERNET, ['sh', '-c', '"$@" &', 'sh', ...program])
   try {
@@ -104,7 +116,8 @@ export async function whileAnswering<T>(
     return await use()
   } finally {
     responder.lifeline.end()
-    await Promise.race([responder.ended, sleep(1000 * TIME_LIMIT)])
+    // The timer must not keep this process alive: the responder has ended long before.
+    await Promise.race([responder.ended, sleep(1000 * TIME_LIMIT, undefined, { ref: false })])
     responder.kill()
     responder.release()
   }

@@ -28,6 +28,7 @@ export class UnreadableError extends Error {
   }
 }
 
+/** Bytes in a mebibyte. */
 export const MIB = 1024 * 1024
 
 /**

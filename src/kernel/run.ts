@@ -119,7 +119,7 @@ async function runBatch(host: Host, launch: Launch, batch: Batch): Promise<void>
   const finished = await launch(netns, argv, input === '' ? '' : `${input}\n`, TIME_LIMIT)
   if (finished.code === 0) return
   const line = Number(/(?:Command failed -|\/dev\/stdin):(\d+)/.exec(finished.stderr)?.[1] ?? 0)
-  throw failure(finished, commands, commands[line - 1] ?? commands.find(() => commands.length === 1))
+  throw failure(finished, commands, commands[line - 1])
 }
 
 /** A single command does not need a batch on standard input. */
@@ -152,15 +152,25 @@ async function runMany(host: Host, batches: readonly Batch[], signal?: AbortSign
   )
 }
 
-/** The error of a process. If it was killed, nobody knows how far it got, so no command is blamed. */
+/**
+ * The error of a process, with the command that failed, if that is known: the one of the line that it named; or the only one
+ * with a word that it quotes, as ip(8) names no line for a wrong argument; or the only one. If it was killed, nobody knows how
+ * far it got, so no command is blamed.
+ */
 function failure(finished: Finished, commands: readonly Command[], culprit: Command | undefined): KernelError {
   const lines = finished.stderr
     .split('\n')
     .map((line) => line.replace(/^(RTNETLINK answers|Error|sysctl): /, '').trim())
     .filter((line) => line !== '' && !line.startsWith('Command failed'))
-  return new KernelError(
-    lines[0] ?? 'the command failed without a message',
-    commands,
-    wasKilled(finished) ? undefined : culprit,
-  )
+  const [message = 'the command failed without a message'] = lines
+  return new KernelError(message, commands, wasKilled(finished) ? undefined : (culprit ?? quotedIn(message, commands)))
+}
+
+/** The only command that has a word which a message quotes. */
+function quotedIn(message: string, commands: readonly Command[]): Command | undefined {
+  if (commands.length === 1) return commands[0]
+  const quoted = [...message.matchAll(/"([^"]+)"/g)].map(([, word = '']) => word)
+  return quoted
+    .map((word) => commands.filter(({ argv }) => argv.includes(word)))
+    .find((having) => having.length === 1)?.[0]
 }

@@ -13,9 +13,15 @@ export interface Finished {
   stderr: string
 }
 
-/** Whether a program was killed: a shell that ran it reports that with a status above 128, xargs with 125. */
+/** The kernel's signals have numbers up to this: signal(7). */
+const LAST_SIGNAL = 64
+
+/**
+ * Whether a program was killed: a shell that ran it reports that with a status of 128 and the signal, xargs with 125. (With 255
+ * ip(8) ends by itself, at an argument that it does not understand.)
+ */
 export function wasKilled({ code }: Pick<Finished, 'code'>): boolean {
-  return code === undefined || code > 128 || code === 125
+  return code === undefined || (code > 128 && code <= 128 + LAST_SIGNAL) || code === 125
 }
 
 /** The packages that contain a tool, for messages; `doctor` knows how to install them. */

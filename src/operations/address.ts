@@ -106,8 +106,8 @@ export const address: OperationKind<'address', Params> = {
 }
 
 /** Two addresses, or one, have no broadcast address (RFC 3021), nor has IPv6. */
-function broadcastOf(text: string): string[] {
-  const cidr = readCidr(text)
+function broadcastOf(withPrefix: string): string[] {
+  const cidr = readCidr(withPrefix)
   return !cidr || cidr.isSix || cidr.prefix > 30 ? [] : ['broadcast', addressOf(cidr.last, false)]
 }
 

@@ -3,17 +3,8 @@ import { findLink, portsOf } from '../state/state.ts'
 import { type LinkParams, makeAnew, setMtu, addLink, madeLink } from './made-link.ts'
 import { flag, mtuSize } from './scalars.ts'
 import { interfaceName, netnsPlace } from './names.ts'
-import {
-  attachmentOf,
-  idIn,
-  inNetns,
-  ip,
-  markSchema,
-  missingNetns,
-  namedNetns,
-  type OperationKind,
-  resource,
-} from './operation.ts'
+import { attachmentOf, idIn, inNetns, ip, missingNetns, namedNetns, type OperationKind, resource } from './operation.ts'
+import { markSchema } from './schemas.ts'
 import { isWayOut, interfacesOn } from './way-out.ts'
 
 interface Params extends LinkParams {

@@ -3,7 +3,8 @@ import { findLink } from '../state/state.ts'
 import { type LinkParams, makeAnew, setMtu, addLink, madeLink } from './made-link.ts'
 import { interfaceName, netnsPlace } from './names.ts'
 import { mtuSize } from './scalars.ts'
-import { inNetns, markSchema, missingNetns, namedNetns, type OperationKind, placeId, resource } from './operation.ts'
+import { inNetns, missingNetns, namedNetns, type OperationKind, placeId, resource } from './operation.ts'
+import { markSchema } from './schemas.ts'
 import { interfacesOn } from './way-out.ts'
 
 interface Params extends LinkParams {

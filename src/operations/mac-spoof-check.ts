@@ -8,6 +8,7 @@ import {
   hasRule,
   hasOwnRule,
   MARK_COMMENT,
+  membersOf,
   type OwnTable,
   rulesIn,
   foreignObjects,
@@ -45,8 +46,10 @@ function has({ kind, name, hook, comment }: TableObject): boolean {
 
 /** The ports that have such a table, even if the port itself is gone. */
 export function watchedPorts(rules: readonly NftObject[]): string[] {
-  const schema = z.object({ family: z.literal('bridge'), name: z.string().startsWith(PREFIX) })
-  return rules.flatMap(({ table }) => schema.safeParse(table).data?.name.slice(PREFIX.length) ?? [])
+  return rules.flatMap(({ table }) => {
+    const { family, name } = membersOf(table)
+    return family === 'bridge' && typeof name === 'string' && name.startsWith(PREFIX) ? [name.slice(PREFIX.length)] : []
+  })
 }
 
 /** The command that deletes a port's table; none unless the table exists, bears our mark, and holds nothing else. */

@@ -3,16 +3,8 @@ import { findLink, type Link, type State } from '../state/state.ts'
 import { type LinkParams, makeAnew, setMtu, addLink, madeLink } from './made-link.ts'
 import { interfaceName, netnsPlace } from './names.ts'
 import { mtuSize } from './scalars.ts'
-import {
-  inNetns,
-  markSchema,
-  missingLink,
-  missingNetns,
-  namedNetns,
-  type OperationKind,
-  placeId,
-  resource,
-} from './operation.ts'
+import { inNetns, missingLink, missingNetns, namedNetns, type OperationKind, placeId, resource } from './operation.ts'
+import { markSchema } from './schemas.ts'
 import { interfacesOn } from './way-out.ts'
 
 /** How the interfaces on one parent see each other: ip-link(8), type macvlan. */

@@ -1,16 +1,16 @@
-import type * as z from 'zod'
 import { type Address, findLink, HOST, type Link, type State } from '../state/state.ts'
 import type { CableEnd } from '../state/topology.ts'
 import type { Place } from './around.ts'
 import {
   type Before,
   type Command,
+  type Derive,
   HOST_PID,
   ip,
+  macFrom,
   MARK_ALIAS,
-  type markSchema,
+  type Mark,
   type MarkedLink,
-  randomMac,
   type Resource,
   resource,
 } from './operation.ts'
@@ -22,14 +22,17 @@ import { isWayOut } from './way-out.ts'
 export interface LinkParams {
   name: string
   netns?: string | undefined
-  mark?: z.infer<typeof markSchema> | undefined
+  mark?: Mark | undefined
 }
 
 /** The members that all kinds which create one interface share; `type` is its type in ip-link(8). */
 export function madeLink(type: string) {
   return {
-    // Its mark is a random MAC address.
-    mark: <P extends LinkParams>(p: P): P => ({ ...p, mark: p.mark ?? { mac: randomMac() } }),
+    // Its mark is a MAC address that nothing else has.
+    mark: <P extends LinkParams>(p: P, derive: Derive): P => ({
+      ...p,
+      mark: p.mark ?? { mac: macFrom(derive('mac')) },
+    }),
     marks: ({ name, netns, mark }: LinkParams): MarkedLink[] => (mark ? [{ ifname: name, netns, mac: mark.mac }] : []),
     provides: ({ name, netns }: LinkParams): Resource[] => [resource.link(name, netns)],
     undo: (p: LinkParams, _before: Before, now: State): Command[] =>

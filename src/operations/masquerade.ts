@@ -66,7 +66,7 @@ export const masquerade: OperationKind<'masquerade', Params> = {
   id: (p) => placeId(p.netns, p.subnet),
   reads: (p) => ({ namespaces: namedNetns(p.netns), netns: p.netns, rules: true }),
   modules: 'nf_tables nft_masq nft_chain_nat',
-  mark: (p) => ({ ...p, mark: p.mark ?? { id: crypto.randomUUID().slice(0, 8) } }),
+  mark: (p, derive) => ({ ...p, mark: p.mark ?? { id: derive('rule').slice(0, 8) } }),
   provides: () => [],
   needs: (p) => namedNetns(p.netns).map(resource.netns),
   apply: (p) => {
@@ -110,7 +110,8 @@ export const masquerade: OperationKind<'masquerade', Params> = {
   explain: (p) => ({
     what: `Masquerade ${p.subnet}${inNetns(p.netns)}`,
     undoing: `Stop masquerading ${p.subnet}${inNetns(p.netns)}`,
-    why: `The outside has no route back to ${p.subnet}. Masquerading replaces the source address of every packet that leaves the subnet with the host's own, and translates the replies back. With iptables: ${isIpv6(p.subnet) ? 'ip6tables' : 'iptables'} -t nat -A POSTROUTING -s ${p.subnet} ! -d ${p.subnet} -j MASQUERADE`,
+    why: `The outside has no route back to ${p.subnet}. Masquerading replaces the source address of every packet that leaves the subnet with the host's own, and translates the replies back.`,
+    iptables: `${isIpv6(p.subnet) ? 'ip6tables' : 'iptables'} -t nat -A POSTROUTING -s ${p.subnet} ! -d ${p.subnet} -j MASQUERADE`,
   }),
   expected: (p) => `a rule masquerades ${p.subnet}${inNetns(p.netns)}`,
   judge: (p, now) => {

@@ -1,6 +1,5 @@
-import * as z from 'zod'
 import type { NftObject } from '../state/state.ts'
-import { deleteTable, hasOwnRule, type OwnTable, foreignObjects } from './nft-tables.ts'
+import { deleteTable, foreignObjects, hasOwnRule, membersOf, type OwnTable, textOf } from './nft-tables.ts'
 import { type Command, nft, type Refusal } from './operation.ts'
 
 /** The table families for IPv4 and IPv6. */
@@ -22,39 +21,30 @@ export interface OwnedElement {
   owner: string
 }
 
-const wordsSchema: z.ZodType<string> = z.lazy(() =>
-  z.union([
-    z.string(),
-    z.number().transform(String),
-    z.object({ concat: z.array(wordsSchema) }).transform(({ concat }) => concat.join(' . ')),
-    z
-      .object({ prefix: z.object({ addr: z.string(), len: z.number() }) })
-      .transform(({ prefix }) => `${prefix.addr}/${prefix.len}`),
-    z.object({ elem: z.object({ val: wordsSchema }) }).transform(({ elem }) => elem.val),
-  ]),
-)
-const commentSchema = z.object({ elem: z.object({ comment: z.string() }) }).transform(({ elem }) => elem.comment)
-const setSchema = z.object({
-  family: z.string(),
-  table: z.string(),
-  name: z.string(),
-  elem: z.array(z.unknown()).default([]),
-})
+/** A value of nft's JSON (libnftables-json(5)) in nft's notation; undefined if it is none of those that we use. */
+function wordsOf(value: unknown): string | undefined {
+  if (typeof value === 'string' || typeof value === 'number') return String(value)
+  const { concat, prefix, elem } = membersOf(value)
+  if (Array.isArray(concat)) {
+    const parts = concat.map(wordsOf)
+    return parts.includes(undefined) ? undefined : parts.join(' . ')
+  }
+  if (elem !== undefined) return wordsOf(membersOf(elem)['val'])
+  const { addr, len } = membersOf(prefix)
+  return typeof addr === 'string' && typeof len === 'number' ? `${addr}/${len}` : undefined
+}
 
-/** The elements of a table's sets and maps (libnftables-json(5)). */
-export function elementsOf(rules: readonly NftObject[], { family, name }: SharedTable): OwnedElement[] {
+/** The elements of a table's sets and maps. */
+export function elementsOf(rules: readonly NftObject[], table: SharedTable): OwnedElement[] {
   return rules.flatMap((object) => {
-    const { data } = setSchema.safeParse(object['set'] ?? object['map'])
-    if (data?.family !== family || data.table !== name) return []
-    return data.elem.map((raw): OwnedElement => {
+    const { family, table: its, name, elem } = membersOf(object['set'] ?? object['map'])
+    if (family !== table.family || its !== table.name || !Array.isArray(elem)) return []
+    const set = textOf(name) ?? ''
+    return elem.map((raw: unknown): OwnedElement => {
       // A map's element is a pair of key and target.
       const [key, target]: unknown[] = Array.isArray(raw) ? raw : [raw]
-      return {
-        set: data.name,
-        value: wordsSchema.safeParse(key).data ?? '',
-        target: wordsSchema.safeParse(target).data ?? '',
-        owner: commentSchema.safeParse(key).data ?? '',
-      }
+      const owner = textOf(membersOf(membersOf(key)['elem'])['comment']) ?? ''
+      return { set, value: wordsOf(key) ?? '', target: wordsOf(target) ?? '', owner }
     })
   })
 }

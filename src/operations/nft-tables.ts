@@ -1,5 +1,3 @@
-import * as z from 'zod'
-import { once } from '../once.ts'
 import { HOST, type NftObject, type State } from '../state/state.ts'
 import { type Command, MARK_ALIAS, nft } from './operation.ts'
 
@@ -31,33 +29,40 @@ export interface TableObject {
   comment?: string | undefined
 }
 
-const objectSchema = once(() =>
-  z
-    .object({
-      family: z.string(),
-      table: z.string(),
-      name: z.string().optional(),
-      chain: z.string().optional(),
-      hook: z.string().optional(),
-      comment: z.string().optional(),
-    })
-    .transform(({ name, chain, ...rest }) => ({ ...rest, name: chain ?? name ?? '' })),
-)
+type Members = Readonly<Record<string, unknown>>
+
+/** The members of a value that is an object; of anything else there are none. */
+export function membersOf(value: unknown): Members {
+  return isObject(value) ? value : {}
+}
+
+function isObject(value: unknown): value is Members {
+  return typeof value === 'object' && value !== null
+}
+
+/** A text; undefined if it is something else. */
+export function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}
 
 /** The objects in a table; the elements of its sets do not count. */
-function contentsOf(rules: readonly NftObject[], { family, name }: Named): TableObject[] {
+function contentsOf(rules: readonly NftObject[], table: Named): TableObject[] {
   return rules.flatMap((object) =>
     Object.entries(object).flatMap(([kind, value]) => {
-      const { data } = objectSchema().safeParse(value)
-      return data?.family === family && data.table === name ? [{ ...data, kind }] : []
+      const its = membersOf(value)
+      if (its['family'] !== table.family || its['table'] !== table.name) return []
+      const name = textOf(its['chain']) ?? textOf(its['name']) ?? ''
+      return [{ kind, name, hook: textOf(its['hook']), comment: textOf(its['comment']) }]
     }),
   )
 }
 
 /** Whether the table exists. */
 export function hasTable(rules: readonly NftObject[], { family, name }: Named): boolean {
-  const schema = z.object({ family: z.literal(family), name: z.literal(name) })
-  return rules.some(({ table }) => schema.safeParse(table).success)
+  return rules.some(({ table }) => {
+    const its = membersOf(table)
+    return its['family'] === family && its['name'] === name
+  })
 }
 
 /** The rules without a table and its contents. */
@@ -72,14 +77,10 @@ export function hasRule(
   chain: string,
   words: readonly string[],
 ): boolean {
-  const schema = z.object({
-    family: z.literal(family),
-    table: z.literal(name),
-    chain: z.literal(chain),
-    expr: z.array(z.unknown()),
-  })
   return rules.some(({ rule }) => {
-    const text = JSON.stringify(schema.safeParse(rule).data?.expr ?? [])
+    const its = membersOf(rule)
+    if (its['family'] !== family || its['table'] !== name || its['chain'] !== chain) return false
+    const text = JSON.stringify(its['expr'] ?? [])
     return words.every((word) => text.includes(word))
   })
 }

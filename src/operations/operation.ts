@@ -1,6 +1,7 @@
-import * as z from 'zod'
+import type * as z from 'zod'
 import { HOST, type State } from '../state/state.ts'
 import type { Around, Place } from './around.ts'
+import type { beforeSchema, markSchema } from './schemas.ts'
 
 /** A tool that changes the kernel. Consecutive `ip` commands run as one batch, and so do consecutive `nft` commands. */
 export type Tool = 'ip' | 'nft' | 'sysctl' | 'bridge'
@@ -21,24 +22,7 @@ export interface Command {
  */
 export const HOST_PID = '\0host-pid'
 
-/** What undo needs to know about the state before an operation, and about what it created. Kept in the journal. */
-export const beforeSchema = z.object({
-  /** The interface was already up. */
-  up: z.boolean().optional(),
-  /** The sysctl's value. */
-  value: z.string().optional(),
-  /** The previous values of sysctls that the kernel rewrites along with it. */
-  alongside: z.record(z.string(), z.string()).optional(),
-  /** Inode and creation time of the namespace that was created: the kernel reuses inodes (see `Namespace`). */
-  inode: z.number().optional(),
-  since: z.number().optional(),
-  /** When we were about to create a namespace, in milliseconds since the epoch. */
-  intended: z.number().optional(),
-  /** On the machine: how to recognise the interface that was changed (src/operations/same-link.ts). */
-  link: z.object({ index: z.number().optional(), mac: z.string() }).optional(),
-  /** On the machine: undo only what is exactly as we created it. */
-  strict: z.boolean().optional(),
-})
+/** What was there before an operation, and what it made, as the journal keeps it for its undo. */
 export type Before = z.infer<typeof beforeSchema>
 
 /**
@@ -133,6 +117,16 @@ export interface Move {
 /** Builds the command line of a cnilab command, for the current host. */
 export type CommandLine = (...words: readonly string[]) => string
 
+/** An operation in words. */
+export interface Explanation {
+  /** Imperatives: `Create the bridge br0`, `Delete the bridge br0`. */
+  what: string
+  undoing: string
+  why: string
+  /** A command line that does the same with iptables, for those who know that. */
+  iptables?: string
+}
+
 /** Why cnilab does not remove what the user named, and what to do instead. */
 export interface Refusal {
   actual: string
@@ -150,7 +144,7 @@ export type OperationKind<K extends string, P> = Definition<K, P> & Provides<P>
  * machine: by its mark, as the one that was moved, or as the loopback of its namespace.
  */
 type Provides<P> =
-  | { provides(p: P): readonly Resource[]; mark(p: P): P; marks(p: P): readonly MarkedLink[] }
+  | { provides(p: P): readonly Resource[]; mark(p: P, derive: Derive): P; marks(p: P): readonly MarkedLink[] }
   | { provides(p: P): readonly Resource[]; moves(p: P): Move }
   | { provides(p: P): readonly Resource[]; makesNetns(p: P): string }
   | { provides(p: P): readonly OtherResource[] }
@@ -189,7 +183,7 @@ interface Definition<K extends string, P> {
   /** The namespace that it creates: on the machine, its file's inode and age identify it. */
   makesNetns?(p: P): string
   /** Adds a mark, unless there is one, which identifies on the machine what it creates. */
-  mark?(p: P): P
+  mark?(p: P, derive: Derive): P
   /** The interfaces that it creates with a mark. */
   marks?(p: P): readonly MarkedLink[]
   /** The host's tables of nftables in which it lives, as `ip NAME`; only for kinds of which the name alone tells. */
@@ -220,8 +214,8 @@ interface Definition<K extends string, P> {
    * whoever has the address now may replace it.
    */
   leftover?(p: P, now: State): boolean
-  /** `what` and `undoing` are imperatives: `Create the bridge br0`, `Delete the bridge br0`. */
-  explain(p: P): { what: string; why: string; undoing: string }
+  /** What it is for. */
+  explain(p: P): Explanation
   /** The end state in words, as a finding shows it. */
   expected(p: P): string
   /**
@@ -236,18 +230,17 @@ interface Definition<K extends string, P> {
   proof?(p: P, now: State): Proof | undefined
 }
 
-/**
- * The identity of an interface that we create on the machine itself. The creating command sets the MAC, the next one the
- * alias: there we only ever delete what has the journal's MAC. `owner` is the CNI attachment from which MACs and names
- * derive, as `network/container/interface`.
- */
-export const markSchema = z.object({ mac: z.string(), peerMac: z.string().optional(), owner: z.string().optional() })
+/** The identity of an interface that we create on the machine itself. */
+export type Mark = z.infer<typeof markSchema>
 
-/** A random MAC address, locally administered and unicast (IEEE 802: bits 1 and 0 of the first byte). */
-export function randomMac(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(6))
+/** Returns 64 hex digits that derive from the operation that is marked, from where and when that is, and from `part`. */
+export type Derive = (part: string) => string
+
+/** A MAC address of the first of some hex digits, locally administered and unicast (IEEE 802: bits 1 and 0 of the first byte). */
+export function macFrom(hex: string): string {
+  const bytes = (hex.slice(0, 12).match(/../g) ?? []).map((byte) => Number.parseInt(byte, 16))
   bytes[0] = ((bytes[0] ?? 0) & 0xfc) | 0x02
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':')
+  return bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(':')
 }
 
 /** The alias that shows everybody whose interface it is. */

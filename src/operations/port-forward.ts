@@ -182,7 +182,7 @@ const targetOf = (p: PortParams) => `${p.address} . ${p.containerPort}`
 const portOf = (p: PortParams) =>
   `${p.protocol} port ${p.hostPort}${p.hostIp === undefined ? '' : ` of ${p.hostIp}`} (IPv${isIpv6(p.address) ? 6 : 4})${inNetns(p.netns)}`
 
-const port = wholeNumber.refine((n) => n >= 1 && n <= 65_535, { error: 'a port is a number from 1 to 65535' })
+const port = () => wholeNumber.refine((n) => n >= 1 && n <= 65_535, { error: 'a port is a number from 1 to 65535' })
 
 /** A port of the host that is forwarded to a port of a container. */
 export const portForward: OperationKind<'port-forward', PortParams> = {
@@ -195,9 +195,9 @@ export const portForward: OperationKind<'port-forward', PortParams> = {
       hostIp: ipAddress
         .optional()
         .describe("the only address of the host that it is open at; all of the container's family without it"),
-      hostPort: port.describe('the port of the host'),
+      hostPort: port().describe('the port of the host'),
       address: ipAddress.describe('the address of the container'),
-      containerPort: port.describe('the port of the container'),
+      containerPort: port().describe('the port of the container'),
       owner: ownerName.describe('whose port it is, as network/container/interface'),
       netns: netnsParam(),
     })

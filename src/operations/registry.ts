@@ -15,6 +15,8 @@ import type {
   Before,
   Command,
   CommandLine,
+  Derive,
+  Explanation,
   MarkedLink,
   Move,
   OperationKind,
@@ -60,6 +62,7 @@ export const kinds = {
 } as const
 
 type ParamsOf<O> = O extends OperationKind<string, infer P> ? P : never
+/** The name of a kind of operation, as plans, labs and journals write it: `attach-bridge`. */
 export type KindName = keyof typeof kinds
 
 /** An operation: plain JSON, as in plans, labs and journals. */
@@ -82,7 +85,7 @@ export interface BoundOperation {
   readonly needs: readonly Resource[]
   readonly tables: readonly string[]
   readonly apply: readonly Command[]
-  readonly explain: { what: string; why: string; undoing: string }
+  readonly explain: Explanation
   readonly expected: string
   readonly target: { ifname: string; netns?: string | undefined } | undefined
   readonly addresses: readonly { address: string; ifname: string; netns?: string | undefined }[]
@@ -204,8 +207,8 @@ export function bindPlan(plan: readonly Operation[]): BoundOperation[] {
 }
 
 /** The operation with a mark, which identifies on the machine what it creates; unchanged if it has one, or creates nothing that could bear one. */
-export function withMark(operation: Operation): Operation {
-  const params = definitionOf(operation.kind).mark?.(operation.params) ?? operation.params
+export function withMark(operation: Operation, derive: Derive): Operation {
+  const params = definitionOf(operation.kind).mark?.(operation.params, derive) ?? operation.params
   // As above: `mark` returns the parameters of its own kind.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return { kind: operation.kind, params } as Operation

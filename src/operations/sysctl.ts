@@ -1,6 +1,7 @@
 import * as z from 'zod'
-import { asText } from '../visible.ts'
 import { containersOf, HOST, type Namespace } from '../state/state.ts'
+import { sysctlKeyRule } from '../rules/names.ts'
+import { byRule } from './by-rule.ts'
 import { isMasquerade } from './masquerade.ts'
 import { netnsPlace } from './names.ts'
 import {
@@ -42,22 +43,18 @@ const set = (netns: string | undefined, assignment: string): Command => ({
   ...(netns === undefined ? {} : { netns }),
 })
 
-/** The key of a sysctl that every network namespace has separately. */
-export const sysctlKey = z.string().regex(/^net(\.[a-zA-Z0-9_/-]+)+$/, {
-  error: (issue) => `'${asText(issue.input)}' is not a sysctl of a network namespace, for example: net.ipv4.ip_forward`,
-})
-
 /** A kernel setting of a network namespace: sysctl(8). */
 export const sysctl: OperationKind<'sysctl', Params> = {
   kind: 'sysctl',
   title: 'a setting of the kernel',
-  // The bridge's own setting is part of creating it.
-  step: (p) => (isListening(p) || !p.key.endsWith('.accept_ra') ? 'masquerade' : 'bridge'),
+  // The bridge's own setting is part of creating it, and an interface needs IPv6 for its addresses.
+  step: (p) =>
+    p.key.endsWith('.disable_ipv6') ? 'ip' : isListening(p) || !p.key.endsWith('.accept_ra') ? 'masquerade' : 'bridge',
   shared: true,
   get params() {
     return z.strictObject({
       netns: netnsPlace.optional().describe('the namespace whose setting it is; by default the host'),
-      key: sysctlKey.describe('name of the setting, for example: net.ipv4.ip_forward'),
+      key: byRule(sysctlKeyRule).describe('name of the setting, for example: net.ipv4.ip_forward'),
       value: z
         .string()
         .regex(/^[\w.-]+$/, { error: 'a sysctl value is a number or a word, for example: 1' })

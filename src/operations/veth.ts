@@ -7,19 +7,20 @@ import { mtuSize } from './scalars.ts'
 import { bring, clear, setMtu } from './made-link.ts'
 import {
   type Command,
+  type Mark,
   type OperationKind,
   aliasOf,
   HOST_PID,
   idIn,
   inNetns,
   ip,
-  markSchema,
+  macFrom,
   missingNetns,
   resource,
   namedNetns,
   placeId,
-  randomMac,
 } from './operation.ts'
+import { markSchema } from './schemas.ts'
 import { isOurs } from './same-link.ts'
 import { isWayOut, interfacesOn } from './way-out.ts'
 
@@ -29,7 +30,7 @@ interface Params {
   peer: string
   peerNetns?: string | undefined
   mtu?: number | undefined
-  mark?: z.infer<typeof markSchema> | undefined
+  mark?: Mark | undefined
 }
 
 /** A veth pair, a virtual cable: veth(4). Each end can be created directly in its namespace, which saves moving it. */
@@ -64,7 +65,7 @@ export const veth: OperationKind<'veth', Params> = {
   reads: (p) => ({ namespaces: p.mark?.owner === undefined ? 'everywhere' : namedNetns(p.netns, p.peerNetns) }),
   isSame: (p, other) => p.name === other.name || (p.name === other.peer && p.netns === other.peerNetns),
   modules: 'veth',
-  mark: (p) => ({ ...p, mark: p.mark ?? { mac: randomMac(), peerMac: randomMac() } }),
+  mark: (p, derive) => ({ ...p, mark: p.mark ?? { mac: macFrom(derive('mac')), peerMac: macFrom(derive('peer')) } }),
   lingers: true,
   provides: (p) => [resource.link(p.name, p.netns), resource.link(p.peer, p.peerNetns)],
   needs: (p) => [p.netns, p.peerNetns].flatMap((netns) => (netns === undefined ? [] : [resource.netns(netns)])),
@@ -269,7 +270,7 @@ function mendEnds(p: Params, now: State, around?: Around): Command[] {
 }
 
 /** Names and MACs that derive from an owner identify the pair by themselves; its ends' indices need not be compared. */
-function judgeOwned(p: Params, mark: z.infer<typeof markSchema>, now: State): ReturnType<typeof veth.judge> {
+function judgeOwned(p: Params, mark: Mark, now: State): ReturnType<typeof veth.judge> {
   const near = findLink(now, p.name, p.netns)
   const far = findLink(now, p.peer, p.peerNetns)
   const strange = [[p.name, p.netns, near, mark.mac] as const, [p.peer, p.peerNetns, far, mark.peerMac] as const].find(

@@ -3,17 +3,8 @@ import { findLink, portsOf } from '../state/state.ts'
 import { interfaceName, netnsPlace } from './names.ts'
 import { vlanNumber } from './scalars.ts'
 import { findMade, type LinkParams, makeAnew, addLink, madeLink } from './made-link.ts'
-import {
-  idIn,
-  inNetns,
-  ip,
-  markSchema,
-  missingLink,
-  missingNetns,
-  namedNetns,
-  type OperationKind,
-  resource,
-} from './operation.ts'
+import { idIn, inNetns, ip, missingLink, missingNetns, namedNetns, type OperationKind, resource } from './operation.ts'
+import { markSchema } from './schemas.ts'
 import { alteredLink, findSame } from './same-link.ts'
 
 interface Params extends LinkParams {

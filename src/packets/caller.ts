@@ -1,9 +1,11 @@
 // Calls an address once, and prints the outcome as one line of JSON. A separate program, which runs in a network namespace:
-// `node caller.js tcp|udp ADDR PORT SECONDS`, `tcp ADDR PORT SECONDS soon`, `http ADDR PORT SECONDS [PATH [TEXT]]`, `dns SERVER NAME SECONDS`
+// `node caller.js udp ADDR PORT SECONDS`, `[soon] tcp ADDR PORT SECONDS [SAY]`, `[soon] http ADDR PORT SECONDS [PATH [TEXT]]`,
+// `dns SERVER NAME SECONDS`
 //
 // `ok`: whether it was answered (TCP: connected; DNS: with an address). `detail`: the first line of the answer, the address,
-// or what went wrong, in words. `status`: HTTP's. `contains`: whether the page contains TEXT, a JSON string. With
-// `soon`, somebody is just about to listen: it tries again for a moment if it is refused. It exits with 0 whenever it has printed that.
+// or what went wrong, in words. `status`: HTTP's. `contains`: whether the page contains TEXT, a JSON string. SAY, another one,
+// is sent to somebody who waits for us to speak first. With `soon`, somebody is just about to listen: it tries again for a
+// moment if it is refused. It exits with 0 whenever it has printed that.
 import { randomInt } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { writeSync } from 'node:fs'
@@ -49,9 +51,19 @@ function fail(error: unknown): never {
   finish({ ok: false, detail: words[code] ?? (error instanceof Error ? error.message : String(error)) })
 }
 
+/** What to do with an error: to try again, if somebody is just about to listen, or else to give up. */
+function orAgain(attempt: () => unknown): (error: NodeJS.ErrnoException) => void {
+  return (error) => {
+    const isEarly = isSoon && error.code === 'ECONNREFUSED' && performance.now() < BEGINNING * 1000
+    if (isEarly) setTimeout(attempt, 5)
+    else fail(error)
+  }
+}
+
 const firstLine = (text: string) => (text.split('\n')[0] ?? '').trim().slice(0, 200)
 
-const [protocol = '', to = '', third = '', fourth = '', path = '/', sought] = process.argv.slice(2)
+const isSoon = process.argv[2] === 'soon'
+const [protocol = '', to = '', third = '', fourth = '', fifth, sought] = process.argv.slice(isSoon ? 3 : 2)
 const [seconds, port] = protocol === 'dns' ? [Number(fourth), 53] : [Number(fourth), Number(third)]
 const silence = { ok: false, detail: `no answer within ${seconds} s` }
 
@@ -59,16 +71,14 @@ const calls: Record<string, () => void | Promise<void>> = {
   tcp: function attempt() {
     const socket = connect(port, to)
     let received = ''
-    const refused = (error: NodeJS.ErrnoException) => {
-      const isEarly = path === 'soon' && error.code === 'ECONNREFUSED' && performance.now() < BEGINNING * 1000
-      if (isEarly) setTimeout(attempt, 5)
-      else fail(error)
-    }
     const done = () => finish({ ok: true, detail: firstLine(received) || 'connected' })
     socket
       .setEncoding('utf8')
-      .on('error', refused)
-      .on('connect', () => setTimeout(done, Math.min(SILENCE, seconds / 2) * 1000))
+      .on('error', orAgain(attempt))
+      .on('connect', () => {
+        if (fifth !== undefined) socket.write(String(JSON.parse(fifth)))
+        setTimeout(done, Math.min(SILENCE, seconds / 2) * 1000)
+      })
       .on('data', (more: string) => {
         received += more
         if (received.includes('\n') || received.length > MAX_LENGTH) done()
@@ -76,9 +86,9 @@ const calls: Record<string, () => void | Promise<void>> = {
       .on('end', done)
   },
   udp: () => datagram(Buffer.from('hello\n'), (message) => ({ ok: true, detail: firstLine(message.toString('utf8')) })),
-  http: async () => {
+  http: async function attempt() {
     const { get } = await import('node:http') // as much to load as the rest of Node
-    get({ host: to, port, path, agent: false }, (response) => {
+    get({ host: to, port, path: fifth ?? '/', agent: false }, (response) => {
       const { statusCode: status = 0 } = response
       const wanted = sought === undefined ? undefined : String(JSON.parse(sought))
       let received = ''
@@ -94,7 +104,7 @@ const calls: Record<string, () => void | Promise<void>> = {
         .on('end', done)
       // Who searches for a text waits for all of the page.
       setTimeout(done, (wanted === undefined ? Math.min(SILENCE, seconds / 2) : seconds * 0.9) * 1000)
-    }).on('error', fail)
+    }).on('error', orAgain(attempt))
   },
   dns: () => {
     const id = randomInt(0x10000)

@@ -9,10 +9,11 @@ import {
   type Operation,
   withParams,
 } from '../operations/registry.ts'
+import { inOrder } from './order.ts'
 
 /**
- * A plan in which each thing is made once: what is listed again, perhaps with more of its parameters, counts as the same
- * operation. Throws CnilabError `usage` if two operations want one thing to be different, or if one needs an interface that
+ * A plan in which each thing is made once, after what it needs: what is listed again, perhaps with more of its parameters,
+ * counts as the same operation. Throws CnilabError `usage` if two operations want one thing to be different, or if one needs an interface that
  * another has moved away.
  */
 export function consistent(plan: readonly Operation[]): Operation[] {
@@ -48,7 +49,7 @@ export function consistent(plan: readonly Operation[]): Operation[] {
       gone.set(one, bound)
     }
   }
-  return kept.map(({ operation }) => operation)
+  return inOrder(kept).map(({ operation }) => operation)
 }
 
 const isLink = (one: Resource) => readResource(one).what === 'link'

@@ -1,7 +1,7 @@
 import { overlaps } from '../ip-arithmetic.ts'
-import { ip, inNetns, whereIs } from '../operations/operation.ts'
+import { ip, inNetns, readResource, whereIs } from '../operations/operation.ts'
 import type { BoundOperation } from '../operations/registry.ts'
-import { HOST, INTERNET, isUplink, type State, UPLINK } from '../state/state.ts'
+import { type Address, HOST, INTERNET, isUplink, type Link, type State, UPLINK } from '../state/state.ts'
 import { type Correction, straightenCables } from './cables.ts'
 import { foresee } from './foresee.ts'
 
@@ -19,7 +19,7 @@ export function correctionsFor(
     now,
     cables.flatMap(({ commands }) => commands),
   )
-  return [...cables, ...freeUplink(straight), ...removeAddresses(plan, straight)]
+  return [...cables, ...freeUplink(straight), ...strayAddresses(plan, straight)]
 }
 
 /** An interface that is a port of a bridge hands it all that arrives: the host could not be reached through its uplink. */
@@ -35,40 +35,71 @@ function freeUplink(now: State): Correction[] {
 }
 
 /**
- * Addresses of the plan that are somewhere else, too, and others in a subnet in which the plan gives an address to something
- * else in the same namespace: packets would go there.
+ * Addresses that a plan gives to an interface and that another interface has, in a namespace that the plan is about: packets
+ * would go there.
  */
-function removeAddresses(plan: readonly BoundOperation[], now: State): Correction[] {
-  const planned = plan.flatMap(({ addresses }) => addresses)
-  const ends = planned.map(({ address, ifname, netns = HOST }) => {
-    return { address: address.split('/')[0] ?? '', cidr: address, ifname, netns }
-  })
+export function misplacedAddresses(plan: readonly BoundOperation[], now: State): Correction[] {
+  const about = plan.flatMap(({ needs, provides }) => [...needs, ...provides]).map((one) => readResource(one).netns)
+  const places = new Set([HOST, ...about])
+  return removeAddresses(plan, now, (place, { address }, owner) => places.has(place) && owner.address === address)
+}
+
+/** The same wherever they are, and others in a subnet in which the plan gives an address to something else in the same namespace. */
+function strayAddresses(plan: readonly BoundOperation[], now: State): Correction[] {
+  return removeAddresses(
+    plan,
+    now,
+    (place, { address, prefix }, owner) =>
+      owner.address === address || (owner.netns === place && overlaps(owner.cidr, `${address}/${prefix}`)),
+  )
+}
+
+/** An address of a plan, and where it belongs. */
+interface Owner {
+  address: string
+  cidr: string
+  ifname: string
+  netns: string
+}
+
+/** `isWrong`: whether what is in a place has to give way to what the plan has there, or elsewhere. */
+function removeAddresses(
+  plan: readonly BoundOperation[],
+  now: State,
+  isWrong: (place: string, one: Address, owner: Owner) => boolean,
+): Correction[] {
+  const owners = plan
+    .flatMap(({ addresses }) => addresses)
+    .map(({ address, ifname, netns = HOST }): Owner => {
+      return { address: address.split('/')[0] ?? '', cidr: address, ifname, netns }
+    })
   return [...now].flatMap(([place, namespace]) =>
     place === INTERNET
       ? []
       : (namespace?.links ?? []).flatMap((link) =>
           // The first address of a subnet takes the others along.
-          link.addresses.toReversed().flatMap(({ address, prefix, scope }): Correction[] => {
+          link.addresses.toReversed().flatMap((one): Correction[] => {
+            const { address, scope } = one
             if (scope !== 'global' || address === UPLINK.address) return []
-            if (ends.some((one) => one.address === address && one.ifname === link.name && one.netns === place))
+            if (owners.some((its) => its.address === address && its.ifname === link.name && its.netns === place))
               return []
-            const cidr = `${address}/${prefix}`
-            const owner =
-              ends.find((one) => one.address === address) ??
-              ends.find((one) => one.netns === place && overlaps(one.cidr, cidr))
-            if (!owner) return []
-            const its = `${owner.ifname}${inNetns(owner.netns === HOST ? undefined : owner.netns)}`
-            const netns = place === HOST ? undefined : place
-            return [
-              {
-                wrong:
-                  owner.address === address
-                    ? `${cidr} is on ${link.name} ${whereIs(place)}, and belongs to ${its}`
-                    : `${link.name}${inNetns(netns)} has ${cidr}, in the subnet where ${its} is to have ${owner.cidr}`,
-                commands: [ip(netns, 'address', 'delete', cidr, 'dev', link.name)],
-              },
-            ]
+            const wrong = owners.filter((owner) => isWrong(place, one, owner))
+            const owner = wrong.find((its) => its.address === address) ?? wrong[0]
+            return owner ? [removal(place, link, one, owner)] : []
           }),
         ),
   )
+}
+
+function removal(place: string, { name }: Link, { address, prefix }: Address, owner: Owner): Correction {
+  const cidr = `${address}/${prefix}`
+  const its = `${owner.ifname}${inNetns(owner.netns === HOST ? undefined : owner.netns)}`
+  const netns = place === HOST ? undefined : place
+  return {
+    wrong:
+      owner.address === address
+        ? `${cidr} is on ${name} ${whereIs(place)}, and belongs to ${its}`
+        : `${name}${inNetns(netns)} has ${cidr}, in the subnet where ${its} is to have ${owner.cidr}`,
+    commands: [ip(netns, 'address', 'delete', cidr, 'dev', name)],
+  }
 }

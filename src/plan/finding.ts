@@ -3,6 +3,7 @@ import type { BoundOperation } from '../operations/registry.ts'
 import type { State } from '../state/state.ts'
 import { whereabouts } from './cables.ts'
 import { toArgv } from './command-line.ts'
+import { inOrder } from './order.ts'
 
 /** The outcome of one check. `passed` is null if it was skipped, because a finding that it depends on failed, or it cannot be tried here. */
 export interface Finding {
@@ -48,8 +49,8 @@ export function dependencies(): Dependencies {
 }
 
 /**
- * Judges operations against a state, in order. Those that depend on a failed one, here or in `before`, are skipped, so that
- * one mistake is one red line. `plan` is what they are part of: an end of its cables that is missing in its place may be
+ * Judges operations against a state, each after those that it depends on. What depends on a failed one, here or in `before`,
+ * is skipped, so that one mistake is one red line. `plan` is what they are part of: an end of its cables that is missing in its place may be
  * elsewhere.
  */
 export function toFindings(
@@ -59,7 +60,7 @@ export function toFindings(
   before: Dependencies = dependencies(),
   plan: readonly BoundOperation[] = [],
 ): Finding[] {
-  return operations.map((operation) => {
+  return inOrder(operations).map((operation) => {
     const dependsOn = before.on(operation.needs)
     const verdict = operation.judge(now)
     const passed = verdict.status === 'present' ? true : before.hold(dependsOn) ? false : null

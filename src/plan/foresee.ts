@@ -1,10 +1,15 @@
-import { subnetOf } from '../ip-arithmetic.ts'
+import { contains, subnetOf } from '../ip-arithmetic.ts'
 import { type Command, HOST_PID } from '../operations/operation.ts'
 import { withoutTable } from '../operations/nft-tables.ts'
 import { asWords } from '../operations/route.ts'
 import { interfacesOn } from '../operations/way-out.ts'
 import { type Address, findLink, HOST, type Link, type Namespace, type Route, type State } from '../state/state.ts'
 import { otherEnd } from '../state/topology.ts'
+
+/** What becomes of a host of which nothing is known but that it has just been made. */
+export function foreseeFresh(commands: readonly Command[]): State {
+  return foresee(new Map([[HOST, EMPTY]]), commands)
+}
 
 /**
  * What becomes of a state by commands that mend it, as far as it matters to operations that they are not about: which
@@ -66,7 +71,6 @@ const FRESH: Link = {
   macvlanMode: undefined,
   promiscuous: false,
   vlans: [],
-  linkLocal: true,
   addresses: [],
 }
 
@@ -163,6 +167,10 @@ function afterSetup(now: State, place: string, ifname: string, words: readonly s
       return renamed(now, place, ifname, value)
     case 'master': // which puts it into the VLANs of the new bridge
       return withLink(now, place, ifname, () => ({ master: value, vlans: [] }))
+    case 'nomaster':
+      return withLink(now, place, ifname, () => ({ master: undefined, vlans: [] }))
+    case 'addrgenmode':
+      return now // a state does not tell
     case 'mtu':
       return withLink(now, place, ifname, () => ({ mtu: Number(value) }))
     default:
@@ -228,7 +236,7 @@ function withRoute(now: State, place: string, argv: readonly string[]): State {
     family: isSix ? 'inet6' : 'inet',
     dst,
     via,
-    dev: wordAfter(argv, 'dev'),
+    dev: wordAfter(argv, 'dev') ?? (via === undefined ? undefined : wayTo(via, now, place)),
     table,
     metric: number('metric') ?? (isSix ? 1024 : 0),
     mtu: number('mtu'),
@@ -239,6 +247,12 @@ function withRoute(now: State, place: string, argv: readonly string[]): State {
   return withNamespace(now, place, ({ routes, policyRoutes }) =>
     table === 'main' ? { routes: [...routes, added] } : { policyRoutes: [...policyRoutes, added] },
   )
+}
+
+/** The interface that has an address in the subnet of a gateway. */
+function wayTo(gateway: string, now: State, place: string): string | undefined {
+  const isNear = ({ address, prefix }: Address) => contains(subnetOf(`${address}/${prefix}`), gateway)
+  return now.get(place)?.links.find(({ addresses }) => addresses.some(isNear))?.name
 }
 
 /** The state of a namespace that an interface has left. */

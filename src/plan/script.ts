@@ -5,6 +5,8 @@ import { toLine } from './command-line.ts'
 export interface ScriptPart {
   title: string
   commands: readonly Command[]
+  /** What is run after them, as lines. */
+  lines?: readonly string[]
 }
 
 /**
@@ -12,8 +14,8 @@ export interface ScriptPart {
  * namespace or on a separate machine, it builds the same network as cnilab does.
  */
 export function toScript(heading: string, parts: readonly ScriptPart[]): string {
-  const body = parts.map(({ title, commands }) =>
-    [comment(title), ...commands.map((command) => toLine(command, '$$'))].join('\n'),
+  const body = parts.map(({ title, commands, lines = [] }) =>
+    [comment(title), ...commands.map((command) => toLine(command, '$$')), ...lines].join('\n'),
   )
   return [
     '#!/bin/sh',

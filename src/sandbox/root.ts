@@ -82,8 +82,9 @@ export const PARTS = {
 /** Where the directories of `--bind` are in the new root before they are overlaid. */
 const BOUND = '/opt/cnilab/bound'
 
-/** The list of the mounts that come last, and the holder's program, both in the new root. */
+/** The list of the mounts that come last, in the new root. */
 export const MASKS = '/opt/cnilab/masks'
+/** The program of process 1 (HOLD in scripts.ts), in the new root. */
 export const HOLDER = '/opt/cnilab/holder'
 
 /** Prepares a sandbox's directory: creates the files and directories of its root, and the lists of mounts. */

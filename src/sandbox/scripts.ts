@@ -1,5 +1,7 @@
 import { isNamespace } from '../kernel/host-files.ts'
-import { UPLINK } from '../state/state.ts'
+import { type Command, ip } from '../operations/operation.ts'
+import { foreseeFresh } from '../plan/foresee.ts'
+import { INTERNET, type State, UPLINK } from '../state/state.ts'
 import { HOLDER, MASKS, PARTS } from './root.ts'
 
 /** The name, in argv, of the process that starts process 1: outside it is unshare(1), the parent of process 1. */
@@ -128,22 +130,35 @@ set_to 2 ipv4/conf/all/rp_filter ipv4/conf/default/rp_filter
 cd /
 `
 
-/** The uplink, the internet beyond it, and the default route. */
+const { ifname, address, gateway, prefix } = UPLINK
+
+/** Makes the uplink, the internet beyond it, and the default route. */
+const STARTING_NETWORK: readonly Command[] = [
+  ip(undefined, 'netns', 'add', INTERNET),
+  ip(undefined, 'link', 'set', 'dev', 'lo', 'up'),
+  ip(undefined, 'link', 'add', 'name', ifname, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', INTERNET),
+  ip(undefined, 'link', 'set', 'dev', ifname, 'addrgenmode', 'none'),
+  ip(undefined, 'address', 'add', `${address}/${prefix}`, 'dev', ifname),
+  ip(undefined, 'link', 'set', 'dev', ifname, 'up'),
+  ip(undefined, 'route', 'add', 'default', 'via', gateway, 'dev', ifname),
+  ip(INTERNET, 'link', 'set', 'dev', 'lo', 'up'),
+  ip(INTERNET, 'link', 'set', 'dev', 'eth0', 'addrgenmode', 'none'),
+  ip(INTERNET, 'address', 'add', `${gateway}/${prefix}`, 'dev', 'eth0'),
+  ip(INTERNET, 'link', 'set', 'dev', 'eth0', 'up'),
+]
+
+/** The network of a sandbox that has just been made, as far as it matters to what is done there. */
+export function freshNetwork(): State {
+  return foreseeFresh(STARTING_NETWORK)
+}
+
+const linesIn = (netns: string | undefined) =>
+  STARTING_NETWORK.flatMap((command) => (command.netns === netns ? `${command.argv.join(' ')}\n` : [])).join('')
+
 const UPLINK_AND_INTERNET = `ip -batch - <<END
-netns add internet
-link set dev lo up
-link add name ${UPLINK.ifname} type veth peer name eth0 netns internet
-link set dev ${UPLINK.ifname} addrgenmode none
-address add ${UPLINK.address}/${UPLINK.prefix} dev ${UPLINK.ifname}
-link set dev ${UPLINK.ifname} up
-route add default via ${UPLINK.gateway}
-END
-nsenter --net=/run/netns/internet -- ip -batch - <<END
-link set dev lo up
-link set dev eth0 addrgenmode none
-address add ${UPLINK.gateway}/${UPLINK.prefix} dev eth0
-link set dev eth0 up
-END
+${linesIn(undefined)}END
+nsenter --net=/run/netns/${INTERNET} -- ip -batch - <<END
+${linesIn(INTERNET)}END
 `
 
 /**

@@ -1,41 +1,137 @@
 import * as z from 'zod'
-import type { Link, Namespace, NftObject, State } from './state.ts'
+import { type Address, type Link, type Namespace, type NftObject, type Route, type State } from './state.ts'
+import { otherEnd } from './topology.ts'
 
 /**
- * What is worth comparing in a state, as sorted lines such as `red: address eth0 10.22.0.2/16`. It leaves out indices,
- * MACs, handles and counters, which change by themselves, and link-local addresses.
+ * What is worth comparing in a state, as sorted lines such as `red: address eth0 10.22.0.2/16`. It leaves out what changes
+ * by itself: indices, MACs, inodes, handles, counters, and IPv6's link-local addresses.
  */
 export function describe(state: State): string[] {
   return linesOf(state, nftWhole)
 }
 
 /** `nft` describes one object of `nft -j`. */
-function linesOf(state: State, nft: (object: NftObject) => string): string[] {
+function linesOf(state: State, nft: NftWords): string[] {
   return [...state]
     .flatMap(([name, namespace]) => [
       `${name}: namespace`,
-      ...(namespace ? describeNamespace(namespace, nft) : []).map((line) => `${name}: ${line}`),
+      ...(namespace
+        ? Object.values(namespaceLines).flatMap((lines) => lines(namespace, { state, name, nft }))
+        : []
+      ).map((line) => `${name}: ${line}`),
     ])
     .toSorted()
 }
 
-function describeNamespace(namespace: Namespace, nft: (object: NftObject) => string): string[] {
-  return [
-    ...namespace.links.flatMap(describeLink),
-    ...[...namespace.routes, ...namespace.policyRoutes]
-      .filter((r) => !r.dst.startsWith('fe80:'))
-      .map(
-        (r) =>
-          `route ${r.dst}${r.via === undefined ? '' : ` via ${r.via}`} dev ${r.dev ?? '-'}${r.table === 'main' ? '' : ` table ${r.table}`}`,
-      ),
-    ...Object.entries(namespace.sysctls).map(([key, value]) => `sysctl ${key}=${value}`),
-    ...(['inet', 'inet6'] as const).flatMap((family) =>
-      Object.entries(namespace.forwarding[family]).map(
-        ([name, on]) => `forwarding ${family} ${name} ${on ? 'on' : 'off'}`,
-      ),
+type NftWords = (object: NftObject) => string
+
+/** A namespace's name, the state that it is part of, and how to describe its rules. */
+interface Context {
+  state: State
+  name: string
+  nft: NftWords
+}
+
+/** For every member of T what is said of it: a new member does not compile until it is said, or left out on purpose. */
+type Every<T, Said> = Readonly<Record<keyof T, Said>>
+
+const namespaceLines: Every<Namespace, (one: Namespace, context: Context) => readonly string[]> = {
+  inode: leftOut,
+  since: leftOut,
+  netnsIds: leftOut, // with the cables
+  links: ({ links }, context) => links.flatMap((link) => describeLink(link, context)),
+  routes: ({ routes }) => routes.flatMap(describeRoute),
+  policyRoutes: ({ policyRoutes }) => policyRoutes.flatMap(describeRoute),
+  forwarding: ({ forwarding }) =>
+    (['inet', 'inet6'] as const).flatMap((family) =>
+      Object.entries(forwarding[family]).map(([name, on]) => `forwarding ${family} ${name} ${on ? 'on' : 'off'}`),
     ),
-    ...namespace.rules.map((object) => `nft ${nft(object)}`),
+  rules: ({ rules }, { nft }) => rules.map((object) => `nft ${nft(object)}`),
+  sysctls: ({ sysctls }) => Object.entries(sysctls).map(([key, value]) => `sysctl ${key}=${value}`),
+  strays: ({ strays = [] }) => strays.map((name) => `no namespace ${name}`),
+  folders: ({ folders = [] }) => folders.map((name) => `folder ${name}`),
+}
+
+function leftOut(): readonly string[] {
+  return []
+}
+
+function describeLink(link: Link, context: Context): string[] {
+  const { name, addresses, vlans } = link
+  return [
+    together(linkWords, (words) => words(link, context)),
+    ...addresses
+      .filter(({ family, scope }) => family === 'inet' || scope !== 'link')
+      .map((one) => `address ${name} ${together(addressWords, (words) => words(one))}`),
+    ...vlans.map(
+      ({ first, last, isUntagged }) =>
+        `vlan ${name} ${first}${last === first ? '' : `-${last}`}${isUntagged ? ' untagged' : ''}`,
+    ),
   ]
+}
+
+function together<Said>(all: Readonly<Record<string, Said>>, say: (said: Said) => string): string {
+  return Object.values(all)
+    .map(say)
+    .filter((words) => words !== '')
+    .join(' ')
+}
+
+/** In the words of ip-link(8); '' for what need not be said. */
+const linkWords: Every<Link, (link: Link, context: Context) => string> = {
+  index: () => '',
+  mac: () => '',
+  name: ({ name }) => `link ${name}`,
+  kind: ({ kind }) => kind,
+  up: ({ up }) => (up ? 'up' : 'down'),
+  mtu: ({ mtu }) => `mtu ${mtu}`,
+  promiscuous: ({ promiscuous }) => (promiscuous ? 'promiscuous' : ''),
+  master: ({ master }) => (master === undefined ? '' : `master ${master}`),
+  port: ({ port }) => [...(port?.hairpin ? ['hairpin'] : []), ...(port?.isolated ? ['isolated'] : [])].join(' '),
+  vlanFiltering: ({ vlanFiltering }) => (vlanFiltering ? 'vlan_filtering' : ''),
+  vlanId: ({ vlanId }) => (vlanId === undefined ? '' : `id ${vlanId}`),
+  macvlanMode: ({ macvlanMode }) => (macvlanMode === undefined ? '' : `mode ${macvlanMode}`),
+  alias: ({ alias }) => (alias === undefined ? '' : `alias ${alias}`),
+  peer: attachedTo,
+  peerIndex: () => '', // with the peer
+  peerNetnsId: () => '',
+  addresses: () => '', // on lines of their own
+  vlans: () => '',
+}
+
+/** Where a cable leads, as `peer red/eth0`, or on which interface another one lies. */
+function attachedTo(link: Link, { state, name }: Context): string {
+  if (link.kind !== 'veth')
+    return link.peer === undefined ? (link.peerIndex === undefined ? '' : 'on elsewhere') : `on ${link.peer}`
+  const end = otherEnd(state, { netns: name, link })
+  if (!end) return link.peer === undefined ? 'peer elsewhere' : `peer ${link.peer}`
+  return end.netns === name ? `peer ${end.link.name}` : `peer ${end.netns}/${end.link.name}`
+}
+
+const addressWords: Every<Address, (one: Address) => string> = {
+  family: () => '', // the address tells
+  address: ({ address, prefix }) => `${address}/${prefix}`,
+  prefix: () => '',
+  scope: ({ scope }) => (scope === 'global' ? '' : `scope ${scope}`),
+  prefixRoute: ({ prefixRoute }) => (prefixRoute ? '' : 'noprefixroute'),
+}
+
+function describeRoute(route: Route): string[] {
+  return route.dst.startsWith('fe80:') ? [] : [together(routeWords, (words) => words(route))]
+}
+
+/** In the words of ip-route(8). */
+const routeWords: Every<Route, (route: Route) => string> = {
+  dst: ({ dst }) => `route ${dst}`,
+  via: ({ via }) => (via === undefined ? '' : `via ${via}`),
+  dev: ({ dev = '-' }) => `dev ${dev}`,
+  table: ({ table }) => (table === 'main' ? '' : `table ${table}`),
+  protocol: ({ protocol }) => (protocol === 'boot' ? '' : `proto ${protocol}`),
+  scope: ({ scope }) => (scope === 'global' ? '' : `scope ${scope}`),
+  metric: ({ metric }) => (metric === 0 ? '' : `metric ${metric}`),
+  mtu: ({ mtu }) => (mtu === undefined ? '' : `mtu ${mtu}`),
+  advmss: ({ advmss }) => (advmss === undefined ? '' : `advmss ${advmss}`),
+  family: ({ family, dst, via = dst }) => (family === 'inet6' && !via.includes(':') ? 'inet6' : ''),
 }
 
 function nftWhole(object: NftObject): string {
@@ -43,13 +139,6 @@ function nftWhole(object: NftObject): string {
 }
 
 const volatile = new Set(['handle', 'packets', 'bytes'])
-
-function describeLink(link: Link): string[] {
-  return [
-    `link ${link.name}${link.kind === '' ? '' : ` ${link.kind}`} ${link.up ? 'up' : 'down'} mtu ${link.mtu}${link.promiscuous ? ' promiscuous' : ''}${link.master === undefined ? '' : ` master ${link.master}`}`,
-    ...link.addresses.filter((a) => a.scope !== 'link').map((a) => `address ${link.name} ${a.address}/${a.prefix}`),
-  ]
-}
 
 /**
  * Like `describe`, but for a learner: links, addresses, routes and rules, without the settings that follow from others.

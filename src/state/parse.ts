@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { readJson } from './json.ts'
-import type { Address, Link, Namespace, NftObject, Route } from './state.ts'
+import type { Address, Link, Namespace, Route } from './state.ts'
 
 const linkSchema = z.object({
   ifindex: z.number(),
@@ -27,7 +27,6 @@ const linkSchema = z.object({
         .catch(undefined),
     })
     .optional(),
-  inet6_addr_gen_mode: z.string().optional(),
   addr_info: z
     .array(
       z.object({
@@ -68,12 +67,12 @@ const netconfSchema = z.object({
   forwarding: z.boolean().optional(),
 })
 
-/** The `ip -j -d -batch` input whose output `parseNamespace` reads: one JSON document per line. */
+/** The `ip -j -d -batch` input whose output `parseRouted` reads: one JSON document per line. */
 export const READ_BATCH = 'address show\nroute show table all\nnetconf show\n'
 /** How many JSON documents READ_BATCH yields for each namespace. */
 export const READ_DOCUMENTS = 3
 
-function toLink(raw: z.infer<typeof linkSchema>, vlans: Vlans): Link {
+function toLink(raw: z.infer<typeof linkSchema>): Link {
   const addresses = raw.addr_info.flatMap((a): Address[] =>
     a.local !== undefined && a.prefixlen !== undefined && (a.family === 'inet' || a.family === 'inet6')
       ? [
@@ -110,8 +109,7 @@ function toLink(raw: z.infer<typeof linkSchema>, vlans: Vlans): Link {
     vlanId: raw.linkinfo?.info_kind === 'vlan' ? raw.linkinfo.info_data?.id : undefined,
     macvlanMode: raw.linkinfo?.info_kind === 'macvlan' ? raw.linkinfo.info_data?.mode : undefined,
     promiscuous: raw.flags.includes('PROMISC'),
-    vlans: vlans.get(raw.ifname) ?? [],
-    linkLocal: raw.inet6_addr_gen_mode !== 'none',
+    vlans: [],
     addresses,
   }
 }
@@ -136,14 +134,11 @@ function toRoutes(raw: z.infer<typeof routeSchema>): Route[] {
   }))
 }
 
-/**
- * Turns the three documents of READ_BATCH (`ip -j -d` address, route and netconf listings) into a namespace.
- * `rules` and `sysctls` come from other tools, `inode` and `since` from the file system.
- */
-export function parseNamespace(
-  documents: readonly string[],
-  { vlans, ...rest }: Pick<Namespace, 'inode' | 'since' | 'rules' | 'sysctls'> & { vlans?: Vlans },
-): Namespace {
+/** What ip(8) tells of a network namespace. */
+export type Routed = Pick<Namespace, 'links' | 'routes' | 'policyRoutes' | 'forwarding'>
+
+/** Parses the three documents of READ_BATCH: `ip -j -d` address, route and netconf listings. */
+export function parseRouted(documents: readonly string[]): Routed {
   const [links = '[]', routes = '[]', netconf = '[]'] = documents
   const forwarding: { inet: Record<string, boolean>; inet6: Record<string, boolean> } = { inet: {}, inet6: {} }
   for (const entry of readJson('ip -j netconf show', netconf, z.array(netconfSchema)))
@@ -151,8 +146,7 @@ export function parseNamespace(
       forwarding[entry.family][entry.interface] = entry.forwarding === true
   const all = readJson('ip -j route show table all', routes, z.array(routeSchema)).flatMap(toRoutes)
   return {
-    ...rest,
-    links: readJson('ip -j -d address show', links, linksSchema).map((raw) => toLink(raw, vlans ?? new Map())),
+    links: readJson('ip -j -d address show', links, linksSchema).map(toLink),
     routes: all.filter(({ table }) => table === 'main'),
     policyRoutes: all.filter(({ table }) => table !== 'main'),
     forwarding,
@@ -181,13 +175,6 @@ export function parseVlans(json: string): Vlans {
   const schema = z.array(z.object({ ifname: z.string(), vlans: z.array(vlan) }))
   const listed = readJson('bridge -j -compressvlans vlan show', json || '[]', schema)
   return new Map(listed.map(({ ifname, vlans }) => [ifname, vlans]))
-}
-
-/** Parses `nft -j list ruleset`. */
-export function parseRuleset(json: string): NftObject[] {
-  const schema = z.object({ nftables: z.array(z.record(z.string(), z.unknown())) })
-  const { nftables } = readJson('nft -j list ruleset', json, schema)
-  return nftables.filter((object) => !('metainfo' in object))
 }
 
 /** Parses the lines `key = value` that sysctl(8) prints. */

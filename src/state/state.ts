@@ -35,8 +35,6 @@ export interface Link {
   promiscuous: boolean
   /** The VLANs of a bridge port as ranges; read only on request. */
   vlans: readonly { first: number; last: number; isUntagged: boolean }[]
-  /** Whether the kernel gives it an IPv6 link-local address when it comes up. */
-  linkLocal: boolean
   addresses: readonly Address[]
 }
 

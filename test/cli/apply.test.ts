@@ -33,12 +33,12 @@ it('brings the network of a list about, says what it changed, and changes nothin
     '= Already there: namespace red exists',
     '= Already there: veth-red and eth0 are the ends of a veth pair',
     '✔ Changed: br0 is a bridge with the MTU 1400',
-    '  ip link set dev br0 mtu 1400',
+    '  $ ip link set dev br0 mtu 1400',
     '✔ Plug veth-red into the bridge br0',
-    '  ip link set dev veth-red master br0',
+    '  $ ip link set dev veth-red master br0',
     '✔ Changed: eth0 in namespace red has 10.22.0.2/16',
-    '  ip -n red address delete 10.22.0.2/24 dev eth0',
-    '  ip -n red address add 10.22.0.2/16 dev eth0',
+    '  $ ip -n red address delete 10.22.0.2/24 dev eth0',
+    '  $ ip -n red address add 10.22.0.2/16 dev eth0',
     '',
   ])
   const third = JSON.parse((await cli(['apply', network, '--json'])).stdout)
@@ -187,12 +187,79 @@ it('--dry-run shows what is missing or different, which brings the state about w
   expect(new Set(operations.map(({ status }: { status: string }) => status))).toEqual(new Set(['already']))
 }, 60_000)
 
-it('--dry-run refuses what apply would refuse', async () => {
-  const list = file('uplink.yaml', '- bridge: { name: eth0 }\n')
-  await cli(['netns', 'list'])
-  const [dry, real] = [await cli(['apply', list, '--dry-run']), await cli(['apply', list])]
-  expect([dry.code, dry.stderr]).toEqual([1, real.stderr])
-})
+it('--dry-run refuses what apply would refuse, also before there is a sandbox', async () => {
+  const at = ['--sandbox', 'refusing']
+  const lists = [
+    '- bridge: { name: eth0 }',
+    '- up: { ifname: eth0 }\n- bridge: { name: b }\n- attach-bridge: { ifname: eth0, bridge: b }',
+    '- netns: { name: red }\n- up: { ifname: eth1, netns: red }',
+    '- address: { address: 10.1.0.1/24, ifname: lo, netns: nowhere }',
+  ].map((text, i) => file(`refused-${i}.yaml`, text))
+  const all = async (...more: string[]) => {
+    const said: [number | null, string][] = []
+    for (const list of lists) {
+      const { code, stderr } = await cli(['apply', list, ...at, ...more])
+      said.push([code, stderr])
+    }
+    return said
+  }
+  const anew = await all('--dry-run')
+  expect((await cli(['sandbox', 'list'])).stdout).not.toContain('refusing')
+  await cli(['exec', ...at, '--', 'true'])
+  const real = await all()
+  expect(real.map(([code]) => code)).toEqual(lists.map(() => 1))
+  expect(anew).toEqual(real)
+  expect(await all('--dry-run')).toEqual(real)
+}, 60_000)
+
+it('brings about a list in any order, and takes its addresses from where they do not belong', async () => {
+  const list = file(
+    'any-order.yaml',
+    `- attach-bridge: { ifname: va, bridge: br1 }
+- address: { address: 10.35.0.2/16, ifname: eth0, netns: red }
+- address: { address: 10.35.0.1/16, ifname: br1 }
+- route: { dst: default, via: 10.35.0.1, netns: red }
+- up: { ifname: eth0, netns: red }
+- up: { ifname: va }
+- up: { ifname: br1 }
+- veth: { name: va, peer: eth0, peerNetns: red }
+- bridge: { name: br1 }
+- netns: { name: red }
+`,
+  )
+  const at = ['--sandbox', 'any']
+  const dry = async () => (await cli(['apply', list, ...at, '--dry-run'])).stdout
+  const inside = async (script: string) => (await cli(['exec', ...at, '--', 'sh', '-ec', script])).stdout
+  const commands = (await dry()).split('\n').filter((line) => line !== '')
+  const first = JSON.parse((await cli(['apply', list, ...at, '--json'])).stdout)
+  expect(first.operations.flatMap((one: { commands: string[] }) => one.commands)).toEqual(commands)
+  const look = 'ip -4 -br address; ip -4 -n red -br address; ip -n red route; ip -n blue -4 -br address'
+  // The same network beside it is nobody's business here; what is at the wrong end of our own cable is.
+  await inside(`ip netns add blue; ip -n blue link add name eth0 type bridge; ip -n blue address add 10.35.0.2/16 dev eth0
+    ip address add 10.35.7.7/16 dev br1`)
+  const before = await inside(look)
+  await inside(`ip -n red address flush dev eth0; ip address add 10.35.0.2/16 dev va
+    ip -n red address add 10.35.0.1/16 dev lo`)
+  const wrong = [
+    '10.35.0.2/16 is on va on the host, and belongs to eth0 in namespace red',
+    '10.35.0.1/16 is on lo in namespace red, and belongs to br1',
+  ]
+  expect((await dry()).split('\n')).toEqual([
+    'ip address delete 10.35.0.2/16 dev va',
+    'ip -n red address delete 10.35.0.1/16 dev lo',
+    'ip -n red address add 10.35.0.2/16 dev eth0',
+    'ip -n red route add default via 10.35.0.1',
+    '',
+  ])
+  const { stdout } = await cli(['apply', list, ...at])
+  for (const one of wrong) expect(stdout).toContain(`✔ Put right: ${one}\n`)
+  expect(await inside(look)).toBe(before)
+  const again = JSON.parse((await cli(['apply', list, ...at, '--json'])).stdout)
+  expect([again.corrections, new Set(again.operations.map(({ status }: { status: string }) => status))]).toEqual([
+    undefined,
+    new Set(['already']),
+  ])
+}, 60_000)
 
 it('what was there before stays when a later command is refused, and the error says how', async () => {
   const there = file(
@@ -241,7 +308,9 @@ it('a folder in the place of a namespace stays, and the command that removes it 
 it('--host changes what bears our mark, and names what does not', () => {
   const output = onMachine(`
     printf '%s\\n' '- bridge: { name: br0, mtu: 1400 }' '- netns: { name: red }' >/run/list.yaml
-    cnilab apply /run/list.yaml --host >/dev/null; ip link set dev br0 mtu 1500
+    cnilab apply /run/list.yaml --host --dry-run >/run/dry; cnilab apply /run/list.yaml --host | sed -n 's/^  \\$ //p' | diff /run/dry -
+    cnilab veth pair va vb --host --dry-run >/run/dry; cnilab veth pair va vb --host | sed -n 's/^  \\$ //p' | diff /run/dry -
+    cnilab veth delete va --host >/dev/null; ip link set dev br0 mtu 1500
     cnilab apply /run/list.yaml --host --dry-run
     cnilab apply /run/list.yaml --host | grep Changed
     ip link delete dev br0; ip link add name br0 type bridge
@@ -250,4 +319,20 @@ it('--host changes what bears our mark, and names what does not', () => {
   expect(output).toMatch(/^ip link set dev br0 mtu 1400\n✔ Changed: br0 is a bridge with the MTU 1400\n/)
   expect(output).toContain('br0 is a bridge with the MTU 1500')
   expect(output).toMatch(/\n1\nmtu 1500\nlo\n$/)
+})
+
+it('--host takes an address of the list from what cnilab made, and only names it where it is on something else', () => {
+  const output = onMachine(`
+    printf '%s\\n' '- address: { address: 10.36.0.1/24, ifname: br0 }' '- bridge: { name: br0 }' '- veth: { name: va, peer: vb }' >/run/list.yaml
+    cnilab apply /run/list.yaml --host >/dev/null; ip link add name theirs type bridge
+    ip address add 10.36.0.1/24 dev va; ip address add 10.36.0.1/24 dev theirs
+    cnilab apply /run/list.yaml --host; ip -br -4 address | cut -d' ' -f1
+    ip link delete theirs; cnilab clean --host >/dev/null; ip -br link | cut -d' ' -f1`)
+  expect(output).toContain(
+    '✔ Put right: 10.36.0.1/24 is on va on the host, and belongs to br0\n  $ ip address delete 10.36.0.1/24 dev va\n',
+  )
+  expect(output).toContain(
+    'left as it is, because cnilab did not make it: 10.36.0.1/24 is on theirs on the host, and belongs to br0\n',
+  )
+  expect(output).toMatch(/\nbr0\ntheirs\nlo\n$/)
 })

@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeEach, expect, it } from 'vitest'
+import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import * as z from 'zod'
-import { cli, onEmptyMachine, program, removeSandboxes } from '../helpers.ts'
+import { cli, onEmptyMachine, onMachine, program, removeSandboxes } from '../helpers.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'cnilab-bridge-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -224,4 +224,52 @@ it('--host does it on the machine, and clean --host or del undoes it', () => {
     cnilab bridge add a red --host >/dev/null || echo failed
     cnilab clean --host >/dev/null; dump >/run/after; diff /run/before /run/after && echo as before`)
   expect(stdout).toBe('10.22.0.2\nas before\nas before\n')
+})
+
+describe('bridge add does what the plugin does with the same configuration', () => {
+  const ipam = { type: 'host-local', subnet: '10.9.0.0/24', routes: [{ dst: '0.0.0.0/0' }] }
+  const ROUTER = `ip -n red link add name x type veth peer name y; ip -n red address add 10.2.0.2/24 dev x
+    ip -n red link set dev x up; ip -n red link set dev y up; ip -n red route add default via 10.2.0.1`
+  const OTHER = 'cnilab bridge create br9 --host >/dev/null; ip address add 10.1.0.1/16 dev br9'
+  const THEIRS = 'ip link add name br9 type bridge; ip address add 10.1.0.1/16 dev br9'
+  const SIX = { ipam: { type: 'host-local', ranges: [[{ subnet: 'fd09::/64' }]] } }
+  const UNREACHABLE = { ...ipam, routes: [{ dst: '192.0.2.0/24', gw: '172.31.0.1' }] }
+
+  /** What `act` leaves with a configuration after `before`, without what is by chance: MAC addresses, indexes, timers. */
+  function after(act: string, keys: object, before: string) {
+    const config = { cniVersion: '1.0.0', name: 'lab', type: 'bridge', bridge: 'br9', isGateway: true, ipam, ...keys }
+    const output = onMachine(`mkdir /run/conf; echo '${JSON.stringify(config)}' >/run/conf/lab.conf; ip netns add red
+      ${before}; cnilab ${act} --host --json >/run/json 2>/run/notices; echo "exit $?"; grep '"code"' /run/json; sleep 0.1
+      for n in '' '-n red'; do ip -o $n -d link; ip -o $n address; ip $n route; ip $n -6 route; done
+      nft list ruleset; sysctl net.ipv4.ip_forward net.ipv6.conf.all.forwarding; find /var/lib/cni/networks -name '10.*'`)
+    return output
+      .replaceAll(/^\d+: |(index|if)\d+|link-netns(id)? \S+|\S+timer +\S+/gm, '')
+      .replaceAll(/(bridge_id|designated_\w+|link\/ether) \S+|^.*fe80.*\n/gm, '')
+      .replaceAll(/ +/g, ' ')
+  }
+
+  it.each([
+    ['in a container with a default route', { ipMasq: true, hairpinMode: true, mtu: 1400 }, ROUTER, 0, 'eth0 metric 1'],
+    [
+      'with IPv6 where the runtime turned it off',
+      SIX,
+      'ip netns exec red sysctl -qw net.ipv6.conf.default.disable_ipv6=1',
+      0,
+      'eth0 inet6 fd09::2/64',
+    ],
+    ['on a bridge that has another address', {}, THEIRS, 101, 'br9 inet 10.1.0.1/16'],
+    ['on such a bridge of ours with forceAddress', { forceAddress: true }, OTHER, 0, 'br9 inet 10.9.0.1/24'],
+    ['that fails after that', { forceAddress: true, ipam: UNREACHABLE }, OTHER, 100, 'br9 inet 10.1.0.1/16'],
+  ])('%s', (_where, keys, before, code, expected) => {
+    const taught = after('bridge add c red --config /run/conf/lab.conf', keys, before)
+    expect(taught).toMatch(code === 0 ? /^exit 0\n/ : new RegExp(`^exit 1\n "code": ${code}`))
+    expect(taught).toContain(expected)
+    expect(after('cni add lab red --cid c --conf-dir /run/conf', keys, before)).toBe(taught)
+  })
+
+  it('but leaves a bridge of others on the machine alone, with its address', () => {
+    const output = after('bridge add c red --config /run/conf/lab.conf', { forceAddress: true }, THEIRS)
+    expect(output).toMatch(/^exit 1\n "code": 100/)
+    expect(output).toContain('br9 inet 10.1.0.1/16')
+  })
 })

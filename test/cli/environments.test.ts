@@ -22,11 +22,11 @@ const NOBODY_KNOWN = isRoot
 const SAME = 'env XDG_RUNTIME_DIR= XDG_STATE_HOME= NO_COLOR=1'
 const CNILAB = '/mnt/node /mnt/app/dist/src/cnilab.js'
 
-/** Runs a script there; `$as` is to stand in front of the program's `$cnilab`. Ends it after 20 seconds: code null. */
+/** Runs a script there; `$as` is to stand in front of the program's `$cnilab`. Ends it after 50 seconds: code null. */
 function run(script: string, as = SAME): Promise<Run> {
   const text = `${PREPARE}\nas="${as}" cnilab="${CNILAB}"\n${script}`
   const [file, ...rest]: string[] = [...ALONE, 'sh', '-c', text, 'sh', project, process.execPath]
-  const child = spawn(file ?? '', rest, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 20_000, killSignal: 'SIGKILL' })
+  const child = spawn(file ?? '', rest, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 50_000, killSignal: 'SIGKILL' })
   let [stdout, stderr] = ['', '']
   child.stdout.setEncoding('utf8').on('data', (piece: string) => (stdout += piece))
   child.stderr.setEncoding('utf8').on('data', (piece: string) => (stderr += piece))

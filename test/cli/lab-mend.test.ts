@@ -37,11 +37,18 @@ it('solve says what is wrong, and shows the commands that put it right before it
   expect((await cli(['lab', 'check', 'up'])).code).toBe(0)
 })
 
-it('a step that was done and is lost is done again with the step that needs it, without a question', async () => {
+it('a step that was done and is lost is done again with the step that needs it, and so is what no step made', async () => {
   await begin('ip')
-  await inside('ip link delete dev cni0')
+  await inside('ip link delete dev cni0; ip address flush dev eth0; ip link set dev eth0 down')
+  expect((await cli(['lab', 'check'])).stdout.replaceAll(/\s+/g, ' ')).toContain(
+    'ip address add 203.0.113.2/24 dev eth0; ip link set dev eth0 up; ip route add default via 203.0.113.1 would bring it back',
+  )
   expect((await cli(['step', 'up'])).code).toBe(0)
   expect((await cli(['lab', 'check', 'up'])).code).toBe(0)
+  await inside('ip -n red link set dev eth0 mtu 9000; ip link set dev veth-b mtu 1280')
+  const { code, stdout } = await cli(['lab', 'solve', 'masquerade', '--yes'])
+  expect(stdout).toContain('eth0 in namespace red has an MTU of 9000, and the other end of its cable')
+  expect(code).toBe(0)
 })
 
 it('an end of a cable is found where it is, by its other end', async () => {

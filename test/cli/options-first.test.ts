@@ -36,7 +36,7 @@ it.each([
 
 it.each([
   [['netns'], 'netns create'],
-  [['cni', '-h'], 'cni kubelet'],
+  [['cni', '-h'], 'cni runtimes'],
   [['-h', 'netns'], 'netns create'],
   [['netns', '--sandbox', 'blue', '--help', 'create'], 'name of the namespace'],
   [['netns', 'create', 'red', '-h'], 'name of the namespace'],

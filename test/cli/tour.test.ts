@@ -4,6 +4,7 @@ import { afterEach, expect, it } from 'vitest'
 import {
   cli,
   eventually,
+  inResizedWindow,
   onTerminal,
   processesWith,
   program,
@@ -50,6 +51,11 @@ const [RUN, TYPE, HINT, MORE, SKIP, QUIT] = [down(0), down(1), down(2), down(3),
 const [YES, NO, NEXT] = [down(0), down(1), down(0)]
 const KEEP_LATER = down(0)
 const TEAR_DOWN_LATER = down(1)
+
+/** Sends a signal to the tour. */
+function signalRun(signal: NodeJS.Signals): void {
+  for (const pid of processesWith(`lab\0run\0${LAB}`)) process.kill(Number(pid), signal)
+}
 
 /** Nothing of the sandbox is left. */
 const nothingLeft = () => eventually(() => processesWith(`${runtime}/cnilab/`).length === 0)
@@ -151,7 +157,7 @@ it.each([
 
 it('what was built before the first step was done is there after a kill', async () => {
   const run = `"${process.execPath}" "${program}" lab run ${LAB}`
-  await shellOnTerminal(`exec 3<&0; ${run} <&3 & pid=$!; sleep 2; kill -KILL $pid; wait $pid`)
+  await shellOnTerminal(`exec 3<&0; ${run} <&3 & wait $!`, [['What now?', () => signalRun('SIGKILL')]])
   expect((await cli(['exec', '--', 'ip', 'netns', 'list'])).stdout).toContain('red')
   expect((await cli(['lab', 'status'])).stdout).toContain('Make a bridge')
 })
@@ -167,7 +173,9 @@ it('a signal, or a terminal that is closed, keeps the network; from the progress
   ])
   expect((await start).code).toBe(130)
   await removeSandboxes()
-  const { code, screen } = await shellOnTerminal(`exec 3<&0; ${run} <&3 & pid=$!; sleep 2; kill -HUP $pid; wait $pid`)
+  const { code, screen } = await shellOnTerminal(`exec 3<&0; ${run} <&3 & wait $!`, [
+    ['Your answer', () => signalRun('SIGHUP')],
+  ])
   expect(screen).toContain('continuing where you were')
   expect([code, screen.includes('nothing is left')]).toEqual([130, false])
   expect((await cli(['exec', '--', 'ip', 'link', 'show', 'br9'])).code).toBe(0)
@@ -195,8 +203,7 @@ it.each([
 
 it('ends where the lab was ended in another terminal, and does not bring it back', async () => {
   const { code, screen } = await onTerminal(`lab run ${LAB}`, [
-    ['What now?', () => void cli(['exec', '--', 'cnilab', 'lab', 'stop'])],
-    ['', SKIP, 2500],
+    ['What now?', () => cli(['exec', '--', 'cnilab', 'lab', 'stop']).then(() => SKIP)],
   ])
   expect([code, screen.includes('was ended in the meantime')]).toEqual([1, true])
   expect((await cli(['exec', '--', 'ip', 'netns', 'list'])).stdout).not.toContain('red')
@@ -230,15 +237,13 @@ it('does not wait for a closed input: all steps run by themselves', async () => 
 })
 
 it('goes on in a window that changes its size', async () => {
-  const { code, screen } = await shellOnTerminal(
-    `exec 3<&0; (sleep 1.5; stty cols 50 rows 20 <&3) & exec "${process.execPath}" "${program}" lab run ${LAB}`,
-    [
-      ['What now?', MORE, 2000],
-      ['It learns', ''],
-      ['What now?', '\u0003'],
-      ['keep it, to continue later', TEAR_DOWN_LATER],
-    ],
-  )
+  const { command, resize } = inResizedWindow('cols 50 rows 20', `lab run ${LAB}`)
+  const { code, screen } = await shellOnTerminal(command, [
+    ['What now?', () => resize().then(() => MORE)],
+    ['It learns', ''],
+    ['What now?', '\u0003'],
+    ['keep it, to continue later', TEAR_DOWN_LATER],
+  ])
   expect([code, screen.includes('nothing is left')]).toEqual([130, true])
 })
 

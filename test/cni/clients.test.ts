@@ -1,7 +1,7 @@
 // Proven with clients we did not write: they call our plugins for containers of their own.
 import { spawnSync } from 'node:child_process'
 import { describe, expect, it, type TestContext } from 'vitest'
-import type { Run } from '../helpers.ts'
+import { program, type Run } from '../helpers.ts'
 import { callCri } from './cri.ts'
 import { type Machine, noBusybox, noMachine, withMachine } from './machine.ts'
 import { hasTheirs } from './plugin-folder.ts'
@@ -10,7 +10,7 @@ const missing = noMachine ?? noBusybox
 
 /** Why these programs cannot be tried here; undefined if they can. */
 function without(...programs: readonly string[]): string | undefined {
-  const absent = programs.find((program) => spawnSync(program, ['--version']).status !== 0)
+  const absent = programs.find((one) => spawnSync(one, ['--version']).status !== 0)
   return missing ?? (absent === undefined ? undefined : `${absent} is not installed`)
 }
 
@@ -77,6 +77,12 @@ function skipUnless(context: TestContext, client: string, { code, stderr }: Run)
   expect(stderr).toBe('')
 }
 
+/** Runs the built program on this machine. */
+function cnilab({ run }: Machine, ...argv: readonly string[]): Promise<Run> {
+  const env = ['NO_COLOR=1', 'XDG_CACHE_HOME=/run/cache', 'XDG_RUNTIME_DIR=/run']
+  return run(['env', ...env, process.execPath, program, ...argv])
+}
+
 /** Starts containerd on this machine; returns what ends it. */
 async function startContainerd({ run, shell }: Machine, config: string): Promise<() => Promise<void>> {
   await run(['tee', '/run/containerd.toml'], `version = 2\n${config}`)
@@ -110,6 +116,9 @@ tar -cf image.tar config.json manifest.json layer.tar
 ctr --namespace k8s.io images import --snapshotter native image.tar
 `
 
+/** The labels by which a kubelet marks a pod. */
+const LABELS = { 'io.kubernetes.pod.name': 'web', 'io.kubernetes.pod.namespace': 'shop' }
+
 /** Not every root may lower its oom_score_adj, as a pod's would have to be. */
 const CRI = `[plugins."io.containerd.grpc.v1.cri"]
 sandbox_image = "localhost/web:1"
@@ -135,6 +144,8 @@ describe.skipIf(noContainerd)(`containerd (${noContainerd ?? 'installed'})`, () 
       await setNetwork(machine)
       const client = await ctr(machine, 'client', ['--cni'], ['/bin/sh', '-c', TRY])
       expect.soft(client).toEqual({ code: 0, stdout: `${TRIED.join('\n')}\n`, stderr: '' })
+      const { stderr } = await cnilab(machine, 'bridge', 'check', 'nobody', 'web', '--host')
+      expect.soft(stderr).toMatch(/^web is the containerd container web \(namespace default\): \/proc\/\d+\/ns\/net\n/)
 
       expect(await machine.snapshot()).not.toEqual(before)
       await machine.run(['ctr', 'task', 'kill', '--signal', 'SIGKILL', 'web'])
@@ -154,7 +165,7 @@ describe.skipIf(noContainerd)(`containerd (${noContainerd ?? 'installed'})`, () 
       const call = (method: string, ...fields: Parameters<typeof callCri>[2]) =>
         callCri(machine.file('/run/containerd/containerd.sock'), method, fields)
 
-      // PodSandboxConfig: metadata (name, uid, namespace), a port mapping (container's and host's), and the cgroup.
+      // PodSandboxConfig: metadata (name, uid, namespace), a port mapping (container's and host's), labels, the cgroup.
       const answer = await call('RunPodSandbox', [
         1,
         [
@@ -173,6 +184,13 @@ describe.skipIf(noContainerd)(`containerd (${noContainerd ?? 'installed'})`, () 
               [3, 8080],
             ],
           ],
+          ...Object.entries(LABELS).map(([key, value]) => {
+            const entry = [
+              [1, key],
+              [2, value],
+            ] as const
+            return [6, entry] as const
+          }),
           [8, [[1, `/${machine.cgroup}`]]],
         ],
       ])
@@ -183,8 +201,16 @@ describe.skipIf(noContainerd)(`containerd (${noContainerd ?? 'installed'})`, () 
       const client = await ctr(machine, 'client', ['--cni'], ['/bin/sh', '-c', TRY])
       expect.soft(client).toEqual({ code: 0, stdout: `${TRIED.join('\n')}\n`, stderr: '' })
 
-      expect(await machine.snapshot()).not.toEqual(before)
       const id = answer.subarray(2).toString() // PodSandboxStatus: the id is the first field
+      const short = id.slice(0, 12)
+      for (const name of ['web', short]) {
+        const { stderr } = await cnilab(machine, 'bridge', 'check', 'nobody', name, '--host')
+        expect
+          .soft(stderr)
+          .toMatch(new RegExp(`^${name} is the containerd container ${short} \\(pod shop/web\\): /var/run/netns/cni-`))
+      }
+
+      expect(await machine.snapshot()).not.toEqual(before)
       for (const method of ['StopPodSandbox', 'RemovePodSandbox']) await call(method, [1, id])
       expect(await settled(machine, before)).toEqual(before)
       await stop()
@@ -195,6 +221,8 @@ const noPodman = without('podman')
 describe.skipIf(noPodman)(`podman with its CNI backend (${noPodman ?? 'installed'})`, () => {
   // Debian's own would find the reference plugins in /usr/lib/cni first.
   const CONFIG = '[network]\nnetwork_backend = "cni"\ncni_plugin_dirs = ["/opt/cni/bin"]\n'
+  const STORAGE =
+    '[storage]\ndriver = "vfs"\nrunroot = "/run/containers/storage"\ngraphroot = "/var/lib/containers/storage"\n'
   const OPTIONS = ['--network-backend', 'cni', '--cgroup-manager', 'cgroupfs', '--storage-driver', 'vfs']
 
   /** Podman on this machine, and `start` for `podman run`. Skips the test where it cannot start a container. */
@@ -223,6 +251,22 @@ describe.skipIf(noPodman)(`podman with its CNI backend (${noPodman ?? 'installed
 
       expect(await machine.snapshot()).not.toEqual(before)
       await podman('rm', '--force', '--time', '0', 'web')
+      expect(await settled(machine, before)).toEqual(before)
+    }))
+
+  it('has containers that bridge add finds by name, and connects', (context) =>
+    withMachine(async (machine) => {
+      await machine.run(['mkdir', '-p', '/etc/containers'])
+      await machine.run(['tee', '/etc/containers/storage.conf'], STORAGE)
+      const { podman, start } = await podmanOn(machine, context)
+      const before = await machine.snapshot()
+      expect(await start(['--detach', '--name', 'web', '--network', 'none'], SERVE)).toMatchObject({ code: 0 })
+      const added = await cnilab(machine, 'bridge', 'add', 'web', '--host')
+      expect(added.stderr).toMatch(/^web is the podman container web \([0-9a-f]{12}\): \/\S+\n$/)
+      expect(added.code).toBe(0)
+      expect(await podman('exec', 'web', '/bin/ping', '-c1', '-W2', INTERNET)).toMatchObject({ code: 0 })
+      await podman('rm', '--force', '--time', '0', 'web')
+      expect(await cnilab(machine, 'bridge', 'del', 'web', '--host')).toMatchObject({ code: 0 })
       expect(await settled(machine, before)).toEqual(before)
     }))
 
@@ -261,4 +305,66 @@ describe.skipIf(noPodman)(`podman with its CNI backend (${noPodman ?? 'installed
         expect(await settled(machine, before)).toEqual(before)
       }),
   )
+})
+
+const noDocker = without('docker', 'dockerd', 'runc')
+describe.skipIf(noDocker)(`Docker, which uses no CNI (${noDocker ?? 'installed'})`, () => {
+  const DAEMON =
+    '--data-root /run/data --exec-root /run/docker --pidfile /run/dockerd.pid --iptables=false --bridge=none --storage-driver vfs --exec-opt native.cgroupdriver=cgroupfs'
+
+  it('has containers that bridge add finds by name, id and process, and connects; it refuses what has the network of the host', (context) =>
+    withMachine(async (machine) => {
+      const { run, shell, cgroup } = machine
+      await shell(`dockerd ${DAEMON} --cgroup-parent /${cgroup} >/run/dockerd.log 2>&1 &`)
+      await shell('for i in $(seq 200); do docker version && break; sleep 0.1; done')
+      expect(await shell('tar -C /run/root -c . | docker import - web')).toMatchObject({ code: 0 })
+      const serve = (port: number) => ['/bin/httpd', '-f', '-p', String(port), '-h', '/www']
+      const start = (name: string, where: string, port: number) =>
+        run(['docker', 'run', '--detach', '--name', name, '--network', where, 'web', ...serve(port)])
+      await start('onhost', 'host', 81) // the first one: Docker keeps the host's namespace mounted after that
+      const before = await machine.snapshot()
+      const started = await start('web', 'none', 80)
+      skipUnless(context, 'Docker', started)
+      const id = started.stdout.slice(0, 12)
+      await start('pal', 'container:web', 82)
+      await run(['docker', 'create', '--name', 'idle', 'web', ...serve(83)])
+      const bridge = (...argv: string[]) => cnilab(machine, 'bridge', ...argv)
+
+      expect(await bridge('add', 'web', '--host')).toMatchObject({
+        code: 0,
+        stderr: expect.stringMatching(new RegExp(`^web is the Docker container web \\(${id}\\): /run/docker/netns/`)),
+      })
+      const ping = await run(['docker', 'exec', 'web', '/bin/ping', '-c1', '-W2', INTERNET])
+      expect(ping).toMatchObject({ code: 0, stderr: '' })
+      expect(await bridge('check', 'web', id, '--host')).toMatchObject({ code: 0 })
+      // The same namespace by a container that shares it, and by a process.
+      const twice = await bridge('add', 'other', 'pal', '--host')
+      expect(twice).toMatchObject({ code: 1, stderr: expect.stringContaining('cnilab bridge del web ') })
+
+      const refusals: readonly [string, string][] = [
+        ['add onhost --host', 'onhost ('],
+        ['add web /proc/1/ns/net --host', 'has the network namespace of the host itself'],
+        ['add web idle --host', 'docker start idle'],
+        ['add web nothere --host', "docker inspect -f '{{.State.Pid}}' nothere"],
+        ['add web', 'this machine has the Docker container web'],
+      ]
+      for (const [argv, words] of refusals)
+        expect
+          .soft(await bridge(...argv.split(' ')), argv)
+          .toMatchObject({ code: 1, stderr: expect.stringContaining(words) })
+      await run(['ip', 'netns', 'add', 'web'])
+      const several = await bridge('add', 'other', 'web', '--host')
+      expect(several).toMatchObject({ code: 2, stderr: expect.stringContaining('/run/netns/web --host') })
+      await run(['ip', 'netns', 'delete', 'web'])
+
+      await cnilab(machine, 'clean')
+      await run(['docker', 'rm', '--force', 'pal', 'idle'])
+      await run(['docker', 'restart', '-t', '0', 'web'])
+      const anew = await bridge('add', 'web', '--host')
+      expect(anew).toMatchObject({ code: 1, stderr: expect.stringMatching(/cnilab bridge del web \S+ --host removes/) })
+      await run(['docker', 'rm', '--force', 'web'])
+      expect(await bridge('del', 'web', '--host')).toMatchObject({ code: 0 })
+      expect(await settled(machine, before)).toEqual(before)
+      await shell('kill $(cat /run/dockerd.pid); while [ -e /run/dockerd.pid ]; do sleep 0.1; done')
+    }))
 })

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
 import * as z from 'zod'
 import { callVariables, execute } from '../../src/cni/protocol/execute.ts'
 import type { CniCommand } from '../../src/cni/protocol/plugin-type.ts'
@@ -7,11 +8,14 @@ import type { Kernel } from '../../src/kernel/kernel.ts'
 import { describe as lines } from '../../src/state/diff.ts'
 import { withSandbox } from '../helpers.ts'
 
-/** Our plugins as `npm test` has installed them: compiled, which is faster. */
-const COMPILED = 'dist/compiled'
+/** Our plugins as `npm test` has installed them: compiled, which is several times as fast; or else those that run on Node. */
+const FOLDER = existsSync('dist/compiled') ? 'dist/compiled' : 'dist/plugins'
 
-/** Our plugins, as a sandbox sees them: compiled, or else those that run on Node. */
-export const OURS = `${APP.package}/${existsSync(COMPILED) ? COMPILED : 'dist/plugins'}`
+/** Our plugins, as a sandbox sees them. */
+export const OURS = `${APP.package}/${FOLDER}`
+
+/** The same, as the machine sees them. */
+export const OURS_OUTSIDE = resolve(FOLDER)
 
 /** Go's plugins. */
 export const REFERENCE = '/usr/lib/cni'

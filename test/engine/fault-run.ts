@@ -12,9 +12,10 @@ import { createSandbox } from '../../src/sandbox/create.ts'
 import { enter, listSandboxes } from '../../src/sandbox/find.ts'
 import { removeSandbox } from '../../src/sandbox/remove.ts'
 import { describe, diff } from '../../src/state/diff.ts'
+import { isLong } from '../long.ts'
 
 const [labName = '', mode = '', place = '', at] = process.argv.slice(2)
-const lab = await loadLab(labName, labName === 'scale' ? ['containers=3'] : [])
+const lab = await loadLab(labName, labName === 'scale' ? [`containers=${isLong ? 3 : 2}`] : [])
 
 /** A kernel whose n-th command fails, or kills this process, after the ones before it were run. */
 function faultyAt(kernel: Kernel, n: number): Kernel {

@@ -77,6 +77,8 @@ find /var/lib/cni -type f ! -name lock ! -name '.by-*' ! -name 'last_*'; ls -d /
 /** Where commands are run, one after the other. */
 class Place {
   readonly folder = mkdtempSync(join(tmpdir(), 'cnilab-faults-'))
+  readonly #isMachine: boolean
+  readonly #env: Record<string, string>
   readonly #runner: ChildProcessWithoutNullStreams
   readonly #reports: AsyncIterator<string>
 
@@ -84,36 +86,51 @@ class Place {
     const words = [process.execPath, join(import.meta.dirname, 'runner.ts')]
     const [file = '', ...args] = isMachine ? ['unshare', '-Urnm', 'sh', '-c', MACHINE, 'sh', ...words] : words
     mkdirSync(join(this.folder, 'home'))
-    this.#runner = spawn(file, args, {
-      env: {
-        PATH: '/usr/sbin:/usr/bin',
-        HOME: join(this.folder, 'home'),
-        XDG_RUNTIME_DIR: this.folder,
-        NODE_DISABLE_COMPILE_CACHE: '1',
-        NO_COLOR: '1',
-      },
-    })
+    this.#isMachine = isMachine
+    this.#env = {
+      PATH: '/usr/sbin:/usr/bin',
+      HOME: join(this.folder, 'home'),
+      XDG_RUNTIME_DIR: this.folder,
+      NODE_DISABLE_COMPILE_CACHE: '1',
+      NO_COLOR: '1',
+    }
+    this.#runner = spawn(file, args, { env: this.#env })
     this.#runner.stderr.setEncoding('utf8').on('data', (text: string) => console.error(text))
     this.#reports = createInterface({ input: this.#runner.stdout })[Symbol.asyncIterator]()
   }
 
-  async run(job: Job, fault?: Fault): Promise<Report> {
+  /** Runs a command under the eyes of the supervisor, as all is from then on that it leaves running. */
+  async watch(job: Job, fault?: Fault): Promise<Report> {
     this.#runner.stdin.write(`${JSON.stringify(fault ? { ...job, fault } : job)}\n`)
     const { value } = await this.#reports.next()
     const report: Report = JSON.parse(typeof value === 'string' ? value : '')
     return report
   }
 
+  /** Runs one in the same place whose calls do not matter, which is several times as fast. */
+  async run({ argv, env, input }: Job): Promise<Pick<Report, 'status' | 'stdout' | 'stderr'>> {
+    const enter = ['nsenter', '-t', String(this.#runner.pid), '-U', '-n', '-m', '--preserve-credentials', '--']
+    const [file = '', ...args] = this.#isMachine ? [...enter, ...argv] : argv
+    const child = spawn(file, args, { env: { ...this.#env, ...env } })
+    let [stdout, stderr] = ['', '']
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+    child.stdin.on('error', () => undefined).end(input)
+    const status = await new Promise<number | null>((resolve) => child.on('close', resolve))
+    return { status, stdout, stderr }
+  }
+
   /** What is there that a command could have left. */
-  async state(isMachine: boolean): Promise<string> {
-    if (isMachine) return (await this.run(DUMP)).stdout
+  async state(): Promise<string> {
+    if (this.#isMachine) return (await this.run(DUMP)).stdout
     await eventually(() => processesWith(`${this.folder}/cnilab`).length === 0)
     const files = readdirSync(this.folder, { recursive: true }).map(String).filter(isNoState)
     return [...files, ...processesWith(`${this.folder}/cnilab`)].join('\n')
   }
 
   end(): void {
-    this.#runner.stdin.end()
+    // Not by the end of its input: without its supervisor, it would wait for an answer to each call.
+    this.#runner.kill('SIGKILL')
     rmSync(this.folder, { recursive: true, force: true })
   }
 }
@@ -166,17 +183,6 @@ function wrongWith({ status, signal, stdout, stderr, ms }: Report, fault: Fault)
   return undefined
 }
 
-/**
- * Runs what is to succeed. A signal that comes before the supervisor has heard of a fork ends it with EINTR, which the kernel
- * alone never does: then it is run again.
- */
-async function runAgain(place: Place, job: Job): Promise<Report> {
-  for (let tries = 1; ; tries++) {
-    const report = await place.run(job)
-    if (tries === 3 || !/Cannot fork/.test(report.stderr)) return report
-  }
-}
-
 describe('a system call fails, or its caller is killed', () => {
   it.each(SCENARIOS)(
     '$name',
@@ -184,24 +190,25 @@ describe('a system call fails, or its caller is killed', () => {
       const place = new Place(machine)
       const wrong: string[] = []
       try {
+        await place.watch({ argv: ['true'] }) // once there is the machine
         for (const job of [...prepare, command, ...finish]) expect(await place.run(job)).toMatchObject({ status: 0 })
-        const before = await place.state(machine)
-        for (const job of prepare) await place.run(job)
-        const { calls } = await place.run(command)
+        const before = await place.state()
+        for (const job of prepare) await place.watch(job)
+        const { calls } = await place.watch(command)
         for (const job of finish) await place.run(job)
         const faults = faultsOf(calls)
         expect(faults.length).toBeGreaterThan(4)
         let met = 0
         for (const fault of faults) {
-          for (const job of prepare) await place.run(job)
-          const report = await place.run(command, fault)
+          for (const job of prepare) await place.watch(job)
+          const report = await place.watch(command, fault)
           if (report.isMet) met++
           const said = [wrongWith(report, fault)]
           for (const job of finish) {
-            const { status, stdout, stderr } = await runAgain(place, job)
+            const { status, stdout, stderr } = await place.run(job)
             if (status !== 0) said.push(`${job.argv.slice(2).join(' ')} ends with ${status}: ${stdout}${stderr}`)
           }
-          const after = await place.state(machine)
+          const after = await place.state()
           if (after !== before) said.push(`left: ${after}\n(before: ${before})`)
           for (const what of said)
             if (what !== undefined)

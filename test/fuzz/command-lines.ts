@@ -157,7 +157,13 @@ export function commandLines(of: readonly string[], given: string): fc.Arbitrary
     )
     return fc
       .tuple(fc.tuple(...words), some, more, rest)
-      .map(([given_, chosen, odd, behind]) => [...id.split(':'), ...given_.flat(), ...chosen.flat(), ...odd, ...behind])
+      .map(([operands, chosen, odd, behind]) => [
+        ...id.split(':'),
+        ...operands.flat(),
+        ...chosen.flat(),
+        ...odd,
+        ...behind,
+      ])
   })
   return mostly(line, fc.array(word, { maxLength: 4 }), 30)
 }

@@ -8,9 +8,10 @@ import { isOfDead, ownMark } from '../../src/kernel/process-mark.ts'
 import { bindOperation, kinds, parseOperation } from '../../src/operations/registry.ts'
 import { answer, readAnswer } from '../../src/packets/dns.ts'
 import { describe, diff, summarize } from '../../src/state/diff.ts'
-import { parseNamespace, parseNetnsIds, parseRuleset, parseSysctls, parseVlans } from '../../src/state/parse.ts'
+import { parseNetnsIds, parseRouted, parseSysctls, parseVlans } from '../../src/state/parse.ts'
+import { parseRuleset } from '../../src/state/parse-ruleset.ts'
 import { rulesetLines } from '../../src/state/ruleset-lines.ts'
-import { HOST, INTERNET, type State } from '../../src/state/state.ts'
+import { HOST, INTERNET, type Namespace, type State } from '../../src/state/state.ts'
 import { ambiguous } from '../../src/state/topology.ts'
 import { picture } from '../../src/picture/topology.ts'
 import { mostly, text } from './arbitraries.ts'
@@ -63,17 +64,20 @@ function stateOf({
   sysctls,
 }: typeof network extends fc.Arbitrary<infer T> ? T : never): State {
   const nowhere = { inode: 0, since: 0 }
-  const own = parseNamespace(host, {
+  const { links, ...routed } = parseRouted(host)
+  const ports = parseVlans(vlans)
+  const own = {
     ...nowhere,
+    ...routed,
+    links: links.map((link) => ({ ...link, vlans: ports.get(link.name) ?? [] })),
     rules: parseRuleset(rules),
     sysctls: parseSysctls(sysctls),
-    vlans: parseVlans(vlans),
-  })
+  }
   const netnsIds = parseNetnsIds(ids)
   const others = names.map(
-    (name) => [name, { ...parseNamespace(inner, { ...nowhere, rules: [], sysctls: {} }), netnsIds }] as const,
+    (name) => [name, { ...parseRouted(inner), ...nowhere, rules: [], sysctls: {}, netnsIds }] as const,
   )
-  return new Map([[HOST, own], ...others])
+  return new Map<string, Namespace>([[HOST, own], ...others])
 }
 
 fuzz(
@@ -111,7 +115,7 @@ const finished = fc.record({
   ),
   stderr: mostly(text, fc.constantFrom('nsenter: x', 'ping: x'), 5),
 })
-const bare: State = new Map([[HOST, parseNamespace([], { inode: 0, since: 0, rules: [], sysctls: {} })]])
+const bare: State = new Map([[HOST, { ...parseRouted([]), inode: 0, since: 0, rules: [], sysctls: {} }]])
 
 fuzz(
   'a check finds something, or says why not, whatever the programs print that it runs',

@@ -165,15 +165,23 @@ function printed(value: fc.Arbitrary<unknown>): fc.Arbitrary<string> {
   return mostly(right, fc.oneof(mutated(right), mutated(right), garbage), 30)
 }
 
+/** As `ip -j -d address show` prints it. */
 export const ipAddress = printed(listOf(link))
+/** As `ip -j route show table all` prints it. */
 export const ipRoute = printed(listOf(route))
+/** As `ip -j netconf show` prints it. */
 export const ipNetconf = printed(listOf(netconf))
+/** As `ip -j neighbour show` prints it. */
 export const ipNeighbour = printed(
   listOf(someOf({ dst: address, dev: ifname, lladdr: mac, state: fc.constant(['REACHABLE']) })),
 )
+/** As `ip -j netns list-id` prints it. */
 export const netnsIds = printed(listOf(someOf({ nsid: counted(5), name: fc.constantFrom('red', 'blue') }, ['nsid'])))
+/** As `bridge -j -compressvlans vlan show` prints it. */
 export const bridgeVlan = printed(listOf(someOf({ ifname, vlans: listOf(vlan) }, ['ifname', 'vlans'])))
+/** As `nft -j list ruleset` prints it. */
 export const nftRuleset = printed(someOf({ nftables: listOf(nftObject, 12) }, ['nftables']))
+/** As `nft list ruleset` prints it. */
 export const nftText = mutated(
   fc
     .array(
@@ -190,6 +198,7 @@ export const nftText = mutated(
     )
     .map((lines) => lines.join('\n')),
 )
+/** As sysctl(8) prints it. */
 export const sysctls = mutated(
   fc
     .array(

@@ -48,18 +48,21 @@ async function counted(host: Host) {
   return { calls: () => calls, last: () => last, settled, stop }
 }
 
-/** Does something, and returns after how many ms there was a call; undefined when there was none within 3 s. */
+/** Does something, and returns after how many ms there was a call; undefined when there was none within 10 s. */
 async function latency(
   watched: Awaited<ReturnType<typeof counted>>,
   change: () => Promise<void>,
 ): Promise<number | undefined> {
-  await watched.settled()
-  const before = watched.calls()
-  await pause(200)
+  let before = -1
+  // The kernel of a busy machine may tell late of what was before.
+  for (let i = 0; i < 10 && before !== watched.calls(); i++) {
+    before = await watched.settled()
+    await pause(200)
+  }
   expect(watched.calls(), 'no call before the change').toBe(before)
   await change()
   const done = performance.now()
-  while (watched.calls() === before && performance.now() - done < 3000) await pause(5)
+  while (watched.calls() === before && performance.now() - done < 10_000) await pause(5)
   return watched.calls() === before ? undefined : watched.last() - done
 }
 
@@ -110,8 +113,11 @@ it('tells once of many changes, and of long-lasting ones before they end', () =>
     try {
       const before = await watched.settled()
       const links = Array.from({ length: 50 }, (_, i) => `link add name br${i} type bridge`)
+      const started = performance.now()
       await kernel.probe(['ip', '-batch', '-'], undefined, links.join('\n'))
-      expect((await watched.settled()) - before).toBeLessThan(4)
+      const took = performance.now() - started
+      // Once in 150 ms while they go on, which is not for long unless the machine is busy.
+      expect((await watched.settled()) - before).toBeLessThan(4 + took / 150)
       const then = watched.calls()
       await sh(kernel, 'for i in $(seq 100); do ip link set dev br1 mtu $((1300 + i)); sleep 0.01; done')
       expect(watched.calls() - then).toBeGreaterThan(4)
@@ -145,7 +151,7 @@ it('does not keep the links of a deleted namespace alive', () =>
       await sh(kernel, 'ip netns delete red')
       const deleted = performance.now()
       while ((await kernel.probe(['ip', 'link', 'show', 'dev', 'v0'])).code === 0) {
-        expect(performance.now() - deleted).toBeLessThan(2000)
+        expect(performance.now() - deleted).toBeLessThan(10_000)
         await pause(5)
       }
       if (process.env['LATENCY'] !== undefined) console.log(`${performance.now() - deleted} ms until the veth is gone`)

@@ -236,6 +236,8 @@ const TABLE: Readonly<Record<string, (scene: Scene) => readonly string[]>> = {
       `ip link set dev ${name} up`,
     ]),
   'the uplink in the bridge': ({ bridges }) => bridges.slice(0, 1).map((name) => `ip link set dev eth0 master ${name}`),
+  'ends of a cable for packets of different sizes': ({ cables }) =>
+    cables.slice(0, 1).map(({ near: { netns, ifname } }) => `${ip(netns)} link set dev ${ifname} mtu 1280`),
   'a container is gone': ({ namespaces }) => namespaces.slice(0, 1).map((name) => `ip netns delete ${name}`),
   'a file in place of the namespace': ({ namespaces }) =>
     namespaces.slice(0, 1).flatMap((name) => [`ip netns delete ${name}`, `touch /run/netns/${name}`]),

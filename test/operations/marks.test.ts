@@ -41,10 +41,12 @@ describe.each(Object.entries(MAKERS))('%s', (kind, { params, theirs }) => {
   }
 
   it('has its mark in the very command that makes it', () => {
-    const { apply, marks } = bindOperation(withMark(operation()))
+    const derived = (digits: string) => bindOperation(withMark(operation(), () => digits.repeat(16)))
+    const { apply, marks } = derived('ffa1')
     expect(marks.length).toBeGreaterThan(0)
+    expect(marks[0]?.mac).toBe('fe:a1:ff:a1:ff:a1')
     for (const { mac } of marks) expect(apply[0]?.argv.join(' ')).toContain(`address ${mac}`)
-    expect(marks).not.toEqual(bindOperation(withMark(operation())).marks)
+    expect(derived('ffa2').marks).not.toEqual(marks)
   })
 
   it.skipIf(!hasKind(theirs))(

@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest'
-import { parseNamespace } from '../../src/state/parse.ts'
+import { parseRouted } from '../../src/state/parse.ts'
 import { HOST, type State } from '../../src/state/state.ts'
 import { picture } from '../../src/picture/topology.ts'
 
 /** The state in which ip says that there are these interfaces, each with the one that it is a port of. */
 function said(links: readonly (readonly [string, string?])[]): State {
   const json = links.map(([ifname, master], i) => ({ ifindex: i + 1, ifname, master, flags: ['UP'], mtu: 1500 }))
-  return new Map([[HOST, parseNamespace([JSON.stringify(json)], { inode: 0, since: 0, rules: [], sysctls: {} })]])
+  return new Map([[HOST, { ...parseRouted([JSON.stringify(json)]), inode: 0, since: 0, rules: [], sysctls: {} }]])
 }
 
 it('draws each interface once, also where two have a name, or one hangs below itself', () => {
@@ -29,7 +29,7 @@ it('finds the other ends of very many cables', () => {
   ])
   const json = JSON.stringify(cables.flat())
   const started = performance.now()
-  const state = new Map([[HOST, parseNamespace([json], { inode: 0, since: 0, rules: [], sysctls: {} })]])
+  const state = new Map([[HOST, { ...parseRouted([json]), inode: 0, since: 0, rules: [], sysctls: {} }]])
   expect(picture(state, true).slice(0, 3)).toEqual(['host', '  v0 down cable to v1', '  w0 down'])
   expect(performance.now() - started).toBeLessThan(10_000)
 })

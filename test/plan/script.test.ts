@@ -2,26 +2,16 @@ import { describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import { doPlan } from '../../src/engine/do.ts'
 import { loadLab } from '../../src/lab/run/load.ts'
-import type { Lab } from '../../src/lab/format/lab.ts'
-import { bindOperation } from '../../src/operations/registry.ts'
+import { runCommands } from '../../src/lab/run/steps.ts'
 import { toScript } from '../../src/plan/script.ts'
 import { describe as lines } from '../../src/state/diff.ts'
 import { readJson } from '../../src/state/json.ts'
-import { parseNamespace, parseRuleset, READ_BATCH, READ_DOCUMENTS } from '../../src/state/parse.ts'
-import type { State } from '../../src/state/state.ts'
+import { parseRouted, READ_BATCH, READ_DOCUMENTS } from '../../src/state/parse.ts'
+import { parseRuleset } from '../../src/state/parse-ruleset.ts'
+import type { Namespace, State } from '../../src/state/state.ts'
+import { scriptOf } from '../../src/ui/lab/lab-plan.ts'
 import { cli, onEmptyMachine, withSandbox } from '../helpers.ts'
 import { EVIL } from '../hostile/hostile.ts'
-
-/** The script as `lab run --script` prints it. */
-function scriptOf(lab: Lab): string {
-  return toScript(
-    lab.title,
-    lab.steps.map(({ title, operations }) => ({
-      title,
-      commands: operations.flatMap((operation) => bindOperation(operation).apply),
-    })),
-  )
-}
 
 /** Runs a script in empty namespaces, where nothing of cnilab's is, and reads what it left there. */
 function builtAlone(script: string): State {
@@ -31,11 +21,11 @@ function builtAlone(script: string): State {
   expect(status).toBe(0)
   const [rules = '', ...rest] = stdout.trimEnd().split('\n')
   const none = { inode: 0, since: 0, sysctls: {}, rules: [] }
-  const state: [string, ReturnType<typeof parseNamespace>][] = [
-    ['host', parseNamespace(rest.slice(0, READ_DOCUMENTS), { ...none, rules: parseRuleset(rules) })],
+  const state: [string, Namespace][] = [
+    ['host', { ...parseRouted(rest.slice(0, READ_DOCUMENTS)), ...none, rules: parseRuleset(rules) }],
   ]
   for (let i = READ_DOCUMENTS; i < rest.length; i += READ_DOCUMENTS + 1)
-    state.push([rest[i] ?? '', parseNamespace(rest.slice(i + 1, i + 1 + READ_DOCUMENTS), none)])
+    state.push([rest[i] ?? '', { ...parseRouted(rest.slice(i + 1, i + 1 + READ_DOCUMENTS)), ...none }])
   return new Map(state)
 }
 
@@ -57,20 +47,29 @@ describe('the script of a lab builds, alone, what the lab builds in a sandbox', 
         'red: address eth0 10.22.0.2/16',
         'red: route default via 10.22.0.1 dev eth0',
         'host: address cni0 10.22.0.1/16',
-        'host: link veth-b veth up mtu 1500 master cni0',
+        'host: link veth-b veth up mtu 1500 master cni0 peer red/eth0',
         'host: forwarding inet all on',
       ],
     ],
     [
       'eight-steps',
       ['subnet=fd00:22::/64', 'container=a.b_c-1', 'bridge=type'],
-      ['a.b_c-1: address eth0 fd00:22::2/64', 'a.b_c-1: route default via fd00:22::1 dev eth0'],
+      ['a.b_c-1: address eth0 fd00:22::2/64', 'a.b_c-1: route default via fd00:22::1 dev eth0 metric 1024'],
     ],
-    ['scale', ['containers=5'], ['c5: address eth0 10.22.0.6/16', 'host: link veth5 veth up mtu 1500 master cni0']],
+    [
+      'scale',
+      ['containers=5'],
+      ['c5: address eth0 10.22.0.6/16', 'host: link veth5 veth up mtu 1500 master cni0 peer c5/eth0'],
+    ],
+    ['by-hand', [], ['green: address eth0 10.22.0.4/16']],
   ])('%s %j', (name, set, some) =>
     withSandbox(async (kernel) => {
       const lab = await loadLab(name, set)
-      for (const step of lab.steps) await doPlan(kernel, step.operations)
+      await doPlan(kernel, lab.start)
+      for (const { operations, run } of lab.steps) {
+        await doPlan(kernel, operations)
+        await runCommands(kernel, run)
+      }
       const ours = built(await kernel.read())
       const { stdout: script } = await cli(['lab', 'run', name, '--script', ...set.flatMap((one) => ['--set', one])])
       expect(script).toBe(scriptOf(lab))

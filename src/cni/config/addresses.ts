@@ -1,5 +1,5 @@
 import { numberOf, readCidr } from '../../ip-arithmetic.ts'
-import { subnet } from '../../operations/ip.ts'
+import { subnetRule } from '../../rules/ip.ts'
 import { asList, asObject, asString, type JsonObject } from './check-keys.ts'
 import type { Path } from './json-source.ts'
 
@@ -38,7 +38,7 @@ export function rangeSets(ipam: JsonObject, path: Path): AddressRange[][] {
 }
 
 function rangeOf(object: JsonObject, path: Path): AddressRange | undefined {
-  const cidr = readCidr(subnet.safeParse(object['subnet']).data ?? '')
+  const cidr = readCidr(subnetRule(asString(object['subnet']) ?? '').value ?? '')
   if (!cidr) return undefined
   const address = (key: 'rangeStart' | 'rangeEnd' | 'gateway') => {
     const text = asString(object[key])

@@ -37,9 +37,11 @@ export async function checkInstalled(
   const { folders } = installed
   if (present(folders).length === 0) {
     const [first] = network.plugins
+    const named = network.plugins.map(({ config }) => asString(config['type']) ?? '')
+    const areOurs = named.every((type) => Object.hasOwn(types, type))
     return report('warning', first ? [...first.path, 'type'] : [], 'did not check whether the plugins are installed', {
       why: `this machine has no folder ${folders.join(' or ')}`,
-      fix: 'name the folder with --bin-dir; cnilab cni install creates one, with our plugins',
+      fix: `name the folder with --bin-dir${areOurs ? '; cnilab cni install creates one, with our plugins' : ''}`,
     })
   }
   for (const { path, config } of network.plugins) {
@@ -71,9 +73,9 @@ async function checkOne(
     })
   }
   const wrong = wrongFile(file)
-  if (wrong !== undefined) return report('error', path, `${file} is ${wrong}`)
+  if (wrong !== undefined) return report('error', path, `${file}: ${wrong}`)
   const answer = await ask(file)
-  if (typeof answer === 'string') return report('error', path, `${file} is ${answer}`)
+  if (typeof answer === 'string') return report('error', path, `${file}: ${answer}`)
   if (!isVersion(version) || answer.speaks.includes(version)) return
   report('error', path, `${file} does not support CNI ${version}`, {
     why: `it supports ${answer.speaks.join(', ')}`,

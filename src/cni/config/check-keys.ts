@@ -1,8 +1,9 @@
 import * as z from 'zod'
-import { interfaceAddress, ipAddress, subnet } from '../../operations/ip.ts'
-import { ownMac } from '../../operations/mac.ts'
 import { nearest } from '../../nearest.ts'
-import { wrongInterfaceName } from '../../operations/names.ts'
+import { interfaceAddressRule, ipAddressRule, subnetRule } from '../../rules/ip.ts'
+import { ownMacRule } from '../../rules/mac.ts'
+import { wrongInterfaceName } from '../../rules/names.ts'
+import type { Rule } from '../../rules/rule.ts'
 import type { Path } from './json-source.ts'
 import { type Keys, type ValueKind, lookup } from '../protocol/keys.ts'
 import type { ReportMistake } from './mistake.ts'
@@ -27,16 +28,16 @@ export function asString(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
-const because = (schema: z.ZodType) => (text: string) => schema.safeParse(text).error?.issues[0]?.message
+const because = (rule: Rule) => (text: string) => rule(text).problem
 
 /** Kinds of strings. Each function returns what is wrong with a string; undefined if nothing is. */
 const forms = {
   text: () => undefined,
-  mac: because(ownMac),
+  mac: because(ownMacRule),
   interface: wrongInterfaceName,
-  address: because(ipAddress),
-  'address with prefix': because(interfaceAddress),
-  subnet: because(subnet),
+  address: because(ipAddressRule),
+  'address with prefix': because(interfaceAddressRule),
+  subnet: because(subnetRule),
 } as const
 
 /** Checks the keys of an object, and their values, against a table of keys. `what` names the object. */

@@ -1,6 +1,6 @@
 import { extname } from 'node:path'
 import { SINCE } from '../protocol/request.ts'
-import { wrongNetworkName } from '../../operations/names.ts'
+import { wrongNetworkName } from '../../rules/names.ts'
 import { atLeast, isVersion, LATEST, OLDEST, VERSIONS } from '../protocol/versions.ts'
 import { asString, checkKeys } from './check-keys.ts'
 import { checkPlugin } from './check-plugin.ts'

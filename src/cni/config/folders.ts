@@ -2,6 +2,7 @@ import { statOf } from '../../kernel/read-file.ts'
 
 /** Where packages, upstream's and Debian's, install plugins and configurations. */
 export const DEFAULT_BIN_DIRS = ['/opt/cni/bin', '/usr/lib/cni']
+/** Where runtimes look for network configuration unless told otherwise (libcni, `DefaultConfDir`). */
 export const DEFAULT_CONF_DIR = '/etc/cni/net.d'
 
 /** The plugin directories: those given, else CNI_PATH, else the ones that packages use. */

@@ -8,6 +8,7 @@ interface Place {
   column: number
 }
 
+/** Where a value is in a document: the keys and indices that lead there, from the outside in; of the whole, none. */
 export type Path = readonly (string | number)[]
 
 /** A JSON file, with the places of its values. */

@@ -3,7 +3,7 @@ import { CnilabError } from '../../errors.ts'
 import { parseUntrusted } from '../protocol/given-json.ts'
 import { withListKeys, withPluginKeys } from '../protocol/go-keys.ts'
 import { asObject, type JsonObject } from './check-keys.ts'
-import { wrongNetworkName } from '../../operations/names.ts'
+import { wrongNetworkName } from '../../rules/names.ts'
 import { atLeast, isVersion, OLDEST, type Version, VERSIONS } from '../protocol/versions.ts'
 
 /** The configuration of one plugin of a network. */

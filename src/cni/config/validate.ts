@@ -38,9 +38,9 @@ export async function validate(path: string, folders: readonly string[]): Promis
     const claims = claimsOf(network)
     // What it has in common with several of them is told once, of the first.
     const told = new Set<string>()
-    const once: ReportMistake = (severity, at, what, words) => {
-      const place = `${at.join('/')} ${severity}`
-      if (!told.has(place)) report(severity, at, what, words)
+    const once: ReportMistake = (severity, key, what, words) => {
+      const place = `${key.join('/')} ${severity}`
+      if (!told.has(place)) report(severity, key, what, words)
       told.add(place)
     }
     for (const earlier of before) checkBetween(earlier, claims, once)

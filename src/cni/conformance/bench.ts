@@ -74,8 +74,13 @@ export function isHanging({ code, signal }: Execution): boolean {
   return signal === 'SIGKILL' || code === 137
 }
 
-/** Removes everything that a plugin may have made. The uplink and the internet stay. */
-const RESET = `ip netns list | cut -d' ' -f1 | grep -vx ${INTERNET} | xargs -r -n1 ip netns delete; ip -o link show | cut -d: -f2 | cut -d@ -f1 | grep -vwE 'lo|${UPLINK.ifname}' | while read -r link; do ip link delete dev "$link" 2>/dev/null; done; ! command -v nft >/dev/null || nft flush ruleset; rm -rf /var/lib/cni /tmp/conformance*; sysctl -qw net.ipv4.ip_forward=0`
+/**
+ * Removes everything that a plugin may have made. The uplink and the internet stay. It comes before each check, and so starts
+ * few programs. What lost its other end has gone with it.
+ */
+const RESET = `cd /run/netns && for netns in *; do [ ! -e "$netns" ] || [ "$netns" = ${INTERNET} ] || ip netns delete "$netns"; done
+cd /sys/class/net && for link in *; do [ ! -e "$link/ifindex" ] || [ "$link" = lo ] || [ "$link" = ${UPLINK.ifname} ] || ip link delete dev "$link" 2>/dev/null; done
+! command -v nft >/dev/null || nft flush ruleset; rm -rf /var/lib/cni /tmp/conformance*; echo 0 >/proc/sys/net/ipv4/ip_forward`
 
 /** The test bench of a check: an empty sandbox with the plugin in it. It records commands, so that they can be repeated. */
 export class Bench {
@@ -232,7 +237,7 @@ export class Bench {
   /** Everything in the kernel and in address stores, as lines to compare; without lo's address, which stays. */
   async footprint(): Promise<string[]> {
     const [state, store] = await Promise.all([this.kernel.read(), this.store()])
-    return [...describe(state).filter((line) => !line.endsWith(': address lo 127.0.0.1/8')), ...store]
+    return [...describe(state).filter((line) => !line.endsWith(': address lo 127.0.0.1/8 scope host')), ...store]
   }
 
   /** The files that record which addresses are taken (host-local's store, and others below /var/lib/cni). */

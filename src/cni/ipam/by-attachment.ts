@@ -1,8 +1,8 @@
-import { hash } from 'node:crypto'
 import { appendFileSync, lstatSync, statSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { MIB, readBytes } from '../../kernel/read-file.ts'
 import { replaceFile } from '../../kernel/replace-file.ts'
+import { sha256 } from '../../sha256.ts'
 
 /**
  * The index of a store tells which addresses an attachment has, without reading the files of 60,000 others. It is one file
@@ -40,7 +40,7 @@ export function sealIndex(folder: string): void {
 }
 
 function keyOf(text: string): string {
-  return `${hash('sha256', text).slice(0, 32)} `
+  return `${sha256(text).slice(0, 32)} `
 }
 
 /** Looks up the addresses of attachments. Each text is the content of an attachment's files. */

@@ -1,28 +1,11 @@
 import { join } from 'node:path'
-import * as z from 'zod'
 import { addressOf } from '../../ip-arithmetic.ts'
 import { CODE, CniError } from '../protocol/error.ts'
-import { parseConfig } from '../protocol/parse-config.ts'
 import type { Call } from '../protocol/plugin-type.ts'
 import type { ResultRoute } from '../protocol/result.ts'
-import { refuseTooMany, routesSchema } from './ipam-config.ts'
-import { checkSets, rangeKeys, type RangeSet, toRange } from './ranges.ts'
-
-const setsSchema = z
-  .array(z.array(rangeKeys))
-  .nullish()
-  .transform((sets) => sets ?? [])
-
-const schema = z.object({
-  ipam: z.object({
-    ...rangeKeys.shape,
-    subnet: rangeKeys.shape.subnet.optional(),
-    ranges: setsSchema,
-    routes: routesSchema,
-    resolvConf: z.string().nullish(),
-  }),
-  runtimeConfig: z.object({ ipRanges: setsSchema }).nullish(),
-})
+import { type Settings, settingsOf } from '../protocol/settings.ts'
+import { refuseTooMany, routesOf } from './ipam-config.ts'
+import { checkSets, rangeOf, type RangeSet } from './ranges.ts'
 
 /** The configuration of host-local, with defaults filled in. */
 export interface HostLocalConfig {
@@ -35,10 +18,10 @@ export interface HostLocalConfig {
 
 /** Parses the configuration. Throws CniError `config`. */
 export function readHostLocal(call: Call): HostLocalConfig {
-  const { ipam, runtimeConfig } = parseConfig(schema, call.config)
-  const { subnet, ranges, routes } = ipam
-  const single = subnet === undefined ? [] : [[{ ...ipam, subnet }]]
-  const sets = [...(runtimeConfig?.ipRanges ?? []), ...single, ...ranges].map((set) => set.map(toRange))
+  const settings = settingsOf(call)
+  const ipam = settings.part('ipam')
+  const single = ipam.has('subnet') ? [[rangeOf(ipam)]] : []
+  const sets = [...setsOf(settings.part('runtimeConfig'), 'ipRanges'), ...single, ...setsOf(ipam, 'ranges')]
   if (sets.length === 0)
     throw new CniError(
       CODE.config,
@@ -50,23 +33,22 @@ export function readHostLocal(call: Call): HostLocalConfig {
     call.version,
     sets.flatMap(([range]) => (range ? [addressOf(range.first, range.isSix)] : [])),
   )
-  return { sets, routes, resolvConf: ipam.resolvConf === '' ? undefined : (ipam.resolvConf ?? undefined) }
+  return { sets, routes: routesOf(ipam), resolvConf: ipam.text('resolvConf') }
+}
+
+function setsOf(settings: Settings, key: string): RangeSet[] {
+  return settings.list(key, (sets, i) => sets.list(i, (ranges, j) => rangeOf(ranges.part(j))))
 }
 
 /** Where the addresses of each network are, unless its configuration says otherwise. */
 export const STORES = '/var/lib/cni/networks'
 
-const folderSchema = z.object({ ipam: z.object({ dataDir: z.string().nullish() }) })
-
 /** The directory of a network's addresses, which is all that DEL and GC need to know. Throws CniError `config`. */
 export function storeOf(call: Call): string {
-  const { dataDir } = parseConfig(folderSchema, call.config).ipam
-  return join(dataDir === undefined || dataDir === null || dataDir === '' ? STORES : dataDir, call.network)
+  return join(settingsOf(call).part('ipam').text('dataDir') ?? STORES, call.network)
 }
-
-const capabilitySchema = z.object({ capabilities: z.object({ ipRanges: z.literal(true) }) })
 
 /** Whether the runtime may supply the ranges with ADD. */
 export function hasRangesByRuntime(call: Call): boolean {
-  return capabilitySchema.safeParse(call.config).success
+  return settingsOf(call).part('capabilities').flag('ipRanges') === true
 }

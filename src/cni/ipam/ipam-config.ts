@@ -1,32 +1,14 @@
-import * as z from 'zod'
-import { ipAddress, subnet } from '../../operations/ip.ts'
 import { isIpv6 } from '../../ip-arithmetic.ts'
+import { subnetRule } from '../../rules/ip.ts'
 import { CODE, CniError } from '../protocol/error.ts'
+import { type ResultRoute, routeIn } from '../protocol/result.ts'
+import type { Settings } from '../protocol/settings.ts'
 import { atLeast, type Version } from '../protocol/versions.ts'
 
-/** An optional address; as in the reference, '' counts as missing. */
-export const optionalAddress = z.preprocess(
-  (value) => (value === '' || value === null ? undefined : value),
-  ipAddress.optional(),
-)
-
-const whole = z.number().int().nonnegative().optional()
-
-/** The routes in an IPAM configuration, which go into the result (CNI spec 1.1.0, "Success"). */
-export const routesSchema = z
-  .array(
-    z.object({
-      dst: subnet,
-      gw: optionalAddress,
-      mtu: whole,
-      advmss: whole,
-      priority: whole,
-      table: whole,
-      scope: whole,
-    }),
-  )
-  .nullish()
-  .transform((routes) => routes ?? [])
+/** The routes in an IPAM configuration, which go into the result (CNI spec 1.1.0, "Success"). Throws CniError `config`. */
+export function routesOf(ipam: Settings): ResultRoute[] {
+  return ipam.list('routes', (routes, place) => routeIn(routes.part(place), subnetRule))
+}
 
 /** Throws CniError `config` for more than one address of a family before version 0.3.0, whose results have no room for them. */
 export function refuseTooMany(version: Version, addresses: readonly string[]): void {

@@ -1,19 +1,17 @@
-import * as z from 'zod'
 import { MACHINE } from '../../kernel/host.ts'
 import { writeWhole } from '../../kernel/write.ts'
 import { callVariables, errorOf, execute, type Execution, resultOf } from '../protocol/execute.ts'
 import { CODE, CniError } from '../protocol/error.ts'
 import type { Call, CniCommand, PluginType } from '../protocol/plugin-type.ts'
 import { atLeast } from '../protocol/versions.ts'
+import { isObject } from '../../state/json.ts'
 import { visible } from '../../visible.ts'
 import { findDelegate } from '../programs/find-plugin.ts'
 
-const ipamSchema = z.object({ ipam: z.object({ type: z.string().optional() }).nullish() })
-
 /** The type of a configuration's IPAM plugin; undefined for a network without addresses. */
-export function ipamType(config: Call['config']): string | undefined {
-  const type = ipamSchema.safeParse(config).data?.ipam?.type
-  return type === '' ? undefined : type
+export function ipamType({ ipam }: Call['config']): string | undefined {
+  const type = isObject(ipam) ? ipam['type'] : undefined
+  return typeof type === 'string' && type !== '' ? type : undefined
 }
 
 /**
@@ -23,9 +21,8 @@ export function ipamType(config: Call['config']): string | undefined {
 export function refuseWithoutType({ config }: Pick<Call, 'config'>): void {
   const ipam = config['ipam']
   if (ipam === undefined || ipam === null) return
-  const { data } = z.record(z.string(), z.unknown()).safeParse(ipam)
-  if (!data) throw wrong('"ipam" is not an object', ipam)
-  const { type = '', ...rest } = data
+  if (!isObject(ipam)) throw wrong('"ipam" is not an object', ipam)
+  const { type = '', ...rest } = ipam
   if (typeof type !== 'string') throw wrong('"ipam.type" is not text', type)
   if (type === '' && Object.keys(rest).length > 0) throw wrong('"ipam" has no "type"', ipam)
 }

@@ -1,16 +1,7 @@
-import * as z from 'zod'
 import { addressAt, addressOf, bitsOf, contains, isIpv6, numberOf, readCidr } from '../../ip-arithmetic.ts'
-import { subnet } from '../../operations/ip.ts'
+import { ipAddressRule, subnetRule } from '../../rules/ip.ts'
 import { CODE, CniError } from '../protocol/error.ts'
-import { optionalAddress } from './ipam-config.ts'
-
-/** The keys of a range in a configuration. */
-export const rangeKeys = z.object({
-  subnet,
-  rangeStart: optionalAddress,
-  rangeEnd: optionalAddress,
-  gateway: optionalAddress,
-})
+import type { Settings } from '../protocol/settings.ts'
 
 /** Addresses that may be handed out: all from `first` to `last` except the gateway. */
 export interface Range {
@@ -26,8 +17,12 @@ export interface Range {
 /** A pool, from which a container gets one address. */
 export type RangeSet = readonly Range[]
 
-/** Fills in the defaults of a range, as the reference does. Throws CniError `config`. */
-export function toRange({ subnet: net, rangeStart, rangeEnd, gateway }: z.output<typeof rangeKeys>): Range {
+/** Reads a range, and fills in the defaults, as the reference does. Throws CniError `config`. */
+export function rangeOf(settings: Settings): Range {
+  const net = settings.required('subnet', settings.byRule('subnet', subnetRule))
+  const [rangeStart, rangeEnd, gateway] = ['rangeStart', 'rangeEnd', 'gateway'].map((key) =>
+    settings.byRule(key, ipAddressRule),
+  )
   const cidr = readCidr(net)
   if (!cidr) throw wrong(`"subnet": '${net}' is not a subnet`)
   const { address: base, prefix, isSix } = cidr

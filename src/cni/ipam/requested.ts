@@ -1,24 +1,17 @@
-import * as z from 'zod'
-import { ipAddress } from '../../operations/ip.ts'
+import { ipAddressRule } from '../../rules/ip.ts'
 import { CODE, CniError } from '../protocol/error.ts'
-import { parseConfig } from '../protocol/parse-config.ts'
 import type { Call } from '../protocol/plugin-type.ts'
+import { settingsOf } from '../protocol/settings.ts'
 import { type Range, rangeFor, type RangeSet, shown } from './ranges.ts'
-
-const list = z.array(z.string()).nullish()
-const schema = z.object({
-  runtimeConfig: z.object({ ips: list }).nullish(),
-  args: z.object({ cni: z.object({ ips: list }).nullish() }).nullish(),
-})
 
 /** The addresses that a runtime requests, as text, by their source. Throws CniError `config`. */
 export function requestedTexts(call: Call): { arguments: string[]; args: string[]; runtimeConfig: string[] } {
-  const { runtimeConfig, args } = parseConfig(schema, call.config)
+  const settings = settingsOf(call)
   const filled = (texts: readonly string[]) => texts.map((text) => text.trim()).filter((text) => text !== '')
   return {
     arguments: filled((call.args['IP'] ?? '').split(',')),
-    args: filled(args?.cni?.ips ?? []),
-    runtimeConfig: filled(runtimeConfig?.ips ?? []),
+    args: filled(settings.part('args').part('cni').texts('ips')),
+    runtimeConfig: filled(settings.part('runtimeConfig').texts('ips')),
   }
 }
 
@@ -49,8 +42,8 @@ export function requestedOf(call: Call, sets: readonly RangeSet[]): (string | un
 }
 
 function toAddress(text: string): string {
-  const { data } = ipAddress.safeParse(text.replace(/\/\d{1,3}$/, ''))
-  if (data !== undefined) return data
+  const { value } = ipAddressRule(text.replace(/\/\d{1,3}$/, ''))
+  if (value !== undefined) return value
   throw new CniError(
     CODE.config,
     `the requested address '${text}' is not an IP address`,

@@ -1,11 +1,11 @@
-import * as z from 'zod'
 import { contains } from '../../ip-arithmetic.ts'
-import { interfaceAddress, ipAddress } from '../../operations/ip.ts'
+import { interfaceAddressRule, ipAddressRule } from '../../rules/ip.ts'
+import type { Rule } from '../../rules/rule.ts'
 import { CODE, CniError } from '../protocol/error.ts'
-import { parseConfig } from '../protocol/parse-config.ts'
 import type { Call, PluginType } from '../protocol/plugin-type.ts'
-import { type Result, type ResultIp, dnsSchema } from '../protocol/result.ts'
-import { optionalAddress, refuseTooMany, routesSchema } from './ipam-config.ts'
+import { dnsIn, type Result, type ResultIp } from '../protocol/result.ts'
+import { settingsOf } from '../protocol/settings.ts'
+import { refuseTooMany, routesOf } from './ipam-config.ts'
 import { requestedTexts } from './requested.ts'
 
 /** Gives a container the addresses in the configuration. It keeps no state. */
@@ -13,21 +13,18 @@ export const staticIpam: PluginType = { add, del: nothing, check, gc: nothing, s
 
 async function nothing(): Promise<void> {}
 
-const schema = z.object({
-  ipam: z.object({
-    addresses: z.array(z.object({ address: interfaceAddress, gateway: optionalAddress })).nullish(),
-    routes: routesSchema,
-    dns: dnsSchema.nullish(),
-  }),
-})
-
 /** The result of a configuration. Throws CniError `config`. */
 function read(call: Call): Result {
-  const { addresses, routes, dns } = parseConfig(schema, call.config).ipam
+  const ipam = settingsOf(call).part('ipam')
+  const addresses = ipam.list('addresses', (items, place) => {
+    const item = items.part(place)
+    const address = item.required('address', item.byRule('address', interfaceAddressRule))
+    return toIp(address, item.byRule('gateway', ipAddressRule))
+  })
   const texts = requestedTexts(call)
   // As in the reference, addresses in CNI_ARGS are added, while those of the other sources replace all others.
   const ips = [
-    ...(addresses ?? []).map(({ address, gateway }) => toIp(address, gateway)),
+    ...addresses,
     ...withGateways(
       texts.arguments.map((text) => parse(text, 'CNI_ARGS (IP)')),
       call.args['GATEWAY'] ?? '',
@@ -38,8 +35,8 @@ function read(call: Call): Result {
   const result = {
     interfaces: [],
     ips: [runtimes, args, ips].find((some) => some.length > 0) ?? [],
-    routes,
-    dns: dns ?? {},
+    routes: routesOf(ipam),
+    dns: dnsIn(ipam),
   }
   refuseTooMany(
     call.version,
@@ -55,7 +52,7 @@ function toIp(address: string, gateway?: string): ResultIp {
 /** Each address with the last of the gateways that is in its subnet. */
 function withGateways(addresses: readonly string[], list: string): ResultIp[] {
   const texts = list.split(',').map((text) => text.trim())
-  const gateways = texts.filter((text) => text !== '').map((text) => parse(text, 'CNI_ARGS (GATEWAY)', ipAddress))
+  const gateways = texts.filter((text) => text !== '').map((text) => parse(text, 'CNI_ARGS (GATEWAY)', ipAddressRule))
   return addresses.map((address) =>
     toIp(
       address,
@@ -64,10 +61,10 @@ function withGateways(addresses: readonly string[], list: string): ResultIp[] {
   )
 }
 
-function parse(text: string, from: string, rule: z.ZodType<string> = interfaceAddress): string {
-  const parsed = rule.safeParse(text)
-  if (parsed.success) return parsed.data
-  throw new CniError(CODE.config, `${from}: ${parsed.error.issues[0]?.message ?? text}`, 'the runtime passed it')
+function parse(text: string, from: string, rule: Rule = interfaceAddressRule): string {
+  const { value, problem } = rule(text)
+  if (problem === undefined) return value
+  throw new CniError(CODE.config, `${from}: ${problem}`, 'the runtime passed it')
 }
 
 async function add(call: Call): Promise<Result> {

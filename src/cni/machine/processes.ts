@@ -54,7 +54,7 @@ function read(file: string): string {
 /** The value of a flag, from `--flag=value` or `--flag value`; the last one counts. */
 export function flagOf(args: readonly string[], ...names: readonly string[]): string | undefined {
   const values = args.flatMap((arg, i) => {
-    const [, name = '', value] = /^(--?[a-z-]+)(?:=(.*))?$/s.exec(arg) ?? []
+    const [, name = '', value] = /^(--?[a-z_-]+)(?:=(.*))?$/s.exec(arg) ?? []
     if (!names.includes(name)) return []
     return [value ?? args[i + 1] ?? '']
   })

@@ -6,8 +6,8 @@ export interface Setting<T> {
 
 /** A program that calls CNI plugins, or has another one do so, and its settings. */
 export interface Runtime {
-  program: 'kubelet' | 'containerd' | 'CRI-O' | 'cri-dockerd' | 'dockerd'
-  /** Undefined if it is not running, and only its file exists. */
+  program: 'kubelet' | 'containerd' | 'CRI-O' | 'cri-dockerd' | 'dockerd' | 'rkt' | 'mesos-agent'
+  /** Undefined if it is not running, and only its files exist. */
   pid?: number
   /** A prefix that turns its paths into ours. */
   root: string

@@ -10,7 +10,7 @@ import { findLink, HOST, type State } from '../../state/state.ts'
 import { doUnrecorded } from '../../engine/do-unrecorded.ts'
 import { withFirst } from '../../engine/first.ts'
 import { CODE, CniError } from '../protocol/error.ts'
-import { containerNetns, lockMachine, ownKernel, refuseMisread } from '../host.ts'
+import { containerNetns, lockMachine, type MachineLock, ownKernel, refuseMisread } from '../host.ts'
 import { hostEnd } from './identity.ts'
 import { ipamOf, needsInterface, refuseWithoutType } from '../ipam/ipam.ts'
 import type { Call, PluginType } from '../protocol/plugin-type.ts'
@@ -32,7 +32,15 @@ export interface CableType<C> {
   /** Makes way for the plan; if it changed anything, returns a function that undoes that. Throws CniError if something is in the way. */
   makeWay?: (kernel: Kernel, config: C, wanted: Result, now: State) => Promise<(() => Promise<void>) | undefined>
   /** The last step: waits for slow parts, and throws CniError if they fail. Returns the state for the result. */
-  settle?: (kernel: Kernel, call: Call, config: C, netns: string, wanted: Result, before: State) => Promise<State>
+  settle?: (
+    kernel: Kernel,
+    call: Call,
+    config: C,
+    netns: string,
+    wanted: Result,
+    before: State,
+    unlocked: MachineLock['without'],
+  ) => Promise<State>
   /** Explains an error, if the configuration tells more than the kernel. */
   explain?: (config: C, error: unknown) => unknown
   /** The interfaces of the result, the container's own among them. */
@@ -51,19 +59,20 @@ export function cablePlugin<C>(type: CableType<C>): PluginType {
       refuseWithoutType(call)
       const config = type.config(call)
       const netns = containerNetns(call.netns)
-      const kernel = ownKernel()
+      const kernel = await ownKernel()
       const ipam = await ipamOf(call)
-      const release = await lockMachine()
+      const lock = await lockMachine()
       try {
         const scope = scopeBefore(type, call, config, netns)
         const now = await kernel.read(scope)
         refuseIfThere(call, netns, now)
-        const make = (lease: Result, before: State) => attach(type, kernel, call, config, netns, lease, before)
+        const make = (lease: Result, before: State) => attach(type, kernel, call, config, netns, lease, before, lock)
         // A plugin such as dhcp requests an address through the interface.
         const early = ipam && needsInterface(call.config) ? await make(EMPTY, now) : undefined
         let made: Made | undefined
         try {
-          const lease = (await ipam?.add(call)) ?? EMPTY
+          // Others need not wait for another plugin, which may be waiting for a server. Ours take a moment.
+          const lease = ipam ? await (early ? lock.without(() => ipam.add(call)) : ipam.add(call)) : EMPTY
           if (ipam && lease.ips.length === 0)
             throw new CniError(CODE.delegate, 'the IPAM plugin gave no address', 'see its configuration under "ipam"')
           made = early
@@ -80,7 +89,7 @@ export function cablePlugin<C>(type: CableType<C>): PluginType {
           throw type.explain?.(config, error) ?? error
         }
       } finally {
-        release()
+        lock.release()
       }
     },
     del: async (call) => {
@@ -94,7 +103,7 @@ export function cablePlugin<C>(type: CableType<C>): PluginType {
       const netns = containerNetns(call.netns)
       const ipam = await ipamOf(call)
       const wanted = type.completed(config, ownResult(call))
-      await checkPlan(ownKernel(), planFor(type)(call, config, netns, wanted), type.checkScope)
+      await checkPlan(await ownKernel(), planFor(type)(call, config, netns, wanted), type.checkScope)
       await ipam?.check(call)
     },
     gc: async (call, valid) => {
@@ -103,7 +112,7 @@ export function cablePlugin<C>(type: CableType<C>): PluginType {
     },
     status: async (call) => {
       refuseWithoutType(call)
-      requireTools(planFor(type)(call, type.config(call), call.netns, SOME))
+      await requireTools(planFor(type)(call, type.config(call), call.netns, SOME))
       await (await ipamOf(call))?.status(call)
     },
   }
@@ -153,6 +162,7 @@ async function attach<C>(
   netns: string,
   lease: Result,
   before: State,
+  lock: MachineLock,
 ): Promise<Made> {
   const wanted = type.completed(config, lease)
   const planned = planFor(type)(call, config, netns, wanted, before).map(bindOperation)
@@ -175,7 +185,7 @@ async function attach<C>(
     const known = hasIpv6 || goBack || !isForwarding ? await read(planned) : before
     const { operations: bound, now } = await withFirst(planned, known, read)
     const settle = async () => {
-      settled = (await type.settle?.(kernel, call, config, netns, wanted, before)) ?? before
+      settled = (await type.settle?.(kernel, call, config, netns, wanted, before, lock.without)) ?? before
     }
     const undo = await doUnrecorded(kernel, bound, now, settle).catch((error: unknown) =>
       doReplacing(kernel, bound, settle, error),

@@ -6,6 +6,7 @@ import type { Operation } from '../../operations/registry.ts'
 import { cutBy, lifelinesOf } from '../../plan/cut-off.ts'
 import { bridgePlan, gatewayOf } from '../../plan/bridge-network.ts'
 import { findLink, type State } from '../../state/state.ts'
+import type { MachineLock } from '../host.ts'
 import { CODE, CniError } from '../protocol/error.ts'
 import type { Call } from '../protocol/plugin-type.ts'
 import type { Result, ResultInterface } from '../protocol/result.ts'
@@ -33,6 +34,7 @@ export const bridgeType: CableType<BridgeConfig> = {
   explain: (config, error) => (config.vlans ? explainVlans(error) : error),
 }
 
+/** The plugin `bridge`: answers all of its calls. Throws CniError, as all plugins do. */
 export const bridge = cablePlugin(bridgeType)
 
 async function settle(
@@ -42,11 +44,13 @@ async function settle(
   netns: string,
   { ips }: Result,
   before: State,
+  unlocked: MachineLock['without'],
 ): Promise<State> {
-  if (config.detectDuplicates && ips.some(({ address }) => isIpv6(address))) {
-    await awaitDuplicateDetection(kernel, call.ifname, netns)
-    await awaitDuplicateDetection(kernel, gatewayOf(config), undefined)
-  }
+  if (config.detectDuplicates && ips.some(({ address }) => isIpv6(address)))
+    await unlocked(async () => {
+      await awaitDuplicateDetection(kernel, call.ifname, netns)
+      await awaitDuplicateDetection(kernel, gatewayOf(config), undefined)
+    })
   const there = findLink(before, config.bridge)
   // A bridge without a fixed MAC takes that of a port, and perhaps its MTU.
   return there && there.mac !== config.bridgeMac

@@ -1,14 +1,13 @@
-import * as z from 'zod'
 import { addressAt, isIpv6, subnetOf } from '../../ip-arithmetic.ts'
-import { ownMac } from '../../operations/mac.ts'
+import { ownMacRule } from '../../rules/mac.ts'
 import { withoutPrefix, type ContainerEnd, type ContainerRoute, type Lease } from '../../plan/container.ts'
 import { containerMac, hostEnd, ownerOf } from './identity.ts'
 import { MAIN, sameDestination } from '../../operations/route.ts'
 import type { State } from '../../state/state.ts'
 import { CODE, CniError } from '../protocol/error.ts'
-import { parseConfig } from '../protocol/parse-config.ts'
 import type { Call } from '../protocol/plugin-type.ts'
 import type { Result, ResultIp } from '../protocol/result.ts'
+import { argsOf, settingsOf } from '../protocol/settings.ts'
 
 /** The container's interface: as in a result, or as it is about to be created. */
 export function containerEnd(
@@ -22,18 +21,12 @@ export function containerEnd(
   return { netns, ifname: call.ifname, mac, host: hostEnd(call), owner: ownerOf(call), isNew }
 }
 
-/** An optional MAC; an empty one counts as missing. */
-const given = z.preprocess((mac) => (mac === '' || mac === null ? undefined : mac), ownMac.optional())
-const macSchema = z.object({
-  runtimeConfig: z.object({ mac: given }).nullish(),
-  args: z.object({ cni: z.object({ mac: given }).nullish() }).nullish(),
-})
-
 /** The MAC that the runtime requests: through the capability, args.cni, or CNI_ARGS, in this order. Throws CniError. */
 function requestedMac(call: Call): string | undefined {
-  const { runtimeConfig, args } = parseConfig(macSchema, call.config)
-  const { MAC } = call.args
-  return runtimeConfig?.mac ?? args?.cni?.mac ?? parseConfig(given, MAC)
+  const settings = settingsOf(call)
+  const inConfig = [settings.part('runtimeConfig'), settings.part('args').part('cni')]
+  const [byRuntime, byArgs] = inConfig.map((part) => part.byRule('mac', ownMacRule))
+  return byRuntime ?? byArgs ?? argsOf(call).byRule('MAC', ownMacRule)
 }
 
 /** The addresses of a result, with their subnets; one that is named twice is one. */

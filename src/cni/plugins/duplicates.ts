@@ -1,16 +1,26 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import * as z from 'zod'
 import type { Kernel } from '../../kernel/kernel.ts'
-import { readJson } from '../../state/json.ts'
+import { readJsonOf, unreadable } from '../../state/json.ts'
 import { CODE, CniError } from '../protocol/error.ts'
+import { Settings } from '../protocol/settings.ts'
 
-const schema = z.array(
-  z.object({
-    addr_info: z
-      .array(z.object({ local: z.string().optional(), tentative: z.boolean(), dadfailed: z.boolean() }).partial())
-      .default([]),
-  }),
-)
+const COMMAND = 'ip -j -6 address show'
+
+/** The addresses that the command printed, and how far duplicate detection is. */
+function addressesIn(text: string) {
+  const refusing = (place: string, problem: string) => unreadable(COMMAND, `${place}: ${problem}`)
+  const printed = new Settings({ links: readJsonOf(COMMAND, text) }, refusing)
+  const ofLink = (link: Settings) =>
+    link.list('addr_info', (items, place) => {
+      const address = items.part(place)
+      return {
+        local: address.text('local'),
+        tentative: address.flag('tentative'),
+        dadfailed: address.flag('dadfailed'),
+      }
+    })
+  return printed.list('links', (items, place) => ofLink(items.part(place))).flat()
+}
 
 /** How long to wait for the kernel, which takes up to 2 s, and how long between two looks, in milliseconds. */
 const TIME_LIMIT = 10_000
@@ -26,10 +36,8 @@ export async function awaitDuplicateDetection(
   netns: string | undefined,
 ): Promise<void> {
   for (const last = Date.now() + TIME_LIMIT; ;) {
-    const { code, stdout } = await kernel.probe(['ip', '-j', '-6', 'address', 'show', 'dev', ifname], netns)
-    const addresses = (code === 0 ? readJson('ip -j -6 address show', stdout, schema) : []).flatMap(
-      (link) => link.addr_info,
-    )
+    const { code, stdout } = await kernel.probe([...COMMAND.split(' '), 'dev', ifname], netns)
+    const addresses = code === 0 ? addressesIn(stdout) : []
     const taken = addresses.find(({ dadfailed }) => dadfailed === true)
     if (taken)
       throw new CniError(

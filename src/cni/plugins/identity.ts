@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto'
 import { hostname } from 'node:os'
 import { readText } from '../../kernel/read-file.ts'
+import { sha256 } from '../../sha256.ts'
 import type { Attachment } from '../protocol/plugin-type.ts'
 
 function hash(...parts: readonly string[]): string {
-  return createHash('sha256').update(parts.join('\0')).digest('hex')
+  return sha256(parts.join('\0'))
 }
 
 /** A MAC address derived from the parts: locally administered and unicast (IEEE 802: bits 1 and 0 of the first byte). */

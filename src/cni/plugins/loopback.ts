@@ -15,7 +15,7 @@ export const loopback: PluginType = {
   add: async (call, deliver) => {
     const netns = containerNetns(call.netns)
     const bound = plan(netns).map(bindOperation)
-    const kernel = ownKernel()
+    const kernel = await ownKernel()
     const scope = narrowScopeOf(bound)
     const undo = await doUnrecorded(kernel, bound, await kernel.read(scope))
     const result = call.prevResult ?? toResult(call, await kernel.read(scope), netns)
@@ -26,10 +26,10 @@ export const loopback: PluginType = {
     const netns = containerNetnsIfThere(call.netns)
     const [lo] = netns === undefined ? [] : plan(netns).map(bindOperation)
     if (!lo) return // it disappeared with its namespace
-    const kernel = ownKernel()
+    const kernel = await ownKernel()
     await runRemoval(kernel, async () => lo.undo({}, await kernel.read(narrowScopeOf([lo]))))
   },
-  check: async (call) => checkPlan(ownKernel(), plan(containerNetns(call.netns))),
+  check: async (call) => checkPlan(await ownKernel(), plan(containerNetns(call.netns))),
   gc: () => Promise.resolve(),
   status: () => Promise.resolve(),
 }

@@ -34,8 +34,8 @@ export const portmap: PluginType = {
       deliver?.(result)
       return result
     }
-    const kernel = ownKernel()
-    const release = await lockMachine()
+    const kernel = await ownKernel()
+    const { release } = await lockMachine()
     try {
       const now = await kernel.read(scopeBefore(call, config))
       const { bound, replaced } = await withoutTaken(
@@ -57,7 +57,7 @@ export const portmap: PluginType = {
     const config = portmapConfig(call)
     previous(call)
     if (config.mappings.length === 0) return
-    const kernel = ownKernel()
+    const kernel = await ownKernel()
     const now = await kernel.read({ namespaces: new Set(), links: hostSide(call) })
     // Where it is on several networks, a port leads to it by one of them.
     const isOwn = (operation: BoundOperation, state: State) => {
@@ -72,7 +72,7 @@ export const portmap: PluginType = {
   },
   status: async (call) => {
     portmapConfig(call)
-    requireTools([{ kind: 'port-forwarding', params: { family: 'ip' } }])
+    await requireTools([{ kind: 'port-forwarding', params: { family: 'ip' } }])
   },
 }
 
@@ -183,9 +183,9 @@ async function withoutTaken(
 
 /** Removes the ports of the owners for which `isGone` holds, and the table with its last port. */
 async function removePorts(isGone: (owner: string) => boolean, call?: Call): Promise<void> {
-  const kernel = ownKernel()
+  const kernel = await ownKernel()
   const tables = (['ip', 'ip6'] as const).map(portTable)
-  const release = await lockMachine()
+  const { release } = await lockMachine()
   try {
     const gone: UdpPort[] = []
     let hadPorts = false

@@ -1,14 +1,14 @@
-import * as z from 'zod'
 import type { Operation } from '../../operations/registry.ts'
 import { ptpPlan, type PtpNetwork, ptpRoutes } from '../../plan/ptp-network.ts'
 import { scopeOf } from '../../plan/scope.ts'
 import type { State } from '../../state/state.ts'
 import { CODE, CniError } from '../protocol/error.ts'
 import { ipamType } from '../ipam/ipam.ts'
-import { parseConfig } from '../protocol/parse-config.ts'
 import type { Call } from '../protocol/plugin-type.ts'
 import type { Result, ResultInterface } from '../protocol/result.ts'
+import { settingsOf } from '../protocol/settings.ts'
 import { cablePlugin } from './attach.ts'
+import { mtuOf } from './bridge-config.ts'
 import { containerEnd, containerRoutes, leasesOf, rankedRoutes, withGateways } from './container-end.ts'
 
 /** The ptp plugin: each container has its own cable to the host, without a bridge. */
@@ -20,22 +20,19 @@ export const ptp = cablePlugin<PtpNetwork>({
   checkScope: scopeOf, // the host's routes, too
 })
 
-/** All keys of the reference's ptp plugin. Unknown keys are tolerated. */
-const schema = z.object({
-  ipMasq: z.boolean().nullish(),
-  ipMasqBackend: z.enum(['iptables', 'nftables', '']).nullish(),
-  mtu: z.int().min(0).max(65535).nullish(),
-})
-
+/** All keys of the reference's ptp plugin. */
 function ptpConfig(call: Call): PtpNetwork {
-  const { ipMasq, mtu } = parseConfig(schema, call.config)
+  const settings = settingsOf(call)
+  const masquerade = settings.flag('ipMasq') === true
+  settings.oneOf('ipMasqBackend', ['iptables', 'nftables']) // we use nftables, whatever it says
+  const mtu = mtuOf(settings)
   if (ipamType(call.config) === undefined)
     throw new CniError(
       CODE.config,
       'network configuration: "ipam" is missing',
       'in a ptp network only addresses distinguish containers: add, for example, "ipam": {"type": "host-local", "subnet": "10.22.0.0/16"}',
     )
-  return { name: call.network, mtu: mtu === 0 ? undefined : (mtu ?? undefined), masquerade: ipMasq === true }
+  return { name: call.network, mtu, masquerade }
 }
 
 /** The IPAM result with gateways: everything goes through the gateway, which is the host. */

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import * as z from 'zod'
 import { type Execution, execute } from '../protocol/execute.ts'
 import { wrongProgram } from './find-plugin.ts'
@@ -55,7 +56,8 @@ async function ask(
 ): Promise<Execution | undefined> {
   try {
     // A program that never stops printing is killed with its children, as timeout(1) does with one that takes too long.
-    return await execute(impatient, file, variables, input, { most: MAX_OUTPUT, detached: true })
+    // It is started in another folder.
+    return await execute(impatient, resolve(file), variables, input, { most: MAX_OUTPUT, detached: true })
   } catch (error) {
     if (error instanceof StoppedError) return undefined
     throw error

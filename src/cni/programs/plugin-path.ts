@@ -1,7 +1,9 @@
+import { join } from 'node:path'
 import { CnilabError } from '../../errors.ts'
 import { programsAmong, programsIn } from '../../kernel/host-files.ts'
 import { APP, type Host } from '../../kernel/host.ts'
 import { packageFolder } from '../../kernel/package-folder.ts'
+import { statOf } from '../../kernel/read-file.ts'
 import { defaultFolders } from './find-plugin.ts'
 
 /** The plugin directories without CNI_PATH, as a host sees them: cnilab's own first. */
@@ -57,11 +59,20 @@ export async function findPluginsOn(
   return files
 }
 
+/** Whether our package has a plugin of this type. */
+function isShipped(type: string): boolean {
+  return statOf(join(packageFolder(), 'dist', 'plugins', type))?.isFile() === true
+}
+
 async function notFound(host: Host, type: string, folders: readonly string[]): Promise<CnilabError> {
   const there = [...new Set((await Promise.all(folders.map((folder) => programsIn(host, folder)))).flat())].toSorted()
   return new CnilabError(
     'machine',
     `there is no plugin '${type}' in ${folders.join(', ')}; plugins there: ${there.join(', ') || 'none'}`,
-    { fix: 'cnilab cni install, or name another folder with --cni-path' },
+    {
+      fix: isShipped(type)
+        ? 'cnilab cni install, or name another folder with --cni-path'
+        : 'install it, which cnilab cannot: it has none of that type; or name its folder with --cni-path',
+    },
   )
 }

@@ -1,10 +1,9 @@
 import { dirname } from 'node:path'
-import * as z from 'zod'
 import type { Host } from '../../kernel/host.ts'
 import { environmentOn } from '../../kernel/environment.ts'
 import { inside } from '../../kernel/inside.ts'
 import { spawn, type SpawnOptions } from '../../kernel/spawn.ts'
-import { parseJson } from '../../state/json.ts'
+import { isObject, parseJson } from '../../state/json.ts'
 import { CODE, CniError } from './error.ts'
 import { withKeys } from './go-keys.ts'
 import type { Keys } from './keys.ts'
@@ -71,13 +70,14 @@ export function callVariables(
 }
 
 const ERROR: Keys = { code: 'number', msg: 'text', details: 'text' }
-const errorSchema = z.object({ code: z.number(), msg: z.string(), details: z.string().optional() })
 
 /** The error that a plugin reported, or one with code `delegate` if it failed without reporting any; undefined if it succeeded. */
 export function errorOf(plugin: string, { code, signal, stdout, stderr }: Execution): CniError | undefined {
   if (code === 0) return undefined
-  const { data } = errorSchema.safeParse(withKeys(parseJson(stdout), { keys: ERROR }))
-  if (data) return new CniError(data.code, data.msg, data.details ?? '')
+  const json = withKeys(parseJson(stdout), { keys: ERROR })
+  const { code: number, msg, details } = isObject(json) ? json : {}
+  if (typeof number === 'number' && typeof msg === 'string')
+    return new CniError(number, msg, typeof details === 'string' ? details : '')
   const how = code === undefined ? `was ended by ${signal ?? 'a signal'}` : `exited with ${code}`
   const said = stderr.trim() || stdout.trim()
   return new CniError(
@@ -93,10 +93,11 @@ export function resultOf(plugin: string, execution: Execution): Result {
   if (error) throw error
   try {
     return parseResult(parseJson(execution.stdout))
-  } catch {
+  } catch (problem) {
+    const why = problem instanceof Error ? problem.message : String(problem)
     throw new CniError(
       CODE.decode,
-      `the plugin ${plugin} printed no CNI result`,
+      `the plugin ${plugin} printed no CNI result: it is ${why}`,
       `it printed: ${execution.stdout.trim()}`,
     )
   }

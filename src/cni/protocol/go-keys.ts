@@ -1,3 +1,4 @@
+import { isObject, type JsonObject } from '../../state/json.ts'
 import { IPAM_TYPES, type Keys, LIST, lookup, PLUGIN, TYPES, type ValueKind } from './keys.ts'
 
 /** A path in a document, as it is written there. */
@@ -5,8 +6,6 @@ type Path = readonly (string | number)[]
 
 /** Told of each key that is written in other capitals than its plugin's documentation has. */
 type Note = (path: Path, meant: string) => void
-
-type JsonObject = Readonly<Record<string, unknown>>
 
 /**
  * JSON as plugins written in Go read it (encoding/json), and so as people and programs write it: known keys count without
@@ -57,10 +56,6 @@ export function withListKeys(list: JsonObject, note: Note = () => undefined): Js
     ...known,
     plugins: all.map((plugin, i) => (isObject(plugin) ? withPluginKeys(plugin, note, [written, i]) : plugin)),
   }
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function asObject(value: unknown): JsonObject {

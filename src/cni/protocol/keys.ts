@@ -22,6 +22,7 @@ export type ValueKind =
   | { mapOf: ValueKind }
   | { keys: Keys; required?: readonly string[] }
 
+/** The keys that an object may have, and what is allowed as the value of each. */
 export type Keys = Readonly<Record<string, ValueKind>>
 
 /** A plugin type: what it does, in one line, its keys in addition to the common ones, and which of them it requires. */

@@ -1,7 +1,9 @@
 import type { Result } from './result.ts'
 import type { Version } from './versions.ts'
 
+/** What CNI_COMMAND may be (CNI spec 1.1.0, "CNI operations"). */
 export const COMMANDS = ['ADD', 'DEL', 'CHECK', 'GC', 'STATUS', 'VERSION'] as const
+/** One of the commands that a runtime may give to a plugin. */
 export type CniCommand = (typeof COMMANDS)[number]
 
 /** One interface of one container on one network (CNI spec 1.1.0, "attachment"). */

@@ -1,12 +1,14 @@
-import * as z from 'zod'
-import { wrongContainerId, wrongInterfaceName, wrongNetworkName } from '../../operations/names.ts'
+import { wrongContainerId, wrongInterfaceName, wrongNetworkName } from '../../rules/names.ts'
+import { isObject } from '../../state/json.ts'
 import { CODE, CniError } from './error.ts'
 import { parseUntrusted } from './given-json.ts'
 import { withPluginKeys } from './go-keys.ts'
 import { type Call, type CniCommand, COMMANDS, type ValidAttachments } from './plugin-type.ts'
 import { parseResult, type Result } from './result.ts'
+import { Settings } from './settings.ts'
 import { atLeast, isVersion, LATEST, OLDEST, type Version, VERSIONS } from './versions.ts'
 
+/** The environment variables of a process, by name; undefined for one that is not set. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /** The environment variables that each command requires (CNI spec 1.1.0, "CNI operations"). */
@@ -56,8 +58,6 @@ export function readArgs(text: string): Record<string, string> {
   )
 }
 
-const objectSchema = z.record(z.string(), z.unknown())
-
 /** Parses a configuration. Throws CniError `decode`. */
 export function readConfig(text: string): Readonly<Record<string, unknown>> {
   let json: unknown
@@ -71,14 +71,13 @@ export function readConfig(text: string): Readonly<Record<string, unknown>> {
       'the runtime passes the network configuration, which it mostly reads from a file in /etc/cni/net.d',
     )
   }
-  const { data } = objectSchema.safeParse(json)
-  if (!data || Array.isArray(json))
+  if (!isObject(json))
     throw new CniError(
       CODE.decode,
       'the configuration on stdin is not a JSON object',
       'a network configuration has the form {"cniVersion", "name", "type", …}',
     )
-  return withPluginKeys(data)
+  return withPluginKeys(json)
 }
 
 /** The version that a configuration asks for, even one that we do not support. Throws CniError `decode`. */
@@ -111,8 +110,9 @@ function readPrevResult(config: Readonly<Record<string, unknown>>): Result | und
   if (given === undefined || given === null) return undefined
   try {
     return parseResult(given)
-  } catch {
-    throw new CniError(CODE.decode, 'prevResult in the configuration is not a CNI result')
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new CniError(CODE.decode, `prevResult in the configuration is ${why}`)
   }
 }
 
@@ -156,25 +156,24 @@ export function readCall(command: CniCommand, env: Environment, config: Readonly
   }
 }
 
-const validSchema = z
-  .array(
-    z
-      .object({ containerID: z.string(), ifname: z.string() })
-      .transform(({ containerID, ifname }) => ({ containerId: containerID, ifname })),
-  )
-  .nullish()
-
 /**
  * Reads the attachments that GC must leave alone, from either key that runtimes use; without any, as from cnitool, there are
  * none. Throws CniError `config`.
  */
 export function readValid(config: Readonly<Record<string, unknown>>): ValidAttachments {
   const key = 'cni.dev/valid-attachments' in config ? 'cni.dev/valid-attachments' : 'cni.dev/attachments'
-  const parsed = validSchema.safeParse(config[key])
-  if (parsed.success) return parsed.data ?? []
-  throw new CniError(
-    CODE.config,
-    '"cni.dev/valid-attachments" is not a list of {"containerID", "ifname"}',
-    'GC removes whatever it does not name',
+  const settings = new Settings(
+    config,
+    (place, problem) =>
+      new CniError(
+        CODE.config,
+        `"${place}": ${problem}: "cni.dev/valid-attachments" is a list of {"containerID", "ifname"}`,
+        'GC removes whatever it does not name',
+      ),
   )
+  return settings.list(key, (items, place) => {
+    const one = items.part(place)
+    const text = (name: string) => one.required(name, one.text(name))
+    return { containerId: text('containerID'), ifname: text('ifname') }
+  })
 }

@@ -1,91 +1,130 @@
-import * as z from 'zod'
-import { addressWithPrefix, ipAddress } from '../../operations/ip.ts'
 import { isIpv6 } from '../../ip-arithmetic.ts'
+import { addressWithPrefixRule, ipAddressRule } from '../../rules/ip.ts'
+import type { Rule } from '../../rules/rule.ts'
+import { isObject, type JsonObject } from '../../state/json.ts'
+import { CODE, CniError } from './error.ts'
 import { withKeys } from './go-keys.ts'
 import { RESULT } from './keys.ts'
+import { Settings, settingsOf } from './settings.ts'
 import { atLeast, type Version } from './versions.ts'
 
-/** The name servers in a result or a configuration. */
-export const dnsSchema = z.object({
-  nameservers: z.array(z.string()).optional(),
-  domain: z.string().optional(),
-  search: z.array(z.string()).optional(),
-  options: z.array(z.string()).optional(),
-})
+/** The DNS settings of a result or a configuration (CNI spec 1.1.0, "dns"): addresses of servers, a domain, search domains, options. */
+export interface Dns {
+  nameservers?: string[]
+  domain?: string
+  search?: string[]
+  options?: string[]
+}
 
-const routeSchema = z.object({
-  dst: addressWithPrefix,
-  gw: ipAddress.optional(),
-  mtu: z.number().optional(),
-  advmss: z.number().optional(),
-  priority: z.number().optional(),
-  table: z.number().optional(),
-  scope: z.number().optional(),
-})
+/** A route of a result (CNI spec 1.1.0, "routes"): `dst` with its prefix; `mtu` and `advmss` in bytes. */
+export interface ResultRoute {
+  dst: string
+  gw?: string | undefined
+  mtu?: number | undefined
+  advmss?: number | undefined
+  priority?: number | undefined
+  table?: number | undefined
+  scope?: number | undefined
+}
 
-const interfaceSchema = z.object({
-  name: z.string(),
-  mac: z.string().optional(),
-  mtu: z.number().optional(),
-  sandbox: z.string().optional(),
-  socketPath: z.string().optional(),
-  pciID: z.string().optional(),
-})
+/** An interface of a result (CNI spec 1.1.0, "interfaces"): `sandbox` is the path of its namespace, missing on the host. */
+export interface ResultInterface {
+  name: string
+  mac?: string | undefined
+  mtu?: number | undefined
+  sandbox?: string | undefined
+  socketPath?: string | undefined
+  pciID?: string | undefined
+}
 
-const ipSchema = z.object({
+/** An address of a result (CNI spec 1.1.0, "ips"), and the index of the interface that has it. */
+export interface ResultIp {
   /** With its prefix: `10.22.0.5/16`. */
-  address: addressWithPrefix,
-  gateway: ipAddress.optional(),
+  address: string
+  gateway?: string | undefined
   /** Index into `interfaces`. */
-  interface: z.number().optional(),
-})
-
-/** Go writes an empty list as null. */
-const list = <T extends z.ZodType>(item: T) =>
-  z
-    .array(item)
-    .nullish()
-    .transform((items) => items ?? [])
-
-const currentSchema = z.object({
-  interfaces: list(interfaceSchema),
-  ips: list(ipSchema),
-  routes: list(routeSchema),
-  dns: dnsSchema.nullish().transform((dns) => dns ?? {}),
-})
-
-/** ip4 and ip6 in versions 0.1.0 and 0.2.0. */
-const oldIpSchema = z.object({ ip: addressWithPrefix, gateway: ipAddress.optional(), routes: list(routeSchema) })
-const oldSchema = z.object({
-  ip4: oldIpSchema.nullish(),
-  ip6: oldIpSchema.nullish(),
-  dns: dnsSchema.nullish().transform((dns) => dns ?? {}),
-})
-
-export type Dns = z.infer<typeof dnsSchema>
-export type ResultRoute = z.infer<typeof routeSchema>
-
-export type ResultInterface = z.infer<typeof interfaceSchema>
-export type ResultIp = z.infer<typeof ipSchema>
+  interface?: number | undefined
+}
 
 /** The result of ADD, in the latest version (CNI spec 1.1.0, "Success"). An IPAM plugin's has no interfaces. */
-export type Result = z.infer<typeof currentSchema>
+export interface Result {
+  interfaces: ResultInterface[]
+  ips: ResultIp[]
+  routes: ResultRoute[]
+  dns: Dns
+}
 
 /** An empty result. */
 export const EMPTY: Result = { interfaces: [], ips: [], routes: [], dns: {} }
 
-/** Parses a result of any version. Throws ZodError. */
+/** Parses a result of any version. Throws CniError `decode`, which says what is wrong with it. */
 export function parseResult(given: unknown): Result {
+  const refusing = (key: string, problem: string) =>
+    new CniError(CODE.decode, `not a CNI result: ${key === '' ? '' : `"${key}": `}${problem}`)
   const json = withKeys(given, { keys: RESULT })
-  const isOld = typeof json === 'object' && json !== null && ('ip4' in json || 'ip6' in json)
-  if (!isOld) return currentSchema.parse(json)
-  const { ip4, ip6, dns } = oldSchema.parse(json)
-  const both = [ip4, ip6].flatMap((one) => (one ? [one] : []))
+  const result = new Settings(json, refusing)
+  const isOld = isObject(json) && ('ip4' in json || 'ip6' in json)
+  return { ...(isOld ? oldResult(result) : currentResult(result)), dns: dnsIn(result) }
+}
+
+function currentResult(result: Settings): Omit<Result, 'dns'> {
   return {
-    interfaces: [],
-    ips: both.map(({ ip, gateway }) => ({ address: ip, ...(gateway === undefined ? {} : { gateway }) })),
-    routes: both.flatMap(({ routes }) => routes),
-    dns,
+    interfaces: result.list('interfaces', (items, place) => interfaceIn(items.part(place))),
+    ips: result.list('ips', (items, place) => ipIn(items.part(place), 'address')),
+    routes: routesIn(result),
+  }
+}
+
+/** What ip4 and ip6 say, in versions 0.1.0 and 0.2.0. */
+function oldResult(result: Settings): Omit<Result, 'dns'> {
+  const both = ['ip4', 'ip6'].filter((key) => result.has(key)).map((key) => result.part(key))
+  return { interfaces: [], ips: both.map((one) => ipIn(one, 'ip')), routes: both.flatMap(routesIn) }
+}
+
+function interfaceIn(one: Settings): ResultInterface {
+  return {
+    name: one.text('name') ?? '',
+    mac: one.text('mac'),
+    mtu: one.whole('mtu'),
+    sandbox: one.text('sandbox'),
+    socketPath: one.text('socketPath'),
+    pciID: one.text('pciID'),
+  }
+}
+
+function ipIn(one: Settings, key: string): ResultIp {
+  return {
+    address: one.required(key, one.byRule(key, addressWithPrefixRule)),
+    gateway: one.byRule('gateway', ipAddressRule),
+    interface: one.whole('interface', Number.MIN_SAFE_INTEGER),
+  }
+}
+
+function routesIn(settings: Settings): ResultRoute[] {
+  return settings.list('routes', (routes, place) => routeIn(routes.part(place), addressWithPrefixRule))
+}
+
+/** A route of a result, or of an IPAM configuration; `rule` is that of its destination. */
+export function routeIn(route: Settings, rule: Rule): ResultRoute {
+  return {
+    dst: route.required('dst', route.byRule('dst', rule)),
+    gw: route.byRule('gw', ipAddressRule),
+    mtu: route.whole('mtu'),
+    advmss: route.whole('advmss'),
+    priority: route.whole('priority'),
+    table: route.whole('table'),
+    scope: route.whole('scope'),
+  }
+}
+
+/** The name servers under "dns", with only the keys that are there. */
+export function dnsIn(settings: Settings): Dns {
+  const dns = settings.part('dns')
+  const domain = dns.text('domain')
+  const lists = (['nameservers', 'search', 'options'] as const).filter((key) => dns.has(key))
+  return {
+    ...Object.fromEntries(lists.map((key) => [key, dns.texts(key)])),
+    ...(domain === undefined ? {} : { domain }),
   }
 }
 
@@ -126,8 +165,8 @@ export function ownResult({ prevResult, ifname }: { prevResult: Result | undefin
   return { ...prevResult, ips: ips.filter((one) => isOwn(one.interface)) }
 }
 
-/** The name servers of a configuration, or else those of its IPAM plugin's result. */
-export function dnsOf({ config }: { config: Readonly<Record<string, unknown>> }, { dns }: Result): Dns {
-  const { data } = dnsSchema.safeParse(config['dns'])
-  return data && Object.keys(data).length > 0 ? data : dns
+/** The name servers of a configuration, or else those of its IPAM plugin's result. Throws CniError `config`. */
+export function dnsOf(call: { config: JsonObject }, { dns }: Result): Dns {
+  const own = dnsIn(settingsOf(call))
+  return Object.keys(own).length > 0 ? own : dns
 }

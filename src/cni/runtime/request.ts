@@ -4,7 +4,7 @@ import { CnilabError } from '../../errors.ts'
 import { parseUntrusted } from '../protocol/given-json.ts'
 import type { CniCommand } from '../protocol/plugin-type.ts'
 import { readArgs } from '../protocol/request.ts'
-import { wrongContainerId, wrongInterfaceName, wrongNetworkName } from '../../operations/names.ts'
+import { wrongContainerId, wrongInterfaceName, wrongNetworkName } from '../../rules/names.ts'
 import type { RuntimeConf } from './cache.ts'
 import { type FoundNetwork, findNetwork } from '../config/discover.ts'
 

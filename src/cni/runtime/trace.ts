@@ -1,7 +1,7 @@
 import type { Host } from '../../kernel/host.ts'
 import { CnilabError } from '../../errors.ts'
 import { type Kernel, kernelOf } from '../../kernel/kernel.ts'
-import { netnsOf } from '../../operations/names.ts'
+import { netnsOf } from '../../rules/names.ts'
 import { FORWARDING } from '../../operations/sysctl.ts'
 import { diff, summarize } from '../../state/diff.ts'
 import { rulesetLines } from '../../state/ruleset-lines.ts'

@@ -1,3 +1,5 @@
+import { prepare, readFor } from '../../engine/do.ts'
+import { guardOf, refuseToCutOff } from '../../engine/guard.ts'
 import { runRemoval } from '../../engine/run-removal.ts'
 import { undoEntries } from '../../engine/undo.ts'
 import { type LabEvents, type LabReport, runLab } from '../../lab/run/automatic.ts'
@@ -6,7 +8,7 @@ import { exclusively } from '../../journal/exclusively.ts'
 import { type JournalEntry, readJournal } from '../../journal/journal.ts'
 import { flagsFor, type Host } from '../../kernel/host.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
-import { netnsOf } from '../../operations/names.ts'
+import { netnsOf } from '../../rules/names.ts'
 import { attachmentOf, type Command, ip, type Resource, resource } from '../../operations/operation.ts'
 import { bindOperation } from '../../operations/registry.ts'
 import { acceptRa, FORWARDING } from '../../operations/sysctl.ts'
@@ -16,9 +18,10 @@ import { type Finding, toFindings } from '../../plan/finding.ts'
 import { scopeOf } from '../../plan/scope.ts'
 import { findLink, HOST, portsOf, type State } from '../../state/state.ts'
 import { askIpam } from './ask-ipam.ts'
-import { type BridgeJob, fixOf, stepsFor } from './bridge-job.ts'
+import { type BridgeJob, fixOf, operationsFor, stepsFor } from './bridge-job.ts'
 import { cacheContainer, cacheIntent } from './containers.ts'
-import { CniError } from '../protocol/error.ts'
+import { ipamType } from '../ipam/ipam.ts'
+import { CODE, CniError } from '../protocol/error.ts'
 import { hostEnd, ownerOf, ownersOf } from '../plugins/identity.ts'
 import { refuseIfThere, toResult } from '../plugins/attach.ts'
 import { bridgeType } from '../plugins/bridge.ts'
@@ -34,6 +37,8 @@ import { readCached, removeCached, requireOwnCache } from '../runtime/cache.ts'
 export interface AttachOutcome {
   report: LabReport
   result?: Result
+  /** What was run first: it removed other addresses of the bridge, as `forceAddress` asks for. */
+  cleared: readonly Command[]
 }
 
 /**
@@ -52,25 +57,64 @@ export async function attachContainer(
   const { call } = job
   requireOwnCache(host)
   return exclusively(host, async () => {
-    await refuseAgain(kernel, job)
+    const before = await refuseAgain(kernel, job)
     const earlier = new Set(readJournal(host).map((entry) => entry.id))
     const forget = await cacheIntent(host, job)
     const lease = await askIpam(host, 'ADD', call).catch(async (error: unknown) => {
       await forget()
       throw error
     })
+    let goBack: (() => Promise<void>) | undefined
+    const undo = async () => {
+      await rollBack(kernel, call, earlier)
+      await goBack?.()
+    }
     try {
-      const lab = stepsFor(job, lease)
+      const way = await makeWay(kernel, job, lease, before)
+      goBack = way.goBack
+      const lab = stepsFor(job, lease, before)
       const report = await runLab(kernel, lab, draw(lab.steps.length), signal, ownerOf(call))
       if (!report.error && report.steps.every(({ status }) => status === 'done' || status === 'already'))
-        return { report, result: await finish(kernel, job, lease, deliver) }
-      await rollBack(kernel, call, earlier)
-      return { report }
+        return { report, result: await finish(kernel, job, lease, before, deliver), cleared: way.cleared }
+      await undo()
+      const explained = bridgeType.explain?.(job.config, report.error)
+      if (explained instanceof CniError) report.error = inWords(explained)
+      return { report, cleared: [] }
     } catch (error) {
-      await rollBack(kernel, call, earlier)
-      throw error
+      await undo()
+      throw error instanceof CniError ? inWords(error) : error
     }
   })
+}
+
+/** An error of the plugin's as one of ours. */
+function inWords(error: CniError): CnilabError {
+  return new CnilabError('state', error.message, { cause: error, ...fixOf(error) })
+}
+
+/**
+ * Removes other addresses of the bridge where the configuration says `forceAddress`, unless that would cut the host off.
+ * Throws CniError `exists` where it does not, and CniError `delegate` if there is no address for the container.
+ */
+async function makeWay(kernel: Kernel, job: BridgeJob, lease: Result, before: State) {
+  const { call, config } = job
+  if (ipamType(call.config) !== undefined && lease.ips.length === 0)
+    throw new CniError(CODE.delegate, 'the IPAM plugin gave no address', 'see its configuration under "ipam"')
+  const cleared: Command[] = []
+  const guarded: Kernel = {
+    ...kernel,
+    run: async (commands, options) => {
+      // What would stop a later step, such as a bridge of others on the machine, keeps its addresses.
+      const { operations, now } = await readFor(kernel, operationsFor(job, lease, before))
+      prepare(kernel.host, operations, now, {})
+      const guard = guardOf(kernel.host, await kernel.read({ namespaces: new Set() }))
+      refuseToCutOff(kernel.host, 'Remove the other addresses of the bridge', commands, guard)
+      await kernel.run(commands, options)
+      cleared.push(...commands)
+    },
+  }
+  const goBack = await bridgeType.makeWay?.(guarded, config, bridgeType.completed(config, lease), before)
+  return { goBack, cleared: [...cleared] }
 }
 
 /** Undoes the journal's entries since `earlier`, and releases the address. */
@@ -83,26 +127,39 @@ async function rollBack(kernel: Kernel, call: Call, earlier: ReadonlySet<string>
   await removeCached(kernel.host, call)
 }
 
-/** Throws CnilabError `state` if the container is already attached. */
-async function refuseAgain(kernel: Kernel, { call, config }: BridgeJob): Promise<void> {
-  const netns = netnsOf(call.netns)
-  const now = await kernel.read(scopeOf(bridgeType.plan(call, config, netns, EMPTY).map(bindOperation)))
+/** Returns the state before anything is made. Throws CnilabError `state` if the container is already attached. */
+async function refuseAgain(kernel: Kernel, job: BridgeJob): Promise<State> {
+  const { call } = job
+  const now = await kernel.read(scopeOf(operationsFor(job, EMPTY).map(bindOperation)))
   try {
-    refuseIfThere(call, netns, now)
+    refuseIfThere(call, netnsOf(call.netns), now)
+    await refuseAnew(kernel.host, call)
+    return now
   } catch (error) {
     if (!(error instanceof CniError)) throw error
     throw new CnilabError('state', error.message, { cause: error, fix: remedyFor(kernel.host, call, now) })
   }
 }
 
+/** Throws CniError `exists` if the container was attached in another namespace: its cable went with that, not its address. */
+async function refuseAnew(host: Host, call: Call): Promise<void> {
+  const cached = await readCached(host, call)
+  if (cached === undefined || cached === 'bad' || netnsOf(cached.netns) === netnsOf(call.netns)) return
+  throw new CniError(
+    CODE.exists,
+    `container ${call.containerId} is already on the network ${call.network}, in the namespace ${cached.netns}: perhaps it was started anew`,
+  )
+}
+
 /** What to do about an existing interface: the alias of its other end says which container and network it belongs to. */
 function remedyFor(host: Host, call: Call, now: State): string {
   const netns = netnsOf(call.netns)
   const near = findLink(now, call.ifname, netns)
-  const far = now.get(HOST)?.links.find(({ index, alias }) => index === near?.peerIndex && alias !== undefined)
+  if (!near) return `cnilab bridge del ${quote(call.containerId)} ${quote(netns)}${flagsFor(host)} removes that first`
+  const far = now.get(HOST)?.links.find(({ index, alias }) => index === near.peerIndex && alias !== undefined)
   const other = attachmentOf(far?.alias)
   if (!other)
-    return `find out whose it is with: cnilab exec --netns ${quote(netns)}${flagsFor(host)} -- ip -d link show ${quote(call.ifname)}`
+    return `find out whose it is with: cnilab exec --netns ${quote(netns)}${flagsFor(host)} -- ip -d link show ${quote(call.ifname)}${host.kind === 'machine' ? '; where a container runtime made it, start the container without a network, as with docker run --network=none' : ''}`
   const { network, containerId } = other
   const what = containerId === call.containerId ? 'it' : `container ${containerId}`
   return `cnilab bridge del ${quote(containerId)} ${quote(netns)}${flagsFor(host)} removes ${what} from ${network} first`
@@ -113,20 +170,21 @@ async function finish(
   kernel: Kernel,
   job: BridgeJob,
   lease: Result,
+  before: State,
   deliver: (text: string) => void = () => undefined,
 ): Promise<Result> {
   const { call, config, network } = job
   const netns = netnsOf(call.netns)
   const wanted = bridgeType.completed(config, lease)
-  const now = await kernel.read(scopeOf(bridgeType.plan(call, config, netns, wanted).map(bindOperation)))
+  await bridgeType.settle?.(kernel, call, config, netns, wanted, before, (wait) => wait())
+  const now = await kernel.read(scopeOf(operationsFor(job, lease, before).map(bindOperation)))
   const result = toResult(bridgeType, call, config, netns, wanted, now)
   const shown = toVersion(result, network.version)
   await cacheContainer(kernel.host, job, shown)
   try {
     deliverResult(shown, deliver)
   } catch (error) {
-    if (!(error instanceof CniError)) throw error
-    throw new CnilabError('state', error.message, { cause: error, ...fixOf(error) })
+    throw error instanceof CniError ? inWords(error) : error
   }
   return result
 }
@@ -214,16 +272,15 @@ function belongs({ operation, owner }: JournalEntry, { call, config }: BridgeJob
 }
 
 /** Checks the kernel and the IPAM plugin against the cached result of ADD. Throws CnilabError `state`. */
-export async function checkContainer(kernel: Kernel, { call, config, network }: BridgeJob): Promise<Finding[]> {
+export async function checkContainer(kernel: Kernel, job: BridgeJob): Promise<Finding[]> {
+  const { call, network } = job
   const cached = await readCached(kernel.host, call)
   if (cached === undefined || cached === 'bad')
     throw new CnilabError('state', `container ${call.containerId} is not attached to the network ${call.network}`, {
       fix: `cnilab bridge add ${quote(call.containerId)} ${quote(netnsOf(call.netns))}${flagsFor(kernel.host)}`,
     })
   const result = ownResult({ prevResult: cached.result, ifname: call.ifname })
-  const bound = bridgeType
-    .plan(call, config, netnsOf(call.netns), bridgeType.completed(config, result))
-    .map(bindOperation)
+  const bound = operationsFor(job, result).map(bindOperation)
   const findings = toFindings(bound, await kernel.read(scopeOf(bound)))
   const prevResult = toVersion(cached.result, network.version)
   if (atLeast(network.version, '0.4.0'))

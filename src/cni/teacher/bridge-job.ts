@@ -1,11 +1,13 @@
+import { existsSync } from 'node:fs'
 import { extname } from 'node:path'
 import { readConfigFile } from '../config/config-file.ts'
 import { CnilabError } from '../../errors.ts'
 import type { Host } from '../../kernel/host.ts'
 import type { Runnable } from '../../lab/format/lab.ts'
-import { netnsOf, wrongContainerId } from '../../operations/names.ts'
-import { bindOperation } from '../../operations/registry.ts'
+import { netnsOf, wrongContainerId } from '../../rules/names.ts'
+import { bindOperation, type Operation, withoutIpv6 } from '../../operations/registry.ts'
 import { quote } from '../../plan/command-line.ts'
+import type { State } from '../../state/state.ts'
 import { CniError } from '../protocol/error.ts'
 import { readHostLocal } from '../ipam/host-local-config.ts'
 import { ipamType, refuseWithoutType } from '../ipam/ipam.ts'
@@ -66,15 +68,30 @@ export function jobOn(network: Network, containerId: string, netns: string): Bri
   }
 }
 
+/** The same job in the namespace at another path. */
+export function inNetns(job: BridgeJob, netns: string): BridgeJob {
+  return { ...job, call: { ...job.call, netns } }
+}
+
+/** The path of the namespace in which a container was attached to a bridge, according to the cache; undefined if it is on none. */
+export async function lastNetns(host: Host, containerId: string): Promise<string | undefined> {
+  const { entries } = await readCache(host)
+  return entries.find((one) => {
+    const network = one.containerId === containerId ? cachedNetwork(one) : undefined
+    return network !== undefined && pluginOf(network) !== undefined
+  })?.netns
+}
+
 /**
  * The job with the network to which the container is attached, according to the cache. If there are several, the one with the
- * name in `given`; if there is none, `given` itself. Throws CnilabError `usage` if it is ambiguous.
+ * name in `given`; if there is none, `given` itself. A container that was started again has another namespace: then what it
+ * was attached to in the old one. Throws CnilabError `usage` if it is ambiguous.
  */
 export async function asAdded(host: Host, given: BridgeJob): Promise<BridgeJob> {
   const { containerId, ifname, netns, network } = given.call
-  const { entries } = await readCache(host)
-  const jobs = entries
-    .filter((one) => one.containerId === containerId && one.ifname === ifname && netnsOf(one.netns) === netnsOf(netns))
+  const own = (await readCache(host)).entries.filter((one) => one.containerId === containerId && one.ifname === ifname)
+  const here = own.filter((one) => netnsOf(one.netns) === netnsOf(netns))
+  const jobs = (here.length > 0 ? here : own)
     .flatMap((one) => cachedNetwork(one) ?? [])
     .filter((one) => pluginOf(one) !== undefined)
     .map((one) => jobOn(one, containerId, netns))
@@ -118,9 +135,16 @@ const TITLES: Readonly<Record<string, string>> = {
   masquerade: 'Forward, and masquerade (step 8)',
 }
 
+/** The operations for a job, as the plugin plans them; `now` is the state before, undefined for a check or a dry run. */
+export function operationsFor({ call, config }: BridgeJob, lease: Result, now?: State): Operation[] {
+  const operations = bridgeType.plan(call, config, netnsOf(call.netns), bridgeType.completed(config, lease), now)
+  return existsSync('/proc/sys/net/ipv6') ? operations : withoutIpv6(operations)
+}
+
 /** Steps 2 to 8 for a job, as far as it needs them. */
-export function stepsFor({ call, config }: BridgeJob, lease: Result): Runnable {
-  const operations = bridgeType.plan(call, config, netnsOf(call.netns), bridgeType.completed(config, lease))
+export function stepsFor(job: BridgeJob, lease: Result, now?: State): Runnable {
+  const { call } = job
+  const operations = operationsFor(job, lease, now)
   const steps = Object.entries(TITLES).flatMap(([id, title]) => {
     const own = operations.filter((operation) => bindOperation(operation).step === id)
     const [first] = own

@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs'
 import { CnilabError } from '../../errors.ts'
+import { once } from '../../once.ts'
 import type { Calls } from './calls.ts'
 import { HEADER, messagesIn, readAttributes, readString } from './message.ts'
 
@@ -21,8 +22,8 @@ const EINTR = 4
 
 /** How long the kernel may take for an answer, in seconds: it deletes hundreds of cables with a namespace. */
 const PATIENCE = 60
-/** How often to list again what changes while it is being listed. */
-const TRIES = 20
+/** How often to list again what changes meanwhile: on a busy host something changes often, and mostly what does not matter here. */
+const TRIES = 10
 
 /** What the kernel says against a request: the error number, and the words for it, its own if it has some. */
 export interface Refusal {
@@ -31,11 +32,16 @@ export interface Refusal {
 }
 
 /** The answer to one request. */
-export interface Answer {
+interface Answer {
   refusal: Refusal | undefined
   /** The messages that it asked for. */
   messages: Buffer[]
+  /** Whether what it lists changed meanwhile, so that something may be missing. */
+  isInterrupted: boolean
 }
+
+/** Into which all sockets receive, one after the other: what they receive is copied at once. */
+const received = once(() => Buffer.alloc(1 << 16))
 
 /** A netlink socket. It stays in the network namespace in which it was opened. */
 export interface NetlinkSocket {
@@ -63,23 +69,22 @@ export function openSocket(calls: Calls, protocol: number): NetlinkSocket {
   set(SOL_SOCKET, SO_RCVBUF, 1 << 20)
   set(SOL_NETLINK, NETLINK_EXT_ACK, 1)
   set(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1)
-  const buffer = Buffer.alloc(1 << 16)
   let sequence = 0
 
   const receive = (): Buffer[] => {
     for (;;) {
-      const length = calls.recv(fd, buffer)
+      const length = calls.recv(fd, received())
       if (length === -EINTR) continue
       if (length < 0) throw new CnilabError('state', `the kernel did not answer: ${calls.strerror(-length)}`)
-      return messagesIn(Buffer.from(buffer.subarray(0, length)))
+      return messagesIn(Buffer.from(received().subarray(0, length)))
     }
   }
   const ask = (requests: readonly Buffer[]): Answer[] => {
-    const answers = new Map<number, Answer & { isMark: boolean; isOver: boolean; isInterrupted?: boolean }>()
+    const answers = new Map<number, Answer & { isMark: boolean; isOver: boolean }>()
     for (const request of requests) {
       request.writeUInt32LE((sequence += 1), 8)
       const isMark = isBatchMark(request)
-      answers.set(sequence, { refusal: undefined, messages: [], isMark, isOver: isMark })
+      answers.set(sequence, { refusal: undefined, messages: [], isInterrupted: false, isMark, isOver: isMark })
     }
     const sent = calls.send(fd, requests.length === 1 && requests[0] ? requests[0] : Buffer.concat(requests))
     if (sent < 0) throw new CnilabError('state', `could not ask the kernel: ${calls.strerror(-sent)}`)
@@ -88,7 +93,6 @@ export function openSocket(calls: Calls, protocol: number): NetlinkSocket {
         const answer = answers.get(one.readUInt32LE(8))
         if (!answer) continue // of an earlier request
         const [type, flags] = [one.readUInt16LE(4), one.readUInt16LE(6)]
-        if ((flags & INTERRUPTED) !== 0) answer.messages.length = 0
         if (type === ERROR || type === DONE) {
           answer.isOver = true
           answer.refusal ??= refusalIn(calls, one, type, flags)
@@ -99,29 +103,20 @@ export function openSocket(calls: Calls, protocol: number): NetlinkSocket {
         }
         if ((flags & INTERRUPTED) !== 0) answer.isInterrupted = true
       }
-    return [...answers.values()]
-      .filter(({ isMark, refusal }) => !isMark || refusal)
-      .map(({ refusal, messages, isInterrupted }) => ({
-        refusal: isInterrupted === true ? { errno: AGAIN, words: 'what it lists changed meanwhile' } : refusal,
-        messages,
-      }))
+    return [...answers.values()].filter(({ isMark, refusal }) => !isMark || refusal)
   }
   return {
     ask,
     list: (request) => {
-      for (let tries = TRIES; ; tries--) {
+      for (let tries = 1; ; tries++) {
         const [answer] = ask([request])
-        if (!answer?.refusal) return answer?.messages ?? []
-        if (answer.refusal.errno !== AGAIN || tries === 0)
-          throw new CnilabError('state', `could not read the network: ${answer.refusal.words}`)
+        if (answer?.refusal) throw new CnilabError('state', `could not read the network: ${answer.refusal.words}`)
+        if (answer?.isInterrupted !== true || tries === TRIES) return answer?.messages ?? []
       }
     },
     close: () => closeSync(fd),
   }
 }
-
-/** Our own number for a list that changed meanwhile: EAGAIN. */
-const AGAIN = 11
 
 function fail(answer: { refusal: Refusal | undefined; isOver: boolean }, refusal: Refusal): void {
   answer.isOver = true

@@ -16,9 +16,10 @@ export interface StepCommand {
   netns?: string | undefined
 }
 
-/** A command of a step; `exit` is the status with which it is to end, or `any`. */
+/** A command of a step; `exit` is the status with which it is to end, or `any`. It is run while all of `if` hold. */
 export interface RunCommand extends StepCommand {
   exit: string
+  if: Assertion[]
 }
 
 /** A multiple-choice question; `answer` is the index of the right choice, from 0, and `try` a command that shows it. */
@@ -220,7 +221,11 @@ function readStep(
       return assertion(source, at('before', i), item, variables)
     }),
     free,
-    run: step.run.map((one, i) => ({ ...command(one, 'run', i), exit: one.exit })),
+    run: step.run.map((one, i) => ({
+      ...command(one, 'run', i),
+      exit: one.exit,
+      if: condition(one.if, 'run', i, 'if'),
+    })),
     hints: step.hints.map((hint, i) =>
       isConditional(hint) ? words(hint.text, ...at('hints', i, 'text')) : words(hint, ...at('hints', i)),
     ),

@@ -38,6 +38,7 @@ const inLanguages = (one: z.ZodType<string>) => z.union([one, byLanguage(one)])
 const title = inLanguages(line)
 /** Markdown. */
 const text = inLanguages(lines)
+/** A text of a lab file: one for all languages, or one for each, by ISO 639 code. */
 export type Localized = z.infer<typeof text>
 
 /** The definition of a parameter. */
@@ -52,6 +53,7 @@ const parameterSchema = z.strictObject({
   max: whole.optional(),
   limit: text.optional(),
 })
+/** The definition of a parameter, as it is in a lab file. */
 export type ParameterDefinition = z.infer<typeof parameterSchema>
 
 /** A program to run, as an argv, without a shell. `netns` says where; by default on the host. */
@@ -60,8 +62,18 @@ const commandSchema = z.strictObject({
   netns: z.string().optional(),
 })
 
-/** A command of a step. `exit`: the status with which it ends, or `any`; without it, a command that fails is a failure. */
+/** One kind with its parameters, and other keys: an operation or an assertion, which their registries parse. */
+const itemSchema = z.record(z.string(), z.unknown())
+
+/** When a text is true, or a command wanted: checks, all of which must hold then. */
+const conditionSchema = z.union([itemSchema, list(itemSchema)]).optional()
+
+/**
+ * A command of a step. `exit`: the status with which it ends, or `any`; without it, a command that fails is a failure. `if`:
+ * for one that changes something, when that is still to be done.
+ */
 const runSchema = commandSchema.extend({
+  if: conditionSchema,
   exit: z
     .string()
     .regex(/^(any|\d{1,3})$/, {
@@ -69,9 +81,6 @@ const runSchema = commandSchema.extend({
     })
     .default('0'),
 })
-
-/** One kind with its parameters, and other keys: an operation or an assertion, which their registries parse. */
-const itemSchema = z.record(z.string(), z.unknown())
 
 /** A question before or after a step. After the answer, `try` is run, so that the kernel itself replies. */
 const questionSchema = z.strictObject({
@@ -83,9 +92,6 @@ const questionSchema = z.strictObject({
   try: commandSchema.optional(),
   at: z.enum(['before', 'after']).default('after'),
 })
-
-/** When a text is true: checks, all of which must hold then. */
-const conditionSchema = z.union([itemSchema, list(itemSchema)]).optional()
 
 /** A hint, and when it is true. */
 const hintSchema = z.union([lines, z.strictObject({ text, if: conditionSchema }), byLanguage(lines)])
@@ -163,4 +169,5 @@ export const labSchema = z.strictObject({
     z.strictObject({ title, url: line.regex(/^https:\/\/\S+$/, { error: 'must begin with https://' }) }),
   ).default([]),
 })
+/** A lab file after parsing, before its parameters have values and its operations their kinds. */
 export type LabFile = z.infer<typeof labSchema>

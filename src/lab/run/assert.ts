@@ -49,6 +49,12 @@ export async function assert(
   }
 }
 
+/** Whether all of these hold now; none of them waits for long. */
+export async function allHold(kernel: Kernel, claims: readonly Assertion[], now: State): Promise<boolean> {
+  for (const claim of claims) if ((await assert(kernel, claim, '', now, false)).passed !== true) return false
+  return true
+}
+
 /** An outcome. If `tried` is false, nothing could be tried, so it counts neither for nor against the assertion. */
 type Tried = AssertionOutcome & { tried?: false }
 
@@ -73,10 +79,17 @@ async function look(kernel: Kernel, test: Extract<Test, { by: 'state' }>, now: S
   return effect ? { holds: effect.isThere, actual: effect.actual } : found
 }
 
-function needsInternet(test: Test): boolean {
+/** Whether a test is only about what is at the other end of the uplink. */
+export function needsInternet(test: Test): boolean {
   if (test.by === 'seen') return true
   if (test.by === 'ping') return test.to === UPLINK.gateway
   return test.by === 'call' && targetOf(test.call) === UPLINK.gateway
+}
+
+/** Whether an assertion calls the program that answers in the internet, which takes its time to start. */
+export function callsInternet(assertion: Assertion): boolean {
+  const { test } = bindAssertion(assertion)
+  return needsInternet(test) && (test.by === 'call' || (test.by === 'ping' && test.packets === 'all'))
 }
 
 function targetOf(called: Extract<Test, { by: 'call' }>['call']): string {
@@ -92,18 +105,23 @@ async function read(kernel: Kernel, { reading, proof }: Extract<Test, { by: 'rea
 }
 
 /**
- * Pings twice: if an earlier packet still waits for an unresolved neighbour, the first one is dropped with it. Then tries
+ * Pings twice: if an earlier packet still waits for an unresolved neighbour, the first one is dropped with it. Also tries
  * what else must pass.
  */
 async function ping(kernel: Kernel, test: Extract<Test, { by: 'ping' }>, seconds: number, now: State): Promise<Tried> {
+  const { from, to, packets } = test
+  // Side by side: what else there is to try takes its time to start.
+  const [small, loss] = await Promise.all([
+    pingTwice(kernel, test, seconds),
+    packets === 'small' ? undefined : lossOf(kernel, { from, to, packets }, seconds / 2, now),
+  ])
+  return small.holds && loss !== undefined ? { holds: false, actual: loss } : small
+}
+
+async function pingTwice(kernel: Kernel, test: Extract<Test, { by: 'ping' }>, seconds: number): Promise<Tried> {
   const isShort = seconds < 2 * PATIENT.silence
   const first = await pingOnce(kernel, test, isShort ? seconds : seconds / 2, seconds)
-  const small =
-    isShort || first.holds || first.tried === false ? first : await pingOnce(kernel, test, seconds / 2, seconds)
-  const { from, to, packets } = test
-  if (!small.holds || packets === 'small') return small
-  const loss = await lossOf(kernel, { from, to, packets }, seconds / 2, now)
-  return loss === undefined ? small : { holds: false, actual: loss }
+  return isShort || first.holds || first.tried === false ? first : pingOnce(kernel, test, seconds / 2, seconds)
 }
 
 async function pingOnce(

@@ -1,16 +1,19 @@
 import { type Assertion, bindAssertion } from '../../assertions/registry.ts'
 import { CnilabError } from '../../errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
+import { startInternet } from '../../kernel/packets.ts'
 import type { Progress } from '../../kernel/run.ts'
 import type { LabStep, Runnable, RunnableStep } from '../format/lab.ts'
+import { isLarge } from '../format/large.ts'
 import { overlaps } from '../../ip-arithmetic.ts'
 import { type Resource, resource } from '../../operations/operation.ts'
 import { bindOperation } from '../../operations/registry.ts'
 import { toLine } from '../../plan/command-line.ts'
 import { type Finding, toFindings } from '../../plan/finding.ts'
+import { inOrder } from '../../plan/order.ts'
 import { type PlanScope, scopeOf } from '../../plan/scope.ts'
-import { HOST, type State } from '../../state/state.ts'
-import { assert } from './assert.ts'
+import { HOST, INTERNET, type State } from '../../state/state.ts'
+import { assert, callsInternet, needsInternet } from './assert.ts'
 import { doPlan } from '../../engine/do.ts'
 import { lostGround } from './ground.ts'
 import { endOf, isOverSometime } from './lasting.ts'
@@ -52,11 +55,6 @@ export interface LabEvents {
   stepEnds?: (step: RunnableStep, report: StepReport) => Promise<void>
 }
 
-/** Whether a lab has so many operations that they are judged once, at the end, instead of after each step. */
-export function isLarge(lab: Runnable): boolean {
-  return lab.steps.reduce((sum, step) => sum + step.operations.length, 0) > 50
-}
-
 /**
  * Does the steps of a lab in order and checks each, in the kernel and with real packets. Does not throw if something goes
  * wrong in the lab: the report says so, and later steps stay `pending`. `owner` is the attachment that it is done for, if
@@ -85,6 +83,8 @@ export async function runLab(
       await doPlan(kernel, start, { now, signal })
       now = await kernel.read(scopeFrom(lab, 0))
     }
+    // It starts while the steps are done; if it cannot, the check that needs it says why.
+    if (now.has(INTERNET) && checksOf(lab).some(callsInternet)) void startInternet(kernel.host).catch(() => undefined)
     for (const [i, step] of lab.steps.entries()) {
       const report = steps[i] ?? emptyReport(step)
       signal.throwIfAborted()
@@ -158,11 +158,14 @@ function isInterruption(error: unknown, signal: AbortSignal): boolean {
  * checks need more than packets.
  */
 function scopeFrom(lab: Runnable, i: number): PlanScope | undefined {
-  const checks = lab.steps.flatMap(({ before = [], checks: after = [] }) => [...before, ...after])
-  if (checks.some((check) => !['ping', 'seen'].includes(bindAssertion(check).test.by))) return undefined
+  if (checksOf(lab).some((check) => !['ping', 'seen'].includes(bindAssertion(check).test.by))) return undefined
   return scopeOf(
     (isLarge(lab) ? lab.steps : lab.steps.slice(0, i + 2)).flatMap((step) => step.operations).map(bindOperation),
   )
+}
+
+function checksOf(lab: Runnable): Assertion[] {
+  return lab.steps.flatMap(({ before = [], checks = [] }) => [...before, ...checks])
 }
 
 function emptyReport(step: RunnableStep): StepReport {
@@ -178,7 +181,10 @@ export async function tryBefore(kernel: Kernel, step: LabStep, now: State): Prom
   return findings
 }
 
-/** Tries assertions in order; returns whether none failed. */
+/**
+ * Tries assertions, and reports them in order; returns whether none failed. Packets to the internet change nothing for each
+ * other: they are on their way side by side. All else waits until what comes before it is over.
+ */
 async function tryAll(
   kernel: Kernel,
   assertions: readonly Assertion[],
@@ -188,13 +194,32 @@ async function tryAll(
   checked: (finding: Finding) => void,
 ): Promise<boolean> {
   let holds = true
-  for (const assertion of assertions) {
+  for (const group of sideBySide(assertions)) {
     signal.throwIfAborted()
-    const finding = await assert(kernel, assertion, step, now)
-    checked(finding)
-    holds &&= finding.passed !== false
+    const findings = await Promise.all(group.map((assertion) => assert(kernel, assertion, step, now)))
+    for (const finding of findings) {
+      checked(finding)
+      holds &&= finding.passed !== false
+    }
   }
   return holds
+}
+
+/** Neighbouring assertions that can be tried at once, in groups. */
+function sideBySide(assertions: readonly Assertion[]): Assertion[][] {
+  const groups: Assertion[][] = []
+  for (const assertion of assertions) {
+    const last = groups.at(-1)
+    if (last && areIndependent([...last, assertion])) last.push(assertion)
+    else groups.push([assertion])
+  }
+  return groups
+}
+
+/** Whether all of them only call the internet. Who calls it is noted in one place: only one of them can ask that at a time. */
+function areIndependent(assertions: readonly Assertion[]): boolean {
+  const tests = assertions.map((assertion) => bindAssertion(assertion).test)
+  return tests.every(needsInternet) && tests.filter(({ by }) => by === 'seen').length < 2
 }
 
 /**
@@ -244,14 +269,12 @@ async function judgeAll(kernel: Kernel, lab: Runnable, steps: readonly StepRepor
       .map((operation) => ({ step: step.id, operation: bindOperation(operation) }))
       .filter(({ operation }) => !isOverSometime(lab, step, operation.id)),
   )
-  const now = await kernel.read(scopeOf(bound.map(({ operation }) => operation)))
-  const findings = toFindings(
-    bound.map(({ operation }) => operation),
-    now,
-  )
+  const operations = inOrder(bound.map(({ operation }) => operation))
+  const stepOf = new Map(bound.map(({ operation, step }) => [operation, step]))
+  const findings = toFindings(operations, await kernel.read(scopeOf(operations)))
   for (const report of steps) {
     report.findings = findings.flatMap((finding, i) =>
-      bound[i]?.step === report.id ? [{ ...finding, step: report.id }] : [],
+      operations[i] && stepOf.get(operations[i]) === report.id ? [{ ...finding, step: report.id }] : [],
     )
     if (report.status !== 'pending' && report.findings.some((finding) => finding.passed !== true))
       report.status = 'failed'

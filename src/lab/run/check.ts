@@ -3,12 +3,14 @@ import type { Kernel } from '../../kernel/kernel.ts'
 import type { Lab, LabStep } from '../format/lab.ts'
 import { readResource } from '../../operations/operation.ts'
 import { bindOperation, bindPlan, type BoundOperation, type Operation } from '../../operations/registry.ts'
+import { inOrder } from '../../plan/order.ts'
 import { dependencies, type Dependencies, type Finding, NOT_TRIED, toFindings } from '../../plan/finding.ts'
 import { HOST, type State } from '../../state/state.ts'
 import { assert } from './assert.ts'
 import { doublesIn } from './elsewhere.ts'
 import { lostGround } from './ground.ts'
 import { endOf, isOverSometime } from './lasting.ts'
+import { renewNeighbours } from './neighbours.ts'
 import { type Effect, effectsOf, withEffects } from './prove.ts'
 
 /** The status of a step, read from the kernel. `next` is the first step that is not done. */
@@ -33,6 +35,7 @@ export interface LabCheckResult {
  */
 export async function checkLab(kernel: Kernel, lab: Lab, reached = -1, patient = true): Promise<LabCheckResult> {
   const now = await kernel.read()
+  await renewNeighbours(kernel, lab, now, patient)
   const judged = (isOver: (step: LabStep, id: string) => boolean) =>
     judgeSteps(kernel, lab, reached, { now, patient, isOver })
   const hasEnded = (step: LabStep, id: string) => isOverSometime(lab, step, id) && endOf(lab, step, id) <= reached + 1
@@ -143,10 +146,10 @@ async function checkStep(
 ): Promise<Finding[]> {
   const operations = step.free
     ? []
-    : step.operations.map((operation) => planned.get(operation) ?? bindOperation(operation))
+    : inOrder(step.operations.map((operation) => planned.get(operation) ?? bindOperation(operation)))
   const found = withoutConsequences(
     toFindings(operations, now, step.id, before, [...planned.values()]),
-    step,
+    operations,
     moves,
     now,
   )
@@ -168,12 +171,13 @@ async function checkStep(
     const all = [...(earlier ?? []), ...findings]
     const dependsOn = isTried ? all.map(({ id }) => id) : before.on(bound.needs)
     const isReady = earlier !== undefined && (isTried ? all.every(isFine) : before.hold(dependsOn))
-    const isLeftOut = (isTried && !isReady) || isOver(step, bound.id)
-    const finding = isLeftOut
-      ? skipped(check, step)
-      : withoutDouble(step, await assert(kernel, check, step.id, now, patient))
+    const isEnded = isOver(step, bound.id)
+    const finding =
+      isTried && (!isReady || isEnded)
+        ? skipped(check, step)
+        : withoutDouble(step, await assert(kernel, isEnded ? { ...check, wait: 0 } : check, step.id, now, patient))
     const passed = finding.passed === false && !isReady ? null : finding.passed
-    before.add(bound.id, isOver(step, bound.id) ? true : passed, bound.provides)
+    before.add(bound.id, isEnded ? true : passed, bound.provides)
     findings.push({ ...finding, passed, dependsOn })
   }
   if (earlier !== undefined) return findings
@@ -191,18 +195,21 @@ function movesOf(lab: Lab): Map<string, string> {
   )
 }
 
-/** A cable disappears with the namespace that holds one of its ends: if that is missing, only the namespace counts as a failure. */
+/**
+ * A cable disappears with the namespace that holds one of its ends: if that is missing, only the namespace counts as a failure.
+ * `operations`: those of the findings.
+ */
 function withoutConsequences(
   findings: readonly Finding[],
-  step: LabStep,
+  operations: readonly BoundOperation[],
   moves: ReadonlyMap<string, string>,
   now: State,
 ): Finding[] {
   return findings.map((finding, i) => {
-    const operation = step.operations[i]
+    const operation = operations[i]
     if (!operation || finding.passed !== false) return finding
-    const lost = bindOperation(operation)
-      .provides.map(readResource)
+    const lost = operation.provides
+      .map(readResource)
       .map(({ what, netns, ifname }) => (what === 'link' && netns === HOST ? moves.get(ifname) : undefined))
     const missing = lost.filter((netns) => netns !== undefined && !now.has(netns))
     if (missing.length === 0) return finding

@@ -1,5 +1,5 @@
 import type { Kernel } from '../../kernel/kernel.ts'
-import { bindOperation, parseOperation } from '../../operations/registry.ts'
+import { bindOperation, type Operation, parseOperation } from '../../operations/registry.ts'
 import { toLine } from '../../plan/command-line.ts'
 import { type Finding, toFindings } from '../../plan/finding.ts'
 import { INTERNET, type State, UPLINK } from '../../state/state.ts'
@@ -13,19 +13,41 @@ import { isHostDefault } from '../../operations/route.ts'
  */
 export async function lostGround(kernel: Kernel, lab: Runnable, step: string, now: State): Promise<Finding[]> {
   if (kernel.host.kind === 'machine' || !now.has(INTERNET) || isAboutDefault(lab)) return []
-  const way = bindOperation(parseOperation('route', { dst: 'default', via: UPLINK.gateway }))
+  const way = bindOperation(wayOut())
   if (way.judge(now).status === 'present') return []
   const findings = withEffects(toFindings([way], now, step), await effectsOf(kernel, [way], now))
-  const commands = way.apply.map((command) => toLine(command, '1')).join('; ')
+  const commands = ground()
+    .map(bindOperation)
+    .filter((one) => one.judge(now).status !== 'present')
+    .flatMap(({ apply }) => apply.map((command) => toLine(command, '1')))
+    .join('; ')
   return findings
     .filter(({ passed }) => passed !== true)
     .map((finding) => ({
       ...finding,
       passed: false,
       what: 'The host keeps the default route that it had',
-      actual: `${finding.actual}: ${commands} brings it back`,
+      actual: `${finding.actual}; ${commands} would bring it back`,
     }))
 }
+
+/** The operations that bring back what `lostGround` found to be lost, and what that rests on; none if nothing is. */
+export function lostGroundOf(findings: readonly Finding[]): Operation[] {
+  const { id } = bindOperation(wayOut())
+  return findings.some((one) => one.id === id && one.passed === false) ? ground() : []
+}
+
+/** The host's way out, and what it rests on. */
+function ground(): Operation[] {
+  const { address, prefix, ifname } = UPLINK
+  return [
+    parseOperation('address', { address: `${address}/${prefix}`, ifname }),
+    parseOperation('up', { ifname }),
+    wayOut(),
+  ]
+}
+
+const wayOut = () => parseOperation('route', { dst: 'default', via: UPLINK.gateway })
 
 function isAboutDefault({ start = [], steps }: Runnable): boolean {
   const items = [

@@ -1,13 +1,13 @@
 import { type Assertion, bindAssertion } from '../../assertions/registry.ts'
 import { findObstacles } from '../../engine/obstacles.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
-import { bindOperation } from '../../operations/registry.ts'
+import { bindOperation, bindPlan } from '../../operations/registry.ts'
 import { correctionsFor } from '../../plan/corrections.ts'
 import type { Finding } from '../../plan/finding.ts'
-import { type State, UPLINK } from '../../state/state.ts'
+import { HOST, type State, UPLINK } from '../../state/state.ts'
 import { hintsFor } from '../format/hints.ts'
 import type { Lab, LabStep } from '../format/lab.ts'
-import { assert } from './assert.ts'
+import { allHold } from './assert.ts'
 import { type LabCheckResult, isDone } from './check.ts'
 import { trailOf } from './trail.ts'
 
@@ -24,17 +24,24 @@ export interface FailureHelp {
   known: string[]
 }
 
-/** The hints of a step that are true now; none if it is done. */
+/** The hints of a step that are true now; none if it is done, or if all that it tells to do is. */
 export async function trueHints(
   kernel: Kernel,
   step: LabStep,
-  { steps, now }: LabCheckResult,
+  { findings, steps, now }: LabCheckResult,
 ): Promise<NumberedHint[]> {
-  if (isDone(step, steps)) return []
+  if (isDone(step, steps) || isBuilt(step, findings)) return []
   const hints: NumberedHint[] = []
   for (const [i, text] of step.hints.entries())
     if (await allHold(kernel, step.hintsIf[i] ?? [], now)) hints.push({ number: i + 1, text })
   return hints
+}
+
+/** Whether all operations of a step are done, so that only something else can keep its checks from passing. */
+function isBuilt({ id, free, operations, run }: LabStep, findings: readonly Finding[]): boolean {
+  if (free || operations.length === 0 || run.length > 0) return false
+  const ids = new Set(operations.map((operation) => bindOperation(operation).id))
+  return findings.every((one) => one.step !== id || !ids.has(one.id) || one.passed === true)
 }
 
 /** What can truly be said of the first failure. */
@@ -45,16 +52,13 @@ export async function helpWith(kernel: Kernel, lab: Lab, { findings, now }: LabC
   const texts: string[] = []
   for (const { text, if: claims } of hintsFor(step, findings)) if (await allHold(kernel, claims, now)) texts.push(text)
   const check = step.checks.find((one) => bindAssertion(one).id === failure.id)
-  return { failure, texts, known: check && !check.not ? await whatIsKnown(kernel, lab, check, findings, now) : [] }
-}
-
-/** Whether all of these hold now. */
-async function allHold(kernel: Kernel, claims: readonly Assertion[], now: State): Promise<boolean> {
-  for (const claim of claims) {
-    const { passed } = await assert(kernel, claim, '', now, false)
-    if (passed !== true) return false
+  const stray = now.get(HOST)?.strays?.find((name) => failure.id === `netns.${name}`)
+  const known = check && !check.not ? await whatIsKnown(kernel, lab, check, findings, now) : []
+  return {
+    failure,
+    texts,
+    known: stray === undefined ? known : [`ip netns delete ${stray} removes that file`, ...known],
   }
-  return true
 }
 
 /** Where a packet check fails, what is known: what is in the way, what is right, and where the packet was last seen. */
@@ -67,7 +71,7 @@ async function whatIsKnown(
 ): Promise<string[]> {
   const { test } = bindAssertion(check)
   if (test.by === 'state' || test.by === 'reading') return []
-  const plan = [...lab.start, ...lab.steps.flatMap(({ operations }) => operations)].map(bindOperation)
+  const plan = bindPlan([...lab.start, ...lab.steps.flatMap(({ operations }) => operations)])
   const { own, foreign } = await findObstacles(kernel, now)
   const wrong = [...correctionsFor(plan, plan, now), ...own]
   const passed = findings.filter((one) => one.passed === true).length

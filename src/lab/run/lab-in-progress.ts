@@ -21,6 +21,7 @@ import { ownSandbox } from '../../sandbox/find.ts'
 import { HOST, INTERNET, type Link, type State, UPLINK } from '../../state/state.ts'
 import { type LabCheckResult, checkLab, isShown, type StepState } from './check.ts'
 import { doPlan } from '../../engine/do.ts'
+import { lostGroundOf } from './ground.ts'
 import { loadLab } from './load.ts'
 import { doStep, planOf, type StepOptions, type StepPlan, type StepResult } from './steps.ts'
 
@@ -158,8 +159,8 @@ export function noteStep(running: RunningLab, step: LabStep, what: Partial<StepP
   })
 }
 
-/** Records that one more of a step's hints was shown; `further`: how much further that one is than the last. */
-export function noteHint(running: RunningLab, step: LabStep, further = 1): Promise<void> {
+/** Records that a hint of a step was shown; `further`: how much further it is than the last one. */
+export function noteHint(running: RunningLab, step: LabStep, further: number): Promise<void> {
   return update(running, (progress) => {
     const own = stepProgress(progress, step.id)
     progress.steps[step.id] = { ...own, hints: Math.min(own.hints + further, step.hints.length) }
@@ -237,7 +238,8 @@ export function planFor(
   first: readonly LabStep[],
   checked: LabCheckResult,
 ): StepPlan {
-  return planOf(running.lab, step, first, reachedSteps(running, checked), checked.now)
+  const plan = planOf(running.lab, step, first, reachedSteps(running, checked), checked.now)
+  return { ...plan, operations: [...lostGroundOf(checked.findings), ...plan.operations] }
 }
 
 /**

@@ -4,6 +4,7 @@ import { CnilabError } from '../../errors.ts'
 import { MIB, readText } from '../../kernel/read-file.ts'
 import { BOUNDS } from '../format/bounds.ts'
 import type { Lab } from '../format/lab.ts'
+import { isLarge } from '../format/large.ts'
 import { isLabPath, unknownLab } from '../format/lab-name.ts'
 import type { Operation } from '../../operations/registry.ts'
 import { packageFolder } from '../../kernel/package-folder.ts'
@@ -41,7 +42,13 @@ function language(): string | undefined {
  * `usage` if it does not exist or has a mistake.
  */
 export async function loadLab(name: string, set: readonly string[] = []): Promise<Lab> {
-  const values = valuesOf(set)
+  const lab = await findLab(name, valuesOf(set))
+  // Else a thousand containers let 100 MB of garbage pile up before the first collection of all.
+  if (isLarge(lab)) process.getBuiltinModule('node:v8').setFlagsFromString('--optimize-for-size')
+  return lab
+}
+
+async function findLab(name: string, values: Readonly<Record<string, string>>): Promise<Lab> {
   if (isLabPath(name)) return parse(name, name, values)
   const known = labNames()
   if (!known.includes(name)) throw unknownLab(name, known)

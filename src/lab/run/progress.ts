@@ -28,6 +28,7 @@ const stepProgressSchema = z.object({
   /** By the question's number, from 0: whether the first answer was right. */
   answers: z.record(z.string(), z.boolean()).default({}),
 })
+/** What is kept of a step that a learner has come to. */
 export type StepProgress = z.infer<typeof stepProgressSchema>
 
 const progressSchema = z.object({

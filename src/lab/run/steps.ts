@@ -4,16 +4,17 @@ import type { Kernel } from '../../kernel/kernel.ts'
 import { outputOf } from '../../kernel/on-host.ts'
 import type { Lab, LabStep, RunCommand, StepCommand } from '../format/lab.ts'
 import type { Command } from '../../operations/operation.ts'
-import { bindOperation, type Operation } from '../../operations/registry.ts'
+import { bindOperation, bindPlan, type Operation } from '../../operations/registry.ts'
 import type { Correction } from '../../plan/cables.ts'
 import { programLine } from '../../plan/command-line.ts'
 import { foresee } from '../../plan/foresee.ts'
 import type { Finding } from '../../plan/finding.ts'
-import type { State } from '../../state/state.ts'
+import { HOST, type State, UPLINK } from '../../state/state.ts'
 import { type LabCheckResult, isDone, type StepState } from './check.ts'
 import type { DoResult } from '../../engine/do.ts'
 import { mendPlan, planMending } from '../../engine/mend.ts'
 import { findObstacles } from '../../engine/obstacles.ts'
+import { allHold } from './assert.ts'
 import { endOf } from './lasting.ts'
 import { removeOperation } from '../../engine/remove.ts'
 
@@ -90,11 +91,29 @@ export function planOf(
   const start = lab.start.filter((operation) => !isForbidden(lab, operation, now))
   const furthest = Math.max(-1, ...reached.map((one) => lab.steps.indexOf(one)))
   const isOver = (one: LabStep, operation: Operation) => endOf(lab, one, bindOperation(operation).id) <= furthest
+  const all = [...start, ...steps.flatMap((one) => one.operations.filter((operation) => !isOver(one, operation)))]
   return {
     steps,
-    operations: [...start, ...steps.flatMap((one) => one.operations.filter((operation) => !isOver(one, operation)))],
+    operations: withoutLost(all, now),
     within: [...lab.start, ...lab.steps.flatMap((one) => one.operations)],
   }
+}
+
+/**
+ * Operations without those whose effect a later one of them takes away by moving an interface, as foreseen from a host that
+ * has nothing of them yet.
+ */
+function withoutLost(operations: readonly Operation[], now: State): Operation[] {
+  const bound = bindPlan(operations)
+  if (!bound.some(({ moves }) => moves)) return [...operations]
+  const host = now.get(HOST)
+  const links = (host?.links ?? []).filter(({ name }) => name === 'lo' || name === UPLINK.ifname)
+  let state: State = new Map(host ? [[HOST, { ...host, links, routes: [] }]] : [])
+  const made = bound.map((one) => {
+    state = foresee(state, one.apply)
+    return one.judge(state).status === 'present'
+  })
+  return operations.filter((_, i) => made[i] !== true || bound[i]?.judge(state).status === 'present')
 }
 
 /** Whether a step of the lab demands that an operation of its start is taken back: what is gone then was repaired. */
@@ -141,7 +160,7 @@ function wrongIn(done: DoResult['done'], corrections: readonly Correction[]): st
 
 /** Options of `doStep`. */
 export interface StepOptions {
-  /** Whether to remove rules of others that let no packet pass, if checks fail for them. */
+  /** Whether to remove rules of others that let no packet pass, if checks fail for them; on the machine they stay. */
   removeForeign?: boolean
 }
 
@@ -154,9 +173,10 @@ export async function doStep(
   plan: StepPlan,
   before: LabCheckResult,
   check: () => Promise<LabCheckResult>,
-  { removeForeign = false }: StepOptions = {},
+  options: StepOptions = {},
 ): Promise<StepResult> {
   const { steps } = plan
+  const removeForeign = options.removeForeign === true && kernel.host.kind === 'sandbox'
   const runs: CommandOutput[] = []
   const commands: Command[] = []
   const wrong: string[] = []
@@ -217,17 +237,30 @@ export function resultByHand(step: LabStep, before: LabCheckResult, after: LabCh
   }
 }
 
-/** Runs commands of a lab in order, all of them, and returns their output, and which of them failed. */
+/** Whether a command of a lab is still to be run: one that changes something may have been. */
+async function isWanted(kernel: Kernel, command: Partial<RunCommand>): Promise<boolean> {
+  const { if: claims = [] } = command
+  return claims.length === 0 || allHold(kernel, claims, await kernel.read())
+}
+
+/** The commands of a step that are still to be run. */
+export async function wantedRuns(kernel: Kernel, { run }: Pick<LabStep, 'run'>): Promise<RunCommand[]> {
+  const wanted = await Promise.all(run.map((command) => isWanted(kernel, command)))
+  return run.filter((_, i) => wanted[i])
+}
+
+/** Runs commands of a lab in order, all that are wanted, and returns their output, and which of them failed. */
 export async function runCommands(
   kernel: Kernel,
   commands: readonly (StepCommand & Partial<RunCommand>)[],
 ): Promise<CommandOutput[]> {
   const outputs: CommandOutput[] = []
   for (const command of commands) {
+    if (!(await isWanted(kernel, command))) continue
     const { output, code } = await outputOf(kernel.host, command.argv, command.netns)
     // One that we had to stop did not fail by itself: its output says so.
-    const isWanted = code === undefined || [undefined, 'any', String(code)].includes(command.exit)
-    outputs.push({ command, output, ...(isWanted ? {} : { failure: `it ended with status ${code}` }) })
+    const isRight = code === undefined || [undefined, 'any', String(code)].includes(command.exit)
+    outputs.push({ command, output, ...(isRight ? {} : { failure: `it ended with status ${code}` }) })
   }
   return outputs
 }

@@ -1,5 +1,6 @@
+import type { CallOutcome } from '../../assertions/assertion.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
-import { call, startInternet, whileAnswering } from '../../kernel/packets.ts'
+import { call, isInternetReady, startInternet, whileAnswering } from '../../kernel/packets.ts'
 import { CnilabError } from '../../errors.ts'
 import { bitsOf, contains, isIpv6 } from '../../ip-arithmetic.ts'
 import { findLink, HOST, type State, UPLINK } from '../../state/state.ts'
@@ -13,6 +14,10 @@ const USUAL = 1500
 const LARGEST = 65_535
 /** The port for TCP: the internet has a web server. Elsewhere we listen. */
 const [WEB, ECHO] = [80, 7]
+/** An answer to that shows that it listens; to read the page itself would take longer (RFC 1945, section 4.1). */
+const REQUEST = 'HEAD / HTTP/1.0\r\n\r\n'
+/** What the caller says of a port on which nobody listens. */
+const REFUSED = 'connection refused'
 
 /**
  * What does not get from a namespace (undefined: the host) to an address that answers small pings, as a sentence; undefined
@@ -73,29 +78,30 @@ async function lossOfTcp(
 ): Promise<string | undefined> {
   const isInternet = to === UPLINK.gateway && kernel.host.kind !== 'machine'
   const whom = isInternet
-    ? ({ protocol: 'http', to, port: WEB, path: '/' } as const)
+    ? ({ protocol: 'tcp', to, port: WEB, say: REQUEST } as const)
     : ({ protocol: 'tcp', to, port: ECHO } as const)
-  const ask = async (isListening: boolean) => {
-    const soon = isListening && !isInternet ? ({ soon: true } as const) : {}
-    const { ok, detail } = await call(kernel, from, { ...whom, ...soon }, 2 * seconds)
-    if (ok || (!isListening && detail === 'connection refused')) return undefined
-    return `${to} answers pings, but not TCP on port ${whom.port}: ${detail}`
-  }
+  const ask = (isSoon: boolean) => call(kernel, from, whom, 2 * seconds, { isSoon })
+  const loss = ({ ok, detail }: CallOutcome) =>
+    ok ? undefined : `${to} answers pings, but not TCP on port ${whom.port}: ${detail}`
   try {
     if (isInternet) {
-      await startInternet(kernel.host)
-      return await ask(true)
+      if (isInternetReady(kernel.host)) return loss(await ask(false))
+      // Both programs take their time to start; the first call may still have been too early.
+      const [early] = await Promise.all([ask(true), startInternet(kernel.host)])
+      return early.detail === REFUSED ? loss(await ask(false)) : loss(early)
     }
     const owner = [...now].find(([, namespace]) => has(namespace, to))?.[0]
     // On the machine itself, no port is opened for a moment that nobody asked for.
-    if (owner === undefined || kernel.host.kind === 'machine') return await ask(false)
-    // Both programs take their time to start.
+    if (owner === undefined || kernel.host.kind === 'machine') {
+      const refused = await ask(false)
+      return refused.detail === REFUSED ? undefined : loss(refused)
+    }
     const asking = ask(true)
     const [answered] = await Promise.all([
       asking,
       whileAnswering(kernel.host, owner === HOST ? undefined : owner, `tcp:${ECHO}`, () => asking),
     ])
-    return answered
+    return loss(answered)
   } catch (error) {
     if (error instanceof CnilabError && error.kind !== 'interrupted') return undefined // it could not be tried
     throw error

@@ -39,7 +39,8 @@ export async function trailOf(
 ): Promise<string | undefined> {
   const places = [...now.keys()]
   const before = await count(kernel, places)
-  await kernel.probe(['ping', '-n', '-c1', '-W0.3', `-s${SIZE}`, to], from === HOST ? undefined : from)
+  const { code } = await kernel.probe(['ping', '-n', '-c1', '-W0.3', `-s${SIZE}`, to], from === HOST ? undefined : from)
+  if (code === 0) return undefined // what does not pass is something else
   const after = await count(kernel, places)
   const passed = ({ netns, link: { name } }: CableEnd, way: 'rx' | 'tx') =>
     (after.get(keyOf(netns, name))?.[way] ?? 0) - (before.get(keyOf(netns, name))?.[way] ?? 0) >= SIZE
@@ -94,7 +95,7 @@ function follow(netns: string, now: State, passed: Passed, by?: string): { words
     const bridge = now.get(place)?.links.find(({ name }) => name === far.link.master)
     const isTaken = bridge && passed({ netns: place, link: bridge }, 'rx')
     words.push(
-      `came in ${place === HOST || place === INTERNET ? 'on' : 'in'} ${inWords(place)} by ${far.link.name}${isTaken ? ` and ${bridge.name}` : ''}`,
+      `came ${place === HOST || place === INTERNET ? 'in on' : 'into'} ${inWords(place)} by ${far.link.name}${isTaken ? ` and ${bridge.name}` : ''}`,
     )
     if (isTaken) seen.add(keyOf(place, bridge.name))
     end = { netns: place, link: isTaken ? bridge : far.link }

@@ -37,13 +37,14 @@ export const attachmentFlags = {
 
 /** The arguments of the commands. */
 export const networkArgument = word({ required: true, description: 'name of the network' })
+/** Which container a command is about, by its namespace; a name stands for a file in /run/netns. */
 export const netnsArgument = word({
   required: true,
   description: "the container's network namespace: its name, or the path of its file",
 })
 
 /** The flags of the commands, as parsed. */
-interface Flags_ {
+interface RuntimeFlags {
   host: boolean
   sandbox: string
   'dry-run': boolean
@@ -101,7 +102,7 @@ export abstract class CniRuntimeCommand extends BaseCommand {
   protected async perform(
     command: CniCommand,
     words: Pick<RequestArguments, 'network' | 'netns'>,
-    flags: Flags_,
+    flags: RuntimeFlags,
     plan: (host: Host, request: Request) => Promise<Job>,
   ): Promise<CniDocument> {
     const typed = {

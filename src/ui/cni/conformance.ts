@@ -1,6 +1,6 @@
 import type { Comparison } from '../../cni/conformance/against.ts'
 import type { ConformanceReport, Outcome } from '../../cni/conformance/run.ts'
-import { indented } from '../terminal/layout.ts'
+import { indented, typed } from '../terminal/layout.ts'
 import type { Log } from '../terminal/output.ts'
 import { duration, symbol, style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
@@ -39,8 +39,7 @@ function drawFailure({ expected = '', actual = '', known, reproduce = [] }: Outc
   const left = reproduce.length - SHOWN
   const before = left > 0 ? `, after ${left} more lines, which --report json has` : ''
   log(style.quiet(indented(`to reproduce in cnilab shell${before} (the names in prevResult are from this run):`, 4)))
-  // without line breaks, so that they can be pasted
-  for (const line of reproduce.slice(-SHOWN)) log(draw`    ${style.command(line)}`)
+  for (const line of reproduce.slice(-SHOWN)) log(typed(line, 4))
 }
 
 /** Draws the heading: the plugin. */

@@ -2,8 +2,8 @@ import type { InstallResult } from '../../cni/install/install.ts'
 import type { UninstallResult } from '../../cni/install/uninstall.ts'
 import { quote } from '../../plan/command-line.ts'
 import type { Text } from '../terminal/drawn.ts'
-import { indented, wrapped } from '../terminal/layout.ts'
-import { symbol, style } from '../terminal/style.ts'
+import { indented, typed, wrapped } from '../terminal/layout.ts'
+import { symbol } from '../terminal/style.ts'
 import { draw, join } from '../terminal/text.ts'
 
 /** Says what was installed, where, and what to do with it. */
@@ -18,10 +18,10 @@ export function installedText({ folder, installed, replaced, bytes }: InstallRes
     ),
     '',
     'Next:',
-    draw`  ${style.command(`cnilab cni plugins --bin-dir ${quote(folder)}`)}`,
-    draw`  ${style.command(`cnilab cni install --uninstall --bin-dir ${quote(folder)}`)}`,
+    typed(`cnilab cni plugins --bin-dir ${quote(folder)}`),
+    typed(`cnilab cni install --uninstall --bin-dir ${quote(folder)}`),
     wrapped(
-      `A runtime finds them in its configured folder (see cnilab cni kubelet), or with CNI_PATH=${quote(folder)}`,
+      `A runtime finds them in its configured folder (see cnilab cni runtimes), or with CNI_PATH=${quote(folder)}`,
     ),
   ]
   return join(lines, '\n')

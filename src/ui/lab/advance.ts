@@ -2,6 +2,7 @@ import { currentStep, type LabCheckResult } from '../../lab/run/check.ts'
 import type { RunningLab } from '../../lab/run/lab-in-progress.ts'
 import type { LabStep } from '../../lab/format/lab.ts'
 import { stepProgress } from '../../lab/run/progress.ts'
+import { checkNow } from './checking.ts'
 import { showPurpose } from './show-lab.ts'
 import { showSummary } from './summary.ts'
 import type { View } from '../terminal/view.ts'
@@ -18,7 +19,7 @@ export function doneSteps({ lab, progress }: RunningLab): LabStep[] {
 export async function showAdvance(
   running: RunningLab,
   earlier: readonly LabStep[],
-  checked: Pick<LabCheckResult, 'steps' | 'findings'>,
+  checked: Pick<LabCheckResult, 'steps'>,
   view: View,
   mayAsk: boolean,
 ): Promise<void> {
@@ -28,8 +29,8 @@ export async function showAdvance(
     !mayAsk || (await import('./questions.ts')).askQuestions(running, step, at, view)
   for (const step of fresh) if (!(await ask(step, 'after'))) return
   const next = currentStep(checked)
+  if (!next) return showSummary(running, await checkNow(running, view), view)
   view.log('')
-  if (!next) return showSummary(running, checked, view)
   showPurpose(running.lab, next, view)
   await ask(next, 'before')
 }

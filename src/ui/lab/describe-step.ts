@@ -16,6 +16,7 @@ export function stepText(lab: Lab, step: LabStep, plain: boolean): StepText {
     heading: headingOf(lab, step),
     text: unfitted(step.text, plain),
     explanations: bound.map(({ explain }) => `${explain.what}. ${explain.why}`),
+    iptables: bound.flatMap(({ explain }) => explain.iptables ?? []),
     commands: bound.flatMap((operation) => operation.apply).map((command) => toLine(command, '1')),
   }
 }

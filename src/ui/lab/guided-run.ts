@@ -63,7 +63,7 @@ async function guideIn(
   const view = viewOf(host, plain, log)
   let running: RunningLab
   try {
-    running = await openLab(opened, name, set)
+    running = await whileWaiting('preparing the network', plain, openLab(opened, name, set))
   } catch (error) {
     if (live) await removeSandbox(live.sandbox)
     throw error
@@ -79,7 +79,7 @@ async function guideIn(
     log(withSymbol(symbol.done, `Kept. ${go}${view.flags}`, plain))
     log(`End it with: cnilab lab stop${view.flags}`)
   } else {
-    const left = await stopLab(host, host.name)
+    const left = await whileWaiting('removing the network', plain, stopLab(host, host.name))
     for (const what of left) log(withSymbol(symbol.failed, `still there: ${what}`, plain))
     if (left.length === 0) log(withSymbol(symbol.done, 'Torn down: nothing is left', plain))
   }

@@ -10,7 +10,7 @@ import { markdown } from '../terminal/markdown.ts'
 import type { View } from '../terminal/view.ts'
 
 /**
- * Shows what is wrong, and the next hint that is true now; after the last one, how to get the `solution`. Records that it was
+ * Shows what is wrong, and the next hint that is true now; after the last one, how to get the `solution`. Records which was
  * taken. Returns its number, from 1; 0 if there is none.
  */
 export async function showHint(
@@ -42,7 +42,7 @@ export async function showHint(
           : 'No hint of this step fits what is there now.'
     log(wrapped(`${why} The solution: ${solution}`))
   }
-  await noteHint(running, step, (next?.number ?? taken + 1) - taken)
+  if (next) await noteHint(running, step, next.number - taken)
   return shown?.number ?? 0
 }
 

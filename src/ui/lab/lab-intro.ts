@@ -15,7 +15,7 @@ export function showIntro({ title, text }: Lab, { plain, log }: Omit<View, 'flag
 
 /** Shows the documents that a lab is based on. */
 export function showLinks({ links }: Lab, log: View['log']): void {
-  if (links.length > 0) log('\nIt is based on:')
+  if (links.length > 0) log(draw`\n${style.title('Read on')}`)
   for (const link of links) log(draw`  ${link.title}\n    ${style.quiet(link.url)}`)
 }
 

@@ -1,14 +1,16 @@
 import type { Runnable, RunnableStep } from '../../lab/format/lab.ts'
+import type { Tool } from '../../operations/operation.ts'
 import { bindOperation, type BoundOperation } from '../../operations/registry.ts'
 import { programLine, toLine } from '../../plan/command-line.ts'
 import { toScript } from '../../plan/script.ts'
 import type { Document } from '../terminal/base-command.ts'
 import type { Printable } from '../terminal/drawn.ts'
-import { indented } from '../terminal/layout.ts'
+import { commandLines, indented } from '../terminal/layout.ts'
 import { markdown } from '../terminal/markdown.ts'
 import type { Log } from '../terminal/output.ts'
 import { style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
+import { showIptables } from './show-description.ts'
 
 /** What `lab run --dry-run --json` prints: every step with its commands, as lines that can be pasted into a shell. */
 export interface LabPlan extends Document {
@@ -22,13 +24,19 @@ export function printPlan(lab: Runnable, flags: { script: boolean; explain: bool
     const bound = operations.map(bindOperation)
     return { id, title, text, bound, run, commands: bound.flatMap((operation) => operation.apply) }
   })
-  if (flags.script) log(toScript(lab.title, steps).trimEnd())
+  if (flags.script) log(scriptLines(scriptOf(lab)))
   else
-    for (const { title, text, bound, commands, run } of steps) {
+    for (const [i, { title, text, bound, commands, run }] of steps.entries()) {
       if (flags.explain) {
-        log(draw`${style.title(title)}\n${markdown(text, false)}`)
+        log(draw`${i === 0 ? '' : '\n'}${style.title(title)}\n${markdown(text, false)}`)
         for (const line of explanations(text, bound)) log(indented(line, 2))
-      } else for (const line of [...commands.map((command) => toLine(command, '1')), ...run.map(programLine)]) log(line)
+        showIptables(
+          bound.flatMap(({ explain }) => explain.iptables ?? []),
+          log,
+        )
+      } else
+        for (const line of [...commands.map((command) => toLine(command, '1')), ...run.map(programLine)])
+          log(commandLines(line, 0))
     }
   return {
     schema: 'cnilab/lab-plan/v1',
@@ -40,6 +48,27 @@ export function printPlan(lab: Runnable, flags: { script: boolean; explain: bool
       commands: commands.map((command) => toLine(command, '1')),
     })),
   }
+}
+
+/** The programs with which a script builds a network. */
+const TOOLS: readonly string[] = ['ip', 'nft', 'sysctl', 'bridge'] satisfies Tool[]
+
+/** A lab as a shell script: its operations, and those of its commands that change something by the same programs. */
+export function scriptOf(lab: Pick<Runnable, 'title' | 'start' | 'steps'>): string {
+  const parts = partsOf(lab).map(({ title, operations, run = [] }) => ({
+    title,
+    commands: operations.flatMap((operation) => bindOperation(operation).apply),
+    lines: run
+      .filter(({ argv: [tool = ''], if: claims }) => claims.length > 0 && TOOLS.includes(tool))
+      .map(programLine),
+  }))
+  return toScript(lab.title, parts)
+}
+
+/** A script for the terminal, from which it can be copied. */
+export function scriptLines(script: string): string {
+  const lines = script.trimEnd().split('\n')
+  return lines.map((line) => (line.startsWith('#') ? line : commandLines(line, 0))).join('\n')
 }
 
 /** How many operations of a step to explain: in a lab with many containers, the others are alike. */
@@ -57,7 +86,7 @@ function explanations(text: string, bound: readonly BoundOperation[]): Printable
 }
 
 /** The starting state, if the lab has one, and its steps. */
-export function partsOf({ start = [], steps }: Pick<Runnable, 'start' | 'steps'>): RunnableStep[] {
+function partsOf({ start = [], steps }: Pick<Runnable, 'start' | 'steps'>): RunnableStep[] {
   const title = 'The starting state'
   const text = 'What exists when the lab begins.'
   return [...(start.length === 0 ? [] : [{ id: 'start', title, text, operations: start }]), ...steps]

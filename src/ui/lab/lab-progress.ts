@@ -4,9 +4,12 @@ import type { RunnableStep } from '../../lab/format/lab.ts'
 import { programLine } from '../../plan/command-line.ts'
 import { drawn, type Printable, type Text } from '../terminal/drawn.ts'
 import { findingLine } from './findings.ts'
-import { firstSentence } from '../terminal/layout.ts'
+import { firstSentence, fitting, typed } from '../terminal/layout.ts'
 import { duration, style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
+
+/** The columns in which listr2 indents the lines of a step. */
+const MARGIN = 4
 
 /** How many commands of a step to show; the others are only counted. */
 const SHOWN = 6
@@ -26,7 +29,7 @@ export function drawLab(count: number, plain: boolean, shown = SHOWN): LabEvents
       if (total > SHOWN) current?.progressed(done / total)
     },
     ran: ({ command, output }) => {
-      lines.push(style.command(`$ ${programLine(command)}`), ...output.split(/\r?\n/).filter((line) => line !== ''))
+      lines.push(typed(programLine(command), 0, MARGIN), ...output.split(/\r?\n/).filter((line) => line !== ''))
     },
     checked: (finding) => {
       lines.push(findingLine(finding, plain))
@@ -74,7 +77,7 @@ function drawStep(
   let progressed: (share: number) => void = () => undefined
   const ended = new Promise<StepReport>((resolve) => (end = resolve))
   const commands = [
-    ...report.commands.slice(0, shown).map((command) => style.command(`$ ${command}`)),
+    ...report.commands.slice(0, shown).map((command) => typed(command, 0, MARGIN)),
     ...(report.commands.length > shown ? [style.quiet(`… and ${report.commands.length - shown} more like these`)] : []),
   ]
   const list = new Listr(
@@ -84,7 +87,9 @@ function drawStep(
         rendererOptions: { outputBar: Infinity, persistentOutput: true },
         task: async (_context, task) => {
           if (process.stdout.isTTY) progressed = (share) => (task.title = drawn(draw`${title} ${bar(share)}`))
-          const show = (line: Printable) => (task.output = drawn(line))
+          // listr2 would break commands without a backslash.
+          const inside = { isTTY: process.stdout.isTTY, columns: process.stdout.columns - MARGIN }
+          const show = (line: Printable) => (task.output = drawn(fitting(line, inside)))
           show(style.quiet(firstSentence(step.text)))
           for (const command of commands) show(command)
           const { status, ms, findings } = await ended

@@ -1,5 +1,5 @@
 import { openSession, type Session, type Teardown } from '../../lab/run/automatic-session.ts'
-import { isLarge, type LabReport, type StepReport } from '../../lab/run/automatic.ts'
+import type { LabReport, StepReport } from '../../lab/run/automatic.ts'
 import { flagsFor } from '../../kernel/host.ts'
 import type { Lab } from '../../lab/format/lab.ts'
 import type { Finding } from '../../plan/finding.ts'
@@ -11,6 +11,7 @@ import { type Log, printError } from '../terminal/output.ts'
 import { duration, symbol, withSymbol, style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
 import { interruptible } from '../terminal/interruptible.ts'
+import { OPENING, whileWaiting } from '../terminal/waiting.ts'
 
 /** What `lab run --json` prints. */
 export interface LabRunDocument extends Document {
@@ -44,11 +45,9 @@ export async function runLabHere(
   options: LabRunOptions,
   sandbox?: Promise<LiveSandbox>,
 ): Promise<LabRunDocument> {
-  // Else a thousand containers let 100 MB of garbage pile up before the first collection of all.
-  if (isLarge(lab)) process.getBuiltinModule('node:v8').setFlagsFromString('--optimize-for-size')
   return interruptible(async (signal) => {
     const drawing = options.json ? undefined : import('./lab-progress.ts') // loads while the sandbox is created
-    const session = await openSession(options, sandbox)
+    const session = await whileWaiting(OPENING, options.plain, openSession(options, sandbox))
     return runIn(session, lab, options, signal, await drawing)
   })
 }
@@ -70,7 +69,7 @@ async function runIn(
   try {
     report = await session.run(lab, events, signal)
   } finally {
-    teardown = await session.tearDown(report ?? { steps: [], checks: [] })
+    teardown = await whileWaiting('removing the network', plain, session.tearDown(report ?? { steps: [], checks: [] }))
   }
   const ms = Math.round(performance.now() - started)
   const ok =

@@ -8,6 +8,7 @@ import { showRuns } from './show-lab.ts'
 import { style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
 import type { View } from '../terminal/view.ts'
+import { whileWaiting } from '../terminal/waiting.ts'
 
 /** Asks on a terminal the unanswered questions of a step: those before it, or after it. Returns false if the learner left. */
 export async function askQuestions(
@@ -41,7 +42,7 @@ async function ask(
   if (question.try) {
     requireRunning(running)
     log('')
-    showRuns(await runCommands(running.kernel, [question.try]), log)
+    showRuns(await whileWaiting('trying it out', plain, runCommands(running.kernel, [question.try])), log)
   }
   const isRight = chosen === question.answer
   const verdict = isRight ? style.good('Right.') : style.warn(`Not quite: ${question.choices[question.answer]}.`)

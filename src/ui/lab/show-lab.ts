@@ -6,12 +6,12 @@ import type { Command } from '../../operations/operation.ts'
 import { programLine, toLine } from '../../plan/command-line.ts'
 import { diff, summarize } from '../../state/diff.ts'
 import type { State } from '../../state/state.ts'
-import { findingLine } from './findings.ts'
+import { findingLine, idWidth } from './findings.ts'
 import { markdown } from '../terminal/markdown.ts'
 import { picture } from '../../picture/topology.ts'
 import { showLines, showStepText } from './show-description.ts'
 import { headingOf, stepText } from './describe-step.ts'
-import { commandLines, firstSentence, indented, labelled, wrapped } from '../terminal/layout.ts'
+import { firstSentence, indented, inRows, labelled, typed } from '../terminal/layout.ts'
 import { symbol, withSymbol, style } from '../terminal/style.ts'
 import { draw } from '../terminal/text.ts'
 import type { View } from '../terminal/view.ts'
@@ -22,17 +22,49 @@ export const statusSymbol = { done: symbol.done, next: style.warn('▸'), 'not y
 /** About how many lines a picture takes, with what is around it. */
 const PICTURE = 14
 
-/** Shows the steps of a lab as a map, and the current network. On a low terminal only the next step is described. */
+/** Lines of a map besides the steps and the picture, with the shell's prompt below it. */
+const AROUND = 8
+
+/** Shows the steps that are done on as few lines as they take, so that title, task and prompt stay in sight. */
+function showDone(steps: readonly StepState[], { plain, log }: View): void {
+  const done = steps.filter(({ status }) => status === 'done')
+  const names = done.map(({ step: { id } }) => draw`${plain ? 'done' : statusSymbol.done} ${id}`)
+  if (names.length > 0) log(inRows(names, plain ? ', ' : '  '))
+}
+
+/**
+ * Shows the steps of a lab as a map, and the current network. On a low terminal only the next step is described, and those
+ * that are done share a line; an outline, after which the task is shown, describes none.
+ */
 export function showMap(
   lab: Lab,
   steps: readonly StepState[],
   now: State,
   view: View,
   progress: LabProgress | undefined,
+  isOutline = false,
 ): void {
   const { plain, log } = view
   log(style.title(lab.title))
-  const isBrief = process.stdout.isTTY && process.stdout.rows < 3 * steps.length + PICTURE
+  const rows = process.stdout.isTTY ? process.stdout.rows : Number.POSITIVE_INFINITY
+  const isBrief = rows < 3 * steps.length + PICTURE
+  const isLow = !isOutline && rows < steps.length + picture(now, plain).length + AROUND
+  if (isLow) showDone(steps, view)
+  const isDescribed = (status: StepState['status']) => !isOutline && (!isBrief || status === 'next')
+  showSteps(lab, isLow ? steps.filter(({ status }) => status !== 'done') : steps, view, progress, isDescribed)
+  log('')
+  showPicture(undefined, now, [], view)
+}
+
+/** Shows steps of a lab, one a line, and what those are for that are to be described. */
+export function showSteps(
+  lab: Lab,
+  steps: readonly StepState[],
+  { plain, log }: Omit<View, 'flags'>,
+  progress: LabProgress | undefined,
+  isDescribed: (status: StepState['status']) => boolean = () => false,
+): void {
+  const width = idWidth(lab)
   for (const { step, number, status } of steps) {
     const own = progress?.steps[step.id]
     const notes = [
@@ -43,12 +75,10 @@ export function showMap(
     ]
     const note = notes.length === 0 ? '' : style.quiet(` (${notes.join(', ')})`)
     log(
-      draw`${plain ? status.padEnd(7) : statusSymbol[status]} ${number} ${style.command(step.id.padEnd(13))} ${step.title}${note}`,
+      draw`${plain ? status.padEnd(7) : statusSymbol[status]} ${number} ${style.command(step.id.padEnd(width))}  ${step.title}${note}`,
     )
-    if (!isBrief || status === 'next') log(style.quiet(indented(firstSentence(step.text))))
+    if (isDescribed(status)) log(style.quiet(indented(firstSentence(step.text))))
   }
-  log('')
-  showPicture(undefined, now, [], view)
 }
 
 /** Shows what a step is for and, unless the learner has to find that out, what it would run. */
@@ -70,7 +100,7 @@ export function showResult(
   }
   showRuns(runs, log)
   showChange(before, after, view)
-  for (const finding of findings) log(wrapped(findingLine(finding, plain)))
+  for (const finding of findings) log(findingLine(finding, plain))
   log('')
   showPicture(before, after, step.focus, view)
 }
@@ -123,7 +153,7 @@ export function showCommands(commands: readonly Command[], log: View['log']): vo
 /** Shows programs that were run, and their output. */
 export function showRuns(runs: readonly CommandOutput[], log: View['log']): void {
   for (const { command, output } of runs) {
-    log(draw`  $ ${style.command(commandLines(programLine(command)))}`)
+    log(typed(programLine(command)))
     for (const line of output.split(/\r?\n/)) if (line !== '') log(`  ${line}`)
     log('')
   }
@@ -142,6 +172,7 @@ export function showPicture(before: State | undefined, now: State, focus: readon
 /** Shows what changed in the kernel, like diff(1). */
 function showChange(before: State, after: State, { log }: View): void {
   const { gone, added } = diff(summarize(before), summarize(after))
-  for (const line of gone) log(style.bad(`- ${line}`))
-  for (const line of added) log(style.good(`+ ${line}`))
+  if (gone.length + added.length > 0) log(style.title('Changed in the kernel'))
+  for (const line of gone) log(style.bad(`  - ${line}`))
+  for (const line of added) log(style.good(`  + ${line}`))
 }

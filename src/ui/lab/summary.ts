@@ -1,10 +1,8 @@
 import type { LabCheckResult } from '../../lab/run/check.ts'
 import type { RunningLab } from '../../lab/run/lab-in-progress.ts'
 import { nextLab } from '../../lab/run/load.ts'
-import { bindOperation } from '../../operations/registry.ts'
-import { toScript } from '../../plan/script.ts'
-import { showLinks } from './lab-intro.ts'
-import { partsOf } from './lab-plan.ts'
+import { quote } from '../../plan/command-line.ts'
+import { scriptLines, scriptOf } from './lab-plan.ts'
 import { labelled } from '../terminal/layout.ts'
 import { markdown } from '../terminal/markdown.ts'
 import { duration, style } from '../terminal/style.ts'
@@ -12,8 +10,8 @@ import { draw } from '../terminal/text.ts'
 import type { View } from '../terminal/view.ts'
 
 /**
- * Shows the end of a lab: what was learned, a script of all commands, the checks, what help was taken, how long it took,
- * and the lab to do next.
+ * Shows the end of a lab: a script of all commands, what was learned, the checks, what help was taken, how long it took,
+ * what to read, and the lab to do next. What is long comes first: the end stays in sight.
  */
 export async function showSummary(
   { lab, progress }: RunningLab,
@@ -22,12 +20,8 @@ export async function showSummary(
 ): Promise<void> {
   const passed = findings.filter((finding) => finding.passed === true).length
   log(draw`\n${style.title(`The end of: ${lab.title}`)}`)
-  if (lab.learned !== undefined) log(markdown(lab.learned, plain))
-  const parts = partsOf(lab).map(({ title, operations }) => ({
-    title,
-    commands: operations.flatMap((operation) => bindOperation(operation).apply),
-  }))
-  log(draw`\n${style.title('All of it as a script')}\n${style.command(toScript(lab.title, parts).trimEnd())}\n`)
+  log(draw`\n${style.title('All of it as a script')}\n${style.command(scriptLines(scriptOf(lab)))}\n`)
+  if (lab.learned !== undefined) log(draw`${style.title('What you learned')}\n${markdown(lab.learned, plain)}\n`)
   const own = lab.steps.flatMap(({ id }) => progress.steps[id] ?? [])
   const answers = own.flatMap((step) => Object.values(step.answers))
   const hints = lab.steps.flatMap(({ id }) => {
@@ -47,7 +41,10 @@ export async function showSummary(
     ['Time', `${duration(Date.now() - Date.parse(progress.started))} since you started`],
   ]
   for (const [label = '', text = ''] of rows) log(labelled(label.padEnd(13), text))
-  showLinks(lab, log)
+  if (lab.links.length > 0) {
+    const titles = lab.links.map((link) => link.title).join(', ')
+    log(labelled('Read on'.padEnd(13), `${titles}; where they are: cnilab lab show ${quote(progress.lab)}`))
+  }
   const next = await nextLab(lab)
   if (next) log(draw`\nThe next lab: ${style.command(`cnilab lab start ${next.id}`)} (${next.title})`)
 }

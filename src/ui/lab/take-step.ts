@@ -53,11 +53,15 @@ export async function takeStepByHand(running: RunningLab, step: LabStep, view: V
   showStep(lab, step, view)
   await typeInShell(kernel, step, view)
   const after = await checkNow(running, view)
-  const document = report(running, step, resultByHand(step, before, after), view)
+  const result = resultByHand(step, before, after)
+  if (isDone(step, result.steps)) return report(running, step, result, view)
+  showResult(step, result, view)
   const { failure, texts } = await helpWith(kernel, lab, after)
   if (failure?.step === step.id) for (const hint of texts) view.log(draw`\n${markdown(hint, view.plain)}`)
-  if (process.exitCode === 1) view.log(`\nStuck? cnilab lab hint${view.flags}`)
-  return document
+  view.log(`\nNot done yet. Try again: cnilab step ${step.id} --by-hand${view.flags}`)
+  view.log(`Stuck?        cnilab lab hint${view.flags}`)
+  process.exitCode = 1
+  return stepDocument(lab, step, result.status, kernel.host.name, result)
 }
 
 /** Opens a shell on the host for the learner to do a step. */
@@ -80,7 +84,7 @@ export async function undoLastStep(running: RunningLab, view: View): Promise<Ste
     throw new CnilabError('state', `nobody knows how step ${last.id} was done, so it cannot be undone`, {
       fix: `cnilab lab reset ${last.id}${view.flags} goes back to its start`,
     })
-  const commands = await undoStep(kernel, last)
+  const commands = await whileWaiting(`undoing step ${last.id}`, view.plain, undoStep(kernel, last))
   await forgetSteps(running, [last])
   const after = await kernel.read()
   showUndone(last, commands, before.now, after, view)
@@ -88,9 +92,10 @@ export async function undoLastStep(running: RunningLab, view: View): Promise<Ste
   return stepDocument(lab, last, 'undone', kernel.host.name, result)
 }
 
-function report({ lab, kernel }: RunningLab, step: LabStep, result: StepResult, view: View): StepDocument {
+function report(running: RunningLab, step: LabStep, result: StepResult, view: View): StepDocument {
+  const { lab, kernel } = running
   showResult(step, result, view)
-  showInTheWay(result, view, step)
+  showInTheWay(running, result, view, step)
   showNext(result.steps, view)
   if (
     !isDone(step, result.steps) &&
@@ -109,13 +114,13 @@ async function askForMissing(
 ): Promise<void> {
   const names = missing.map(({ id, title }) => `${id} (${title})`).join(', ')
   const message = `step ${step.id} needs ${missing.length === 1 ? 'an earlier step' : 'earlier steps'} first: ${names}`
+  const fix = `cnilab step ${step.id} --with-missing${flags}`
   const why = missing.map(({ id, text }) => `  ${id}: ${firstSentence(text)}`)
   if (mayAsk && process.stdin.isTTY && process.stdout.isTTY) {
     const { confirmed } = await import('../terminal/prompts.ts')
     log(fitted([message, ...why].join('\n')))
-    if (await confirmed('Do them, too?', true, { plain })) return
+    if (await confirmed(missing.length === 1 ? 'Do it, too?' : 'Do them, too?', true, { plain })) return
+    throw new CnilabError('state', `step ${step.id} was not done`, { fix })
   }
-  throw new CnilabError('state', [message, ...why].join('\n'), {
-    fix: `cnilab step ${step.id} --with-missing${flags}`,
-  })
+  throw new CnilabError('state', [message, ...why].join('\n'), { fix })
 }

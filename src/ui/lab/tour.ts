@@ -1,5 +1,5 @@
 import { type LabCheckResult, isDone } from '../../lab/run/check.ts'
-import { missingSteps, resultByHand, type StepResult } from '../../lab/run/steps.ts'
+import { missingSteps, resultByHand, type StepResult, wantedRuns } from '../../lab/run/steps.ts'
 import { doRunning, isRunning, noteStep, reachedSteps, type RunningLab } from '../../lab/run/lab-in-progress.ts'
 import { tryBefore } from '../../lab/run/automatic.ts'
 import { show, formatError } from '../terminal/error.ts'
@@ -9,14 +9,15 @@ import { showHint, showFailureHints } from './hint.ts'
 import { showIntro } from './lab-intro.ts'
 import { markdown } from '../terminal/markdown.ts'
 import { type Choice, askChoice } from '../terminal/prompts.ts'
-import { showLines } from './show-description.ts'
+import { stepText } from './describe-step.ts'
+import { showIptables, showLines } from './show-description.ts'
 import { askQuestions } from './questions.ts'
 import { showPicture, showPurpose, showResult } from './show-lab.ts'
 import { stepProgress } from '../../lab/run/progress.ts'
 import { hidesSolution, type Lab, type LabStep } from '../../lab/format/lab.ts'
 import { bindOperation } from '../../operations/registry.ts'
 import { programLine, toLine } from '../../plan/command-line.ts'
-import { indented, wrapped } from '../terminal/layout.ts'
+import { indented } from '../terminal/layout.ts'
 import { style } from '../terminal/style.ts'
 import { draw, linesOf } from '../terminal/text.ts'
 import { picture } from '../../picture/topology.ts'
@@ -70,9 +71,10 @@ async function takeTourStep(tour: Tour, step: LabStep, start: LabCheckResult): P
   if (!(await askQuestions(running, step, 'before', view, signal))) return undefined
   if (start.findings.every((finding) => finding.passed !== false || finding.step === step.id)) {
     if (step.before.length > 0) view.log('\nBefore this step:')
-    for (const finding of await tryBefore(kernel, step, start.now)) view.log(wrapped(findingLine(finding, view.plain)))
+    const tried = await whileWaiting('trying it out', view.plain, tryBefore(kernel, step, start.now))
+    for (const finding of tried) view.log(findingLine(finding, view.plain))
   }
-  showWork(lab, step, view)
+  await showWork(running, step, view)
   let checked = start
   for (;;) {
     const choice = await askChoice('What now?', choicesFor(step, tour), { plain: view.plain, signal })
@@ -124,7 +126,7 @@ async function turnPage({ view, signal }: Tour): Promise<boolean> {
     { name: 'to the first step', value: true },
     { name: 'quit', value: false },
   ]
-  return (await askChoice('Read it?', choices, { plain: view.plain, signal })) === true
+  return (await askChoice('Have you read it?', choices, { plain: view.plain, signal })) === true
 }
 
 type Work = 'run' | 'type' | 'hint' | 'more' | 'skip' | 'quit'
@@ -147,19 +149,23 @@ const RUN_IT = 'run it for me'
 const GIVE_UP = 'give up: run a solution'
 
 /** Shows the commands of a step, unless the learner has to find them. */
-function showWork(lab: Lab, step: LabStep, { log }: View): void {
+async function showWork({ lab, kernel }: RunningLab, step: LabStep, { log }: View): Promise<void> {
   const commands = hidesSolution(lab, step)
     ? []
     : step.operations.flatMap((operation) => bindOperation(operation).apply)
-  const run = lab.exam ? [] : step.run
+  const run = lab.exam ? [] : await wantedRuns(kernel, step)
   showLines([...commands.map((command) => toLine(command, '1')), ...run.map(programLine)], log)
 }
 
 function showMore(lab: Lab, step: LabStep, { log, plain }: View): void {
   if (step.more !== undefined) log(markdown(step.more, plain))
-  if (!hidesSolution(lab, step))
-    for (const { explain } of step.operations.map(bindOperation)) log(indented(`${explain.what}. ${explain.why}`))
-  else if (step.more === undefined) log('There is no more to say without giving away the solution: try a hint.')
+  if (hidesSolution(lab, step)) {
+    if (step.more === undefined) log('There is no more to say without giving away the solution: try a hint.')
+    return
+  }
+  const { explanations, iptables } = stepText(lab, step, plain)
+  for (const one of explanations) log(indented(one))
+  showIptables(iptables, log)
 }
 
 /** Does a step for the learner. Returns whether it is done now. */
@@ -177,8 +183,8 @@ async function runForMe({ running, view, signal }: Tour, step: LabStep): Promise
     const doing = `doing step ${step.id}`
     let result = await whileWaiting(doing, view.plain, doRunning(running, step, missing, before))
     if (result.inTheWay.length > 0) {
-      showInTheWay(result, view)
-      if ((await askChoice(REMOVE_FOREIGN, NO_OR_YES, { plain: view.plain, signal })) === true) {
+      const mayRemove = showInTheWay(running, result, view)
+      if (mayRemove && (await askChoice(REMOVE_FOREIGN, NO_OR_YES, { plain: view.plain, signal })) === true) {
         const again = doRunning(running, step, [], await checkNow(running, view), { removeForeign: true })
         result = await whileWaiting(doing, view.plain, again)
       }

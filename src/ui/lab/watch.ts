@@ -14,8 +14,8 @@ import { noteGivingUp } from './exam.ts'
 import { stepProgress } from '../../lab/run/progress.ts'
 import { showHint } from './hint.ts'
 import { showInTheWay, showSolution } from './solve.ts'
-import { showMap, showPicture, showPurpose, statusSymbol } from './show-lab.ts'
-import { firstSentence, inRows, wrapped } from '../terminal/layout.ts'
+import { showPicture, showPurpose, showSteps, statusSymbol } from './show-lab.ts'
+import { firstSentence, fitting, inRows, wrapped } from '../terminal/layout.ts'
 import { clearScreen, type Log } from '../terminal/output.ts'
 import { withSymbol, symbol, style } from '../terminal/style.ts'
 import { draw, join, linesOf } from '../terminal/text.ts'
@@ -156,7 +156,8 @@ function press(shown: Shown, key: string, queue: Queue, check: () => Promise<voi
     case 'c':
       queue.add(async () => {
         await check()
-        showFindings(running.lab, shown.checked.steps, shown.checked.findings, collect)
+        // the other steps are in the row above
+        showFindings(running.lab, shown.checked.steps, shown.checked.findings, collect, true)
       })
       break
     case 's':
@@ -166,7 +167,7 @@ function press(shown: Shown, key: string, queue: Queue, check: () => Promise<voi
       if (step) showPurpose(running.lab, step, collect)
       break
     case 'l':
-      showMap(running.lab, checked.steps, new Map(), collect, running.progress)
+      showSteps(running.lab, checked.steps, collect, running.progress)
       break
     case 'r':
       shown.question = {
@@ -198,7 +199,7 @@ async function askToSolve(shown: Shown, step: LabStep, view: View, check: () => 
     ask: 'Run it?',
     yes: async () => {
       const result = await doRunning(running, step, missing, checked)
-      showInTheWay(result, view, step)
+      showInTheWay(running, result, view, step)
       await check()
     },
   }
@@ -214,8 +215,10 @@ function screenOf({ running: { lab, kernel }, view, checked, message, question }
   const { steps, findings, now } = checked
   const { plain } = view
   const lines: Text[] = []
-  const log: Log = (text) => lines.push(...linesOf(text))
-  log(draw`${style.title(lab.title)} ${style.quiet(`in '${kernel.host.name}'`)}`)
+  const log: Log = (text) => lines.push(...linesOf(fitting(text, process.stdout)))
+  log(
+    draw`${style.title(lab.title)} ${style.quiet(kernel.host.kind === 'machine' ? 'on this machine' : `in the sandbox '${kernel.host.name}'`)}`,
+  )
   const states = steps.map(({ step, status }) => draw`${plain ? status : statusSymbol[status]} ${step.id}`)
   log(inRows(states, plain ? ', ' : '  '))
   const next = currentStep(checked)
@@ -226,17 +229,17 @@ function screenOf({ running: { lab, kernel }, view, checked, message, question }
   )
   if (next) log(style.quiet(wrapped(firstSentence(next.text))))
   const wrong = findings.filter((finding) => finding.passed === false || finding.step === next?.id)
-  for (const finding of wrong) log(wrapped(findingLine(finding, plain)))
+  for (const finding of wrong) log(findingLine(finding, plain))
   log('')
   if (message.length === 0) showPicture(undefined, now, next?.focus ?? [], { ...view, log })
-  for (const line of fitting(message, lines.length)) log(line)
+  for (const line of below(message, lines.length)) log(line)
   log('')
   log(question ? `${question.ask} y: yes, any other key: no` : style.quiet(wrapped(KEYS.join(plain ? ', ' : ' · '))))
   return join(lines, '\n')
 }
 
 /** As many lines as fit below `above` lines, with a note if there are more. */
-function fitting(message: readonly Text[], above: number): readonly Printable[] {
+function below(message: readonly Text[], above: number): readonly Printable[] {
   const room = Math.max(5, (process.stdout.rows || 24) - above - 3)
   return message.length <= room ? message : [...message.slice(0, room - 1), '… (more than fits here)']
 }

@@ -1,6 +1,7 @@
 import { CnilabError } from '../../errors.ts'
 import { systemError } from '../../kernel/system-error.ts'
 import type { Text } from './drawn.ts'
+import { typed } from './layout.ts'
 import { style } from './style.ts'
 import { draw, join } from './text.ts'
 
@@ -87,7 +88,7 @@ export function show(thrown: unknown): Shown | undefined {
 export function formatError({ message, command, fix }: Shown): Text {
   const lines = [
     draw`${style.bad('Error:')} ${message}`,
-    ...(command === undefined ? [] : [draw`  the command was: ${style.command(command)}`]),
+    ...(command === undefined ? [] : [draw`  the command was:\n${typed(command, 4)}`]),
     ...(fix === undefined ? [] : [`  what to do: ${fix}`]),
   ]
   return join(lines, '\n')

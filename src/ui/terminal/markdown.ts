@@ -31,7 +31,7 @@ export function renderMarkdown(text: string, plain: boolean, color: boolean): Te
     return color ? `\`${whole}\`` : `\`\` \`${whole}\` \`\``
   })
   // A minus stands for what is gone.
-  const drawn = rendered(marked.trim(), plain, color).replaceAll(/^( *)- /gm, plain ? '$1* ' : '$1• ')
+  const drawn = rendered(marked.trim(), plain, color).replaceAll(BULLET, plain ? '$1*$2' : '$1•$2')
   const parts = drawn.trimEnd().split(COLOR)
   return trusted(parts.map((part, i) => (i % 2 === 0 ? visible(part) : part)).join(''))
 }
@@ -82,6 +82,10 @@ function shownReference(reference: string, hex: string | undefined, decimal: str
   const shown = visible(character)
   return shown === character ? reference : shown
 }
+
+/** The renderer's bullet, which may be coloured. */
+// oxlint-disable-next-line no-control-regex -- colours begin with it
+const BULLET = /^((?:\x1b\[[\d;]*m| )*)-((?:\x1b\[[\d;]*m)* )/gm
 
 /** The renderer's colours. Between them there may be characters from named references, such as `&rlm;`. */
 // oxlint-disable-next-line no-control-regex -- it is what they begin with

@@ -1,20 +1,21 @@
 import { writeWhole } from '../../kernel/write.ts'
 import { visibleJson } from '../../visible.ts'
 import { drawn, type Printable } from './drawn.ts'
+import { fitting } from './layout.ts'
 
 // All output of this program is printed here, except for that of drawing libraries, which get the result of `drawn`.
 
 /** Shows a text on separate lines. */
 export type Log = (text: Printable) => void
 
-/** Prints lines on standard output. */
+/** Prints lines on standard output. On a terminal, those that are too wide are broken between words. */
 export function print(text: Printable): void {
-  process.stdout.write(`${drawn(text)}\n`)
+  process.stdout.write(`${drawn(fitting(text, process.stdout))}\n`)
 }
 
-/** Prints lines on standard error, for everything but the result. */
+/** Prints lines on standard error, for everything but the result; on a terminal as `print` does. */
 export function printError(text: Printable): void {
-  process.stderr.write(`${drawn(text)}\n`)
+  process.stderr.write(`${drawn(fitting(text, process.stderr))}\n`)
 }
 
 /** Passes another program's standard error on to ours. */

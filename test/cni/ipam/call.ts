@@ -2,13 +2,14 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll } from 'vitest'
 import * as z from 'zod'
 import { hostLocal } from '../../../src/cni/ipam/host-local.ts'
 import { staticIpam } from '../../../src/cni/ipam/static.ts'
 import type { CniCommand } from '../../../src/cni/protocol/plugin-type.ts'
 import { runPlugin } from '../../../src/cni/protocol/run-plugin.ts'
+import { OURS_OUTSIDE } from '../plugin.ts'
 
 const types = { 'host-local': hostLocal, static: staticIpam }
 
@@ -41,6 +42,7 @@ const answerSchema = z.object({
   msg: z.string().optional(),
   details: z.string().optional(),
 })
+/** What an IPAM plugin prints: a result, or an error. */
 export type Answer = z.infer<typeof answerSchema>
 
 function variables(command: CniCommand, containerId: string, ifname: string, args: string): Record<string, string> {
@@ -70,17 +72,8 @@ export async function call(
   return read(told + answer.stdout)
 }
 
-const source = (file: string) => JSON.stringify(join(import.meta.dirname, '../../../src/cni', file))
-const entry = `
-import { readFileSync, writeSync } from 'node:fs'
-import { hostLocal } from ${source('ipam/host-local.ts')}
-import { runPlugin } from ${source('protocol/run-plugin.ts')}
-const { code, stdout } = await runPlugin('host-local', hostLocal, process.env, () => readFileSync(0, 'utf8'), (text) => writeSync(1, text))
-writeSync(1, stdout)
-process.exitCode = code`
-
-/** The argv of host-local in a process of its own: ours, or the reference. */
-export const programs = { ours: [process.execPath, '--input-type=module', '-e', entry], reference: [reference] }
+/** The argv of host-local in a process of its own: ours, as it is built, or the reference. */
+export const programs = { ours: [join(OURS_OUTSIDE, 'host-local')], reference: [reference] }
 
 /** One call of a program; killed after some milliseconds, if any. The answer is empty if it printed none. */
 export function callProgram(
@@ -90,7 +83,9 @@ export function callProgram(
   containerId: string,
   { ifname = 'eth0', args = '', killAfter = 0 } = {},
 ): Promise<Answer> {
-  const child = spawn(file, rest, { env: { PATH: '/usr/bin:/bin', ...variables(command, containerId, ifname, args) } })
+  const child = spawn(file, rest, {
+    env: { PATH: `${dirname(process.execPath)}:/usr/bin:/bin`, ...variables(command, containerId, ifname, args) },
+  })
   let stdout = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
   child.stdin.on('error', () => undefined).end(JSON.stringify(config))

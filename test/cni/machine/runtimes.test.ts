@@ -85,13 +85,47 @@ it('says of a newer kubelet which runtime it asks, and since when its flags are 
   expect(first?.notes.join()).toContain('since Kubernetes 1.24')
 })
 
+it('finds what rkt and Mesos left, and says that both have ended', () => {
+  const left = folderWith({
+    'etc/rkt/net.d/10-bridge.conf': seed,
+    'etc/mesos-slave/network_cni_config_dir': '/etc/cni/net.d\n',
+    'etc/mesos-slave/network_cni_plugins_dir': '/opt/cni/bin:/opt/more\n',
+    'proc/1/cmdline': '',
+  })
+  expect(findRuntimes(left)).toMatchObject([
+    {
+      program: 'rkt',
+      confDir: { value: '/etc/rkt/net.d' },
+      binDirs: { value: ['/usr/lib/rkt/plugins/net'] },
+      notes: [expect.stringContaining('rkt ended in 2020')],
+    },
+    {
+      program: 'mesos-agent',
+      confDir: { value: '/etc/cni/net.d', from: '/etc/mesos-slave/network_cni_config_dir' },
+      binDirs: { value: ['/opt/cni/bin', '/opt/more'] },
+      notes: [expect.stringContaining('Mesos ended in 2025')],
+    },
+  ])
+  const running = folderWith({
+    ...process1(6, '/usr/sbin/mesos-slave', '--network_cni_config_dir=/a'),
+    'proc/6/environ': 'HOME=/\0MESOS_NETWORK_CNI_CONFIG_DIR=/not\0MESOS_NETWORK_CNI_PLUGINS_DIR=/b\0',
+  })
+  expect(findRuntimes(running)).toMatchObject([
+    {
+      pid: 6,
+      confDir: { value: '/a', from: '--network_cni_config_dir' },
+      binDirs: { value: ['/b'], from: 'MESOS_NETWORK_CNI_PLUGINS_DIR' },
+    },
+  ])
+})
+
 it('finds a process by the name of kubelet that really runs, with the flags of the seed', async () => {
   const folder = folderWith({ 'net.d/10-bridge.conf': seed, 'bin/bridge': '' })
   const flags = ['--network-plugin=cni', `--cni-conf-dir=${folder}/net.d`, '--cni-bin-dir', `${folder}/bin`]
   const child = spawn('sh', ['-c', 'echo ready; read line', 'sh', ...flags], { argv0: '/usr/bin/kubelet' })
   try {
     await once(child.stdout, 'data')
-    const { stdout } = await cli(['cni', 'kubelet', '--json'])
+    const { stdout } = await cli(['cni', 'kubelet', '--json']) // its old name
     const document: unknown = JSON.parse(stdout)
     expect(document).toMatchObject({
       schema: 'cnilab/cni-kubelet/v1',
@@ -106,7 +140,7 @@ it('finds a process by the name of kubelet that really runs, with the flags of t
         }),
       ]),
     })
-    const text = await cli(['cni', 'kubelet'])
+    const text = await cli(['cni', 'runtimes'])
     expect(text.stdout).toContain(`kubelet runs with pid ${child.pid}`)
     expect(text.stdout).toContain('it is older than Kubernetes 1.24')
     expect(text.stdout).toContain(
@@ -127,7 +161,7 @@ exec -a containerd sh -c 'echo ready; read line' sh --config /mnt/c.toml`
   const child = spawn('unshare', ['-Urm', 'bash', '-c', inside])
   try {
     await once(child.stdout, 'data')
-    const { stdout } = await cli(['cni', 'kubelet'])
+    const { stdout } = await cli(['cni', 'runtimes'])
     expect(stdout).toContain(`containerd runs with pid ${child.pid}`)
     expect(stdout).toMatch(/configurations +\/inside \(\/mnt\/c\.toml\)\n +there is no such folder/)
     expect(stdout).toMatch(/plugins +\/mnt\/bin \(\/mnt\/c\.toml\)\n +bridge/)

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { isLong } from '../../long.ts'
 import {
   after,
   type Answer,
@@ -56,7 +57,7 @@ status=$?
 exit $status
 `
 const PARALLEL = 8
-const KILLS = 200
+const KILLS = isLong ? 200 : 80
 
 it(
   `${KILLS} kills in the middle of ADD and DEL leave nothing that DEL and GC do not take away`,

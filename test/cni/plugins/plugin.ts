@@ -1,9 +1,7 @@
 import * as z from 'zod'
-import { APP } from '../../../src/kernel/host.ts'
 import type { Kernel } from '../../../src/kernel/kernel.ts'
 import type { CniCommand } from '../../../src/cni/protocol/plugin-type.ts'
-
-const FOLDER = `${APP.package}/dist/plugins`
+import { OURS } from '../plugin.ts'
 
 const answerSchema = z.looseObject({
   code: z.number().optional(),
@@ -36,11 +34,11 @@ export function pluginsIn(kernel: Kernel) {
     const { netns = id, ifname = 'eth0' } = which
     const variables = [
       `CNI_COMMAND=${command}`,
-      `CNI_PATH=${FOLDER}`,
+      `CNI_PATH=${OURS}`,
       ...(id === '' ? [] : [`CNI_CONTAINERID=${id}`, `CNI_IFNAME=${ifname}`]),
       ...(netns === '' ? [] : [`CNI_NETNS=/run/netns/${netns}`]),
     ]
-    const argv = ['env', ...variables, `${FOLDER}/${config.type}`]
+    const argv = ['env', ...variables, `${OURS}/${config.type}`]
     const { stdout, stderr } = await kernel.probe(argv, undefined, JSON.stringify(config))
     if (stderr !== '') throw new Error(stderr)
     return answerSchema.parse(stdout === '' ? {} : JSON.parse(stdout))

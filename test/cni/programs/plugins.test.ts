@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { listPlugins } from '../../../src/cni/programs/list.ts'
 import { cli, processesWith } from '../../helpers.ts'
-import { programsIn, speaking } from '../config/folder.ts'
+import { folderWith, programsIn, speaking } from '../config/folder.ts'
 
 const reference = '/usr/lib/cni'
 
@@ -84,6 +84,36 @@ describe.skipIf(!existsSync(join(reference, 'bridge')))('the reference plugins (
     const json = await cli(['cni', 'plugins', '--bin-dir', reference, '--json'])
     expect(JSON.parse(json.stdout)).toMatchObject({ schema: 'cnilab/cni-plugins/v1', folders: [reference] })
   })
+})
+
+it("says of each program of the seed's list what it is for, who maintains it or that nobody does, and what to use instead", async () => {
+  const seed =
+    'bridge dhcp flannel host-local ipvlan loopback macvlan portmap ptp sample tuning vlan weave-ipam weave-net weave-plugin-2.2.1'
+  const names = [...seed.split(' '), 'mine', 'constructor']
+  const folder = programsIn(Object.fromEntries(names.map((name) => [name, speaking('1.0.0')])))
+  const { stdout } = await cli(['cni', 'plugins', '--bin-dir', folder])
+  const purposes = stdout.slice(stdout.indexOf('What they are for'))
+  for (const name of names) expect(purposes).toMatch(new RegExp(`^    ${name}(  |$)`, 'm'))
+  for (const words of [
+    /No longer maintained\. It was by Weaveworks[^]*rajch\/weave:\n    weave-ipam [^]*weave-net [^]*weave-plugin-2\.2\.1 /,
+    /cnilab cni install has\s+this type, too:\n(    .*\n)*    bridge /,
+    /Maintained by flannel-io\/cni-plugin.*\n    flannel /,
+    /Not known to cnilab.*\n    constructor +\n    mine/,
+  ])
+    expect(purposes).toMatch(words)
+})
+
+it('does not offer cni install for a type that is not ours', async () => {
+  await cli(['netns', 'create', 'red'])
+  const conf = folderWith({
+    'flat.conf': JSON.stringify({ cniVersion: '1.0.0', name: 'flat', type: 'no-such-type' }),
+    'own.conf': JSON.stringify({ cniVersion: '1.0.0', name: 'own', type: 'bridge' }),
+  })
+  const add = async (network: string) =>
+    (await cli(['cni', 'add', network, 'red', '--conf-dir', conf, '--cni-path', '/no/such'])).stderr
+  expect(await add('flat')).toMatch(/there is no plugin 'no-such-type'[^]*cnilab cannot/)
+  expect(await add('flat')).not.toContain('cni install')
+  expect(await add('own')).toContain('cnilab cni install')
 })
 
 it('says where it looked in vain', async () => {

@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { cli } from '../../helpers.ts'
 import { labNames } from '../../../src/lab/run/load.ts'
 import { editorSchema } from '../../../src/lab/format/editor-schema.ts'
-import { reference } from '../../../src/lab/format/reference.ts'
+import { type Parameter, reference } from '../../../src/lab/format/reference.ts'
 
 const labs = join(import.meta.dirname, '../../../labs')
 const validate = new Ajv2020({ allowUnionTypes: true }).compile(editorSchema())
@@ -49,9 +50,23 @@ it('every operation that the program takes is valid, lists and maps among its va
 it('every parameter of every kind is described', () => {
   const { operations, checks } = reference()
   expect(operations.length + checks.length).toBeGreaterThan(30)
+  const unsaid = (of: string, parameters: readonly Parameter[]): string[] =>
+    parameters.flatMap(({ name, about, keys }) => [
+      ...(about === '' ? [`${of}.${name}`] : []),
+      ...unsaid(`${of}.${name}`, keys),
+    ])
   const silent = [...operations, ...checks].flatMap(({ kind, title, parameters }) => [
     ...(title === '' ? [kind] : []),
-    ...parameters.flatMap(({ name, about }) => (about === '' ? [`${kind}.${name}`] : [])),
+    ...unsaid(kind, parameters),
   ])
   expect(silent).toEqual([])
+})
+
+it('the keys of a list of maps are described, too', async () => {
+  const { stdout } = await cli(['lab', 'reference', 'port-vlans'])
+  expect(stdout).toContain(`with their tags (required); a list,
+               each item with
+    first  the first VLAN of a range (required)
+    last   the last one (required)
+`)
 })

@@ -11,10 +11,12 @@ it('every lab that ships parses', async () => {
   expect(labNames()).toEqual([
     'bridge-add',
     'by-hand',
+    'call-plugin',
     'eight-steps',
     'find-it',
     'many-on-a-bridge',
     'masquerade',
+    'moving',
     'scale',
     'two-namespaces',
   ])

@@ -1,17 +1,18 @@
 import { describe, expect, it } from 'vitest'
 import type { Kernel } from '../../../src/kernel/kernel.ts'
 import type { LabStep } from '../../../src/lab/format/lab.ts'
-import { loadLab } from '../../../src/lab/run/load.ts'
+import { labNames, loadLab } from '../../../src/lab/run/load.ts'
 import { beginLab, checkRunning, doRunning, planFor, type RunningLab } from '../../../src/lab/run/lab-in-progress.ts'
 import { resetLab } from '../../../src/lab/run/reset.ts'
 import { missingSteps, preview, type StepOptions } from '../../../src/lab/run/steps.ts'
 import type { Command } from '../../../src/operations/operation.ts'
 import { toLine } from '../../../src/plan/command-line.ts'
+import { NOT_TRIED } from '../../../src/plan/finding.ts'
 import { withSandbox } from '../../helpers.ts'
 import { some } from '../../long.ts'
 import { foreignRules, wrongStates } from '../wrong-states.ts'
 
-const LABS = ['eight-steps', 'two-namespaces', 'many-on-a-bridge', 'masquerade', 'bridge-add', 'by-hand']
+const LABS = labNames().filter((name) => name !== 'scale')
 
 const toLines = (commands: readonly Command[]) => commands.map((command) => toLine(command, '1'))
 
@@ -41,7 +42,10 @@ async function solve(running: RunningLab, step: LabStep, options?: StepOptions) 
   const { lab } = running
   const { findings } = await checkRunning(running, true, step)
   const failed = findings.filter(
-    (one) => one.passed !== true && lab.steps.findIndex(({ id }) => id === one.step) <= lab.steps.indexOf(step),
+    (one) =>
+      one.passed !== true &&
+      !one.actual.startsWith(NOT_TRIED) &&
+      lab.steps.findIndex(({ id }) => id === one.step) <= lab.steps.indexOf(step),
   )
   return {
     result,
@@ -55,7 +59,7 @@ describe.each(LABS)('%s', (name) => {
     const lab = await loadLab(name)
     const all = lab.steps.flatMap((step, i) => wrongStates(lab, i).map((row) => ({ step: step.id, ...row })))
     const rows = some(all, 19)
-    expect(rows.length).toBeGreaterThan(3)
+    expect(rows.length).toBeGreaterThan(0)
     const wrong: unknown[] = []
     await atSteps(name, async (running, step, _, restart) => {
       for (const { name: state, shell } of rows.filter((row) => row.step === step.id)) {

@@ -57,6 +57,25 @@ it('a network through which full packets or TCP do not pass is not done', async 
     expect(await wrong(kernel, lab)).toEqual([])
     await shell(kernel, `${mtus(1500, 1500)}; ip link set eth0 mtu 1300; ip -n internet link set eth0 mtu 1300`)
     expect(await wrong(kernel, lab)).toEqual([])
+    await shell(kernel, 'ip link set eth0 mtu 1500; ip -n internet link set eth0 mtu 1500')
+
+    // What was learned of neighbours lets packets pass for a while, though nobody would learn it any more.
+    const unheard = [
+      ['ip link set eth0 master cni0', 'ip link set eth0 nomaster'],
+      ['sysctl -qw net.ipv4.conf.cni0.arp_ignore=8', 'sysctl -qw net.ipv4.conf.cni0.arp_ignore=0'],
+    ] as const
+    for (const [fault, mended] of unheard) {
+      await shell(kernel, `ip netns exec red ping -qc1 203.0.113.1; ${fault}; ip netns exec red ping -qc1 203.0.113.1`)
+      expect([fault, (await wrong(kernel, lab))[0]]).toEqual([fault, expect.stringMatching(/^ping\.red\..* no answer/)])
+      await shell(kernel, mended)
+      expect([mended, await wrong(kernel, lab)]).toEqual([mended, []])
+    }
+    const known = async () => (await kernel.probe(['ip', 'neighbour', 'show', '10.22.0.1'], 'red')).stdout
+    const before = await known()
+    expect(before).toContain('lladdr')
+    await shell(kernel, 'ip -n red neighbour change 10.22.0.1 dev eth0 nud stale')
+    await wrong(kernel, lab)
+    expect(await known()).toBe(before) // who answers stays known
   })
 })
 
@@ -97,6 +116,8 @@ it('an address that is where it belongs, and also at the other end, is wrong', a
     const lab = await loadLab('by-hand')
     await build(kernel, lab)
     expect(await wrong(kernel, lab)).toEqual([])
+    // What a command was to change is changed.
+    expect(await runCommands(kernel, lab.steps.at(-1)?.run ?? [])).toEqual([])
     await shell(kernel, drop('meta l4proto tcp drop'))
     expect(await wrong(kernel, lab)).toEqual([expect.stringContaining('but not TCP on port 80')])
     await shell(kernel, `${undrop}; ip -n red address add 10.22.0.3/32 dev lo`)
