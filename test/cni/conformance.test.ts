@@ -292,8 +292,8 @@ it(
 
 describe('a plugin of somebody’s', () => {
   const folder = mkdtempSync(join(runtime, 'odd-'))
-  const script = (name: string, lines: string) => {
-    writeFileSync(join(folder, name), `#!/bin/sh\n${lines}\n`, { mode: 0o755 })
+  const script = (name: string, line: string) => {
+    writeFileSync(join(folder, name), `#!/bin/sh\n${line}\n`, { mode: 0o755 })
     return join(folder, name)
   }
   const config = join(folder, 'a.conf')

@@ -25,7 +25,7 @@ interface Trial {
 const ASPECTS = ['result', 'kernel', 'packets', 'leftovers'] as const
 
 /** In what two plugins differ: the lines that only one of them has. */
-export interface Difference {
+interface Difference {
   aspect: (typeof ASPECTS)[number]
   onlyFirst: string[]
   onlySecond: string[]
@@ -111,8 +111,8 @@ function hasSetup(type: string): boolean {
 
 async function tryOne(kernel: Kernel, file: string, setup: Setup): Promise<Trial> {
   const visible = await makeVisible(kernel, file, setup.config)
-  const { versions } = await askVersions(kernel, visible.file)
-  const version = versions.findLast((one) => one !== '1.1.0') ?? '1.0.0' // one that both speak
+  const { spoken } = await askVersions(kernel, visible.file)
+  const version = spoken.findLast((one) => one !== '1.1.0') ?? '1.0.0' // one that both speak
   const subject: Subject = { ...visible, ...setup, type: basename(file), shown: file, versions: [version] }
   const bench = new Bench(kernel, subject)
   await bench.reset()

@@ -99,7 +99,7 @@ export async function runConformance({
   try {
     const kernel = kernelOf(live.host)
     const visible = await makeVisible(kernel, shown, setup.config)
-    const { versions: supported, hangs } = await askVersions(kernel, visible.file)
+    const { spoken: supported, hangs } = await askVersions(kernel, visible.file)
     // One that lists none is tried with what most speak.
     const tried: Version[] = supported.length > 0 ? supported : ['1.0.0']
     const subject: Subject = { ...visible, ...setup, type, shown, versions: tried }
@@ -189,13 +189,13 @@ const QUICK = 5
 const versionsSchema = z.object({ supportedVersions: z.array(z.string()) })
 
 /** The versions that a plugin lists, as far as we know them, and whether it does not even end. */
-export async function askVersions(kernel: Kernel, file: string): Promise<{ versions: Version[]; hangs: boolean }> {
+export async function askVersions(kernel: Kernel, file: string): Promise<{ spoken: Version[]; hangs: boolean }> {
   const variables = callVariables('VERSION', { path: [] })
   const input = JSON.stringify({ cniVersion: '1.0.0' })
   const answer = await execute(limited(kernel.host, QUICK), file, variables, input)
   const { data } = versionsSchema.safeParse(parseJson(answer.stdout))
-  const supported = VERSIONS.filter((version) => data?.supportedVersions.includes(version))
-  return { versions: supported, hangs: isHanging(answer) }
+  const spoken = VERSIONS.filter((version) => data?.supportedVersions.includes(version))
+  return { spoken, hangs: isHanging(answer) }
 }
 
 /** Whether it is the reference plugin, which prints its name if called without a command. */

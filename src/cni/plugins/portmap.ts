@@ -17,6 +17,7 @@ import { lockMachine, ownKernel, refuseMisread } from '../host.ts'
 import { readToRemove } from './remove.ts'
 import { isAlive, isOfContainer } from './holders.ts'
 import { ownerOf, ownersOf } from './identity.ts'
+import { removeReferenceChain } from './reference-chains.ts'
 import type { Call, PluginType } from '../protocol/plugin-type.ts'
 import { ownResult, type Result } from '../protocol/result.ts'
 import { checkPlan } from './check-plan.ts'
@@ -51,7 +52,7 @@ export const portmap: PluginType = {
     }
     return result
   },
-  del: (call) => removePorts((owner) => owner === ownerOf(call)),
+  del: (call) => removePorts((owner) => owner === ownerOf(call), call),
   check: async (call) => {
     const config = portmapConfig(call)
     previous(call)
@@ -181,20 +182,24 @@ async function withoutTaken(
 }
 
 /** Removes the ports of the owners for which `isGone` holds, and the table with its last port. */
-async function removePorts(isGone: (owner: string) => boolean): Promise<void> {
+async function removePorts(isGone: (owner: string) => boolean, call?: Call): Promise<void> {
   const kernel = await ownKernel()
   const tables = (['ip', 'ip6'] as const).map(portTable)
   const { release } = await lockMachine()
   try {
     const gone: UdpPort[] = []
+    let hadPorts = false
     await runRemoval(kernel, async () => {
       const names = tables.map(({ family, name }) => `${family} ${name}`)
       const now = await readToRemove(kernel, { namespaces: new Set(), links: [], tables: names })
       const rules = now.get(HOST)?.rules ?? []
       gone.push(...tables.flatMap((table) => udpPortsIn(rules, table, isGone)))
-      return tables.flatMap((table) => removeOwned(table, isGone, rules))
+      const commands = tables.flatMap((table) => removeOwned(table, isGone, rules))
+      hadPorts ||= commands.length > 0
+      return commands
     })
     await forgetFlowsTo(kernel, gone)
+    if (call && !hadPorts) await removeReferenceChain(kernel, 'CNI-DN-', call)
   } finally {
     release()
   }

@@ -11,6 +11,7 @@ import { aliasOf, type Command, ip } from '../../operations/operation.ts'
 import { findLink, HOST, type State } from '../../state/state.ts'
 import { containerNetnsIfThere, lockMachine, ownKernel } from '../host.ts'
 import { hostEnd, isHostEnd, ownerOf, ownersOf } from './identity.ts'
+import { removeReferenceChain } from './reference-chains.ts'
 import type { Attachment, Call, ValidAttachments } from '../protocol/plugin-type.ts'
 
 const FAMILIES = ['ip', 'ip6'] as const
@@ -36,11 +37,18 @@ export async function removeAttachment(call: Call, hasSpoofCheck: boolean): Prom
   const kernel = await ownKernel()
   const { release } = await lockMachine()
   try {
+    const netns = containerNetnsIfThere(call.netns)
+    const { name } = hostEnd(call)
+    let isOurs = false
+    const findCable = async () => {
+      const commands = await cableOf(kernel, call, netns)
+      isOurs ||= commands.some(({ argv }) => argv.includes(name))
+      return commands
+    }
     // The rules first: the kernel forgets them, which takes 12 ms, while it removes the cable, which takes 20 ms.
-    await allOf([
-      runRemoval(kernel, () => rulesOfCall(kernel, call, hasSpoofCheck)),
-      runRemoval(kernel, () => cableOf(kernel, call, containerNetnsIfThere(call.netns))),
-    ])
+    await allOf([runRemoval(kernel, () => rulesOfCall(kernel, call, hasSpoofCheck)), runRemoval(kernel, findCable)])
+    // Its cable may have been one of the reference's, whose rules are elsewhere.
+    if (!isOurs) await removeReferenceChain(kernel, 'CNI-', call)
   } finally {
     release()
   }

@@ -35,7 +35,9 @@ function purposes(plugins: readonly DescribedPlugin[]): Text[] {
   const width = Math.max(...each.map(({ type }) => type.length))
   return [...Map.groupBy(each, ({ known }) => standing(known))].flatMap(([words, group]) => [
     indented(words, 2),
-    ...group.map(({ type, known }) => (known ? labelled(`    ${type.padEnd(width)}  `, known.does) : draw`    ${type}`)),
+    ...group.map(({ type, known }) =>
+      known ? labelled(`    ${type.padEnd(width)}  `, known.does) : draw`    ${type}`,
+    ),
   ])
 }
 

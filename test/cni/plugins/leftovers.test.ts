@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import type { Kernel } from '../../../src/kernel/kernel.ts'
 import {
@@ -8,8 +9,10 @@ import {
   json,
   keeping,
   network,
+  noReference,
   OURS,
   pings,
+  REFERENCE,
   reserved,
   sh,
   STORE,
@@ -137,3 +140,41 @@ it('a client that goes on sending UDP from one port reaches the next container t
     await sh(kernel, 'touch /tmp/enough')
     await client
   }))
+
+const hasIptables = existsSync('/usr/sbin/iptables-restore') || existsSync('/sbin/iptables-restore')
+
+it.skipIf(noReference || !hasIptables)(
+  `DEL of what the reference made leaves no chain of iptables behind, and none of another container is touched (needs ${REFERENCE}, iptables)`,
+  () =>
+    withNamespaces(['red', 'blue'], async (kernel) => {
+      const config = network({ cniVersion: '1.0.0' })
+      const theirs = (type: string, netns: string) => ({ file: `${REFERENCE}/${type}`, path: [REFERENCE], netns })
+      const publish = (result: Answer, hostPort: number) => ({
+        ...ports(config, result, hostPort),
+        cniVersion: '1.0.0',
+      })
+      const results = new Map<string, Answer>()
+      for (const [netns, port] of [
+        ['red', 8080],
+        ['blue', 8081],
+      ] as const) {
+        const result = await cni(kernel, 'ADD', config, theirs('bridge', netns))
+        const published = {
+          ...publish(result, port),
+          runtimeConfig: { portMappings: [{ hostPort: port, containerPort: 80, protocol: 'tcp' }] },
+        }
+        expect((await cni(kernel, 'ADD', published, theirs('portmap', netns))).msg).toBeUndefined()
+        results.set(netns, result)
+      }
+      const chains = async () =>
+        (await sh(kernel, 'iptables -t nat -S')).split('\n').filter((line) => /^-N CNI-(DN-)?[0-9a-f]/.test(line))
+      expect(await chains()).toHaveLength(4)
+      const red = results.get('red') ?? {}
+      expect(await cni(kernel, 'DEL', publish(red, 8080), portmap)).toEqual({})
+      expect(await cni(kernel, 'DEL', after(config, red))).toEqual({})
+      expect(await chains()).toHaveLength(2)
+      expect(await sh(kernel, 'iptables -t nat -S')).not.toContain('c-red')
+      expect(await sh(kernel, 'iptables -t nat -S')).toContain('c-blue')
+      expect(await reserved(kernel)).toEqual(['mynet/10.22.0.3'])
+    }),
+)
