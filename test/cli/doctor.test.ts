@@ -29,7 +29,7 @@ it('tries everything for real, and says so', async () => {
 it('names one remedy where user namespaces are refused; other commands point at it, and leave nothing', () => {
   const doctor = whereFew('user', 0, ROOT, ['doctor'])
   expect(doctor.stdout).toContain('✖ sandbox: this machine refused to make a sandbox')
-  expect(doctor.stdout).toContain('\n  sudo sysctl -w user.max_user_namespaces=')
+  expect(doctor.stdout).toContain('\n  $ sudo sysctl -w user.max_user_namespaces=')
   expect(doctor.status).toBe(3)
   for (const args of [
     ['netns', 'list'],
@@ -77,7 +77,7 @@ describe.each([
     expect(refused.stderr).toMatch(/this machine refused to make a sandbox: .*: No space left on device\n/)
     expect(whereFew(kind, limit, as, ['doctor'])).toMatchObject({
       status: 3,
-      stdout: expect.stringContaining(`\n  sudo sysctl -w user.max_${kind}_namespaces=15000\n`),
+      stdout: expect.stringContaining(`\n  $ sudo sysctl -w user.max_${kind}_namespaces=15000\n`),
     })
     expect(await eventually(() => !existsSync(join(runtime, 'cnilab')))).toBe(true)
     expect(processesWith(`${runtime}/cnilab`)).toEqual([])
@@ -89,7 +89,7 @@ describe.each([
   })
 
   it('enough for a sandbox, but for no container', () => {
-    const remedy = '\n  sudo sysctl -w user.max_net_namespaces=15000\n'
+    const remedy = '\n  $ sudo sysctl -w user.max_net_namespaces=15000\n'
     const doctor = whereFew('net', 2, as, ['doctor'])
     expect([doctor.status, doctor.stdout]).toEqual([3, expect.stringContaining(remedy)])
     const refused = whereFew('net', 2, as, ['lab', 'run', '--auto', '--json'])

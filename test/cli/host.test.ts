@@ -77,7 +77,7 @@ it('a file in /run/netns that is no namespace is told from one, and is not taken
     `touch /run/netns/gone; cnilab netns create gone --host; echo $?; rm /run/netns/gone; cnilab netns create gone --host | head -1`,
   )
   expect(output).toMatch(
-    /^Error: .*is not a namespace\n.*\n.*-- rm -d \/run\/netns\/gone, or .*\n1\n✔ Create the network namespace gone\n$/,
+    /^Error: .*is not a namespace\n.*\n.*\n.*-- rm -d \/run\/netns\/gone, or .*\n1\n✔ Create the network namespace gone\n$/,
   )
 })
 

@@ -84,7 +84,7 @@ it('says that it is already there, in words, and runs nothing', async () => {
 
 it('--dry-run of taking back starts no sandbox, and shows what really follows', async () => {
   const nowhere = await cli(['netns', 'delete', 'red', '--dry-run', '--sandbox', 'none'])
-  expect(nowhere).toEqual({ code: 0, stdout: '', stderr: '' })
+  expect(nowhere).toEqual({ code: 0, stdout: '', stderr: 'nothing to do\n' })
   expect((await cli(['sandbox', 'list', '--json'])).stdout).not.toContain('"none"')
   await cli(['exec', '--', 'sysctl', '-w', 'net.ipv4.ip_forward=0'])
   await cli(['masquerade', '10.8.0.0/16'])
@@ -143,7 +143,7 @@ it('forwarding stays on until the last masquerade goes', async () => {
 it('--explain of a deletion shows what it runs, and not how the thing might have been made', async () => {
   await cli(['exec', '--', 'ip', 'link', 'add', 'link', 'eth0', 'name', 'm', 'type', 'macvlan'])
   const { stdout } = await cli(['macvlan', 'delete', 'm', '--explain'])
-  expect(stdout).toMatch(/^Delete the macvlan interface m\n[^]*\n {2}ip link delete dev m\n$/)
+  expect(stdout).toMatch(/^Delete the macvlan interface m\n[^]*\n {2}\$ ip link delete dev m\n$/)
   await cli(['macvlan', 'delete', 'm'])
   expect((await cli(['macvlan', 'delete', 'm', '--explain'])).stdout).not.toContain('ip link')
 })

@@ -13,7 +13,7 @@ describe('what is no text file is refused in words, at once', () => {
     terminal: 'it is a device, not a file',
     folder: 'it is a folder, not a file',
     loop: 'it is a link that leads back to itself',
-    'broken link': 'there is no such file',
+    'broken link': 'it is a link that leads nowhere: to ',
     memory: 'it cannot be read (EIO)',
     huge: 'it has more than 1 MiB, the most that is read',
     'Latin-1': 'it is not text in UTF-8: see line 1',

@@ -86,7 +86,7 @@ export async function removeStale({ network }: Pick<Attachment, 'network'>, vali
   const rules = (links: readonly string[], now: State) => {
     // The table of a port that disappeared with its namespace does not say whose it was, and is useless.
     const gone = watchedPorts(now.get(HOST)?.rules ?? []).filter((name) => isHostEnd(name) && !findLink(now, name))
-    return rulesOf(network, isStale, [...links, ...gone], now)
+    return rulesOf(network, isStale, [...new Set([...links, ...gone])], now)
   }
   const { release } = await lockMachine()
   try {

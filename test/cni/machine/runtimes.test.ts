@@ -144,7 +144,7 @@ it('finds a process by the name of kubelet that really runs, with the flags of t
     expect(text.stdout).toContain(`kubelet runs with pid ${child.pid}`)
     expect(text.stdout).toContain('it is older than Kubernetes 1.24')
     expect(text.stdout).toContain(
-      `\n  cnilab cni configs --conf-dir ${folder}/net.d\n  cnilab cni plugins --bin-dir ${folder}/bin\n`,
+      `\n  $ cnilab cni configs --conf-dir ${folder}/net.d\n  $ cnilab cni plugins --bin-dir ${folder}/bin\n`,
     )
   } finally {
     child.stdin.end('\n')

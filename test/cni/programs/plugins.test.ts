@@ -98,7 +98,7 @@ it("says of each program of the seed's list what it is for, who maintains it or 
     /No longer maintained\. It was by Weaveworks[^]*rajch\/weave:\n    weave-ipam [^]*weave-net [^]*weave-plugin-2\.2\.1 /,
     /cnilab cni install has\s+this type, too:\n(    .*\n)*    bridge /,
     /Maintained by flannel-io\/cni-plugin.*\n    flannel /,
-    /Not known to cnilab.*\n    constructor +\n    mine/,
+    /Not known to cnilab.*\n    constructor\n    mine/,
   ])
     expect(purposes).toMatch(words)
 })

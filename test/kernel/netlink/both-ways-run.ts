@@ -56,7 +56,7 @@ function withoutRandom(text: string): string {
   })
   return named
     .replaceAll(/fe80::(?!\/)[0-9a-f:]+/g, 'fe80::X')
-    .replaceAll(/"(handle|ifindex|link_index|inode|since)":[\d.]+/g, '"$1":0')
+    .replaceAll(/"(handle|ifindex|link_index|link_netnsid|peerNetnsId|inode|since)":[\d.]+/g, '"$1":0')
     .replaceAll(/"[0-9a-f]{4}\.[0-9a-f:]+"/g, '"a bridge"')
 }
 
