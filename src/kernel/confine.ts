@@ -6,9 +6,12 @@ import { seccompFilter } from './seccomp.ts'
 const PR_SET_NO_NEW_PRIVS = 38
 const CLOSE_RANGE_CLOEXEC = 4
 
-/** Limits for each process in a sandbox, by prlimit(2)'s numbers: bytes of data, bytes of a core dump, open files. */
+/**
+ * Limits for each process in a sandbox, by prlimit(2)'s numbers: bytes of data, bytes of a core dump, open files. Bun, with
+ * which the plugins are compiled, reserves between 2 and 3 GiB, and does without much of itself where it cannot.
+ */
 const LIMITS = [
-  { resource: 2, most: 2n * 1024n ** 3n },
+  { resource: 2, most: 4n * 1024n ** 3n },
   { resource: 4, most: 0n },
   { resource: 7, most: 4096n },
 ]
