@@ -92,7 +92,7 @@ it('--dry-run of taking back starts no sandbox, and shows what really follows', 
   expect(planned.stdout).toContain('nft delete table ip cnilab_10_8_0_0_16\nsysctl -w net.ipv4.ip_forward=0\n')
   expect((await cli(forwarding)).stdout).toBe('1\n')
   const done = await cli(['masquerade', '10.8.0.0/16', '--delete'])
-  expect(done.stdout.split('\n  ').slice(1).join('\n')).toBe(planned.stdout)
+  expect(done.stdout.split('\n  $ ').slice(1).join('\n')).toBe(planned.stdout)
 })
 
 it('forwarding of one family does not hang on rules of the other', async () => {

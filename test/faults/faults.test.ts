@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 import { describe, expect, it } from 'vitest'
 import { network } from '../cni/plugin.ts'
 import { eventually, processesWith, program } from '../helpers.ts'
-import { isLong } from '../long.ts'
+import { isLong, some } from '../long.ts'
 import type { Fault } from './calls.ts'
 import type { Job, Report } from './runner.ts'
 
@@ -184,7 +184,7 @@ function wrongWith({ status, signal, stdout, stderr, ms }: Report, fault: Fault)
 }
 
 describe('a system call fails, or its caller is killed', () => {
-  it.each(SCENARIOS)(
+  it.each(some(SCENARIOS, 2))(
     '$name',
     async ({ prepare, command, finish, machine = false }) => {
       const place = new Place(machine)

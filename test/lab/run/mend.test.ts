@@ -58,7 +58,7 @@ describe.each(LABS)('%s', (name) => {
   it('from any wrong state before a step, it is brought to the right one, by the commands that are shown before', async () => {
     const lab = await loadLab(name)
     const all = lab.steps.flatMap((step, i) => wrongStates(lab, i).map((row) => ({ step: step.id, ...row })))
-    const rows = some(all, 19)
+    const rows = some(all, 43)
     expect(rows.length).toBeGreaterThan(0)
     const wrong: unknown[] = []
     await atSteps(name, async (running, step, _, restart) => {
@@ -77,7 +77,7 @@ describe.each(LABS)('%s', (name) => {
     expect(wrong).toEqual([])
   }, 3_600_000)
 
-  it.runIf(some(LABS, 4).includes(name))(
+  it.runIf(some(LABS, 8).includes(name))(
     'rules of others that drop packets are named, and stay until one agrees',
     async () => {
       await atSteps(name, async (running, step, _, restart) => {
