@@ -71,7 +71,10 @@ export function onScreen(
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     written += text
     clearTimeout(quiet)
-    terminal.write(text, () => (quiet = setTimeout(type, QUIET)))
+    terminal.write(text, () => {
+      clearTimeout(quiet) // of what came just before
+      quiet = setTimeout(type, QUIET)
+    })
   })
   child.stdin.on('error', () => undefined)
   return new Promise((resolve) => {
