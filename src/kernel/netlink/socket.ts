@@ -83,7 +83,7 @@ export function openSocket(calls: Calls, protocol: number): NetlinkSocket {
     const answers = new Map<number, Answer & { isMark: boolean; isOver: boolean }>()
     for (const request of requests) {
       request.writeUInt32LE((sequence += 1), 8)
-      const isMark = isBatchMark(request)
+      const isMark = protocol === PROTOCOL.netfilter && isBatchMark(request)
       answers.set(sequence, { refusal: undefined, messages: [], isInterrupted: false, isMark, isOver: isMark })
     }
     const sent = calls.send(fd, requests.length === 1 && requests[0] ? requests[0] : Buffer.concat(requests))
@@ -123,7 +123,7 @@ function fail(answer: { refusal: Refusal | undefined; isOver: boolean }, refusal
   answer.refusal ??= refusal
 }
 
-/** Whether a message begins or ends a transaction of nftables: NFNL_MSG_BATCH_BEGIN and _END. */
+/** Whether a message of netfilter begins or ends a transaction: NFNL_MSG_BATCH_BEGIN and _END. (Others have these types, too.) */
 function isBatchMark(request: Buffer): boolean {
   const type = request.readUInt16LE(4)
   return type === 0x10 || type === 0x11

@@ -7,7 +7,7 @@ import { launcher } from '../../../src/kernel/launcher.ts'
 import { netlinkKernel } from '../../../src/kernel/netlink/netlink-kernel.ts'
 import { systemCalls } from '../../../src/kernel/netlink/system-calls.ts'
 import { programReader } from '../../../src/kernel/program-reader.ts'
-import type { Command } from '../../../src/operations/operation.ts'
+import { type Command, ip } from '../../../src/operations/operation.ts'
 import { bindOperation, type KindName, parseOperation } from '../../../src/operations/registry.ts'
 import { toLine } from '../../../src/plan/command-line.ts'
 import { scopeOf } from '../../../src/plan/scope.ts'
@@ -126,5 +126,14 @@ for (const row of rows) {
   const said = await tryOne(row).catch((error: unknown) => [String(error)])
   console.log(`ROW ${JSON.stringify({ what, said, left: left.splice(0) })}`)
   clean()
+}
+/** Changes that the kernel refuses: what is said then. */
+for (const words of ['link add name lo type bridge', 'link set dev lo master lo', 'address delete 10.0.0.1/8 dev lo']) {
+  const refused = kernel.run([ip(undefined, ...words.split(' '))])
+  const said = await refused.then(
+    () => 'nothing',
+    (error: unknown) => String(error).replace(/\.$/, ''),
+  )
+  console.log(`ROW ${JSON.stringify({ what: words, said: [said], left: left.splice(0) })}`)
 }
 process.exit() // the shells of the launcher are still there
