@@ -14,6 +14,9 @@ const FOLDER = existsSync('dist/compiled') ? 'dist/compiled' : 'dist/plugins'
 /** Our plugins, as a sandbox sees them. */
 export const OURS = `${APP.package}/${FOLDER}`
 
+/** Has a compiled plugin do without its own calls of the C library, and so without netlink, in front of its command line. */
+export const BY_PROGRAMS = 'BUN_JSC_useJIT=0'
+
 /** The same, as the machine sees them. */
 export const OURS_OUTSIDE = resolve(FOLDER)
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Kernel } from '../../../src/kernel/kernel.ts'
 import {
   after,
+  BY_PROGRAMS,
   cni,
   type Config,
   everything,
@@ -40,7 +41,7 @@ cat >${FAKE}/ip <<'END'
 ${fakeTool}END
 chmod 755 ${FAKE}/ip
 for tool in nft bridge flock sysctl; do cp ${FAKE}/ip ${FAKE}/$tool; done
-printf '#!/bin/sh\\nPATH=${FAKE}:$PATH exec ${OURS}/bridge\\n' >${FAULTY}
+printf '#!/bin/sh\\n${BY_PROGRAMS} PATH=${FAKE}:$PATH exec ${OURS}/bridge\\n' >${FAULTY}
 chmod 755 ${FAULTY}`,
   )
 }
@@ -51,7 +52,7 @@ const off = 'net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0'
 const failAt = (kernel: Kernel, n: number) => sh(kernel, `: >${FAKE}/calls; echo ${n} >${FAKE}/fail`)
 const callsOf = async (kernel: Kernel) => (await sh(kernel, `cat ${FAKE}/calls`)).trim().split('\n')
 
-describe('whichever tool fails', () => {
+describe('whichever tool fails, where netlink cannot be had', () => {
   it.each([
     ['on a bridge of its own', async () => undefined],
     ['on a bridge that others are on', (kernel: Kernel) => cni(kernel, 'ADD', rich, { netns: 'blue' })],
@@ -146,13 +147,19 @@ it('a failed IPAM leaves no cable, and a new bridge goes again', () =>
     expect(await cni(kernel, 'STATUS', config)).toEqual({})
   }))
 
-it('STATUS says which program is missing, if the network needs it', () =>
+it('STATUS says which program is missing, if the network needs it, and netlink cannot be had', () =>
   withNamespaces([], async (kernel) => {
-    await sh(kernel, 'mount --bind /dev/null "$(readlink -f "$(command -v nft)")"')
-    expect(await cni(kernel, 'STATUS', network())).toMatchObject({ code: 50, msg: expect.stringContaining(': nft') })
-    expect(await cni(kernel, 'STATUS', network({ ipMasq: false }))).toEqual({})
-    const portmap = { file: `${OURS}/portmap` }
-    expect(await cni(kernel, 'STATUS', { ...network(), type: 'portmap' }, portmap)).toMatchObject({ code: 50 })
+    await sh(
+      kernel,
+      `mount --bind /dev/null "$(readlink -f "$(command -v nft)")"
+      for type in bridge portmap; do printf "#!/bin/sh\n${BY_PROGRAMS} exec ${OURS}/$type\n" >/tmp/$type; chmod 755 /tmp/$type; done`,
+    )
+    const [bridge, portmap] = [{ file: '/tmp/bridge' }, { file: '/tmp/portmap' }]
+    const missing = { code: 50, msg: expect.stringContaining(': nft') }
+    expect(await cni(kernel, 'STATUS', network(), bridge)).toMatchObject(missing)
+    expect(await cni(kernel, 'STATUS', network({ ipMasq: false }), bridge)).toEqual({})
+    expect(await cni(kernel, 'STATUS', { ...network(), type: 'portmap' }, portmap)).toMatchObject(missing)
+    expect(await cni(kernel, 'STATUS', network())).toEqual({}) // by netlink it needs none
   }))
 
 it('a failing ADD takes away the bridge that it made', () =>
@@ -171,7 +178,7 @@ it.skipIf(!canHideNft)('a network without rules needs no nft (skipped where nft 
     await sh(
       kernel,
       `mkdir /tmp/sbin; cp /usr/sbin/sysctl /tmp/sbin
-printf '#!/bin/sh\\nexec unshare --mount sh -c "mount --bind /tmp/sbin /usr/sbin && exec ${OURS}/bridge"\\n' >${file}
+printf '#!/bin/sh\\nexec unshare --mount sh -c "mount --bind /tmp/sbin /usr/sbin && ${BY_PROGRAMS} exec ${OURS}/bridge"\\n' >${file}
 chmod 755 ${file}`,
     )
     const before = await everything(kernel)

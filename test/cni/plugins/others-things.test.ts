@@ -1,7 +1,19 @@
 // Plugins run as root on machines where others have their own things.
 import { expect, it } from 'vitest'
 import { hostEnd } from '../../../src/cni/plugins/identity.ts'
-import { after, cni, everything, json, keeping, network, OURS, reserved, sh, withNamespaces } from '../plugin.ts'
+import {
+  BY_PROGRAMS,
+  after,
+  cni,
+  everything,
+  json,
+  keeping,
+  network,
+  OURS,
+  reserved,
+  sh,
+  withNamespaces,
+} from '../plugin.ts'
 
 it('a failed ADD leaves an interface alone that has the MAC it was asked for', () =>
   withNamespaces(['red'], async (kernel) => {
@@ -61,7 +73,7 @@ it('a program that outlives its plugin still holds the lock: DEL waits for it, a
     await sh(
       kernel,
       `cat >/tmp/conf <<'END'\n${config}\nEND
-       (PATH=/tmp/slow:$PATH CNI_COMMAND=ADD ${call} exec ${OURS}/bridge </tmp/conf >/dev/null 2>&1) & pid=$!
+       (${BY_PROGRAMS} PATH=/tmp/slow:$PATH CNI_COMMAND=ADD ${call} exec ${OURS}/bridge </tmp/conf >/dev/null 2>&1) & pid=$!
        sleep 1; kill -KILL $pid; wait $pid || true
        CNI_COMMAND=DEL ${call} ${OURS}/bridge </tmp/conf`,
     )
@@ -182,7 +194,7 @@ it.each(['bridge', 'ptp'])('DEL of a %s succeeds where the cable goes by itself 
       kernel,
       `mkdir /tmp/late; real=$(command -v ip); printf '%s\\n' '#!/bin/sh' 'case "$*" in "link delete dev veth"*) '"$real"' "$@" ;; esac' \
         'exec '"$real"' "$@"' >/tmp/late/ip; chmod +x /tmp/late/ip
-       printf '#!/bin/sh\\nPATH=/tmp/late:$PATH exec ${OURS}/${type}\\n' >/tmp/plugin; chmod +x /tmp/plugin`,
+       printf '#!/bin/sh\\n${BY_PROGRAMS} PATH=/tmp/late:$PATH exec ${OURS}/${type}\\n' >/tmp/plugin; chmod +x /tmp/plugin`,
     )
     expect(await cni(kernel, 'DEL', after(config, added), { file: '/tmp/plugin' })).toEqual({})
     expect((await everything(kernel)).filter((line) => /link veth|reserved|cnilab_/.test(line))).toEqual([])

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import type { CniCommand } from '../../../src/cni/protocol/plugin-type.ts'
 import type { Kernel } from '../../../src/kernel/kernel.ts'
-import { everything, keeping, network, OURS, sh, withNamespaces } from '../plugin.ts'
+import { BY_PROGRAMS, everything, keeping, network, OURS, sh, withNamespaces } from '../plugin.ts'
 
 /** A program that does all that deletes at once before, by itself, so that it has vanished when its caller's turn comes. */
 const FIRST = `#!/bin/sh
@@ -27,7 +27,7 @@ async function call(kernel: Kernel, command: CniCommand, config: object, how = '
   return stdout + stderr
 }
 
-const vanishing = 'PATH=/tmp/first:$PATH'
+const vanishing = `${BY_PROGRAMS} PATH=/tmp/first:$PATH`
 
 /** Puts these programs into a folder of the sandbox. */
 async function prepare(kernel: Kernel): Promise<void> {
