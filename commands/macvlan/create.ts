@@ -1,4 +1,5 @@
 import { Flags } from '@oclif/core'
+import { PARENT_PLACES } from '../../src/operations/made-link.ts'
 import { MACVLAN_MODES } from '../../src/operations/macvlan.ts'
 import { parseOperation } from '../../src/operations/registry.ts'
 import { OperationCommand, type OperationsDocument } from '../../src/ui/terminal/operation-command.ts'
@@ -14,7 +15,12 @@ export default class MacvlanCreate extends OperationCommand {
   ]
   static override args = { name: word({ required: true, description: 'name of the interface' }) }
   static override flags = {
-    parent: Flags.string({ required: true, description: "the host's interface that it shares" }),
+    parent: Flags.string({ required: true, description: 'the interface that it shares' }),
+    'parent-in': Flags.string({
+      options: [...PARENT_PLACES],
+      default: 'host',
+      description: 'where that is: on the host, or in the same namespace',
+    }),
     mode: Flags.string({
       options: [...MACVLAN_MODES],
       default: 'bridge',
@@ -25,7 +31,7 @@ export default class MacvlanCreate extends OperationCommand {
 
   async run(): Promise<OperationsDocument> {
     const { args, flags } = await this.parse(MacvlanCreate)
-    const { parent, mode, netns } = flags
-    return this.perform([parseOperation('macvlan', { name: args.name, parent, mode, netns })], flags)
+    const { parent, 'parent-in': parentIn, mode, netns } = flags
+    return this.perform([parseOperation('macvlan', { name: args.name, parent, parentIn, mode, netns })], flags)
   }
 }

@@ -1,8 +1,18 @@
 import * as z from 'zod'
-import { findLink, type Link, type State } from '../state/state.ts'
-import { type LinkParams, makeAnew, setMtu, addLink, madeLink } from './made-link.ts'
+import { findLink } from '../state/state.ts'
+import {
+  addLink,
+  findUnnamed,
+  liesOn,
+  madeLink,
+  makeAnew,
+  PARENT_PLACES,
+  type ParentParams,
+  setMtu,
+  wrongOf,
+} from './made-link.ts'
 import { interfaceName, netnsPlace } from './names.ts'
-import { mtuSize } from './scalars.ts'
+import { mtuSize, wholeNumber } from './scalars.ts'
 import { inNetns, missingLink, missingNetns, namedNetns, type OperationKind, placeId, resource } from './operation.ts'
 import { markSchema } from './schemas.ts'
 import { interfacesOn } from './way-out.ts'
@@ -10,13 +20,13 @@ import { interfacesOn } from './way-out.ts'
 /** How the interfaces on one parent see each other: ip-link(8), type macvlan. */
 export const MACVLAN_MODES = ['bridge', 'private', 'vepa', 'passthru'] as const
 
-interface Params extends LinkParams {
-  /** The host's interface that it shares. */
-  parent: string
+interface Params extends ParentParams {
   mode?: (typeof MACVLAN_MODES)[number] | undefined
   mtu?: number | undefined
+  bcqueuelen?: number | undefined
 }
 
+const parentNetns = ({ parentIn, netns }: Params) => (parentIn === 'netns' ? netns : undefined)
 const modeOf = ({ mode = 'bridge' }: Params) => mode
 
 /**
@@ -31,7 +41,11 @@ export const macvlan: OperationKind<'macvlan', Params> = {
     return z.strictObject({
       name: interfaceName.describe('name of the interface'),
       netns: netnsPlace.optional().describe('the namespace to create it in; by default the host'),
-      parent: interfaceName.describe("the host's interface that it shares"),
+      parent: interfaceName.describe('the interface that it shares'),
+      parentIn: z
+        .enum(PARENT_PLACES)
+        .optional()
+        .describe("where that is: on the host, which is the default, or in the interface's own namespace"),
       mode: z
         .enum(MACVLAN_MODES, {
           error: `the mode of a macvlan is one of ${MACVLAN_MODES.join(', ')}, for example: bridge`,
@@ -39,6 +53,7 @@ export const macvlan: OperationKind<'macvlan', Params> = {
         .optional()
         .describe('how the interfaces on one parent see each other; by default bridge'),
       mtu: mtuSize.optional().describe('the largest packet that it carries, in bytes'),
+      bcqueuelen: wholeNumber.optional().describe('how many broadcasts may wait for it; the kernel begins with 1000'),
       mark: markSchema.optional(),
     })
   },
@@ -48,11 +63,17 @@ export const macvlan: OperationKind<'macvlan', Params> = {
   ...madeLink('macvlan'),
   reads: (p) => ({ namespaces: namedNetns(p.netns) }),
   modules: 'macvlan',
-  needs: (p) => [resource.link(p.parent), ...namedNetns(p.netns).map(resource.netns)],
-  apply: (p) => addLink(p, { type: ['macvlan', 'mode', modeOf(p)], on: p.parent, fromHost: true, mtu: p.mtu }),
+  needs: (p) => [resource.link(p.parent, parentNetns(p)), ...namedNetns(p.netns).map(resource.netns)],
+  apply: (p) =>
+    addLink(p, {
+      type: ['macvlan', 'mode', modeOf(p), ...(p.bcqueuelen === undefined ? [] : ['bcqueuelen', String(p.bcqueuelen)])],
+      on: p.parent,
+      fromHost: parentNetns(p) === undefined,
+      mtu: p.mtu,
+    }),
   mend: (p, now) => {
     const link = findLink(now, p.name, p.netns)
-    return link?.kind === 'macvlan' && liesOn(link, p, now) && link.macvlanMode === modeOf(p)
+    return link?.kind === 'macvlan' && liesOn(link, p, parentNetns(p), now) && link.macvlanMode === modeOf(p)
       ? setMtu(link, p.mtu, p.netns)
       : makeAnew(p, macvlan.apply(p), now)
   },
@@ -68,21 +89,16 @@ export const macvlan: OperationKind<'macvlan', Params> = {
     if (blocked) return blocked
     const place = `${p.name}${inNetns(p.netns)}`
     const link = findLink(now, p.name, p.netns)
+    const unnamed = findUnnamed(p, now)
+    if (unnamed) return { status: 'differs', actual: `${place} is still called ${unnamed.name}` }
     if (!link)
-      return findLink(now, p.parent)
+      return findLink(now, p.parent, parentNetns(p))
         ? { status: 'absent', actual: `there is no interface ${place}`, before: {} }
-        : missingLink(p.parent, undefined)
+        : missingLink(p.parent, parentNetns(p))
     if (link.kind !== 'macvlan') return { status: 'differs', actual: `${place} is something else` }
-    const isOnIt = liesOn(link, p, now)
+    const isOnIt = liesOn(link, p, parentNetns(p), now)
     const actual = `${place} is a macvlan interface on ${isOnIt ? p.parent : 'another one'}, mode ${link.macvlanMode}`
     if (!isOnIt || link.macvlanMode !== modeOf(p)) return { status: 'differs', actual }
-    return p.mtu !== undefined && link.mtu !== p.mtu
-      ? { status: 'differs', actual: `${actual}, with the MTU ${link.mtu}` }
-      : { status: 'present', actual }
+    return wrongOf(link, p, actual) ?? { status: 'present', actual }
   },
-}
-
-/** From another namespace, only the parent's index is known. */
-function liesOn(link: Link, { parent, netns }: Params, now: State): boolean {
-  return netns === undefined ? link.peer === parent : link.peerIndex === findLink(now, parent)?.index
 }

@@ -1,18 +1,20 @@
 import { type Address, findLink, HOST, type Link, type State } from '../state/state.ts'
 import type { CableEnd } from '../state/topology.ts'
+import { sha256 } from '../sha256.ts'
 import type { Place } from './around.ts'
 import {
+  aliasOf,
   type Before,
   type Command,
   type Derive,
   HOST_PID,
   ip,
   macFrom,
-  MARK_ALIAS,
   type Mark,
   type MarkedLink,
   type Resource,
   resource,
+  type Verdict,
 } from './operation.ts'
 import { wholeRoute } from './route.ts'
 import { isOurs } from './same-link.ts'
@@ -35,10 +37,26 @@ export function madeLink(type: string) {
     }),
     marks: ({ name, netns, mark }: LinkParams): MarkedLink[] => (mark ? [{ ifname: name, netns, mac: mark.mac }] : []),
     provides: ({ name, netns }: LinkParams): Resource[] => [resource.link(name, netns)],
-    undo: (p: LinkParams, _before: Before, now: State): Command[] =>
-      findMade(p, type, now) ? [ip(p.netns, 'link', 'delete', 'dev', p.name)] : [],
+    undo: (p: LinkParams, _before: Before, now: State): Command[] => deletion(findMade(p, type, now), p.netns),
     altered: (p: LinkParams, _before: Before, now: State): string | undefined => alteredMade(p, type, now),
   }
+}
+
+/** Where the parent of an interface is: on the host, or in the interface's own namespace. */
+export const PARENT_PLACES = ['host', 'netns'] as const
+
+/** The parameters of kinds whose interface lies on another one. */
+export interface ParentParams extends LinkParams {
+  parent: string
+  parentIn?: (typeof PARENT_PLACES)[number] | undefined
+}
+
+/**
+ * The name under which an interface is made whose parent is in another namespace, until it gets its own: a kernel before 6.15
+ * refuses a name that an interface of the parent's namespace has (rtnetlink(7)), such as `eth0`.
+ */
+export function passingName({ name, netns = '' }: LinkParams): string {
+  return `new-${sha256(`${netns}/${name}`).slice(0, 11)}`
 }
 
 /**
@@ -46,7 +64,7 @@ export function madeLink(type: string) {
  * `fromHost` the parent is on the host, wherever the interface itself is created.
  */
 export function addLink(
-  { name, netns, mark }: LinkParams,
+  p: LinkParams,
   {
     type,
     on,
@@ -54,6 +72,10 @@ export function addLink(
     mtu,
   }: { type: readonly string[]; on?: string; fromHost?: boolean; mtu?: number | undefined },
 ): Command[] {
+  const { name, netns, mark } = p
+  const isApart = fromHost && netns !== undefined
+  const first = isApart ? passingName(p) : name
+  const changes = [...(isApart ? ['name', name] : []), ...(mark ? ['alias', aliasOf(mark)] : [])]
   return [
     ip(
       fromHost ? undefined : netns,
@@ -61,32 +83,76 @@ export function addLink(
       'add',
       ...(on === undefined ? [] : ['link', on]),
       'name',
-      name,
-      ...(fromHost && netns !== undefined ? ['netns', netns] : []),
+      first,
+      ...(isApart ? ['netns', netns] : []),
       ...(mark ? ['address', mark.mac] : []),
       ...(mtu === undefined ? [] : ['mtu', String(mtu)]),
       'type',
       ...type,
     ),
-    ...(mark ? [ip(netns, 'link', 'set', 'dev', name, 'alias', MARK_ALIAS)] : []),
+    ...(changes.length === 0 ? [] : [ip(netns, 'link', 'set', 'dev', first, ...changes)]),
   ]
 }
 
 /** The interface of this name and kind (as in ip-link(8)), if it is the one we created: without a mark, any of that name. */
-export function findMade({ name, netns, mark }: LinkParams, kind: string, now: State): Link | undefined {
+export function findMade(p: LinkParams, kind: string, now: State): Link | undefined {
+  const { name, netns, mark } = p
+  const isIt = (link: Link | undefined) => link?.kind === kind && (!mark || link.mac === mark.mac)
   const link = findLink(now, name, netns)
-  return link?.kind === kind && (!mark || link.mac === mark.mac) ? link : undefined
+  return isIt(link) ? link : findUnnamed(p, now)
+}
+
+/** The interface, where it was made but has not got its own name. */
+export function findUnnamed(p: LinkParams, now: State): Link | undefined {
+  return p.netns === undefined ? undefined : findLink(now, passingName(p), p.netns)
+}
+
+function deletion(link: Link | undefined, netns: string | undefined): Command[] {
+  return link ? [ip(netns, 'link', 'delete', 'dev', link.name)] : []
 }
 
 /** How somebody changed the interface that bears our mark, in words; undefined if it is as we created it, or gone. */
-function alteredMade({ name, netns, mark }: LinkParams, kind: string, now: State): string | undefined {
-  if (!mark) return undefined
+function alteredMade(p: LinkParams, kind: string, now: State): string | undefined {
+  const { name, netns, mark } = p
+  if (!mark || findMade(p, kind, now)) return undefined
   const all = (now.get(netns ?? HOST)?.links ?? []).filter((link) => link.kind === kind)
   const named = all.find((link) => link.name === name)
-  if (named?.mac === mark.mac) return undefined
   if (named && isOurs(named)) return `${name} has another MAC address now`
   const renamed = all.find(({ mac }) => mac === mark.mac)
   return renamed && `${name} is called ${renamed.name} now`
+}
+
+/**
+ * Whether an interface lies on its parent. From another namespace, only the parent's index is known. A macvlan on another one
+ * the kernel puts on that one's own parent, beside it.
+ */
+export function liesOn(link: Link, p: ParentParams, parentNetns: string | undefined, now: State): boolean {
+  const parent = findLink(now, p.parent, parentNetns)
+  const isNear = p.netns === parentNetns
+  if (isNear ? link.peer === p.parent : isAtIndex(link, parent)) return true
+  if (link.kind !== 'macvlan' || parent?.kind !== 'macvlan') return false
+  return isNear
+    ? link.peer === parent.peer && link.peerIndex === parent.peerIndex && link.peerNetnsId === parent.peerNetnsId
+    : parent.peer !== undefined && isAtIndex(link, findLink(now, parent.peer, parentNetns))
+}
+
+function isAtIndex({ peerIndex }: Link, parent: Link | undefined): boolean {
+  return parent !== undefined && peerIndex === parent.index
+}
+
+/**
+ * What is wrong with an interface that is otherwise as it should be, `actual`: its MTU, or the MAC address that belongs to its
+ * attachment.
+ */
+export function wrongOf(
+  link: Link,
+  { mtu, mark }: LinkParams & { mtu?: number | undefined },
+  actual: string,
+): Extract<Verdict, { status: 'differs' }> | undefined {
+  if (mtu !== undefined && link.mtu !== mtu) return { status: 'differs', actual: `${actual}, with the MTU ${link.mtu}` }
+  return mark?.owner !== undefined && link.mac !== mark.mac
+    ? { status: 'differs', actual: `${actual}, with the MAC address ${link.mac}` }
+    : undefined
 }
 
 /** The commands that delete whatever interface has this name; none if nothing has it, or if it is lo or the host's way out. */
@@ -96,8 +162,8 @@ export function clear(name: string, netns: string | undefined, now: State): Comm
 }
 
 /** The commands that delete what is in an interface's place, and then create it; none if that must not be deleted. */
-export function makeAnew({ name, netns }: LinkParams, make: readonly Command[], now: State): Command[] {
-  const removal = clear(name, netns, now)
+export function makeAnew(p: LinkParams, make: readonly Command[], now: State): Command[] {
+  const removal = [...clear(p.name, p.netns, now), ...deletion(findUnnamed(p, now), p.netns)]
   return removal.length === 0 ? [] : [...removal, ...make]
 }
 

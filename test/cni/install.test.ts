@@ -137,7 +137,7 @@ describe.skipIf(!hasBun)('with Bun (the development dependency bun)', () => {
       // If it were started that would be seen: a file more in the folder.
       writeFileSync(join(folder, 'bridge'), `#!/bin/sh\ntouch "${folder}/started"\n`, { mode: 0o755 })
       symlinkSync(join(bin, 'static'), join(folder, 'static'))
-      writeFileSync(join(folder, 'macvlan'), 'macvlan', { mode: 0o755 })
+      writeFileSync(join(folder, 'calico'), 'calico', { mode: 0o755 })
     })
 
     it('changes nothing at all, and names them all', async () => {
@@ -159,7 +159,7 @@ describe.skipIf(!hasBun)('with Bun (the development dependency bun)', () => {
       writeFileSync(join(folder, 'static'), 'theirs')
       const back = await install(folder, '--uninstall')
       expect(back).toMatchObject({ code: 0, stdout: expect.stringContaining("somebody else's: static") })
-      expect(readdirSync(folder).toSorted()).toEqual(['macvlan', 'static'])
+      expect(readdirSync(folder).toSorted()).toEqual(['calico', 'static'])
       expect(readFileSync(join(folder, 'static'), 'utf8')).toBe('theirs')
     })
 

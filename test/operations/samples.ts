@@ -95,6 +95,14 @@ export const ROWS: [KindName, object, [KindName, object][]][] = [
     [['netns', { name: 'red' }], pair],
   ],
   ['macvlan', { name: 'm', parent: 'a', mark: { mac: '02:00:00:00:00:01' } }, [pair]],
+  // Its name is also that of an interface of the host.
+  [
+    'macvlan',
+    { name: 'a', parent: 'a', netns: 'red', mark: owned, bcqueuelen: 2000 },
+    [['netns', { name: 'red' }], pair],
+  ],
+  ['macvlan', { name: 'm', parent: 'eth0', netns: 'red', parentIn: 'netns', mark: owned }, cable],
+  ['macvlan', { name: 'm', parent: 'n' }, [pair, ['macvlan', { name: 'n', parent: 'a' }]]],
   ['promiscuous', { ifname: 'a' }, [pair]],
   // In another namespace than the host's.
   ['bridge', { name: 'b', netns: 'red', mtu: 1400, mark: { mac: '02:00:00:00:00:01' } }, [['netns', { name: 'red' }]]],

@@ -1,3 +1,4 @@
+import { passingName } from '../../src/operations/made-link.ts'
 import type { KindName } from '../../src/operations/registry.ts'
 
 export type Item = [KindName, object]
@@ -150,6 +151,12 @@ export const WRONG: readonly Row[] = [
   ['a macvlan has another mode', [pair], 'ip link add name m link a type macvlan mode private', macvlan],
   ['a macvlan lies on another interface', [pair], 'ip link add name m link b type macvlan mode bridge', macvlan],
   ['a macvlan has another MTU', [pair, macvlan], 'true', ['macvlan', { name: 'm', parent: 'a', mtu: 1400 }]],
+  [
+    'a macvlan has not got its name',
+    [red, pair],
+    `ip link add name ${passingName({ name: 'eth0', netns: 'red' })} link a netns red type macvlan mode bridge`,
+    ['macvlan', { name: 'eth0', parent: 'a', netns: 'red' }],
+  ],
   ...RULES,
   ...RULES.map(inRed),
 ]

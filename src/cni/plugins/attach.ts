@@ -16,15 +16,13 @@ import { ipamOf, needsInterface, refuseWithoutType } from '../ipam/ipam.ts'
 import type { Call, PluginType } from '../protocol/plugin-type.ts'
 import { dnsOf, EMPTY, ownResult, type Result, type ResultInterface } from '../protocol/result.ts'
 import { checkPlan } from './check-plan.ts'
-import { removeAttachment, removeStale } from './remove.ts'
+import type { Removal } from './remove.ts'
 import { requireTools } from './tools.ts'
 
 const FORWARDINGS: readonly string[] = Object.values(FORWARDING)
 
-/** The parts in which plugins that connect containers by a cable differ. */
-export interface CableType<C> {
-  /** Parses its part of a call's configuration. Throws CniError `config`. */
-  config: (call: Call) => C
+/** The parts in which plugins that give a container an interface differ, once their configuration is parsed. */
+export interface AttachmentType<C> {
   /** The IPAM plugin's result, with what the configuration adds to it. Throws CniError. */
   completed: (config: C, lease: Result) => Result
   /** The operations for a result; `now` is the state before ADD, undefined for CHECK and the like. */
@@ -47,19 +45,34 @@ export interface CableType<C> {
   interfaces: (call: Call, config: C, netns: string, wanted: Result, before: State) => ResultInterface[]
   /** What CHECK reads; by default only what the plan names. */
   checkScope?: (operations: Parameters<typeof narrowScopeOf>[0]) => PlanScope
-  /** Whether it may have made a rule that guards the cable. */
-  guards?: boolean
+  /** What DEL and GC take away. */
+  removal: Removal
 }
 
-/** A plugin that connects a container by a cable: allocates addresses and does the plan, all or nothing. */
-export function cablePlugin<C>(type: CableType<C>): PluginType {
+/** What keeps a plugin from attaching a container, and what to do about it, in words. */
+export interface Obstacle {
+  problem: string
+  fix: string
+}
+
+/** A type, and how its configuration is read. */
+export interface ConfiguredType<C> extends AttachmentType<C> {
+  /** Parses its part of a call's configuration, with what it names of the kernel. Throws CniError `config`. */
+  config: (call: Call, kernel: Kernel) => C | Promise<C>
+  /** What the configuration needs and is not there. */
+  obstacle?: (config: C) => Obstacle | undefined
+}
+
+/** A plugin that gives a container an interface: allocates addresses and does the plan, all or nothing. */
+export function attachmentPlugin<C>(type: ConfiguredType<C>): PluginType {
   return {
     add: async (call, deliver) => {
       refuseMisread(call.ifname)
       refuseWithoutType(call)
-      const config = type.config(call)
       const netns = containerNetns(call.netns)
       const kernel = await ownKernel()
+      const config = await type.config(call, kernel)
+      refuseObstacle(CODE.config, type.obstacle?.(config))
       const ipam = await ipamOf(call)
       const lock = await lockMachine()
       try {
@@ -93,42 +106,49 @@ export function cablePlugin<C>(type: CableType<C>): PluginType {
       }
     },
     del: async (call) => {
-      const removed = removeAttachment(call, type.guards === true)
+      const removed = type.removal.one(call)
       await removed.catch(() => undefined) // release the address in any case
       await (await ipamOf(call))?.del(call)
       await removed
     },
     check: async (call) => {
-      const config = type.config(call)
       const netns = containerNetns(call.netns)
+      const kernel = await ownKernel()
+      const config = await type.config(call, kernel)
       const ipam = await ipamOf(call)
       const wanted = type.completed(config, ownResult(call))
-      await checkPlan(await ownKernel(), planFor(type)(call, config, netns, wanted), type.checkScope)
+      await checkPlan(kernel, planFor(type)(call, config, netns, wanted), type.checkScope)
       await ipam?.check(call)
     },
     gc: async (call, valid) => {
-      await removeStale(call, valid)
+      await type.removal.stale(call, valid)
       await (await ipamOf(call))?.gc(call, valid)
     },
     status: async (call) => {
       refuseWithoutType(call)
-      await requireTools(planFor(type)(call, type.config(call), call.netns, SOME))
+      const config = await type.config(call, await ownKernel())
+      refuseObstacle(CODE.unavailable, type.obstacle?.(config))
+      await requireTools(planFor(type)(call, config, call.netns, SOME))
       await (await ipamOf(call))?.status(call)
     },
   }
+}
+
+function refuseObstacle(code: number, obstacle: Obstacle | undefined): void {
+  if (obstacle) throw new CniError(code, `network configuration: ${obstacle.problem}`, obstacle.fix)
 }
 
 /** Stands for addresses that are not known yet, but may be IPv4. */
 const SOME: Result = { ...EMPTY, ips: [{ address: '0.0.0.0/32' }] }
 
 /** The plan of a type, without IPv6 settings on a kernel that has none. */
-function planFor<C>({ plan }: CableType<C>): CableType<C>['plan'] {
+function planFor<C>({ plan }: AttachmentType<C>): AttachmentType<C>['plan'] {
   if (existsSync('/proc/sys/net/ipv6')) return plan
   return (...given) => withoutIpv6(plan(...given))
 }
 
 /** What to read before making anything. */
-function scopeBefore<C>(type: CableType<C>, call: Call, config: C, netns: string): Scope {
+function scopeBefore<C>(type: AttachmentType<C>, call: Call, config: C, netns: string): Scope {
   const bound = planFor(type)(call, config, netns, SOME).map(bindOperation)
   return { ...narrowScopeOf(bound), withoutElements: true }
 }
@@ -155,7 +175,7 @@ interface Made {
 
 /** Makes the attachment with the allocated addresses, all or nothing. */
 async function attach<C>(
-  type: CableType<C>,
+  type: AttachmentType<C>,
   kernel: Kernel,
   call: Call,
   config: C,
@@ -223,7 +243,7 @@ async function doReplacing(
 
 /** The CNI result of an attachment; `now` is a state that contains what is shared. */
 export function toResult<C>(
-  type: CableType<C>,
+  type: AttachmentType<C>,
   call: Call,
   config: C,
   netns: string,

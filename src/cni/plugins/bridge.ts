@@ -10,7 +10,7 @@ import type { MachineLock } from '../host.ts'
 import { CODE, CniError } from '../protocol/error.ts'
 import type { Call } from '../protocol/plugin-type.ts'
 import type { Result, ResultInterface } from '../protocol/result.ts'
-import { cablePlugin, type CableType } from './attach.ts'
+import { attachmentPlugin, type AttachmentType } from './attach.ts'
 import { type BridgeConfig, bridgeConfig } from './bridge-config.ts'
 import {
   containerEnd,
@@ -21,21 +21,21 @@ import {
   withoutOwnSubnets,
 } from './container-end.ts'
 import { awaitDuplicateDetection } from './duplicates.ts'
+import { ofCables } from './remove.ts'
 
 /** The parts of the bridge plugin: containers on a bridge of the host, with veth pairs, addresses, routes, masquerading. */
-export const bridgeType: CableType<BridgeConfig> = {
-  config: bridgeConfig,
+export const bridgeType: AttachmentType<BridgeConfig> = {
   completed,
   plan,
   makeWay: clearAddresses,
   settle,
   interfaces,
-  guards: true, // whatever the configuration says by the time of DEL
+  removal: ofCables({ guards: true }), // whatever the configuration says by the time of DEL
   explain: (config, error) => (config.vlans ? explainVlans(error) : error),
 }
 
 /** The plugin `bridge`: answers all of its calls. Throws CniError, as all plugins do. */
-export const bridge = cablePlugin(bridgeType)
+export const bridge = attachmentPlugin({ ...bridgeType, config: bridgeConfig })
 
 async function settle(
   kernel: Kernel,

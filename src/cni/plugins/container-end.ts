@@ -9,20 +9,21 @@ import type { Call } from '../protocol/plugin-type.ts'
 import type { Result, ResultIp } from '../protocol/result.ts'
 import { argsOf, settingsOf } from '../protocol/settings.ts'
 
-/** The container's interface: as in a result, or as it is about to be created. */
+/** The container's interface: as in a result, or as it is about to be created. `configured`: its MAC, unless the runtime wants another. */
 export function containerEnd(
   call: Call,
   netns: string,
   { interfaces, ips: [first] }: Result,
   isNew = false,
+  configured?: string,
 ): ContainerEnd {
   const made = interfaces.find(({ name, sandbox }) => name === call.ifname && sandbox !== undefined && sandbox !== '')
-  const mac = made?.mac ?? requestedMac(call) ?? containerMac(call, first && withoutPrefix(first.address))
+  const mac = made?.mac ?? requestedMac(call) ?? configured ?? containerMac(call, first && withoutPrefix(first.address))
   return { netns, ifname: call.ifname, mac, host: hostEnd(call), owner: ownerOf(call), isNew }
 }
 
 /** The MAC that the runtime requests: through the capability, args.cni, or CNI_ARGS, in this order. Throws CniError. */
-function requestedMac(call: Call): string | undefined {
+export function requestedMac(call: Call): string | undefined {
   const settings = settingsOf(call)
   const inConfig = [settings.part('runtimeConfig'), settings.part('args').part('cni')]
   const [byRuntime, byArgs] = inConfig.map((part) => part.byRule('mac', ownMacRule))

@@ -7,17 +7,19 @@ import { ipamType } from '../ipam/ipam.ts'
 import type { Call } from '../protocol/plugin-type.ts'
 import type { Result, ResultInterface } from '../protocol/result.ts'
 import { settingsOf } from '../protocol/settings.ts'
-import { cablePlugin } from './attach.ts'
+import { attachmentPlugin } from './attach.ts'
 import { mtuOf } from './bridge-config.ts'
 import { containerEnd, containerRoutes, leasesOf, rankedRoutes, withGateways } from './container-end.ts'
+import { ofCables } from './remove.ts'
 
 /** The ptp plugin: each container has its own cable to the host, without a bridge. */
-export const ptp = cablePlugin<PtpNetwork>({
+export const ptp = attachmentPlugin<PtpNetwork>({
   config: ptpConfig,
   completed,
   plan,
   interfaces,
   checkScope: scopeOf, // the host's routes, too
+  removal: ofCables(),
 })
 
 /** All keys of the reference's ptp plugin. */

@@ -14,6 +14,19 @@ import { hostEnd, isHostEnd, ownerOf, ownersOf } from './identity.ts'
 import { removeReferenceChain } from './reference-chains.ts'
 import type { Attachment, Call, ValidAttachments } from '../protocol/plugin-type.ts'
 
+/** What DEL and GC of a type take away. */
+export interface Removal {
+  /** Removes what there is of a call's attachment, but for its addresses. Throws the first error at the end. */
+  one: (call: Call) => Promise<void>
+  /** The same of all attachments of a network but these. */
+  stale: (network: Pick<Attachment, 'network'>, valid: ValidAttachments) => Promise<void>
+}
+
+/** A cable and rules are taken away; with `guards` there may also be a rule that guards the cable. */
+export function ofCables({ guards = false } = {}): Removal {
+  return { one: (call) => removeAttachment(call, guards), stale: removeStale }
+}
+
 const FAMILIES = ['ip', 'ip6'] as const
 
 /** The commands that remove the cable of a call's attachment, and its rules, as far as they exist. */
@@ -33,7 +46,7 @@ export async function foreignTablesOf(kernel: Kernel, call: Call): Promise<strin
 }
 
 /** Removes an attachment's cable and rules. Does not stop at an error; throws the first one at the end. */
-export async function removeAttachment(call: Call, hasSpoofCheck: boolean): Promise<void> {
+async function removeAttachment(call: Call, hasSpoofCheck: boolean): Promise<void> {
   const kernel = await ownKernel()
   const { release } = await lockMachine()
   try {
@@ -72,7 +85,7 @@ async function rulesOfCall(kernel: Kernel, call: Call, hasSpoofCheck: boolean): 
 }
 
 /** Removes everything that belongs to a network but to none of these attachments. */
-export async function removeStale({ network }: Pick<Attachment, 'network'>, valid: ValidAttachments): Promise<void> {
+async function removeStale({ network }: Pick<Attachment, 'network'>, valid: ValidAttachments): Promise<void> {
   const kernel = await ownKernel()
   const attachments = valid.map((one) => ({ network, ...one }))
   const owners = new Set(attachments.map(ownerOf))

@@ -4,6 +4,7 @@ import type { PluginType } from '../protocol/plugin-type.ts'
 export const types: Readonly<Record<string, () => Promise<PluginType>>> = {
   bridge: async () => (await import('./bridge.ts')).bridge,
   ptp: async () => (await import('./ptp.ts')).ptp,
+  macvlan: async () => (await import('./macvlan.ts')).macvlan,
   portmap: async () => (await import('./portmap.ts')).portmap,
   loopback: async () => (await import('./loopback.ts')).loopback,
   'host-local': async () => (await import('../ipam/host-local.ts')).hostLocal,

@@ -40,7 +40,15 @@ export const INFO = { kind: 1, data: 2, slaveKind: 4, slaveData: 5 } as const
 const ADDRESS_GENERATION = 8
 
 /** What the links of one kind hold. */
-export const KIND = { bridgeVlanFiltering: 7, portHairpin: 4, portIsolated: 33, vlanId: 1, macvlanMode: 1, vethPeer: 1 }
+export const KIND = {
+  bridgeVlanFiltering: 7,
+  portHairpin: 4,
+  portIsolated: 33,
+  vlanId: 1,
+  macvlanMode: 1,
+  macvlanQueue: 7,
+  vethPeer: 1,
+}
 
 /** Attributes of addresses: include/uapi/linux/if_addr.h. */
 export const IFA = { address: 1, local: 2, broadcast: 4, flags: 8 } as const
@@ -212,22 +220,21 @@ function typeData(type: string, words: Words, look: Lookup): Buffer[] {
     const peer = newLink(words, look, undefined)
     return [nested(INFO.data, nested(KIND.vethPeer, linkHeader(AF.unspecified), ...peer))]
   }
-  const option = words.next()
-  if (option === undefined) {
-    if (type !== 'bridge' && type !== 'dummy') throw new NotUnderstood()
-    return []
-  }
-  const data =
-    type === 'bridge' && option === 'vlan_filtering'
-      ? attribute(KIND.bridgeVlanFiltering, u8(among({ 0: 0, 1: 1 }, words.value())))
-      : type === 'vlan' && option === 'id'
-        ? attribute(KIND.vlanId, u16(words.number()))
-        : type === 'macvlan' && option === 'mode'
-          ? attribute(KIND.macvlanMode, u32(among(MACVLAN_MODES, words.value())))
-          : undefined
-  words.expectEnd()
-  if (!data) throw new NotUnderstood()
-  return [nested(INFO.data, data)]
+  const options: Buffer[] = []
+  for (let option = words.next(); option !== undefined; option = words.next())
+    options.push(typeOption(`${type} ${option}`, words))
+  if (options.length > 0) return [nested(INFO.data, ...options)]
+  if (type !== 'bridge' && type !== 'dummy') throw new NotUnderstood()
+  return []
+}
+
+function typeOption(what: string, words: Words): Buffer {
+  if (what === 'bridge vlan_filtering')
+    return attribute(KIND.bridgeVlanFiltering, u8(among({ 0: 0, 1: 1 }, words.value())))
+  if (what === 'vlan id') return attribute(KIND.vlanId, u16(words.number()))
+  if (what === 'macvlan mode') return attribute(KIND.macvlanMode, u32(among(MACVLAN_MODES, words.value())))
+  if (what === 'macvlan bcqueuelen') return attribute(KIND.macvlanQueue, u32(words.number()))
+  throw new NotUnderstood()
 }
 
 function setLink(words: Words, look: Lookup): Translation {
