@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { findLink } from '../state/state.ts'
-import { type LinkParams, makeAnew, setMtu, addLink, madeLink } from './made-link.ts'
+import { type LinkParams, makeAnew, setMtu, addLink, madeLink, wrongOf } from './made-link.ts'
 import { interfaceName, netnsPlace } from './names.ts'
 import { mtuSize } from './scalars.ts'
 import { inNetns, missingNetns, namedNetns, type OperationKind, placeId, resource } from './operation.ts'
@@ -48,8 +48,7 @@ export const dummy: OperationKind<'dummy', Params> = {
     const link = findLink(now, p.name, p.netns)
     if (!link) return { status: 'absent', actual: `there is no interface ${place}`, before: {} }
     if (link.kind !== 'dummy') return { status: 'differs', actual: `${place} is something else` }
-    return p.mtu !== undefined && link.mtu !== p.mtu
-      ? { status: 'differs', actual: `${place} is a dummy interface with the MTU ${link.mtu}` }
-      : { status: 'present', actual: `${place} is a dummy interface` }
+    const actual = `${place} is a dummy interface`
+    return wrongOf(link, p, actual) ?? { status: 'present', actual }
   },
 }

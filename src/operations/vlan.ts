@@ -1,17 +1,29 @@
 import * as z from 'zod'
 import { findLink, portsOf } from '../state/state.ts'
 import { interfaceName, netnsPlace } from './names.ts'
-import { vlanNumber } from './scalars.ts'
-import { findMade, type LinkParams, makeAnew, addLink, madeLink } from './made-link.ts'
+import { mtuSize, vlanNumber } from './scalars.ts'
+import {
+  addLink,
+  findMade,
+  findUnnamed,
+  liesOn,
+  madeLink,
+  makeAnew,
+  PARENT_PLACES,
+  type ParentParams,
+  setMtu,
+  wrongOf,
+} from './made-link.ts'
 import { idIn, inNetns, ip, missingLink, missingNetns, namedNetns, type OperationKind, resource } from './operation.ts'
 import { markSchema } from './schemas.ts'
 import { alteredLink, findSame } from './same-link.ts'
 
-interface Params extends LinkParams {
-  /** The interface that carries the VLAN. */
-  parent: string
+interface Params extends ParentParams {
   vlan: number
+  mtu?: number | undefined
 }
+
+const parentNetns = ({ parentIn, netns }: Params) => (parentIn === 'host' ? undefined : netns)
 
 /**
  * A VLAN interface: its frames travel through its parent with the VLAN's tag (IEEE 802.1Q), ip-link(8), `vlan`. Needs a
@@ -25,9 +37,14 @@ export const vlan: OperationKind<'vlan', Params> = {
   get params() {
     return z.strictObject({
       name: interfaceName.describe('name of the interface'),
-      netns: netnsPlace.optional().describe('the namespace that it and its parent are in; by default the host'),
+      netns: netnsPlace.optional().describe('the namespace that it is in; by default the host'),
       parent: interfaceName.describe('the interface that carries the VLAN'),
+      parentIn: z
+        .enum(PARENT_PLACES)
+        .optional()
+        .describe("where that is: in the interface's own namespace, which is the default, or on the host"),
       vlan: vlanNumber.describe('number of the VLAN, from 1 to 4094'),
+      mtu: mtuSize.optional().describe('the largest packet that it carries, in bytes'),
       mark: markSchema.optional(),
     })
   },
@@ -37,23 +54,40 @@ export const vlan: OperationKind<'vlan', Params> = {
   ...madeLink('vlan'),
   reads: (p) => ({ namespaces: namedNetns(p.netns) }),
   modules: '8021q',
-  needs: (p) => [resource.link(p.parent, p.netns)],
-  apply: (p) => addLink(p, { type: ['vlan', 'id', String(p.vlan)], on: p.parent }),
-  target: ({ parent, netns }) => ({ ifname: parent, netns }),
+  needs: (p) => [
+    resource.link(p.parent, parentNetns(p)),
+    ...(p.parentIn === 'host' ? namedNetns(p.netns).map(resource.netns) : []),
+  ],
+  apply: (p) =>
+    addLink(p, {
+      type: ['vlan', 'id', String(p.vlan)],
+      on: p.parent,
+      fromHost: p.parentIn === 'host',
+      mtu: p.mtu,
+    }),
+  target: (p) => ({ ifname: p.parent, netns: parentNetns(p) }),
   undo: (p, before, now) => {
     const link = findMade(p, 'vlan', now)
     // Without a mark, its parent identifies it.
     const isOn =
-      p.mark !== undefined || (link?.peer === p.parent && findSame(before, p.parent, p.netns, now) !== undefined)
-    return link?.vlanId === p.vlan && isOn ? [ip(p.netns, 'link', 'delete', 'dev', p.name)] : []
+      p.mark !== undefined ||
+      (link !== undefined &&
+        liesOn(link, p, parentNetns(p), now) &&
+        findSame(before, p.parent, parentNetns(p), now) !== undefined)
+    return link?.vlanId === p.vlan && isOn ? [ip(p.netns, 'link', 'delete', 'dev', link.name)] : []
   },
-  mend: (p, now) => makeAnew(p, vlan.apply(p), now),
+  mend: (p, now) => {
+    const link = findLink(now, p.name, p.netns)
+    return link?.vlanId === p.vlan && liesOn(link, p, parentNetns(p), now) && link.mtu !== p.mtu
+      ? setMtu(link, p.mtu, p.netns)
+      : makeAnew(p, vlan.apply(p), now)
+  },
   altered: (p, before, now) =>
     p.mark
       ? madeLink('vlan').altered(p, before, now)
-      : alteredLink(before, p.parent, p.netns, now, ({ name }) => {
+      : alteredLink(before, p.parent, parentNetns(p), now, ({ name }) => {
           const link = findLink(now, p.name, p.netns)
-          return link?.vlanId === p.vlan && link.peer === name
+          return link?.vlanId === p.vlan && liesOn(link, { ...p, parent: name }, parentNetns(p), now)
         }),
   users: (p, now) => portsOf(now, p.name, p.netns),
   explain: (p) => ({
@@ -66,15 +100,20 @@ export const vlan: OperationKind<'vlan', Params> = {
     const blocked = missingNetns(p.netns, now)
     if (blocked) return blocked
     const place = `${p.name}${inNetns(p.netns)}`
+    const unnamed = findUnnamed(p, now)
+    if (unnamed) return { status: 'differs', actual: `${place} is still called ${unnamed.name}` }
     const link = findLink(now, p.name, p.netns)
-    if (link?.vlanId === p.vlan && link.peer === p.parent)
-      return { status: 'present', actual: `${place} is VLAN ${p.vlan} of ${p.parent}` }
+    if (link?.vlanId === p.vlan && liesOn(link, p, parentNetns(p), now)) {
+      const actual = `${place} is VLAN ${p.vlan} of ${p.parent}`
+      return wrongOf(link, p, actual) ?? { status: 'present', actual }
+    }
     // The reference plugin does it differently: with a veth whose other end is a port in the VLAN.
-    if (link?.kind === 'veth') return { status: 'present', actual: `${place} is a veth, made by somebody else` }
+    if (link?.kind === 'veth' && p.mark?.owner === undefined)
+      return { status: 'present', actual: `${place} is a veth, made by somebody else` }
     if (link?.kind === 'vlan')
       return { status: 'differs', actual: `${place} is VLAN ${link.vlanId} of ${link.peer ?? 'another interface'}` }
     if (link) return { status: 'differs', actual: `${place} is something else` }
-    if (!findLink(now, p.parent, p.netns)) return missingLink(p.parent, p.netns)
+    if (!findLink(now, p.parent, parentNetns(p))) return missingLink(p.parent, parentNetns(p))
     return { status: 'absent', actual: `there is no ${place}`, before: {} }
   },
 }

@@ -1,7 +1,9 @@
 // A program for second-kernel.test.ts, which runs it as root of a machine of its own, with a kernel that has what others lack.
 // It does operations, judges, mends and undoes them there, and prints a line of JSON for each.
+import { spawnSync } from 'node:child_process'
 import { MACHINE } from '../../src/kernel/host.ts'
 import { kernelOf } from '../../src/kernel/kernel.ts'
+import { passingName } from '../../src/operations/made-link.ts'
 import { bindOperation, type KindName, parseOperation } from '../../src/operations/registry.ts'
 import { scopeOf } from '../../src/plan/scope.ts'
 import { describe, diff } from '../../src/state/diff.ts'
@@ -29,6 +31,17 @@ const ROWS: readonly (readonly [Item, readonly Item[], ...string[]])[] = [
   [
     ['vlan', { name: 'v', parent: 'd', vlan: 10, netns: 'red', mark }],
     [red, ['dummy', { name: 'd', netns: 'red' }]],
+  ],
+  // Of a name that the parent's namespace has, too, which kernels before 6.15 take for taken.
+  [
+    ['vlan', { name: 'a', parent: 'a', parentIn: 'host', vlan: 10, netns: 'red', mtu: 1400, mark }],
+    [red, pair],
+    `ip link add link a name ${passingName({ name: 'a', netns: 'red' })} netns red type vlan id 10`,
+    'ip link add link b name other netns red type vlan id 10; ip -n red link set dev other name a',
+  ],
+  [
+    ['macvlan', { name: 'a', parent: 'a', netns: 'red', mark }],
+    [red, pair],
   ],
   [bridge, [], 'ip link add name br0 type bridge'],
   [['bridge', { name: 'br0', vlanFiltering: false }], [], 'ip link add name br0 type bridge vlan_filtering 1'],
@@ -80,6 +93,73 @@ async function tryOne([[kind, params], needs, ...wrong]: (typeof ROWS)[number]):
   const { gone, added } = diff(empty, describe(await kernel.read(scope)))
   return [...said, ...gone.map((line) => `gone: ${line}`), ...added.map((line) => `left: ${line}`)]
 }
+
+/** A plugin with its configuration, and what is changed in the container's namespace for CHECK to see. */
+const PLUGINS: readonly (readonly [{ type: string; master?: string; vlanId?: number }, string])[] = [
+  [{ type: 'vlan', master: 'eth0', vlanId: 10 }, 'address 02:00:00:00:00:09'],
+  [{ type: 'dummy' }, 'down'],
+]
+
+const shell = (script: string) => {
+  const { status, stdout, stderr } = spawnSync('sh', ['-c', script], { encoding: 'utf8' })
+  return status === 0 ? stdout : `${script}: ${stdout}${stderr}`
+}
+
+const plugins = `${import.meta.dirname}/../../dist/plugins`
+
+/** Answers of a plugin, as a process of its own, for the container of a namespace. */
+function call(command: string, netns: string, config: { type: string }): string {
+  const which = netns === '' ? {} : { CNI_CONTAINERID: netns, CNI_NETNS: `/run/netns/${netns}`, CNI_IFNAME: 'eth0' }
+  const env = { ...process.env, ...which, CNI_COMMAND: command, CNI_PATH: plugins }
+  const argv = [`${plugins}/main.cjs`, `${plugins}/${config.type}`]
+  return spawnSync(process.execPath, argv, { encoding: 'utf8', input: JSON.stringify(config), env }).stdout
+}
+
+/** Two containers at the ends of the cable eth0, by a plugin; returns what was wrong, in words. */
+function tryPlugin([{ type, master, ...keys }, change]: (typeof PLUGINS)[number]): string[] {
+  const ipam = { type: 'host-local', subnet: '10.23.0.0/16', routes: [{ dst: '0.0.0.0/0' }] }
+  const config = {
+    cniVersion: '1.1.0',
+    name: `net-${type}`,
+    type,
+    ipam,
+    ...keys,
+    ...(master === undefined ? {} : { master }),
+  }
+  const said: string[] = []
+  const see = (what: string, is: string, wanted: RegExp) => void (wanted.test(is) || said.push(`${what}: ${is}`))
+  const all = () =>
+    shell(
+      `ip -br link; for n in red blue; do ip -br -n $n link; done; ls /var/lib/cni/networks/net-${type} | grep '^10'; :`,
+    )
+  shell(`ip netns add red; ip netns add blue; ip link add name eth0 type veth peer name far
+    for i in eth0 far; do ip link set dev $i up; done; mkdir -p /var/lib/cni/networks/net-${type}`)
+  const before = all()
+  const added = call('ADD', 'red', config)
+  see('ADD', added, /"10\.23\.0\.2\/16"/)
+  const [, mac] = /"mac": "(.*?)"/.exec(added) ?? []
+  const own = `${mac} .*${type} .*alias made by cnilab for net-${type}/red/eth0`
+  see('the interface', shell('ip -n red -d link show dev eth0'), new RegExp(own, 's'))
+  const checked = { ...config, prevResult: JSON.parse(added) as unknown }
+  see('CHECK', call('CHECK', 'red', checked), /^$/)
+  if (master !== undefined) {
+    const other = { ...config, master: 'far' }
+    see('ADD of the other', call('ADD', 'blue', other), /"10\.23\.0\.3\/16"/)
+    see('ping', shell('ip netns exec red ping -c1 -W2 10.23.0.3'), / 0% packet loss/)
+    const valid = { 'cni.dev/valid-attachments': [{ containerID: 'red', ifname: 'eth0' }] }
+    see('GC', call('GC', '', { ...config, ...valid }), /^$/)
+    see('after GC', shell('ip -n blue -br link show eth0'), /does not exist/)
+  }
+  shell(`ip -n red link set dev eth0 ${change}`)
+  see('CHECK of what was changed', call('CHECK', 'red', checked), /"code": 102/)
+  see('DEL', call('DEL', 'red', config), /^$/)
+  const after = all()
+  if (after !== before) said.push(`left: ${after}`)
+  shell('ip netns delete red; ip netns delete blue; ip link delete eth0')
+  return said
+}
+
+for (const row of PLUGINS) console.log(`ROW ${JSON.stringify({ what: JSON.stringify(row[0]), said: tryPlugin(row) })}`)
 
 for (const row of ROWS) {
   const what = JSON.stringify(row[0])

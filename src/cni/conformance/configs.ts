@@ -24,6 +24,7 @@ const TYPES: Readonly<Record<string, { kind: PluginKind; config?: Config }>> = {
   macvlan: { kind: 'interface', config: uplinked },
   ipvlan: { kind: 'interface', config: uplinked },
   vlan: { kind: 'interface', config: { ...uplinked, vlanId: 98 } },
+  dummy: { kind: 'interface', config: { ipam: hostLocal } },
   'host-device': { kind: 'interface' },
   loopback: { kind: 'loopback', config: {} },
   'host-local': { kind: 'ipam', config: { ipam: hostLocal } },

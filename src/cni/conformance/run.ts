@@ -219,6 +219,7 @@ const LINKS: Readonly<Record<string, string>> = {
   macvlan: `link ${UPLINK.ifname} type macvlan`,
   ipvlan: `link ${UPLINK.ifname} type ipvlan`,
   vlan: `link ${UPLINK.ifname} type vlan id 98`,
+  dummy: 'type dummy',
 }
 
 /** What this kernel lacks for a plugin type, in words; undefined if nothing is known to be missing. */

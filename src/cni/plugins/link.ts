@@ -1,6 +1,8 @@
+import { KernelError } from '../../kernel/run.ts'
 import type { Operation } from '../../operations/registry.ts'
 import type { ContainerEnd } from '../../plan/container.ts'
 import { linkPlan } from '../../plan/link-network.ts'
+import { CODE, CniError } from '../protocol/error.ts'
 import type { PluginType } from '../protocol/plugin-type.ts'
 import { attachmentPlugin, type ConfiguredType } from './attach.ts'
 import { containerEnd, containerRoutes, leasesOf, rankedRoutes, withoutOwnSubnets } from './container-end.ts'
@@ -40,5 +42,17 @@ export function linkPlugin<C extends LinkConfig>({ kind, link, ...type }: LinkTy
       return [{ name: call.ifname, mac, mtu: config.mtu ?? config.usualMtu, sandbox: call.netns }]
     },
     removal: ofLinks(kind),
+    explain: (_config, error) => explainLack(kind, error),
   })
+}
+
+/** Explains an error of the kernel that means that it has no interfaces of this kind. */
+function explainLack(kind: string, error: unknown): unknown {
+  if (!(error instanceof KernelError) || !/^(Operation not supported|Unknown device type)/.test(error.message))
+    return error
+  return new CniError(
+    CODE.kernel,
+    `this kernel has no interfaces of the type ${kind}`,
+    `it needs the module ${kind === 'vlan' ? '8021q' : kind}, which modprobe loads if it is installed; the command was: ${error.command ?? `ip link add … type ${kind}`}`,
+  )
 }

@@ -1,5 +1,6 @@
 // The types whose interface is in the container alone, on another one of the host's or of the container's. Those that this
 // kernel may lack are tried in test/operations/second-kernel.test.ts.
+import { spawnSync } from 'node:child_process'
 import { expect, it } from 'vitest'
 import type { Kernel } from '../../../src/kernel/kernel.ts'
 import { passingName } from '../../../src/operations/made-link.ts'
@@ -174,3 +175,30 @@ it('macvlan: an ADD that cannot be leaves nothing, and DEL takes what another pl
     expect(await call(kernel, 'DEL', macvlan)).toEqual({})
     expect(await sh(kernel, 'ip -br link show eth0', 'red')).toMatch(/^eth0/)
   }))
+
+const lacks = (...words: string[]) =>
+  spawnSync('unshare', ['-Urn', 'ip', 'link', 'add', 'name', 'x', ...words]).status !== 0
+
+it.skipIf(!lacks('type', 'dummy') || !lacks('link', 'lo', 'type', 'vlan', 'id', '1'))(
+  'vlan, dummy: what is wrong with the configuration or the kernel is said, and nothing is left (skipped on a kernel that has them)',
+  () =>
+    withLan(async (kernel) => {
+      const before = await everything(kernel)
+      const vlan = { type: 'vlan', vlanId: 10 }
+      for (const [more, code, words] of [
+        [{ ...vlan, master: undefined }, 7, '"master": it is missing'],
+        [{ ...vlan, vlanId: 4095 }, 7, '"vlanId"'],
+        [{ ...vlan, ipam: undefined }, 7, 'which the type vlan requires'],
+        [{ ...vlan, mtu: 1501 }, 7, 'more than the 1500 of lan0'],
+        [vlan, 100, 'this kernel has no interfaces of the type vlan'],
+        [{ type: 'dummy', ipam: {} }, 7, 'which the type dummy requires'],
+        [{ type: 'dummy' }, 100, 'this kernel has no interfaces of the type dummy'],
+      ] as const) {
+        const config = network(more)
+        const own = { file: `${OURS}/${more.type}` }
+        expect(await call(kernel, 'ADD', config, own)).toMatchObject({ code, msg: expect.stringContaining(words) })
+        expect(await call(kernel, 'DEL', config, own)).toEqual({})
+        expect(await everything(kernel)).toEqual(before)
+      }
+    }),
+)
