@@ -4,6 +4,7 @@ import type { Host } from '../kernel/host.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { type Before, type Command, inNetns } from '../operations/operation.ts'
 import { type BoundOperation, bindPlan } from '../operations/registry.ts'
+import { markOf } from '../operations/same-link.ts'
 import { findLink, type State } from '../state/state.ts'
 import { scopeOf } from '../plan/scope.ts'
 import { guardOf } from './guard.ts'
@@ -70,7 +71,7 @@ function foreignAmong(items: readonly Item[], remaining: readonly Item[], now: S
     if (kept.has(id)) return []
     const links = marks.filter(({ ifname, netns }) => {
       const link = findLink(now, ifname, netns)
-      return link !== undefined && !macs.has(link.mac)
+      return link !== undefined && !macs.has(markOf(link))
     })
     const names = links.map(({ ifname, netns }) => `${ifname}${inNetns(netns)}`)
     if (makesNetns !== undefined && now.has(makesNetns)) names.push(`namespace ${makesNetns}`)

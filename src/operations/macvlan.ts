@@ -1,19 +1,9 @@
 import * as z from 'zod'
-import { findLink } from '../state/state.ts'
-import {
-  addLink,
-  findUnnamed,
-  liesOn,
-  madeLink,
-  makeAnew,
-  PARENT_PLACES,
-  type ParentParams,
-  setMtu,
-  wrongOf,
-} from './made-link.ts'
+import { addLink, madeLink, PARENT_PLACES, type ParentParams } from './made-link.ts'
+import { judgeOnParent, mendOnParent, type OnParent } from './on-parent.ts'
 import { interfaceName, netnsPlace } from './names.ts'
 import { mtuSize, wholeNumber } from './scalars.ts'
-import { inNetns, missingLink, missingNetns, namedNetns, type OperationKind, placeId, resource } from './operation.ts'
+import { inNetns, namedNetns, type OperationKind, placeId, resource } from './operation.ts'
 import { markSchema } from './schemas.ts'
 import { interfacesOn } from './way-out.ts'
 
@@ -71,12 +61,7 @@ export const macvlan: OperationKind<'macvlan', Params> = {
       fromHost: parentNetns(p) === undefined,
       mtu: p.mtu,
     }),
-  mend: (p, now) => {
-    const link = findLink(now, p.name, p.netns)
-    return link?.kind === 'macvlan' && liesOn(link, p, parentNetns(p), now) && link.macvlanMode === modeOf(p)
-      ? setMtu(link, p.mtu, p.netns)
-      : makeAnew(p, macvlan.apply(p), now)
-  },
+  mend: (p, now) => mendOnParent(p, sightOf(p), macvlan.apply(p), now),
   users: (p, now) => (p.mark ? interfacesOn(p.name, p.netns, now) : []),
   explain: (p) => ({
     undoing: `Delete the macvlan interface ${p.name}${inNetns(p.netns)}`,
@@ -84,21 +69,15 @@ export const macvlan: OperationKind<'macvlan', Params> = {
     why: 'A macvlan interface shares the cable of its parent and has a MAC address of its own: to the network it is one more machine, and it needs no bridge. The host itself cannot reach it through the parent.',
   }),
   expected: (p) => `${p.name}${inNetns(p.netns)} is a macvlan interface on ${p.parent}, mode ${modeOf(p)}`,
-  judge: (p, now) => {
-    const blocked = missingNetns(p.netns, now)
-    if (blocked) return blocked
-    const place = `${p.name}${inNetns(p.netns)}`
-    const link = findLink(now, p.name, p.netns)
-    const unnamed = findUnnamed(p, now)
-    if (unnamed) return { status: 'differs', actual: `${place} is still called ${unnamed.name}` }
-    if (!link)
-      return findLink(now, p.parent, parentNetns(p))
-        ? { status: 'absent', actual: `there is no interface ${place}`, before: {} }
-        : missingLink(p.parent, parentNetns(p))
-    if (link.kind !== 'macvlan') return { status: 'differs', actual: `${place} is something else` }
-    const isOnIt = liesOn(link, p, parentNetns(p), now)
-    const actual = `${place} is a macvlan interface on ${isOnIt ? p.parent : 'another one'}, mode ${link.macvlanMode}`
-    if (!isOnIt || link.macvlanMode !== modeOf(p)) return { status: 'differs', actual }
-    return wrongOf(link, p, actual) ?? { status: 'present', actual }
-  },
+  judge: (p, now) => judgeOnParent(p, sightOf(p), now),
+}
+
+function sightOf(p: Params): OnParent {
+  return {
+    kind: 'macvlan',
+    noun: 'a macvlan',
+    parentNetns: parentNetns(p),
+    mode: modeOf(p),
+    modeOf: (link) => link.macvlanMode,
+  }
 }

@@ -17,7 +17,7 @@ import {
   type Verdict,
 } from './operation.ts'
 import { wholeRoute } from './route.ts'
-import { isOurs } from './same-link.ts'
+import { isOurs, markAlias, markOf } from './same-link.ts'
 import { isWayOut } from './way-out.ts'
 
 /** The parameters that all kinds which create one interface share. On the machine it gets a mark. */
@@ -70,12 +70,22 @@ export function addLink(
     on,
     fromHost = false,
     mtu,
-  }: { type: readonly string[]; on?: string; fromHost?: boolean; mtu?: number | undefined },
+    sharesMac = false,
+  }: {
+    type: readonly string[]
+    on?: string
+    fromHost?: boolean
+    mtu?: number | undefined
+    /** Its MAC address is its parent's: its alias tells its mark, and comes with its name. */
+    sharesMac?: boolean
+  },
 ): Command[] {
   const { name, netns, mark } = p
   const isApart = fromHost && netns !== undefined
-  const first = isApart ? passingName(p) : name
-  const changes = [...(isApart ? ['name', name] : []), ...(mark ? ['alias', aliasOf(mark)] : [])]
+  const isPassing = isApart || (sharesMac && mark !== undefined)
+  const first = isPassing ? passingName(p) : name
+  const alias = mark && (sharesMac && mark.owner === undefined ? markAlias(mark) : aliasOf(mark))
+  const changes = [...(isPassing ? ['name', name] : []), ...(alias === undefined ? [] : ['alias', alias])]
   return [
     ip(
       fromHost ? undefined : netns,
@@ -85,7 +95,7 @@ export function addLink(
       'name',
       first,
       ...(isApart ? ['netns', netns] : []),
-      ...(mark ? ['address', mark.mac] : []),
+      ...(mark && !sharesMac ? ['address', mark.mac] : []),
       ...(mtu === undefined ? [] : ['mtu', String(mtu)]),
       'type',
       ...type,
@@ -97,14 +107,14 @@ export function addLink(
 /** The interface of this name and kind (as in ip-link(8)), if it is the one we created: without a mark, any of that name. */
 export function findMade(p: LinkParams, kind: string, now: State): Link | undefined {
   const { name, netns, mark } = p
-  const isIt = (link: Link | undefined) => link?.kind === kind && (!mark || link.mac === mark.mac)
+  const isIt = (link: Link | undefined) => link?.kind === kind && (!mark || markOf(link) === mark.mac)
   const link = findLink(now, name, netns)
   return isIt(link) ? link : findUnnamed(p, now)
 }
 
 /** The interface, where it was made but has not got its own name. */
 export function findUnnamed(p: LinkParams, now: State): Link | undefined {
-  return p.netns === undefined ? undefined : findLink(now, passingName(p), p.netns)
+  return findLink(now, passingName(p), p.netns)
 }
 
 function deletion(link: Link | undefined, netns: string | undefined): Command[] {
@@ -118,19 +128,19 @@ function alteredMade(p: LinkParams, kind: string, now: State): string | undefine
   const all = (now.get(netns ?? HOST)?.links ?? []).filter((link) => link.kind === kind)
   const named = all.find((link) => link.name === name)
   if (named && isOurs(named)) return `${name} has another MAC address now`
-  const renamed = all.find(({ mac }) => mac === mark.mac)
+  const renamed = all.find((link) => markOf(link) === mark.mac)
   return renamed && `${name} is called ${renamed.name} now`
 }
 
 /**
- * Whether an interface lies on its parent. From another namespace, only the parent's index is known. A macvlan on another one
- * the kernel puts on that one's own parent, beside it.
+ * Whether an interface lies on its parent. From another namespace, only the parent's index is known. A macvlan on
+ * another one the kernel puts on that one's own parent, beside it; an ipvlan likewise.
  */
 export function liesOn(link: Link, p: ParentParams, parentNetns: string | undefined, now: State): boolean {
   const parent = findLink(now, p.parent, parentNetns)
   const isNear = p.netns === parentNetns
   if (isNear ? link.peer === p.parent : isAtIndex(link, parent)) return true
-  if (link.kind !== 'macvlan' || parent?.kind !== 'macvlan') return false
+  if (link.kind !== parent?.kind || !['macvlan', 'ipvlan'].includes(link.kind)) return false
   return isNear
     ? link.peer === parent.peer && link.peerIndex === parent.peerIndex && link.peerNetnsId === parent.peerNetnsId
     : parent.peer !== undefined && isAtIndex(link, findLink(now, parent.peer, parentNetns))

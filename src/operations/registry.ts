@@ -6,6 +6,7 @@ import { attachBridge } from './attach-bridge.ts'
 import { attachNetns } from './attach-netns.ts'
 import { bridge } from './bridge.ts'
 import { dummy } from './dummy.ts'
+import { ipvlan } from './ipvlan.ts'
 import { macSpoofCheck } from './mac-spoof-check.ts'
 import { macvlan } from './macvlan.ts'
 import { masquerade } from './masquerade.ts'
@@ -58,6 +59,7 @@ export const kinds = {
   promiscuous,
   vlan,
   macvlan,
+  ipvlan,
   dummy,
 } as const
 

@@ -1,5 +1,5 @@
 import { findLink, HOST, type Link, type State } from '../state/state.ts'
-import { type Before, MARK_ALIAS } from './operation.ts'
+import { type Before, MARK_ALIAS, type Mark } from './operation.ts'
 
 /** The interface that an operation changed, as it is now; and how somebody changed it since, in words. */
 interface Located {
@@ -17,12 +17,12 @@ function locate({ link: known }: Before, ifname: string, netns: string | undefin
   const named = findLink(now, ifname, netns)
   if (!known) return named ? { link: named } : {}
   const { index, mac } = known
-  if (named && (index === undefined || named.index === index) && named.mac === mac) return { link: named }
+  if (named && (index === undefined || named.index === index) && markOf(named) === mac) return { link: named }
   if (named && (index === undefined ? isOurs(named) : named.index === index))
     return { link: named, altered: `${ifname} has another MAC address now` }
   const renamed = now
     .get(netns ?? HOST)
-    ?.links.find((link) => (index === undefined ? link.mac === mac && isOurs(link) : link.index === index))
+    ?.links.find((link) => (index === undefined ? markOf(link) === mac && isOurs(link) : link.index === index))
   return renamed ? { link: renamed, altered: `${ifname} is called ${renamed.name} now` } : {}
 }
 
@@ -48,3 +48,18 @@ export function alteredLink(
 export function isOurs({ alias }: Link): boolean {
   return alias?.startsWith(MARK_ALIAS) === true
 }
+
+/**
+ * The MAC address of an interface's mark: its own, or what its alias says instead, where the kernel gives it that of its parent.
+ */
+export function markOf({ kind, mac, alias = '' }: Link): string {
+  const said = kind === 'ipvlan' && alias.startsWith(MARKED) ? alias.slice(MARKED.length) : ''
+  return said === '' ? mac : said
+}
+
+/** The alias of an interface whose MAC address is not its own. */
+export function markAlias({ mac }: Mark): string {
+  return `${MARKED}${mac}`
+}
+
+const MARKED = `${MARK_ALIAS}, `

@@ -69,6 +69,7 @@ const FRESH: Link = {
   vlanFiltering: false,
   vlanId: undefined,
   macvlanMode: undefined,
+  ipvlanMode: undefined,
   promiscuous: false,
   vlans: [],
   addresses: [],
@@ -183,8 +184,8 @@ function moved(now: State, [place, ifname]: [string, string], [target, name]: [s
   const link = findLink(now, ifname, place)
   if (!link) return now
   const far = link.kind === 'veth' ? otherEnd(now, { netns: place, link }) : undefined
-  const { kind, mac, mtu, alias, peer, macvlanMode } = link
-  const arrived = { ...FRESH, index: freeIndex(now), name, kind, mac, mtu, alias, peer, macvlanMode }
+  const { kind, mac, mtu, alias, peer, macvlanMode, ipvlanMode } = link
+  const arrived = { ...FRESH, index: freeIndex(now), name, kind, mac, mtu, alias, peer, macvlanMode, ipvlanMode }
   const state = withEnd(withoutTraces(now, place, ifname), target, arrived)
   return far ? plugged(state, [target, arrived.index], [far.netns, far.link.index]) : state
 }

@@ -91,6 +91,7 @@ const linkWords: Every<Link, (link: Link, context: Context) => string> = {
   vlanFiltering: ({ vlanFiltering }) => (vlanFiltering ? 'vlan_filtering' : ''),
   vlanId: ({ vlanId }) => (vlanId === undefined ? '' : `id ${vlanId}`),
   macvlanMode: ({ macvlanMode }) => (macvlanMode === undefined ? '' : `mode ${macvlanMode}`),
+  ipvlanMode: ({ ipvlanMode }) => (ipvlanMode === undefined ? '' : `mode ${ipvlanMode}`),
   alias: ({ alias }) => (alias === undefined ? '' : `alias ${alias}`),
   peer: attachedTo,
   peerIndex: () => '', // with the peer

@@ -108,6 +108,7 @@ function toLink(raw: z.infer<typeof linkSchema>): Link {
     vlanFiltering: raw.linkinfo?.info_data?.vlan_filtering === 1,
     vlanId: raw.linkinfo?.info_kind === 'vlan' ? raw.linkinfo.info_data?.id : undefined,
     macvlanMode: raw.linkinfo?.info_kind === 'macvlan' ? raw.linkinfo.info_data?.mode : undefined,
+    ipvlanMode: raw.linkinfo?.info_kind === 'ipvlan' ? raw.linkinfo.info_data?.mode : undefined,
     promiscuous: raw.flags.includes('PROMISC'),
     vlans: [],
     addresses,

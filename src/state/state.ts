@@ -32,6 +32,8 @@ export interface Link {
   vlanId: number | undefined
   /** Of a macvlan interface: ip-link(8), `mode`. */
   macvlanMode: string | undefined
+  /** Of an ipvlan interface, likewise. */
+  ipvlanMode: string | undefined
   promiscuous: boolean
   /** The VLANs of a bridge port as ranges; read only on request. */
   vlans: readonly { first: number; last: number; isUntagged: boolean }[]

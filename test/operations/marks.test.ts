@@ -6,10 +6,16 @@ import { bindOperation, isKind, kinds, withMark, parseOperation } from '../../sr
 import { onMachine } from '../helpers.ts'
 
 /** Of each kind that makes interfaces: parameters, and how somebody else makes one of the same name with ip(8). */
-const MAKERS: Readonly<Record<string, { params: object; theirs: string }>> = {
+const MAKERS: Readonly<Record<string, { params: object; theirs: string; byAlias?: true }>> = {
   bridge: { params: { name: 'x' }, theirs: 'ip link add name x type bridge' },
   veth: { params: { name: 'x', peer: 'y' }, theirs: 'ip link add name x type veth peer name y' },
   macvlan: { params: { name: 'x', parent: 'lower' }, theirs: 'ip link add link lower name x type macvlan mode bridge' },
+  // It has its parent's MAC address, and says its own mark in its alias, which comes with its name.
+  ipvlan: {
+    params: { name: 'x', parent: 'lower' },
+    theirs: 'ip link add link lower name x type ipvlan mode l2',
+    byAlias: true,
+  },
   vlan: { params: { name: 'x', parent: 'lower', vlan: 7 }, theirs: 'ip link add link lower name x type vlan id 7' },
   dummy: { params: { name: 'x' }, theirs: 'ip link add name x type dummy' },
 }
@@ -34,7 +40,7 @@ it('a kind that provides an interface and gives it no mark is none, by its type'
   expect(kind.kind).toBe('bridge')
 })
 
-describe.each(Object.entries(MAKERS))('%s', (kind, { params, theirs }) => {
+describe.each(Object.entries(MAKERS))('%s', (kind, { params, theirs, byAlias }) => {
   const operation = () => {
     if (!isKind(kind)) throw new Error(kind)
     return parseOperation(kind, params)
@@ -45,7 +51,9 @@ describe.each(Object.entries(MAKERS))('%s', (kind, { params, theirs }) => {
     const { apply, marks } = derived('ffa1')
     expect(marks.length).toBeGreaterThan(0)
     expect(marks[0]?.mac).toBe('fe:a1:ff:a1:ff:a1')
-    for (const { mac } of marks) expect(apply[0]?.argv.join(' ')).toContain(`address ${mac}`)
+    const naming = apply.find(({ argv }) => argv.join(' ').includes('name x'))
+    for (const { mac } of marks)
+      expect(naming?.argv.join(' ')).toContain(byAlias ? `alias made by cnilab, ${mac}` : `address ${mac}`)
     expect(derived('ffa2').marks).not.toEqual(marks)
   })
 

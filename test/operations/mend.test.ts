@@ -71,7 +71,13 @@ describe('from a wrong state to the right one', () => {
   it('is tried of every kind', () => {
     const tried = new Set<string>(WRONG.map(([, , , [kind]]) => kind))
     // The second kernel has VLANs and dummies. A masquerade of somebody else counts as one.
-    expect(Object.keys(kinds).filter((kind) => !tried.has(kind))).toEqual(['masquerade', 'port-vlans', 'vlan', 'dummy'])
+    expect(Object.keys(kinds).filter((kind) => !tried.has(kind))).toEqual([
+      'masquerade',
+      'port-vlans',
+      'vlan',
+      'ipvlan',
+      'dummy',
+    ])
   })
 
   it('ends where operations contradict each other', () =>

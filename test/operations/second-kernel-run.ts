@@ -1,6 +1,10 @@
 // A program for second-kernel.test.ts, which runs it as root of a machine of its own, with a kernel that has what others lack.
 // It does operations, judges, mends and undoes them there, and prints a line of JSON for each.
 import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { types } from '../../src/cni/plugins/types.ts'
+import { setOwnFile } from '../../src/cni/programs/find-plugin.ts'
+import { runPlugin } from '../../src/cni/protocol/run-plugin.ts'
 import { MACHINE } from '../../src/kernel/host.ts'
 import { kernelOf } from '../../src/kernel/kernel.ts'
 import { passingName } from '../../src/operations/made-link.ts'
@@ -42,6 +46,12 @@ const ROWS: readonly (readonly [Item, readonly Item[], ...string[]])[] = [
   [
     ['macvlan', { name: 'a', parent: 'a', netns: 'red', mark }],
     [red, pair],
+  ],
+  [['ipvlan', { name: 'i', parent: 'a', mark }], [pair], 'ip link add link b name i type ipvlan mode l2'],
+  [
+    ['ipvlan', { name: 'a', parent: 'a', netns: 'red', mode: 'l3s', mtu: 1400 }],
+    [red, pair],
+    `ip link add link a name ${passingName({ name: 'a', netns: 'red' })} netns red type ipvlan mode l3s`,
   ],
   [bridge, [], 'ip link add name br0 type bridge'],
   [['bridge', { name: 'br0', vlanFiltering: false }], [], 'ip link add name br0 type bridge vlan_filtering 1'],
@@ -97,6 +107,7 @@ async function tryOne([[kind, params], needs, ...wrong]: (typeof ROWS)[number]):
 /** A plugin with its configuration, and what is changed in the container's namespace for CHECK to see. */
 const PLUGINS: readonly (readonly [{ type: string; master?: string; vlanId?: number }, string])[] = [
   [{ type: 'vlan', master: 'eth0', vlanId: 10 }, 'address 02:00:00:00:00:09'],
+  [{ type: 'ipvlan', master: 'eth0' }, 'type ipvlan mode l3'],
   [{ type: 'dummy' }, 'down'],
 ]
 
@@ -105,18 +116,23 @@ const shell = (script: string) => {
   return status === 0 ? stdout : `${script}: ${stdout}${stderr}`
 }
 
-const plugins = `${import.meta.dirname}/../../dist/plugins`
+const plugins = join(import.meta.dirname, '../../dist/plugins')
 
-/** Answers of a plugin, as a process of its own, for the container of a namespace. */
-function call(command: string, netns: string, config: { type: string }): string {
+/** What a plugin prints, for the container of a namespace. */
+async function call(command: string, netns: string, config: { type: string }): Promise<string> {
   const which = netns === '' ? {} : { CNI_CONTAINERID: netns, CNI_NETNS: `/run/netns/${netns}`, CNI_IFNAME: 'eth0' }
-  const env = { ...process.env, ...which, CNI_COMMAND: command, CNI_PATH: plugins }
-  const argv = [`${plugins}/main.cjs`, `${plugins}/${config.type}`]
-  return spawnSync(process.execPath, argv, { encoding: 'utf8', input: JSON.stringify(config), env }).stdout
+  const type = await types[config.type]?.()
+  if (!type) throw new Error(config.type)
+  let delivered = ''
+  const deliver = (text: string) => void (delivered += text)
+  const env = { ...which, CNI_COMMAND: command, CNI_PATH: plugins }
+  setOwnFile(join(plugins, config.type)) // a process of its own for each call would take long here
+  const { stdout } = await runPlugin(config.type, type, env, () => JSON.stringify(config), deliver)
+  return delivered + stdout
 }
 
 /** Two containers at the ends of the cable eth0, by a plugin; returns what was wrong, in words. */
-function tryPlugin([{ type, master, ...keys }, change]: (typeof PLUGINS)[number]): string[] {
+async function tryPlugin([{ type, master, ...keys }, change]: (typeof PLUGINS)[number]): Promise<string[]> {
   const ipam = { type: 'host-local', subnet: '10.23.0.0/16', routes: [{ dst: '0.0.0.0/0' }] }
   const config = {
     cniVersion: '1.1.0',
@@ -135,31 +151,32 @@ function tryPlugin([{ type, master, ...keys }, change]: (typeof PLUGINS)[number]
   shell(`ip netns add red; ip netns add blue; ip link add name eth0 type veth peer name far
     for i in eth0 far; do ip link set dev $i up; done; mkdir -p /var/lib/cni/networks/net-${type}`)
   const before = all()
-  const added = call('ADD', 'red', config)
+  const added = await call('ADD', 'red', config)
   see('ADD', added, /"10\.23\.0\.2\/16"/)
   const [, mac] = /"mac": "(.*?)"/.exec(added) ?? []
   const own = `${mac} .*${type} .*alias made by cnilab for net-${type}/red/eth0`
   see('the interface', shell('ip -n red -d link show dev eth0'), new RegExp(own, 's'))
   const checked = { ...config, prevResult: JSON.parse(added) as unknown }
-  see('CHECK', call('CHECK', 'red', checked), /^$/)
+  see('CHECK', await call('CHECK', 'red', checked), /^$/)
   if (master !== undefined) {
     const other = { ...config, master: 'far' }
-    see('ADD of the other', call('ADD', 'blue', other), /"10\.23\.0\.3\/16"/)
+    see('ADD of the other', await call('ADD', 'blue', other), /"10\.23\.0\.3\/16"/)
     see('ping', shell('ip netns exec red ping -c1 -W2 10.23.0.3'), / 0% packet loss/)
     const valid = { 'cni.dev/valid-attachments': [{ containerID: 'red', ifname: 'eth0' }] }
-    see('GC', call('GC', '', { ...config, ...valid }), /^$/)
+    see('GC', await call('GC', '', { ...config, ...valid }), /^$/)
     see('after GC', shell('ip -n blue -br link show eth0'), /does not exist/)
   }
   shell(`ip -n red link set dev eth0 ${change}`)
-  see('CHECK of what was changed', call('CHECK', 'red', checked), /"code": 102/)
-  see('DEL', call('DEL', 'red', config), /^$/)
+  see('CHECK of what was changed', await call('CHECK', 'red', checked), /"code": 102/)
+  see('DEL', await call('DEL', 'red', config), /^$/)
   const after = all()
   if (after !== before) said.push(`left: ${after}`)
   shell('ip netns delete red; ip netns delete blue; ip link delete eth0')
   return said
 }
 
-for (const row of PLUGINS) console.log(`ROW ${JSON.stringify({ what: JSON.stringify(row[0]), said: tryPlugin(row) })}`)
+for (const row of PLUGINS)
+  console.log(`ROW ${JSON.stringify({ what: JSON.stringify(row[0]), said: await tryPlugin(row) })}`)
 
 for (const row of ROWS) {
   const what = JSON.stringify(row[0])

@@ -11,7 +11,7 @@ const INIT = `#!/bin/sh
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin TMPDIR=/run
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t tmpfs t /run; mount -t tmpfs t /var/lib
 mkdir -p /run/netns /run/m/lib/modules; ln -s /usr/lib/uml/modules/* /run/m/lib/modules
-for module in dummy 8021q bridge veth macvlan nf_tables; do modprobe -d /run/m $module; done
+for module in dummy 8021q ipvlan bridge veth macvlan nf_tables; do modprobe -d /run/m $module; done
 ip link set dev lo up
 cd ${import.meta.dirname} && ${process.execPath} second-kernel-run.ts
 echo END

@@ -53,6 +53,6 @@ function explainLack(kind: string, error: unknown): unknown {
   return new CniError(
     CODE.kernel,
     `this kernel has no interfaces of the type ${kind}`,
-    `it needs the module ${kind === 'vlan' ? '8021q' : kind}, which modprobe loads if it is installed; the command was: ${error.command ?? `ip link add … type ${kind}`}`,
+    `it needs the module ${error.modules ?? kind}, which modprobe loads if it is installed; the command was: ${error.command ?? `ip link add … type ${kind}`}`,
   )
 }

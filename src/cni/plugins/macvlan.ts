@@ -4,7 +4,7 @@ import { settingsOf } from '../protocol/settings.ts'
 import { mtuOf } from './bridge-config.ts'
 import { requestedMac } from './container-end.ts'
 import { linkPlugin } from './link.ts'
-import { obstacleOf, parentOf, parentParams } from './parent.ts'
+import { macObstacle, obstacleOf, parentOf, parentParams } from './parent.ts'
 
 /** The macvlan plugin: each container is one more machine on the cable of an interface. */
 export const macvlan = linkPlugin({
@@ -24,12 +24,7 @@ export const macvlan = linkPlugin({
   },
   obstacle: ({ call, parent, mode, mtu, requested }) =>
     obstacleOf(parent, mtu, call) ??
-    (mode === 'passthru' && requested !== undefined && requested !== parent.link?.mac
-      ? {
-          problem: `"mode": "passthru" gives the interface the MAC address of ${parent.name}, not ${requested}`,
-          fix: 'request no MAC address, or choose another mode',
-        }
-      : undefined),
+    (mode === 'passthru' ? macObstacle(parent, requested, '"mode": "passthru"') : undefined),
   link: ({ parent, mode, mtu, bcqueuelen }, end) => ({
     kind: 'macvlan',
     params: { ...parentParams(parent, end), mode, mtu, bcqueuelen },

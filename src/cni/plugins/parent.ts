@@ -18,10 +18,15 @@ export interface Parent {
 }
 
 /**
- * The parent that a configuration names; without a name the one that the container's interface has already, or that of the
- * default route.
+ * The parent that a configuration names; without a name the one that the container's interface has already, the one that
+ * `otherwise` names, or that of the default route.
  */
-export async function parentOf(call: Call, kernel: Kernel, settings: Settings): Promise<Parent> {
+export async function parentOf(
+  call: Call,
+  kernel: Kernel,
+  settings: Settings,
+  otherwise: () => string | undefined = () => undefined,
+): Promise<Parent> {
   const named = settings.byRule('master', interfaceNameRule)
   const isInside = settings.flag('linkInContainer') === true
   const netns = containerNetnsIfThere(call.netns)
@@ -31,7 +36,8 @@ export async function parentOf(call: Call, kernel: Kernel, settings: Settings): 
     links: isInside ? [] : named === undefined ? undefined : [named],
   })
   const place = isInside ? netns : undefined
-  const name = named ?? nameOfParent(findLink(now, call.ifname, netns ?? ''), now) ?? defaultInterface(now, place)
+  const name =
+    named ?? nameOfParent(findLink(now, call.ifname, netns ?? ''), now) ?? otherwise() ?? defaultInterface(now, place)
   return { name, isInside, link: name === undefined ? undefined : findLink(now, name, place) }
 }
 
@@ -61,6 +67,16 @@ export function obstacleOf(
         fix: `leave it out, or give ${name} a larger one`,
       }
     : undefined
+}
+
+/** Why an interface that has its parent's MAC address cannot have the requested one; `what` gives it. */
+export function macObstacle({ name, link }: Parent, requested: string | undefined, what: string): Obstacle | undefined {
+  return requested === undefined || requested === link?.mac
+    ? undefined
+    : {
+        problem: `${what} gives the interface the MAC address of ${name}, not ${requested}`,
+        fix: 'request no MAC address, or choose another type or mode',
+      }
 }
 
 /** The parent of an interface, in its own namespace or on the host. */

@@ -5,6 +5,7 @@ export const types: Readonly<Record<string, () => Promise<PluginType>>> = {
   bridge: async () => (await import('./bridge.ts')).bridge,
   ptp: async () => (await import('./ptp.ts')).ptp,
   macvlan: async () => (await import('./macvlan.ts')).macvlan,
+  ipvlan: async () => (await import('./ipvlan.ts')).ipvlan,
   vlan: async () => (await import('./vlan.ts')).vlan,
   dummy: async () => (await import('./dummy.ts')).dummy,
   portmap: async () => (await import('./portmap.ts')).portmap,

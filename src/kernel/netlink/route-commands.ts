@@ -46,6 +46,7 @@ export const KIND = {
   portIsolated: 33,
   vlanId: 1,
   macvlanMode: 1,
+  ipvlanMode: 1,
   macvlanQueue: 7,
   vethPeer: 1,
 }
@@ -82,6 +83,9 @@ export const MACVLAN_MODES: Readonly<Record<string, number>> = {
   passthru: 8,
   source: 16,
 }
+
+/** The modes of ipvlan interfaces: enum ipvlan_mode. */
+export const IPVLAN_MODES: Readonly<Record<string, number>> = { l2: 0, l3: 1, l3s: 2 }
 
 /** The names of protocols of routes that ip(8) knows by itself. */
 export const PROTOCOLS: readonly (string | undefined)[] = ['unspec', 'redirect', 'kernel', 'boot', 'static']
@@ -233,6 +237,7 @@ function typeOption(what: string, words: Words): Buffer {
     return attribute(KIND.bridgeVlanFiltering, u8(among({ 0: 0, 1: 1 }, words.value())))
   if (what === 'vlan id') return attribute(KIND.vlanId, u16(words.number()))
   if (what === 'macvlan mode') return attribute(KIND.macvlanMode, u32(among(MACVLAN_MODES, words.value())))
+  if (what === 'ipvlan mode') return attribute(KIND.ipvlanMode, u16(among(IPVLAN_MODES, words.value())))
   if (what === 'macvlan bcqueuelen') return attribute(KIND.macvlanQueue, u32(words.number()))
   throw new NotUnderstood()
 }

@@ -25,6 +25,7 @@ import {
   INFO,
   KIND,
   linkHeader,
+  IPVLAN_MODES,
   MACVLAN_MODES,
   PROTOCOLS,
   RTA,
@@ -171,10 +172,15 @@ function toLink(raw: Buffer, addresses: readonly Address[], nameOf: (index: numb
     vlanFiltering: type === 'bridge' && data.get(KIND.bridgeVlanFiltering)?.[0] === 1,
     vlanId: type === 'vlan' ? data.get(KIND.vlanId)?.readUInt16LE(0) : undefined,
     macvlanMode: type === 'macvlan' && mode !== undefined ? nameFor(MACVLAN_MODES, mode) : undefined,
+    ipvlanMode: type === 'ipvlan' ? ipvlanMode(data.get(KIND.ipvlanMode)) : undefined,
     promiscuous: (flags & IFF.promiscuous) !== 0,
     vlans: [],
     addresses,
   }
+}
+
+function ipvlanMode(bytes: Buffer | undefined): string | undefined {
+  return bytes && nameFor(IPVLAN_MODES, bytes.readUInt16LE(0))
 }
 
 /** A hardware address; tunnels have addresses of IP. */

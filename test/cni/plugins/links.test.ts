@@ -180,7 +180,7 @@ const lacks = (...words: string[]) =>
   spawnSync('unshare', ['-Urn', 'ip', 'link', 'add', 'name', 'x', ...words]).status !== 0
 
 it.skipIf(!lacks('type', 'dummy') || !lacks('link', 'lo', 'type', 'vlan', 'id', '1'))(
-  'vlan, dummy: what is wrong with the configuration or the kernel is said, and nothing is left (skipped on a kernel that has them)',
+  'vlan, ipvlan, dummy: what is wrong with the configuration or the kernel is said, and nothing is left (skipped on a kernel that has them)',
   () =>
     withLan(async (kernel) => {
       const before = await everything(kernel)
@@ -191,6 +191,10 @@ it.skipIf(!lacks('type', 'dummy') || !lacks('link', 'lo', 'type', 'vlan', 'id', 
         [{ ...vlan, ipam: undefined }, 7, 'which the type vlan requires'],
         [{ ...vlan, mtu: 1501 }, 7, 'more than the 1500 of lan0'],
         [vlan, 100, 'this kernel has no interfaces of the type vlan'],
+        [{ type: 'ipvlan', mode: 'l4' }, 7, 'one of l2, l3, l3s'],
+        [{ type: 'ipvlan', ipam: {} }, 7, 'which the type ipvlan requires'],
+        [{ type: 'ipvlan', runtimeConfig: { mac: '02:00:00:00:00:0c' } }, 7, 'the MAC address of lan0'],
+        [{ type: 'ipvlan' }, 100, 'this kernel has no interfaces of the type ipvlan'],
         [{ type: 'dummy', ipam: {} }, 7, 'which the type dummy requires'],
         [{ type: 'dummy' }, 100, 'this kernel has no interfaces of the type dummy'],
       ] as const) {

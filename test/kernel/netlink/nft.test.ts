@@ -28,6 +28,7 @@ const CASES: Readonly<Record<KindName, readonly object[]>> = {
   promiscuous: [],
   vlan: [],
   macvlan: [],
+  ipvlan: [],
   dummy: [],
   masquerade: [
     { subnet: '10.22.0.0/16', mark: { id: '12ab34cd' } },
