@@ -127,7 +127,10 @@ async function call(command: string, netns: string, config: { type: string }): P
   const deliver = (text: string) => void (delivered += text)
   const env = { ...which, CNI_COMMAND: command, CNI_PATH: plugins }
   setOwnFile(join(plugins, config.type)) // a process of its own for each call would take long here
+  const { PATH } = process.env
+  process.env['PATH'] = '/none' // by netlink: it needs no program
   const { stdout } = await runPlugin(config.type, type, env, () => JSON.stringify(config), deliver)
+  process.env['PATH'] = PATH
   return delivered + stdout
 }
 

@@ -30,7 +30,7 @@ it.skipIf(!existsSync(uml))(
       const { stdout } = spawnSync(uml, [...words, 'con=null', 'con0=fd:0,fd:1', 'quiet'], {
         encoding: 'utf8',
         input: '',
-        timeout: 120_000,
+        timeout: 300_000,
         env: { ...process.env, TMPDIR: folder, HOME: folder },
       })
       const rows = [...stdout.matchAll(/^ROW (.*?)\r?$/gm)].map(([, json = '']): unknown => JSON.parse(json))
@@ -41,5 +41,5 @@ it.skipIf(!existsSync(uml))(
       rmSync(folder, { recursive: true, force: true })
     }
   },
-  150_000,
+  320_000,
 )
