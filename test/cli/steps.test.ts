@@ -151,7 +151,12 @@ it('--explain of a deletion shows what it runs, and not how the thing might have
 it('--dry-run and --explain of every subcommand run nothing', async () => {
   await cli(['netns', 'list'])
   const before = (await cli(['exec', '--', 'sh', '-c', 'ip -j link; ip netns; nft list ruleset'])).stdout
-  for (const line of network)
+  const others = [
+    'macvlan create m --parent eth0 --mode vepa',
+    'ipvlan create i --parent eth0 --mode l3',
+    'vlan create v --parent eth0 --id 10',
+  ]
+  for (const line of [...network, ...others])
     for (const flag of ['--dry-run', '--explain']) {
       const { code, stdout } = await cli([...line.split(' '), flag])
       expect([line, flag, code, stdout === '']).toEqual([line, flag, 0, false])
