@@ -6,6 +6,7 @@ import { attachBridge } from './attach-bridge.ts'
 import { attachNetns } from './attach-netns.ts'
 import { bridge } from './bridge.ts'
 import { dummy } from './dummy.ts'
+import { linkSettings } from './link-settings.ts'
 import { macSpoofCheck } from './mac-spoof-check.ts'
 import { macvlan } from './macvlan.ts'
 import { masquerade } from './masquerade.ts'
@@ -56,6 +57,7 @@ export const kinds = {
   'forward-masquerade': forwardMasquerade,
   'port-vlans': portVlans,
   promiscuous,
+  'link-settings': linkSettings,
   vlan,
   macvlan,
   dummy,

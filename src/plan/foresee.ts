@@ -70,6 +70,8 @@ const FRESH: Link = {
   vlanId: undefined,
   macvlanMode: undefined,
   promiscuous: false,
+  allMulticast: false,
+  queueLength: 1000,
   vlans: [],
   addresses: [],
 }

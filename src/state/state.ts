@@ -33,6 +33,10 @@ export interface Link {
   /** Of a macvlan interface: ip-link(8), `mode`. */
   macvlanMode: string | undefined
   promiscuous: boolean
+  /** Whether it accepts every multicast frame. */
+  allMulticast: boolean
+  /** How many packets may wait to be sent: ip-link(8), `txqueuelen`. */
+  queueLength: number
   /** The VLANs of a bridge port as ranges; read only on request. */
   vlans: readonly { first: number; last: number; isUntagged: boolean }[]
   addresses: readonly Address[]

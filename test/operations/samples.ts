@@ -96,6 +96,8 @@ export const ROWS: [KindName, object, [KindName, object][]][] = [
   ],
   ['macvlan', { name: 'm', parent: 'a', mark: { mac: '02:00:00:00:00:01' } }, [pair]],
   ['promiscuous', { ifname: 'a' }, [pair]],
+  ['link-settings', { ifname: 'a', mac: '02:00:00:00:00:09', mtu: 1400, promiscuous: true }, [pair]],
+  ['link-settings', { ifname: 'eth0', netns: 'red', allMulticast: true, queueLength: 77 }, cable],
   // In another namespace than the host's.
   ['bridge', { name: 'b', netns: 'red', mtu: 1400, mark: { mac: '02:00:00:00:00:01' } }, [['netns', { name: 'red' }]]],
   [

@@ -147,6 +147,12 @@ export const WRONG: readonly Row[] = [
     ['sysctl', { key: 'net.ipv4.ip_forward', value: '1', netns: 'red' }],
   ],
   ['an interface is not promiscuous', [pair], 'true', ['promiscuous', { ifname: 'a' }]],
+  [
+    'an interface has other settings',
+    [pair],
+    'ip link set dev a txqueuelen 5 allmulticast on',
+    ['link-settings', { ifname: 'a', allMulticast: false, queueLength: 1000 }],
+  ],
   ['a macvlan has another mode', [pair], 'ip link add name m link a type macvlan mode private', macvlan],
   ['a macvlan lies on another interface', [pair], 'ip link add name m link b type macvlan mode bridge', macvlan],
   ['a macvlan has another MTU', [pair, macvlan], 'true', ['macvlan', { name: 'm', parent: 'a', mtu: 1400 }]],

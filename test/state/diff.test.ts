@@ -53,6 +53,8 @@ const link: Link = {
   vlanId: undefined,
   macvlanMode: undefined,
   promiscuous: false,
+  allMulticast: false,
+  queueLength: 1000,
   vlans: [],
   addresses: [address],
 }
@@ -112,6 +114,8 @@ const OTHER_LINK: Required<Link> = {
   vlanId: 10,
   macvlanMode: 'bridge',
   promiscuous: true,
+  allMulticast: true,
+  queueLength: 5,
   vlans: [{ first: 10, last: 20, isUntagged: false }],
   addresses: [],
 }

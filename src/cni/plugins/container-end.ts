@@ -22,7 +22,7 @@ export function containerEnd(
 }
 
 /** The MAC that the runtime requests: through the capability, args.cni, or CNI_ARGS, in this order. Throws CniError. */
-function requestedMac(call: Call): string | undefined {
+export function requestedMac(call: Call): string | undefined {
   const settings = settingsOf(call)
   const inConfig = [settings.part('runtimeConfig'), settings.part('args').part('cni')]
   const [byRuntime, byArgs] = inConfig.map((part) => part.byRule('mac', ownMacRule))

@@ -172,6 +172,8 @@ function toLink(raw: Buffer, addresses: readonly Address[], nameOf: (index: numb
     vlanId: type === 'vlan' ? data.get(KIND.vlanId)?.readUInt16LE(0) : undefined,
     macvlanMode: type === 'macvlan' && mode !== undefined ? nameFor(MACVLAN_MODES, mode) : undefined,
     promiscuous: (flags & IFF.promiscuous) !== 0,
+    allMulticast: (flags & IFF.allMulticast) !== 0,
+    queueLength: number(attributes.get(IFLA.queueLength)) ?? 0,
     vlans: [],
     addresses,
   }

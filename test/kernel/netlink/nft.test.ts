@@ -26,6 +26,7 @@ const CASES: Readonly<Record<KindName, readonly object[]>> = {
   sysctl: [],
   'port-vlans': [],
   promiscuous: [],
+  'link-settings': [],
   vlan: [],
   macvlan: [],
   dummy: [],
