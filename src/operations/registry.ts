@@ -28,6 +28,7 @@ import type {
   StepId,
   Verdict,
 } from './operation.ts'
+import { firewall, firewallMember, forwardAccept } from './firewall.ts'
 import { forwardMasquerade, portForward, portForwarding } from './port-forward.ts'
 import { portVlans } from './port-vlans.ts'
 import { promiscuous } from './promiscuous.ts'
@@ -55,6 +56,9 @@ export const kinds = {
   'port-forwarding': portForwarding,
   'port-forward': portForward,
   'forward-masquerade': forwardMasquerade,
+  firewall,
+  'firewall-member': firewallMember,
+  'forward-accept': forwardAccept,
   'port-vlans': portVlans,
   promiscuous,
   'link-settings': linkSettings,

@@ -21,6 +21,7 @@ import {
   withoutOwnSubnets,
 } from './container-end.ts'
 import { awaitDuplicateDetection } from './duplicates.ts'
+import { seeingDrops } from './forward-drop.ts'
 
 /** The parts of the bridge plugin: containers on a bridge of the host, with veth pairs, addresses, routes, masquerading. */
 export const bridgeType: CableType<BridgeConfig> = {
@@ -35,7 +36,10 @@ export const bridgeType: CableType<BridgeConfig> = {
 }
 
 /** The plugin `bridge`: answers all of its calls. Throws CniError, as all plugins do. */
-export const bridge = cablePlugin(bridgeType)
+export const bridge = seeingDrops(cablePlugin(bridgeType), (call) => {
+  const config = bridgeConfig(call)
+  return config.masquerade ? gatewayOf(config) : undefined
+})
 
 async function settle(
   kernel: Kernel,

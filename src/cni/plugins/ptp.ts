@@ -8,17 +8,22 @@ import type { Call } from '../protocol/plugin-type.ts'
 import type { Result, ResultInterface } from '../protocol/result.ts'
 import { settingsOf } from '../protocol/settings.ts'
 import { cablePlugin } from './attach.ts'
+import { seeingDrops } from './forward-drop.ts'
+import { hostEnd } from './identity.ts'
 import { mtuOf } from './bridge-config.ts'
 import { containerEnd, containerRoutes, leasesOf, rankedRoutes, withGateways } from './container-end.ts'
 
 /** The ptp plugin: each container has its own cable to the host, without a bridge. */
-export const ptp = cablePlugin<PtpNetwork>({
-  config: ptpConfig,
-  completed,
-  plan,
-  interfaces,
-  checkScope: scopeOf, // the host's routes, too
-})
+export const ptp = seeingDrops(
+  cablePlugin<PtpNetwork>({
+    config: ptpConfig,
+    completed,
+    plan,
+    interfaces,
+    checkScope: scopeOf, // the host's routes, too
+  }),
+  (call) => (ptpConfig(call).masquerade ? hostEnd(call).name : undefined),
+)
 
 /** All keys of the reference's ptp plugin. */
 function ptpConfig(call: Call): PtpNetwork {

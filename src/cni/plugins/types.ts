@@ -6,6 +6,7 @@ export const types: Readonly<Record<string, () => Promise<PluginType>>> = {
   ptp: async () => (await import('./ptp.ts')).ptp,
   portmap: async () => (await import('./portmap.ts')).portmap,
   tuning: async () => (await import('./tuning.ts')).tuning,
+  firewall: async () => (await import('./firewall.ts')).firewall,
   loopback: async () => (await import('./loopback.ts')).loopback,
   'host-local': async () => (await import('../ipam/host-local.ts')).hostLocal,
   static: async () => (await import('../ipam/static.ts')).staticIpam,

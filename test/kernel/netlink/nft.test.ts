@@ -27,6 +27,10 @@ const CASES: Readonly<Record<KindName, readonly object[]>> = {
   'port-vlans': [],
   promiscuous: [],
   'link-settings': [],
+  // These are left to nft.
+  firewall: [],
+  'firewall-member': [],
+  'forward-accept': [],
   vlan: [],
   macvlan: [],
   dummy: [],
