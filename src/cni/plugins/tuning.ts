@@ -24,7 +24,8 @@ export const tuning: PluginType = {
     const bound = tuningPlan(call, config, netns).map(bindOperation)
     const now = await kernel.read(narrowScopeOf(bound))
     const link = findLink(now, call.ifname, netns)
-    const isKept = link !== undefined && keepFormer(config.dataDir, call, former(config, settingsOfLink(link)))
+    const before = link ? former(config, settingsOfLink(link)) : {}
+    const isKept = Object.keys(before).length > 0 && keepFormer(config.dataDir, call, before)
     const forget = () => void (isKept && forgetFormer(config.dataDir, call))
     const undo = await doUnrecorded(kernel, bound, now).catch((error: unknown) => {
       forget()

@@ -83,6 +83,7 @@ it('does all or nothing, and GC forgets what is kept of containers that are gone
     await sh(kernel, 'mkdir -p /etc/cni/tuning && echo "^net.ipv4.conf.IFNAME" >/etc/cni/tuning/allowlist.conf')
     expect(await add({ sysctl: { 'net.ipv4.ip_forward': '1' } })).toMatchObject({ code: 7 })
     expect(await add({ sysctl: { 'net.ipv4.conf.IFNAME.arp_filter': '1' } })).toEqual(made[0])
+    expect(await sh(kernel, `ls ${KEPT}`)).toBe('c-blue_eth0.json\n')
   }))
 
 it.skipIf(noReference)('gives back what the reference kept, and the reference what ours did', () =>
