@@ -1,5 +1,7 @@
 import { Flags } from '@oclif/core'
+import { dropsFor } from '../../src/cni/teacher/bridge-container.ts'
 import { exampleLease, inNetns, stepsFor } from '../../src/cni/teacher/bridge-job.ts'
+import { LET_THROUGH } from '../../src/cni/plugins/forward-drop.ts'
 import { MACHINE } from '../../src/kernel/host.ts'
 import { drawAdd } from '../../src/ui/cni/bridge-add.ts'
 import { ContainerCommand, containerArgs, containerFlags } from '../../src/ui/cni/container-command.ts'
@@ -55,6 +57,7 @@ export default class BridgeAdd extends ContainerCommand {
       process.exitCode = 1
       return undefined
     }
+    for (const drop of await dropsFor(kernel, job, result)) this.notice(`${drop}; ${LET_THROUGH}`)
     const addresses = result.ips.map(({ address }) => address).join(', ') || 'no address'
     const where = netnsOf(job.call.netns)
     this.log(withSymbol(symbol.done, `${job.call.ifname} in namespace ${where} has ${addresses}`, flags.plain))

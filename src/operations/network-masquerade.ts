@@ -86,8 +86,8 @@ export const networkMasquerade: OperationKind<'network-masquerade', NetworkParam
   needs: (p) => namedNetns(p.netns).map(resource.netns),
   tables,
   apply: (p) => {
-    const { family, name } = ownTable(p)
-    const at = [family, name] as const
+    const family = familyOf(p)
+    const at = [family, ownTable(p).name] as const
     const type = `ipv${family === 'ip' ? 4 : 6}_addr`
     const outside = [family, 'daddr', '!=', p.subnet, family, 'daddr', '!=', multicast[family]]
     return [

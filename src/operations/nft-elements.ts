@@ -7,7 +7,7 @@ export type IpFamily = 'ip' | 'ip6'
 
 /** A table that several containers share: each has elements in its sets and maps, with the owner as comment. */
 export interface SharedTable extends OwnTable {
-  family: IpFamily
+  family: IpFamily | 'bridge'
 }
 
 /**

@@ -7,6 +7,7 @@ import { attachNetns } from './attach-netns.ts'
 import { bridge } from './bridge.ts'
 import { dummy } from './dummy.ts'
 import { ipvlan } from './ipvlan.ts'
+import { linkSettings } from './link-settings.ts'
 import { macSpoofCheck } from './mac-spoof-check.ts'
 import { macvlan } from './macvlan.ts'
 import { masquerade } from './masquerade.ts'
@@ -28,6 +29,7 @@ import type {
   StepId,
   Verdict,
 } from './operation.ts'
+import { firewall, firewallMember, forwardAccept } from './firewall.ts'
 import { forwardMasquerade, portForward, portForwarding } from './port-forward.ts'
 import { portVlans } from './port-vlans.ts'
 import { promiscuous } from './promiscuous.ts'
@@ -55,8 +57,12 @@ export const kinds = {
   'port-forwarding': portForwarding,
   'port-forward': portForward,
   'forward-masquerade': forwardMasquerade,
+  firewall,
+  'firewall-member': firewallMember,
+  'forward-accept': forwardAccept,
   'port-vlans': portVlans,
   promiscuous,
+  'link-settings': linkSettings,
   vlan,
   macvlan,
   ipvlan,

@@ -4,6 +4,16 @@ import * as z from 'zod'
 export const beforeSchema = z.object({
   /** The interface was already up. */
   up: z.boolean().optional(),
+  /** What an interface was like. */
+  settings: z
+    .object({
+      mac: z.string(),
+      mtu: z.number(),
+      promiscuous: z.boolean(),
+      allMulticast: z.boolean(),
+      queueLength: z.number(),
+    })
+    .optional(),
   /** The sysctl's value. */
   value: z.string().optional(),
   /** The previous values of sysctls that the kernel rewrites along with it. */

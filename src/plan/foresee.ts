@@ -71,6 +71,8 @@ const FRESH: Link = {
   macvlanMode: undefined,
   ipvlanMode: undefined,
   promiscuous: false,
+  allMulticast: false,
+  queueLength: 1000,
   vlans: [],
   addresses: [],
 }

@@ -86,6 +86,8 @@ const linkWords: Every<Link, (link: Link, context: Context) => string> = {
   up: ({ up }) => (up ? 'up' : 'down'),
   mtu: ({ mtu }) => `mtu ${mtu}`,
   promiscuous: ({ promiscuous }) => (promiscuous ? 'promiscuous' : ''),
+  allMulticast: ({ allMulticast }) => (allMulticast ? 'allmulticast' : ''),
+  queueLength: ({ queueLength }) => (queueLength === 1000 ? '' : `txqueuelen ${queueLength}`),
   master: ({ master }) => (master === undefined ? '' : `master ${master}`),
   port: ({ port }) => [...(port?.hairpin ? ['hairpin'] : []), ...(port?.isolated ? ['isolated'] : [])].join(' '),
   vlanFiltering: ({ vlanFiltering }) => (vlanFiltering ? 'vlan_filtering' : ''),

@@ -7,6 +7,7 @@ const linkSchema = z.object({
   ifname: z.string(),
   flags: z.array(z.string()),
   mtu: z.number(),
+  txqlen: z.number().optional(),
   master: z.string().optional(),
   ifalias: z.string().optional(),
   address: z.string().optional(),
@@ -110,6 +111,8 @@ function toLink(raw: z.infer<typeof linkSchema>): Link {
     macvlanMode: raw.linkinfo?.info_kind === 'macvlan' ? raw.linkinfo.info_data?.mode : undefined,
     ipvlanMode: raw.linkinfo?.info_kind === 'ipvlan' ? raw.linkinfo.info_data?.mode : undefined,
     promiscuous: raw.flags.includes('PROMISC'),
+    allMulticast: raw.flags.includes('ALLMULTI'),
+    queueLength: raw.txqlen ?? 0,
     vlans: [],
     addresses,
   }
@@ -182,7 +185,17 @@ export function parseVlans(json: string): Vlans {
 export function parseSysctls(text: string): Record<string, string> {
   const pairs = text.split('\n').flatMap((line) => {
     const at = line.indexOf(' = ')
-    return at < 0 ? [] : [[line.slice(0, at), line.slice(at + 3).trim()] as const]
+    return at < 0
+      ? []
+      : [
+          [
+            line.slice(0, at),
+            line
+              .slice(at + 3)
+              .trim()
+              .replaceAll(/\s+/g, ' '),
+          ] as const,
+        ]
   })
   return Object.fromEntries(pairs)
 }

@@ -35,6 +35,10 @@ export interface Link {
   /** Of an ipvlan interface, likewise. */
   ipvlanMode: string | undefined
   promiscuous: boolean
+  /** Whether it accepts every multicast frame. */
+  allMulticast: boolean
+  /** How many packets may wait to be sent: ip-link(8), `txqueuelen`. */
+  queueLength: number
   /** The VLANs of a bridge port as ranges; read only on request. */
   vlans: readonly { first: number; last: number; isUntagged: boolean }[]
   addresses: readonly Address[]

@@ -4,7 +4,6 @@ import { describe, expect, it, type TestContext } from 'vitest'
 import { program, type Run } from '../helpers.ts'
 import { callCri } from './cri.ts'
 import { type Machine, noBusybox, noMachine, withMachine } from './machine.ts'
-import { hasTheirs } from './plugin-folder.ts'
 
 const missing = noMachine ?? noBusybox
 
@@ -270,41 +269,38 @@ describe.skipIf(noPodman)(`podman with its CNI backend (${noPodman ?? 'installed
       expect(await settled(machine, before)).toEqual(before)
     }))
 
-  it.skipIf(!hasTheirs())(
-    "uses them in the network that it makes by itself (needs the reference's firewall, tuning)",
-    (context) =>
-      withMachine(async (machine) => {
-        const before = await machine.snapshot()
-        const { podman, start } = await podmanOn(machine, context)
-        const subnets = ['--subnet', '10.77.0.0/24', '--ipv6', '--subnet', 'fd00:77::/64']
-        expect(await podman('network', 'create', ...subnets, 'made')).toMatchObject({ code: 0 })
+  it('uses them in the network that it makes by itself, with firewall and tuning', (context) =>
+    withMachine(async (machine) => {
+      const before = await machine.snapshot()
+      const { podman, start } = await podmanOn(machine, context)
+      const subnets = ['--subnet', '10.77.0.0/24', '--ipv6', '--subnet', 'fd00:77::/64']
+      expect(await podman('network', 'create', ...subnets, 'made')).toMatchObject({ code: 0 })
 
-        const web = await start(['--detach', '--name', 'web', '--network', 'made', '--publish', '8080:80'], SERVE)
-        expect(web).toMatchObject({ code: 0, stderr: '' })
-        await askFromOutside(machine)
-        // Podman's configuration has "hairpinMode" for this: where bridged packets pass iptables, it is needed.
-        const own = `timeout 3 ${ASK} http://${HOST}:8080/cgi-bin/who`
-        expect.soft(await podman('exec', 'web', '/bin/sh', '-c', own), own).toMatchObject({ code: 0, stderr: '' })
-        const script = `ip address show dev eth0 | grep -o -e 'ether [^ ]*' -e 'inet6* [^ ]*/[26]4 scope global'
+      const web = await start(['--detach', '--name', 'web', '--network', 'made', '--publish', '8080:80'], SERVE)
+      expect(web).toMatchObject({ code: 0, stderr: '' })
+      await askFromOutside(machine)
+      // Podman's configuration has "hairpinMode" for this: where bridged packets pass iptables, it is needed.
+      const own = `timeout 3 ${ASK} http://${HOST}:8080/cgi-bin/who`
+      expect.soft(await podman('exec', 'web', '/bin/sh', '-c', own), own).toMatchObject({ code: 0, stderr: '' })
+      const script = `ip address show dev eth0 | grep -o -e 'ether [^ ]*' -e 'inet6* [^ ]*/[26]4 scope global'
         ping -c 1 -W 2 ${WEB} | grep -c 'bytes from'
         ping -c 1 -W 2 fd00:77::2 | grep -c 'bytes from'`
-        const asked = ['--network', 'made:ip=10.77.0.77,mac=02:00:00:00:00:77']
-        expect((await start(['--rm', ...asked], ['/bin/sh', '-c', script])).stdout.split('\n')).toEqual([
-          'ether 02:00:00:00:00:77',
-          'inet 10.77.0.77/24 scope global',
-          'inet6 fd00:77::3/64 scope global',
-          '1',
-          '1',
-          '',
-        ])
+      const asked = ['--network', 'made:ip=10.77.0.77,mac=02:00:00:00:00:77']
+      expect((await start(['--rm', ...asked], ['/bin/sh', '-c', script])).stdout.split('\n')).toEqual([
+        'ether 02:00:00:00:00:77',
+        'inet 10.77.0.77/24 scope global',
+        'inet6 fd00:77::3/64 scope global',
+        '1',
+        '1',
+        '',
+      ])
 
-        expect(await machine.snapshot()).not.toEqual(before)
-        await podman('rm', '--force', '--time', '0', 'web')
-        // The bridge goes with the network; the numbers of the last addresses stay.
-        expect(await podman('network', 'rm', 'made')).toMatchObject({ code: 0 })
-        expect(await settled(machine, before)).toEqual(before)
-      }),
-  )
+      expect(await machine.snapshot()).not.toEqual(before)
+      await podman('rm', '--force', '--time', '0', 'web')
+      // The bridge goes with the network; the numbers of the last addresses stay.
+      expect(await podman('network', 'rm', 'made')).toMatchObject({ code: 0 })
+      expect(await settled(machine, before)).toEqual(before)
+    }))
 })
 
 const noDocker = without('docker', 'dockerd', 'runc')

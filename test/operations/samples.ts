@@ -14,6 +14,8 @@ const red: [KindName, object] = ['netns', { name: 'red' }]
 const portsOfRed: [KindName, object] = ['port-forwarding', { family: 'ip', netns: 'red' }]
 const networkOfRed: [KindName, object] = ['network-masquerade', { ...inNetwork, netns: 'red' }]
 
+const firewallOfRed: [KindName, object] = ['firewall', { family: 'ip', netns: 'red' }]
+
 /** Kinds whose rules are in the namespace that they name. */
 export const RULES_OF_RED: [KindName, object, [KindName, object][]][] = [
   ['masquerade', { subnet: '10.22.0.0/16', netns: 'red' }, [red]],
@@ -31,6 +33,8 @@ export const RULES_OF_RED: [KindName, object, [KindName, object][]][] = [
     { source: '10.9.0.0/16', address: '10.22.0.2', owner: 'n/c/i', netns: 'red' },
     [red, portsOfRed],
   ],
+  [...firewallOfRed, [red]],
+  ['firewall-member', { address: '10.22.0.2', ingress: 'open', owner: 'n/c/i', netns: 'red' }, [red, firewallOfRed]],
 ]
 
 /** Operations of all kinds that every kernel has, and what must be there first. Names are keywords of ip, on purpose. */
@@ -88,6 +92,8 @@ export const ROWS: [KindName, object, [KindName, object][]][] = [
   ['network-masquerade', { network: 'my.net-2', subnet: '10.22.0.0/16' }, []],
   ['network-masquerade', { network: 'n', subnet: 'fd00::/64' }, []],
   ['mac-spoof-check', { ifname: 'a', mac: '02:00:00:00:00:01' }, [pair]],
+  ['firewall', { family: 'ip6' }, []],
+  ['firewall', { family: 'bridge' }, []],
   ['macvlan', { name: 'm', parent: 'a' }, [pair]],
   [
     'macvlan',
@@ -104,6 +110,8 @@ export const ROWS: [KindName, object, [KindName, object][]][] = [
   ['macvlan', { name: 'm', parent: 'eth0', netns: 'red', parentIn: 'netns', mark: owned }, cable],
   ['macvlan', { name: 'm', parent: 'n' }, [pair, ['macvlan', { name: 'n', parent: 'a' }]]],
   ['promiscuous', { ifname: 'a' }, [pair]],
+  ['link-settings', { ifname: 'a', mac: '02:00:00:00:00:09', mtu: 1400, promiscuous: true }, [pair]],
+  ['link-settings', { ifname: 'eth0', netns: 'red', allMulticast: true, queueLength: 77 }, cable],
   // In another namespace than the host's.
   ['bridge', { name: 'b', netns: 'red', mtu: 1400, mark: { mac: '02:00:00:00:00:01' } }, [['netns', { name: 'red' }]]],
   [
@@ -116,5 +124,5 @@ export const ROWS: [KindName, object, [KindName, object][]][] = [
   ['sysctl', { key: 'net.ipv4.ip_forward', value: '1', netns: 'red' }, [['netns', { name: 'red' }]]],
   ['sysctl', { key: 'net.ipv4.conf.eth0.rp_filter', value: '2', netns: 'red' }, cable],
   // With its last address the table of a network goes.
-  ...RULES_OF_RED.filter(([kind]) => kind !== 'masqueraded-address'),
+  ...RULES_OF_RED.filter(([kind]) => kind !== 'masqueraded-address' && kind !== 'firewall-member'),
 ]

@@ -27,6 +27,12 @@ const stranger = (table: string) => `nft add table ${table}; nft add chain ${tab
 const disowned = (set: string, key: string, target = '') =>
   `nft delete element ip ${set} '{ ${key} }'; nft add element ip ${set} '{ ${key}${target} }'`
 
+const firewall: Item = ['firewall', { family: 'ip' }]
+const let4: Item = ['firewall-member', { address: '10.22.0.2', ingress: 'open', owner: 'n/c/i' }]
+/** A chain of somebody else's that drops what is forwarded. */
+const dropping = `nft 'add table ip f; add chain ip f mine; add chain ip f out { type filter hook forward priority 0; policy drop; }'`
+const accept: Item = ['forward-accept', { family: 'ip', table: 'f', chain: 'out', first: ['mine'] }]
+
 /** What is done first, what somebody then does, and the operation that is not there for it. */
 type Row = [wrong: string, before: Item[], shell: string, operation: Item]
 
@@ -47,6 +53,14 @@ const RULES: readonly Row[] = [
     disowned('cnilab_ports any_address', 'tcp . 80', ' : 10.22.0.9 . 80'),
     forward,
   ],
+  ['the table of the firewall holds what is not ours', [], stranger('ip cnilab_firewall'), firewall],
+  [
+    'a container is let through for somebody else',
+    [firewall, let4],
+    disowned('cnilab_firewall accepted', '10.22.0.2'),
+    let4,
+  ],
+  ['a chain of others lets nobody through', [], dropping, accept],
   [
     'a source is masqueraded for somebody else',
     [ports, source],
@@ -148,6 +162,12 @@ export const WRONG: readonly Row[] = [
     ['sysctl', { key: 'net.ipv4.ip_forward', value: '1', netns: 'red' }],
   ],
   ['an interface is not promiscuous', [pair], 'true', ['promiscuous', { ifname: 'a' }]],
+  [
+    'an interface has other settings',
+    [pair],
+    'ip link set dev a txqueuelen 5 allmulticast on',
+    ['link-settings', { ifname: 'a', allMulticast: false, queueLength: 1000 }],
+  ],
   ['a macvlan has another mode', [pair], 'ip link add name m link a type macvlan mode private', macvlan],
   ['a macvlan lies on another interface', [pair], 'ip link add name m link b type macvlan mode bridge', macvlan],
   ['a macvlan has another MTU', [pair, macvlan], 'true', ['macvlan', { name: 'm', parent: 'a', mtu: 1400 }]],
@@ -156,6 +176,12 @@ export const WRONG: readonly Row[] = [
     [red, pair],
     `ip link add name ${passingName({ name: 'eth0', netns: 'red' })} link a netns red type macvlan mode bridge`,
     ['macvlan', { name: 'eth0', parent: 'a', netns: 'red' }],
+  ],
+  [
+    'a chain of others lets containers through, but not by way of the other',
+    [],
+    `${dropping}; nft insert rule ip f out meta mark and 0x1000 == 0x1000 accept comment '"made by cnilab"'`,
+    accept,
   ],
   ...RULES,
   ...RULES.map(inRed),

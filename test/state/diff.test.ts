@@ -54,6 +54,8 @@ const link: Link = {
   macvlanMode: undefined,
   ipvlanMode: undefined,
   promiscuous: false,
+  allMulticast: false,
+  queueLength: 1000,
   vlans: [],
   addresses: [address],
 }
@@ -114,6 +116,8 @@ const OTHER_LINK: Required<Link> = {
   macvlanMode: 'bridge',
   ipvlanMode: 'l2',
   promiscuous: true,
+  allMulticast: true,
+  queueLength: 5,
   vlans: [{ first: 10, last: 20, isUntagged: false }],
   addresses: [],
 }

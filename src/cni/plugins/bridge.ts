@@ -21,6 +21,7 @@ import {
   withoutOwnSubnets,
 } from './container-end.ts'
 import { awaitDuplicateDetection } from './duplicates.ts'
+import { seeingDrops } from './forward-drop.ts'
 import { ofCables } from './remove.ts'
 
 /** The parts of the bridge plugin: containers on a bridge of the host, with veth pairs, addresses, routes, masquerading. */
@@ -35,7 +36,10 @@ export const bridgeType: AttachmentType<BridgeConfig> = {
 }
 
 /** The plugin `bridge`: answers all of its calls. Throws CniError, as all plugins do. */
-export const bridge = attachmentPlugin({ ...bridgeType, config: bridgeConfig })
+export const bridge = seeingDrops(attachmentPlugin({ ...bridgeType, config: bridgeConfig }), (call) => {
+  const config = bridgeConfig(call)
+  return config.masquerade ? gatewayOf(config) : undefined
+})
 
 async function settle(
   kernel: Kernel,

@@ -1,5 +1,4 @@
 import type { Scope } from '../../kernel/snapshot.ts'
-import { subnetOf } from '../../ip-arithmetic.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import { forgetFlowsTo, forgetOldFlows, type UdpPort } from '../../kernel/stale-flows.ts'
 import { removeOwned } from '../../operations/nft-elements.ts'
@@ -9,7 +8,7 @@ import { bindOperation, type BoundOperation, type Operation } from '../../operat
 import { EVERYWHERE, isFor, type PortForwards, portForwards, type PortMapping } from '../../plan/port-forwards.ts'
 import { withoutPrefix } from '../../plan/container.ts'
 import { narrowScopeOf } from '../../plan/scope.ts'
-import { findLink, HOST, type Link, type State } from '../../state/state.ts'
+import { HOST, type State } from '../../state/state.ts'
 import { doUnrecorded, undoOnError } from '../../engine/do-unrecorded.ts'
 import { runRemoval } from '../../engine/run-removal.ts'
 import { CODE, CniError } from '../protocol/error.ts'
@@ -19,7 +18,8 @@ import { isAlive, isOfContainer } from './holders.ts'
 import { ownerOf, ownersOf } from './identity.ts'
 import { removeReferenceChain } from './reference-chains.ts'
 import type { Call, PluginType } from '../protocol/plugin-type.ts'
-import { ownResult, type Result } from '../protocol/result.ts'
+import { ownResult } from '../protocol/result.ts'
+import { hostSideOf, previousOf, routedTo } from './chained.ts'
 import { checkPlan } from './check-plan.ts'
 import { portmapConfig } from './portmap-config.ts'
 import { requireTools } from './tools.ts'
@@ -29,7 +29,7 @@ export const portmap: PluginType = {
   add: async (call, deliver) => {
     refuseMisread(call.ifname)
     const config = portmapConfig(call)
-    const result = previous(call)
+    const result = previousOf(call)
     if (config.mappings.length === 0) {
       deliver?.(result)
       return result
@@ -41,7 +41,7 @@ export const portmap: PluginType = {
       const { bound, replaced } = await withoutTaken(
         call,
         kernel,
-        portPlan(call, config, routed(call, now)).map(bindOperation),
+        portPlan(call, config, routedTo(call, now)).map(bindOperation),
         now,
       )
       const undo = await doUnrecorded(kernel, bound, now, undefined, (operation) => replaced.has(operation))
@@ -55,16 +55,16 @@ export const portmap: PluginType = {
   del: (call) => removePorts((owner) => owner === ownerOf(call), call),
   check: async (call) => {
     const config = portmapConfig(call)
-    previous(call)
+    previousOf(call)
     if (config.mappings.length === 0) return
     const kernel = await ownKernel()
-    const now = await kernel.read({ namespaces: new Set(), links: hostSide(call) })
+    const now = await kernel.read({ namespaces: new Set(), links: hostSideOf(call) })
     // Where it is on several networks, a port leads to it by one of them.
     const isOwn = (operation: BoundOperation, state: State) => {
       const verdict = operation.judge(state)
       return verdict.status === 'differs' && isOfContainer(verdict.owner, call.containerId)
     }
-    await checkPlan(kernel, portPlan(call, config, routed(call, now)), undefined, isOwn)
+    await checkPlan(kernel, portPlan(call, config, routedTo(call, now)), undefined, isOwn)
   },
   gc: ({ network }, valid) => {
     const owners = new Set(valid.map((one) => ownerOf({ network, ...one })))
@@ -76,36 +76,9 @@ export const portmap: PluginType = {
   },
 }
 
-function previous({ prevResult }: Call): Result {
-  if (prevResult) return prevResult
-  throw new CniError(
-    CODE.config,
-    'there is no prevResult: portmap must be called after another plugin',
-    'put it into the "plugins" of a list (.conflist), after the plugin that creates the interface',
-  )
-}
-
-/** The host's interfaces that earlier plugins made: a bridge, and the host's end of a cable. */
-function hostSide({ prevResult }: Call): string[] {
-  return (prevResult?.interfaces ?? []).filter(({ sandbox = '' }) => sandbox === '').map(({ name }) => name)
-}
-
-/**
- * The one of them that packets to the container are routed to: not a bridge port; and of a bridge and its VLAN interface, the
- * one with an address in the container's subnet.
- */
-function routed(call: Call, now: State): string | undefined {
-  const links = hostSide(call).flatMap((name) => findLink(now, name) ?? [])
-  const subnets = new Set(ownResult(call).ips.map(({ address }) => subnetOf(address)))
-  const isGateway = ({ addresses }: Link) =>
-    addresses.some(({ address, prefix }) => subnets.has(subnetOf(`${address}/${prefix}`)))
-  const ends = links.filter(({ master }) => master === undefined)
-  return (ends.find(isGateway) ?? ends[0])?.name
-}
-
 /** What to read before making the plan: which of the interfaces it will be about is not known yet. */
 function scopeBefore(call: Call, config: PortForwards): Scope {
-  const links = hostSide(call)
+  const links = hostSideOf(call)
   const plans = [undefined, ...links].map((name) => narrowScopeOf(portPlan(call, config, name).map(bindOperation)))
   const all = (pick: (one: (typeof plans)[number]) => readonly string[]) => [...new Set(plans.flatMap(pick))]
   const sysctls = new Map([[HOST, all((one) => one.sysctls.get(HOST) ?? [])]])

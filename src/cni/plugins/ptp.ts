@@ -8,19 +8,24 @@ import type { Call } from '../protocol/plugin-type.ts'
 import type { Result, ResultInterface } from '../protocol/result.ts'
 import { settingsOf } from '../protocol/settings.ts'
 import { attachmentPlugin } from './attach.ts'
+import { seeingDrops } from './forward-drop.ts'
+import { hostEnd } from './identity.ts'
 import { mtuOf } from './bridge-config.ts'
 import { containerEnd, containerRoutes, leasesOf, rankedRoutes, withGateways } from './container-end.ts'
 import { ofCables } from './remove.ts'
 
 /** The ptp plugin: each container has its own cable to the host, without a bridge. */
-export const ptp = attachmentPlugin<PtpNetwork>({
-  config: ptpConfig,
-  completed,
-  plan,
-  interfaces,
-  checkScope: scopeOf, // the host's routes, too
-  removal: ofCables(),
-})
+export const ptp = seeingDrops(
+  attachmentPlugin<PtpNetwork>({
+    config: ptpConfig,
+    completed,
+    plan,
+    interfaces,
+    checkScope: scopeOf, // the host's routes, too
+    removal: ofCables(),
+  }),
+  (call) => (ptpConfig(call).masquerade ? hostEnd(call).name : undefined),
+)
 
 /** All keys of the reference's ptp plugin. */
 function ptpConfig(call: Call): PtpNetwork {

@@ -9,6 +9,8 @@ export const types: Readonly<Record<string, () => Promise<PluginType>>> = {
   vlan: async () => (await import('./vlan.ts')).vlan,
   dummy: async () => (await import('./dummy.ts')).dummy,
   portmap: async () => (await import('./portmap.ts')).portmap,
+  tuning: async () => (await import('./tuning.ts')).tuning,
+  firewall: async () => (await import('./firewall.ts')).firewall,
   loopback: async () => (await import('./loopback.ts')).loopback,
   'host-local': async () => (await import('../ipam/host-local.ts')).hostLocal,
   static: async () => (await import('../ipam/static.ts')).staticIpam,

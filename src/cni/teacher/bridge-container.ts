@@ -14,6 +14,7 @@ import { bindOperation } from '../../operations/registry.ts'
 import { acceptRa, FORWARDING } from '../../operations/sysctl.ts'
 import { gatewayOf } from '../../plan/bridge-network.ts'
 import { quote } from '../../plan/command-line.ts'
+import { withoutPrefix } from '../../plan/container.ts'
 import { type Finding, toFindings } from '../../plan/finding.ts'
 import { scopeOf } from '../../plan/scope.ts'
 import { findLink, HOST, portsOf, type State } from '../../state/state.ts'
@@ -26,6 +27,7 @@ import { hostEnd, ownerOf, ownersOf } from '../plugins/identity.ts'
 import { refuseIfThere, toResult } from '../plugins/attach.ts'
 import { bridgeType } from '../plugins/bridge.ts'
 import type { BridgeConfig } from '../plugins/bridge-config.ts'
+import { dropsOf, LET_THROUGH } from '../plugins/forward-drop.ts'
 import { foreignTablesOf, removalOf } from '../plugins/remove.ts'
 import type { Call } from '../protocol/plugin-type.ts'
 import { deliverResult } from '../protocol/run-plugin.ts'
@@ -271,6 +273,26 @@ function belongs({ operation, owner }: JournalEntry, { call, config }: BridgeJob
   return tables.length > 0 || [...needs, ...provides].some((one) => shared.has(one))
 }
 
+/** What rules of others drop of what a container sends out, in words, if its network is to reach the outside. */
+export async function dropsFor(kernel: Kernel, { config }: BridgeJob, { ips }: Result): Promise<string[]> {
+  const reached = ips.map(({ address }) => ({ address: withoutPrefix(address), ifname: gatewayOf(config) }))
+  return config.masquerade ? dropsOf(kernel, reached) : []
+}
+
+async function dropFindings(kernel: Kernel, job: BridgeJob, result: Result): Promise<Finding[]> {
+  return (await dropsFor(kernel, job, result)).map((actual, i) => ({
+    id: `forward.${job.call.containerId}.${i + 1}`,
+    step: 'masquerade',
+    passed: false,
+    what: 'Let the packets of the container through',
+    expected: 'no rule of others drops what the container sends out',
+    actual,
+    why: LET_THROUGH,
+    fix: [],
+    dependsOn: [],
+  }))
+}
+
 /** Checks the kernel and the IPAM plugin against the cached result of ADD. Throws CnilabError `state`. */
 export async function checkContainer(kernel: Kernel, job: BridgeJob): Promise<Finding[]> {
   const { call, network } = job
@@ -281,7 +303,10 @@ export async function checkContainer(kernel: Kernel, job: BridgeJob): Promise<Fi
     })
   const result = ownResult({ prevResult: cached.result, ifname: call.ifname })
   const bound = operationsFor(job, result).map(bindOperation)
-  const findings = toFindings(bound, await kernel.read(scopeOf(bound)))
+  const findings = [
+    ...toFindings(bound, await kernel.read(scopeOf(bound))),
+    ...(await dropFindings(kernel, job, result)),
+  ]
   const prevResult = toVersion(cached.result, network.version)
   if (atLeast(network.version, '0.4.0'))
     await askIpam(kernel.host, 'CHECK', { ...call, config: { ...call.config, prevResult } })

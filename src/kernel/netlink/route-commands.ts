@@ -25,6 +25,7 @@ export const IFLA = {
   mtu: 4,
   link: 5,
   master: 10,
+  queueLength: 13,
   info: 18,
   alias: 20,
   afSpec: 26,
@@ -67,7 +68,7 @@ export const RTA = {
 } as const
 
 /** Flags of interfaces: netdevice(7). */
-export const IFF = { up: 0x1, promiscuous: 0x100 } as const
+export const IFF = { up: 0x1, promiscuous: 0x100, allMulticast: 0x200 } as const
 
 /** Flags of addresses: no duplicate detection, and no route to the subnet. */
 export const IFA_FLAG = { nodad: 0x02, noPrefixRoute: 0x200 } as const
@@ -254,8 +255,11 @@ function setLink(words: Words, look: Lookup): Translation {
   for (let word = words.next(); word !== undefined; word = words.next()) {
     if (word === 'up' || word === 'down') flag(IFF.up, word === 'up')
     else if (word === 'promisc') flag(IFF.promiscuous, among(ON_OFF, words.value()) === 1)
+    else if (word === 'allmulticast') flag(IFF.allMulticast, among(ON_OFF, words.value()) === 1)
     else if (word === 'master') attributes.push(attribute(IFLA.master, u32(indexOf(words.value(), look))))
     else if (word === 'nomaster') attributes.push(attribute(IFLA.master, u32(0)))
+    else if (word === 'address') attributes.push(attribute(IFLA.address, macBytes(words.value())))
+    else if (word === 'txqueuelen') attributes.push(attribute(IFLA.queueLength, u32(words.number())))
     else if (word === 'alias') attributes.push(attribute(IFLA.alias, Buffer.from(words.value())))
     else if (word === 'mtu') attributes.push(attribute(IFLA.mtu, u32(words.number())))
     else if (word === 'name') attributes.push(attribute(IFLA.name, text(words.value())))

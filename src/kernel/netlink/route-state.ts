@@ -174,6 +174,8 @@ function toLink(raw: Buffer, addresses: readonly Address[], nameOf: (index: numb
     macvlanMode: type === 'macvlan' && mode !== undefined ? nameFor(MACVLAN_MODES, mode) : undefined,
     ipvlanMode: type === 'ipvlan' ? ipvlanMode(data.get(KIND.ipvlanMode)) : undefined,
     promiscuous: (flags & IFF.promiscuous) !== 0,
+    allMulticast: (flags & IFF.allMulticast) !== 0,
+    queueLength: number(attributes.get(IFLA.queueLength)) ?? 0,
     vlans: [],
     addresses,
   }

@@ -39,7 +39,7 @@ afterAll(() => rmSync(folder, { recursive: true }))
 
 /** Puts the plugins into a sandbox. */
 async function putInto(kernel: Kernel): Promise<void> {
-  const types = ['host-local', 'ptp', 'portmap', 'loopback']
+  const types = ['host-local', 'ptp', 'portmap', 'tuning', 'loopback']
   await sh(
     kernel,
     `mkdir ${FOLDER}; cp ${APP.package}/dist/plugins/bridge ${FOLDER}
@@ -78,5 +78,8 @@ it('ADD, CHECK and DEL load no schema library', () =>
     const ports = { cniVersion: '1.1.0', name: 'mynet', type: 'portmap', runtimeConfig: { portMappings } }
     expect(await call('portmap', 'ADD', after(ports, bridged))).toMatchObject({ ips: bridged.ips })
     await ends('portmap', ports, bridged)
+    const sysctl = { 'net.ipv4.conf.IFNAME.arp_filter': '1' }
+    const tuned = { cniVersion: '1.1.0', name: 'mynet', type: 'tuning', mtu: 1400, promisc: true, sysctl }
+    await ends('tuning', tuned, await call('tuning', 'ADD', after(tuned, bridged)))
     await ends('bridge', network({}, two), bridged)
   }))

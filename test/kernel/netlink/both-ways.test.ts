@@ -20,6 +20,7 @@ it('netlink and programs lead to the same state, and read the same', async () =>
   expect(netlink.rows.map(({ what }) => what)).toEqual(programs.rows.map(({ what }) => what))
   for (const [i, row] of netlink.rows.entries()) expect(row.said, row.what).toEqual(programs.rows[i]?.said)
   expect(netlink.rows.slice(-3).map(({ said }) => said.join())).not.toContain('nothing')
-  // Only the names of namespaces are left to a program.
-  expect(netlink.rows.flatMap(({ left }) => left).filter((line) => !/^ip netns (add|delete) /.test(line))).toEqual([])
+  // Only the names of namespaces are left to a program, and the firewall.
+  const isLeft = (line: string) => /^ip netns (add|delete) /.test(line) || /\bcnilab_firewall\b|\bip f out\b/.test(line)
+  expect(netlink.rows.flatMap(({ left }) => left).filter((line) => !isLeft(line))).toEqual([])
 })

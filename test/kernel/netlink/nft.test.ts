@@ -26,6 +26,11 @@ const CASES: Readonly<Record<KindName, readonly object[]>> = {
   sysctl: [],
   'port-vlans': [],
   promiscuous: [],
+  'link-settings': [],
+  // These are left to nft.
+  firewall: [],
+  'firewall-member': [],
+  'forward-accept': [],
   vlan: [],
   macvlan: [],
   ipvlan: [],
