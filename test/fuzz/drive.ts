@@ -37,6 +37,7 @@ export function driverIn({ host }: Kernel): Driver {
     bundle: true,
     format: 'esm',
     platform: 'node',
+    external: ['bun:ffi'],
     banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
   })
   const start = () => startIn(host, `${host.batches.seen}/${file}`)
