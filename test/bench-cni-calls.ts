@@ -116,8 +116,9 @@ async function atOnce(folders: readonly string[]): Promise<number[]> {
         ids.map(async (id) => {
           const plugin = spawn(`${side.folder}/bridge`, {
             env: environment(side, 'ADD', id),
-            stdio: ['pipe', 'ignore', 'inherit'],
+            stdio: ['pipe', 'pipe', 'inherit'],
           })
+          plugin.stdout.resume()
           plugin.stdin.end(JSON.stringify(network(side)))
           await once(plugin, 'close')
           if (plugin.exitCode !== 0) throw new Error(`${side.folder}/bridge ADD ${id}: ${plugin.exitCode}`)

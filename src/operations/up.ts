@@ -65,7 +65,7 @@ export const up: OperationKind<'up', Params> = {
   explain: (p) => ({
     what: `Bring ${p.ifname}${inNetns(p.netns)} up`,
     undoing: `Bring ${p.ifname}${inNetns(p.netns)} down`,
-    why: 'Interfaces are born down, like a card without a cable. Routes through an interface exist only while it is up.',
+    why: 'Interfaces are born down: they carry nothing until they are brought up. Routes through an interface exist only while it is up.',
   }),
   expected: (p) =>
     `${p.ifname}${inNetns(p.netns)} is up${p.linkLocal === false ? ', without a link-local address of its own' : ''}`,

@@ -216,6 +216,7 @@ function stable(text: string): string {
     .replaceAll(/linux-\w+/g, 'linux-ARCH')
     .replaceAll(/(cnilab default\S*) (\S+) [#$] /g, '$1 $2 # ')
     .replaceAll(/\b\d+(\.\d+)? (ms|s|min|hours)\b/g, 'N ms')
+    .replaceAll(/\bAGE {2,}/g, 'AGE   ') // as wide as the age is
     .replaceAll(/\b[\da-f]{2}(:[\da-f]{2}){5}\b/g, '00:00:5e:00:53:00')
 }
 

@@ -43,7 +43,8 @@ export async function showSummary(
   for (const [label = '', text = ''] of rows) log(labelled(label.padEnd(13), text))
   if (lab.links.length > 0) {
     const titles = lab.links.map((link) => link.title).join(', ')
-    log(labelled('Read on'.padEnd(13), `${titles}; where they are: cnilab lab show ${quote(progress.lab)}`))
+    log(labelled('Read on'.padEnd(13), titles))
+    log(labelled(''.padEnd(13), draw`${style.command(`cnilab lab show ${quote(progress.lab)}`)} says where they are`))
   }
   const next = await nextLab(lab)
   if (next) log(draw`\nThe next lab: ${style.command(`cnilab lab start ${next.id}`)} (${next.title})`)
