@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 import { describe, expect, it } from 'vitest'
 import { network } from '../cni/plugin.ts'
 import { eventually, processesWith, program } from '../helpers.ts'
-import { isLong, some } from '../long.ts'
+import { isLong } from '../long.ts'
 import type { Fault } from './calls.ts'
 import type { Job, Report } from './runner.ts'
 
@@ -184,9 +184,9 @@ function wrongWith({ status, signal, stdout, stderr, ms }: Report, fault: Fault)
 }
 
 describe('a system call fails, or its caller is killed', () => {
-  it.each(some(SCENARIOS, 2))(
+  it.each(SCENARIOS)(
     '$name',
-    async ({ prepare, command, finish, machine = false }) => {
+    async ({ name, prepare, command, finish, machine = false }) => {
       const place = new Place(machine)
       const wrong: string[] = []
       try {
@@ -197,7 +197,8 @@ describe('a system call fails, or its caller is killed', () => {
         const { calls } = await place.watch(command)
         for (const job of finish) await place.run(job)
         const faults = faultsOf(calls)
-        expect(faults.length).toBeGreaterThan(3)
+        // By netlink, a plugin starts no program.
+        expect(faults.length).toBeGreaterThan(name.endsWith('of the plugin') ? 3 : 4)
         let met = 0
         for (const fault of faults) {
           for (const job of prepare) await place.watch(job)
